@@ -1,0 +1,108 @@
+#include "common/base/files.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+#include <absl/cleanup/cleanup.h>
+#include <absl/strings/str_cat.h>
+
+#include "common/base/status.h"
+
+namespace cf {
+namespace {
+
+absl::Status WriteAndSync(int file, std::string_view contents, const std::string& path) {
+  while (!contents.empty()) {
+    const ssize_t written = ::write(file, contents.data(), contents.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return ErrnoError(errno, path);
+    contents.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return ::fsync(file) == 0 ? absl::OkStatus() : ErrnoError(errno, path);
+}
+
+std::string FolderOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return ErrnoError(errno, path);
+  const absl::Cleanup close = [file] { ::close(file); };
+  std::string contents;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(file, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError(errno, path);
+    if (got == 0) return contents;
+    contents.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
+absl::Status WriteFileAtomically(const std::string& path, std::string_view contents) {
+  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) return ErrnoError(errno, temporary);
+  absl::Status written = WriteAndSync(file, contents, temporary);
+  ::close(file);
+  if (written.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = ErrnoError(errno, path);
+  }
+  if (!written.ok()) {
+    ::unlink(temporary.c_str());
+    return written;
+  }
+  return SyncPath(FolderOf(path));
+}
+
+absl::Status SyncPath(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return ErrnoError(errno, path);
+  const int result = ::fsync(file);
+  const int error = errno;
+  ::close(file);
+  return result == 0 ? absl::OkStatus() : ErrnoError(error, path);
+}
+
+absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return ErrnoError(errno, path);
+  const absl::Cleanup close = [file] { ::close(file); };
+  struct stat info = {};
+  if (::fstat(file, &info) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(absl::StrCat(path, ": not a file"));
+  MappedFile mapped;
+  if (info.st_size == 0) return mapped;  // mmap refuses a length of zero.
+  void* data =
+      ::mmap(nullptr, static_cast<std::size_t>(info.st_size), PROT_READ, MAP_SHARED, file, 0);
+  if (data == MAP_FAILED) return ErrnoError(errno, path);
+  mapped.data_ = static_cast<const std::byte*>(data);
+  mapped.size_ = static_cast<std::size_t>(info.st_size);
+  return mapped;
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {
+}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+}  // namespace cf

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+namespace cf {
+
+/// The whole of a (small) file. NotFound, PermissionDenied or Internal name the path.
+absl::StatusOr<std::string> ReadFile(const std::string& path);
+
+/// Makes `path` hold `contents`, or leaves what was there: writes a temporary file beside it,
+/// syncs, renames, syncs the folder.
+absl::Status WriteFileAtomically(const std::string& path, std::string_view contents);
+
+/// Flushes a file's, or a folder's, contents to the disk.
+absl::Status SyncPath(const std::string& path);
+
+/// A file mapped for reading. Owner: whoever opened it. Threads: any. The bytes hold as long as the
+/// object.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  static absl::StatusOr<MappedFile> Open(const std::string& path);
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+  /// The bytes as numbers of type T. Requires: the size is a multiple of sizeof(T).
+  template <class T>
+  std::span<const T> As() const {
+    return {reinterpret_cast<const T*>(data_), size_ / sizeof(T)};
+  }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace cf

@@ -1,0 +1,55 @@
+#include "common/base/status.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+
+namespace cf {
+
+absl::Status Because(const absl::Status& status, const std::string& doing) {
+  Check(!status.ok(), "Because explains an error");
+  return absl::Status(status.code(), absl::StrCat(doing, ": ", status.message()));
+}
+
+absl::Status ErrnoError(int error, const std::string& what) {
+  const std::string text = absl::StrCat(what, ": ", std::generic_category().message(error));
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+      return absl::NotFoundError(text);
+    case EEXIST:
+      return absl::AlreadyExistsError(text);
+    case EACCES:
+    case EPERM:
+    case EROFS:
+      return absl::PermissionDeniedError(text);
+    case ENOSPC:
+    case EDQUOT:
+    case ENOMEM:
+    case EMFILE:
+      return absl::ResourceExhaustedError(text);
+    default:
+      return absl::InternalError(text);
+  }
+}
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return kExitFinished;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kNotFound:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kPermissionDenied:
+      return kExitUserInput;
+    default:
+      return kExitFailed;
+  }
+}
+
+}  // namespace cf
