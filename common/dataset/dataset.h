@@ -1,0 +1,132 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/base/files.h"
+#include "common/base/ids.h"
+
+namespace cf {
+
+/// A data set on disk, mapped for reading: samples in canonical order (user id, item id), raw ids,
+/// titles. docs/dataset_format.md has the format.
+///
+/// Owner:   whoever opened it; spans hold as long as it (moving it keeps them).
+/// Threads: any; constant after opening.
+/// Bounds:  memory is the pages of the columns that are read; nothing is copied.
+/// Invariants: ids are dense, in order of falling frequency; every user and item has a sample; a
+///          pair (user, item) occurs once.
+class Dataset {
+ public:
+  /// Maps the columns and checks the manifest's version, every size, and that offsets and ids are
+  /// in range. NotFound if `folder` is not a data set; FailedPrecondition if its version is another
+  /// one's; DataLoss if a column is damaged.
+  static absl::StatusOr<Dataset> Open(const std::string& folder);
+
+  const std::string& folder() const { return folder_; }
+  const std::string& name() const { return name_; }
+  const std::vector<std::string>& sources() const { return sources_; }
+  /// XXH3-128 of all columns, in hexadecimal; the same data in another file order has the same.
+  const std::string& digest() const { return digest_; }
+
+  std::uint32_t users() const { return users_; }
+  std::uint32_t items() const { return items_; }
+  std::uint64_t samples() const { return item_column_.As<RowId>().size(); }
+
+  /// The samples of user u are those from user_offsets()[u] up to user_offsets()[u + 1].
+  std::span<const std::uint64_t> user_offsets() const { return user_offsets_.As<std::uint64_t>(); }
+  /// The item of each sample.
+  std::span<const RowId> item_column() const { return item_column_.As<RowId>(); }
+  /// The rating of each sample; all 1 without has_ratings().
+  std::span<const float> ratings() const { return ratings_.As<float>(); }
+  bool has_ratings() const { return has_ratings_; }
+  /// The time of each sample in seconds since 1970 (UTC); empty if there are none.
+  std::span<const std::int64_t> timestamps() const { return timestamps_.As<std::int64_t>(); }
+  /// One bit for each sample, in words from the lowest bit up: whether it came from the given
+  /// validation file. Empty if none was given.
+  std::span<const std::uint64_t> given_validation() const {
+    return validation_.As<std::uint64_t>();
+  }
+
+  std::string user_raw_id(RowId user) const { return user_ids_.Text(user); }
+  std::string item_raw_id(RowId item) const { return item_ids_.Text(item); }
+  /// The id of a raw id; nothing if no sample has it.
+  std::optional<RowId> FindUser(const std::string& raw) const { return user_ids_.Find(raw); }
+  std::optional<RowId> FindItem(const std::string& raw) const { return item_ids_.Find(raw); }
+
+  bool has_titles() const { return has_titles_; }
+  /// Empty if unknown.
+  std::string title(RowId item) const { return std::string(titles_.At(item)); }
+  /// As "Action|Comedy"; empty if unknown.
+  std::string genres(RowId item) const { return std::string(genres_.At(item)); }
+  /// The items of that title, by id (several films may share one); if none has exactly it, those
+  /// that differ in upper and lower case of ASCII letters only.
+  std::vector<RowId> FindTitle(const std::string& title) const;
+
+  std::uint64_t titles_without_ratings() const { return titles_without_ratings_; }
+  std::uint64_t duplicates() const { return duplicates_; }
+  std::uint64_t leaks() const { return leaks_; }
+
+  /// Reads every column once and compares with digest(). DataLoss if they differ.
+  absl::Status VerifyDigest() const;
+
+ private:
+  /// A column of byte strings: all bytes, and where each string begins.
+  struct TextColumn {
+    MappedFile offsets;
+    MappedFile bytes;
+
+    static absl::StatusOr<TextColumn> Open(const std::string& path, std::uint32_t rows);
+    std::string_view At(RowId row) const;
+  };
+
+  /// Raw ids by id, and the ids in the order of their raw ids, for looking up.
+  struct RawIds {
+    bool numeric = true;
+    MappedFile numbers;
+    TextColumn strings;
+    MappedFile order;
+
+    static absl::StatusOr<RawIds> Open(const std::string& path, std::uint32_t rows, bool numeric);
+    std::string Text(RowId id) const;
+    std::optional<RowId> Find(const std::string& raw) const;
+  };
+
+  Dataset() = default;
+  absl::Status OpenColumns();
+  absl::Status CheckRanges() const;
+
+  std::string folder_;
+  std::string name_;
+  std::vector<std::string> sources_;
+  std::string digest_;
+  std::uint32_t users_ = 0;
+  std::uint32_t items_ = 0;
+  std::uint64_t samples_ = 0;
+  bool has_ratings_ = false;
+  bool has_timestamps_ = false;
+  bool has_validation_ = false;
+  bool has_titles_ = false;
+  std::uint64_t titles_without_ratings_ = 0;
+  std::uint64_t duplicates_ = 0;
+  std::uint64_t leaks_ = 0;
+
+  MappedFile user_offsets_;
+  MappedFile item_column_;
+  MappedFile ratings_;
+  MappedFile timestamps_;
+  MappedFile validation_;
+  RawIds user_ids_;
+  RawIds item_ids_;
+  TextColumn titles_;
+  TextColumn genres_;
+};
+
+}  // namespace cf

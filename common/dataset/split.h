@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/config/job.pb.h"
+#include "common/dataset/dataset.h"
+
+namespace cf {
+
+/// Which samples of a data set are kept from training to validate; a function of the samples and
+/// the configuration, so every rank of a job finds the same one.
+///
+/// Owner:   whoever made it; independent of the data set afterwards.
+/// Threads: any; constant after construction.
+/// Bounds:  one bit for each sample.
+class DataSplit {
+ public:
+  /// InvalidArgument for a fraction outside (0, 1); FailedPrecondition if the data set lacks what
+  /// the split needs (timestamps, a given validation file).
+  static absl::StatusOr<DataSplit> Make(const Dataset& data, const Split& config);
+
+  /// Samples are numbered in canonical order.
+  bool is_validation(std::uint64_t sample) const {
+    return ((bits_[sample / 64] >> (sample % 64)) & 1) != 0;
+  }
+  std::uint64_t samples() const { return samples_; }
+  std::uint64_t training_count() const { return samples_ - validation_count_; }
+  std::uint64_t validation_count() const { return validation_count_; }
+
+  /// For people, as "random .1, seed 42", "given", "leave last out", "global time .1", "none".
+  const std::string& name() const { return name_; }
+
+ private:
+  explicit DataSplit(std::uint64_t samples) : samples_(samples), bits_((samples + 63) / 64, 0) {}
+  void Mark(std::uint64_t sample) { bits_[sample / 64] |= std::uint64_t{1} << (sample % 64); }
+  void MarkRandom(const Dataset& data, std::uint64_t count, std::uint64_t seed);
+  void MarkLastOfEachUser(const Dataset& data);
+  void MarkNewest(const Dataset& data, std::uint64_t count);
+
+  std::uint64_t samples_;
+  std::uint64_t validation_count_ = 0;
+  std::vector<std::uint64_t> bits_;
+  std::string name_;
+};
+
+/// What models take from the ratings: of training samples only, lest validation leak into training.
+struct TrainingStatistics {
+  double mean = 0;
+  float min = 0;
+  float max = 0;
+};
+
+/// Sums each partition of users in canonical order, then along the tree over `partitions` leaves,
+/// so the bits depend on data, split and P only. FailedPrecondition without a training sample.
+/// Requires: `partitions` is a power of two; `split` was made from `data`.
+absl::StatusOr<TrainingStatistics> ComputeTrainingStatistics(const Dataset& data,
+                                                             const DataSplit& split,
+                                                             std::uint32_t partitions);
+
+}  // namespace cf
