@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/base/ids.h"
+#include "common/snapshot/manifest.pb.h"
+
+namespace cf {
+
+inline constexpr std::uint32_t kManifestFormat = 1;
+
+/// What is read before a manifest is refused. 2^14 partitions with a base and 15 deltas each are
+/// 2^18 entries of some 220 bytes.
+inline constexpr std::size_t kManifestBytesMax = std::size_t{64} << 20;
+
+/// When a snapshot was taken; ordered as snapshots are, the newest last: a later generation has
+/// seen all that an earlier one committed.
+struct SnapshotTime {
+  std::uint64_t generation = 0;
+  std::uint64_t step = 0;  ///< Global steps applied.
+
+  auto operator<=>(const SnapshotTime&) const = default;
+};
+
+SnapshotTime TimeOf(const Manifest& manifest);
+
+/// The manifest's file name and the snapshot's name: "g000003-s000000001418.manifest".
+std::string SnapshotName(const SnapshotTime& time);
+
+/// Which row file: unique within a run, because a generation is claimed by one group of ranks only.
+struct RowFileId {
+  SnapshotTime time;
+  PartitionId partition{};
+  FileKind kind = BASE;
+};
+
+/// The row file's name below rows/: "g000003-s000000001418-p00007-base.sst".
+std::string RowFileName(const RowFileId& id);
+
+/// The time in front of any name that this library gives to a file, temporary names included;
+/// nothing for other names.
+std::optional<SnapshotTime> TimeOfName(std::string_view name);
+
+/// Floats of a row: for the weights, then for each optimizer slot, the vector and the bias.
+std::size_t RecordFloats(const SnapshotTable& table);
+
+/// FailedPrecondition names the first thing that no snapshot may have (a name that does not match,
+/// an entry out of order, a missing base, ...).
+absl::Status ValidateManifest(const Manifest& manifest);
+
+/// The file's contents: textproto, then a comment line with the checksum of all before it.
+std::string FormatManifest(const Manifest& manifest);
+
+/// Reads what FormatManifest wrote. InvalidArgument: not a manifest, or of another format version;
+/// DataLoss: the checksum does not match; FailedPrecondition: see ValidateManifest. Never stops the
+/// process, whatever the bytes.
+absl::StatusOr<Manifest> ParseManifest(std::string_view contents);
+
+/// ParseManifest of a file; errors begin with its path. The row files are not looked at.
+absl::StatusOr<Manifest> ReadManifest(const std::string& path);
+
+}  // namespace cf

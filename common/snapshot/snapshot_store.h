@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/snapshot/manifest.h"
+
+namespace cf {
+
+/// What Collect keeps.
+struct CollectOptions {
+  std::size_t keep = 2;             ///< The newest so many snapshots; at least 1.
+  std::uint64_t generation = 0;     ///< The caller's own: leftovers of earlier ones go.
+  std::set<std::string> also_keep;  ///< Names of snapshots in use.
+};
+
+/// The snapshots of one run: the folder RUN/snapshots with its manifests, the row files below rows/
+/// and the links `latest` and `best`. The manifests are the truth; the links follow them.
+///
+/// Owner:   the coordinator (Open); tools look at it without changing anything (View).
+/// Threads: one at a time. Any number of other processes may read the folder meanwhile.
+/// Invariants: no file is ever written twice; a snapshot exists from the moment its manifest has
+/// its name, and every row file it names was synced before; all paths are relative to the folder,
+/// so that a run may be moved.
+class SnapshotStore {
+ public:
+  /// Opens the folder of a live job: creates what is missing and mends the links that a crash left
+  /// behind. Damaged manifests do not disturb it.
+  static absl::StatusOr<SnapshotStore> Open(const std::string& folder);
+
+  /// Opens the folder for looking only; Commit and Collect are refused. NotFound: no such folder.
+  static absl::StatusOr<SnapshotStore> View(const std::string& folder);
+
+  struct Listing {
+    std::vector<Manifest> snapshots;    ///< The oldest first.
+    std::vector<absl::Status> damaged;  ///< One line for each manifest that cannot be read.
+  };
+  absl::StatusOr<Listing> List() const;
+
+  /// The newest sound manifest. NotFound: there is none.
+  absl::StatusOr<Manifest> Latest() const;
+
+  /// The one that the newest sound manifest calls the best. NotFound: it names none.
+  absl::StatusOr<Manifest> Best() const;
+
+  /// Where the named snapshot's manifest is, for Snapshot::Open.
+  std::string PathOf(const std::string& name) const;
+
+  /// Makes the snapshot exist and moves the links: `latest` to it and `best` to
+  /// manifest.best_snapshot(), if any. AlreadyExists: its name is taken; FailedPrecondition: it is
+  /// not newer than all others, is not valid, or a row file is missing or has another size.
+  absl::Status Commit(const Manifest& manifest);
+
+  /// Deletes the manifests that `options` does not keep (the best is always kept), then the row
+  /// files that no remaining one names, up to the newest snapshot and from all earlier generations;
+  /// later row files may be about to be committed. FailedPrecondition, and nothing is deleted: a
+  /// later generation has begun to write. DataLoss, and nothing is deleted: a manifest cannot be
+  /// read, so what it names is not known.
+  absl::Status Collect(const CollectOptions& options);
+
+  const std::string& folder() const { return folder_; }
+
+ private:
+  SnapshotStore(std::string folder, bool writable);
+  absl::Status MendLinks() const;
+  absl::Status PointLink(const std::string& link, const std::string& name) const;
+
+  std::string folder_;
+  bool writable_;
+};
+
+}  // namespace cf
