@@ -118,10 +118,12 @@ inline double Log(double x) {
 
 /// log(1 + e^x), without overflow or cancellation.
 inline double Softplus(double x) {
-  const double e = Exp(-std::abs(x));           // In [0, 1], so 1 + e needs at most one halving.
-  const bool halve = e > 0x1.a827999fcef32p-2;  // sqrt(2) - 1.
-  const double log = internal::LogOf(halve ? 0.5 * (e - 1.0) : e, halve ? 1.0 : 0.0);
-  return (x > 0 ? x : 0.0) + log;
+  const double e = Exp(-std::abs(x));
+  // 1 + e is in [1, 2]; above sqrt(2) it is halved. Arithmetic, because a branch would be
+  // mispredicted every other time.
+  const auto halvings = static_cast<double>(e > 0x1.a827999fcef32p-2);
+  const double f = std::fma(e, 1.0 - 0.5 * halvings, -0.5 * halvings);
+  return (x > 0 ? x : 0.0) + internal::LogOf(f, halvings);
 }
 
 /// 1 / (1 + e^-x), without overflow; also precise where it is nearly 0.

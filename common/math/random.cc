@@ -1,6 +1,7 @@
 #include "common/math/random.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <utility>
@@ -45,14 +46,25 @@ void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t 
              std::uint32_t partition) {
   __extension__ using Wide = unsigned __int128;
   const CounterRandom random(seed, Purpose::kShuffle, CounterRandom::Stream(epoch, partition));
-  const auto swap_with = [&](std::size_t last, std::uint64_t bits) {
-    std::swap(values[last], values[static_cast<std::size_t>(Wide{bits} * (last + 1) >> 64)]);
-  };
-  std::uint64_t n = 0;
-  for (std::size_t left = values.size(); left > 1; left -= std::min<std::size_t>(2, left), ++n) {
-    const PhiloxBlock block = random.Block(n);
-    swap_with(left - 1, block[0] | std::uint64_t{block[1]} << 32);
-    if (left > 2) swap_with(left - 2, block[2] | std::uint64_t{block[3]} << 32);
+  // The places of many swaps are drawn and prefetched before the first is done: a partition's
+  // samples are larger than the nearer caches, and waiting for each costs four times as much.
+  constexpr std::size_t kAhead = 64;
+  std::array<std::size_t, kAhead> places;
+  std::uint64_t block_number = 0;
+  for (std::size_t left = values.size(); left > 1;) {
+    const std::size_t swaps = std::min(kAhead, left - 1);
+    const auto draw = [&](std::size_t i, std::uint64_t bits) {
+      if (i >= swaps) return;
+      places[i] = static_cast<std::size_t>(Wide{bits} * (left - i) >> 64);
+      __builtin_prefetch(&values[places[i]], 1);
+    };
+    for (std::size_t i = 0; i < swaps; i += 2) {
+      const PhiloxBlock block = random.Block(block_number++);
+      draw(i, block[0] | std::uint64_t{block[1]} << 32);
+      draw(i + 1, block[2] | std::uint64_t{block[3]} << 32);
+    }
+    for (std::size_t i = 0; i < swaps; ++i) std::swap(values[left - 1 - i], values[places[i]]);
+    left -= swaps;
   }
 }
 
