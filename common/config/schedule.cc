@@ -1,0 +1,46 @@
+#include "common/config/schedule.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/math/math.h"
+
+namespace cf {
+namespace {
+
+/// The factor without warm-up. `whole` and `epoch` are the epoch rounded down and with its
+/// fraction.
+double FactorOf(const Schedule& schedule, std::uint64_t whole, double epoch) {
+  switch (schedule.kind_case()) {
+    case Schedule::kStep:
+      return math::PowInt(schedule.step().decay(), whole / schedule.step().every_epochs());
+    case Schedule::kExponential: {
+      const ExponentialSchedule& exponential = schedule.exponential();
+      return exponential.staircase() ? math::PowInt(exponential.decay(), whole)
+                                     : math::Pow(exponential.decay(), epoch);
+    }
+    case Schedule::kCosine: {
+      const CosineSchedule& cosine = schedule.cosine();
+      const double done = std::min(1.0, epoch / static_cast<double>(cosine.epochs()));
+      return cosine.floor() + (1.0 - cosine.floor()) * (1.0 + math::CosPi(done)) / 2.0;
+    }
+    case Schedule::KIND_NOT_SET:
+      return 1.0;
+  }
+  return 1.0;
+}
+
+}  // namespace
+
+double LearningRateFactor(const Schedule& schedule, std::uint64_t step,
+                          std::uint64_t steps_per_epoch) {
+  Check(steps_per_epoch > 0, "an epoch has at least one step");
+  const double epoch = static_cast<double>(step) / static_cast<double>(steps_per_epoch);
+  double factor = FactorOf(schedule, step / steps_per_epoch, epoch);
+  if (step < schedule.warm_up_steps()) {
+    factor *= static_cast<double>(step + 1) / static_cast<double>(schedule.warm_up_steps());
+  }
+  return factor;
+}
+
+}  // namespace cf

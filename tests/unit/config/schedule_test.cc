@@ -1,0 +1,70 @@
+#include "common/config/schedule.h"
+
+#include <cmath>
+
+#include <gtest/gtest.h>
+
+namespace cf {
+namespace {
+
+constexpr double kPi = 3.14159265358979323846;
+
+TEST(Schedule, EmptyIsConstant) {
+  EXPECT_EQ(LearningRateFactor(Schedule(), 0, 10), 1.0);
+  EXPECT_EQ(LearningRateFactor(Schedule(), 123'456, 10), 1.0);
+}
+
+TEST(Schedule, StepFallsEverySoManyEpochs) {
+  Schedule schedule;
+  schedule.mutable_step()->set_every_epochs(3);
+  schedule.mutable_step()->set_decay(0.5);
+  EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 1.0);
+  EXPECT_EQ(LearningRateFactor(schedule, 29, 10), 1.0);
+  EXPECT_EQ(LearningRateFactor(schedule, 30, 10), 0.5);
+  EXPECT_EQ(LearningRateFactor(schedule, 59, 10), 0.5);
+  EXPECT_EQ(LearningRateFactor(schedule, 60, 10), 0.25);
+}
+
+TEST(Schedule, ExponentialFallsAtEachEpoch) {
+  Schedule schedule;
+  schedule.mutable_exponential()->set_decay(0.7);
+  EXPECT_EQ(LearningRateFactor(schedule, 9, 10), 1.0);
+  EXPECT_EQ(LearningRateFactor(schedule, 10, 10), 0.7);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 55, 10), std::pow(0.7, 5));
+}
+
+TEST(Schedule, ExponentialWithoutStaircaseFallsAtEachStep) {
+  Schedule schedule;
+  schedule.mutable_exponential()->set_decay(0.7);
+  schedule.mutable_exponential()->set_staircase(false);
+  EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 1.0);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 1, 10), std::pow(0.7, 0.1));
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 55, 10), std::pow(0.7, 5.5));
+}
+
+TEST(Schedule, CosineFallsToItsFloorAndStaysThere) {
+  Schedule schedule;
+  schedule.mutable_cosine()->set_epochs(4);
+  schedule.mutable_cosine()->set_floor(0.1);
+  EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 1.0);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 20, 10), 0.55);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 7, 10),
+                   0.1 + 0.9 * (1 + std::cos(kPi * 7 / 40)) / 2);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 40, 10), 0.1);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 4000, 10), 0.1);
+}
+
+TEST(Schedule, WarmUpRisesLinearlyAndMultiplies) {
+  Schedule schedule;
+  schedule.set_warm_up_steps(4);
+  EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 0.25);
+  EXPECT_EQ(LearningRateFactor(schedule, 2, 10), 0.75);
+  EXPECT_EQ(LearningRateFactor(schedule, 3, 10), 1.0);
+  EXPECT_EQ(LearningRateFactor(schedule, 4, 10), 1.0);
+  schedule.mutable_exponential()->set_decay(0.5);
+  schedule.set_warm_up_steps(20);
+  EXPECT_EQ(LearningRateFactor(schedule, 14, 10), 0.5 * 0.75);
+}
+
+}  // namespace
+}  // namespace cf
