@@ -1,0 +1,64 @@
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/rpc/handshake.h"
+#include "common/rpc/listener.h"
+
+namespace cf {
+
+/// This process's place among those that one mpirun started, known before any of them has met.
+struct LaunchPlace {
+  int rank = 0;
+  int ranks = 1;
+  int ranks_on_host = 1;
+  bool by_mpirun = false;
+};
+
+/// The place that mpirun put into the environment; the only one of one rank without mpirun.
+/// InvalidArgument where the environment contradicts itself.
+absl::StatusOr<LaunchPlace> FindLaunchPlace();
+
+/// What a rank brings to the rendezvous.
+struct RendezvousOptions {
+  /// cluster.interface: the network interface to listen on where ranks are on several hosts; empty:
+  /// the one that leads to the others.
+  std::string interface;
+  /// How this rank's preparations went. A failure of one is a failure of all.
+  absl::Status ready = absl::OkStatus();
+  /// A short text of rank 0 that every rank receives; the others' are ignored.
+  std::string note;
+  /// Runs on every rank once it has the note, where all are ready; its failure counts like `ready`.
+  /// May be empty.
+  std::function<absl::Status(const std::string& note)> check;
+};
+
+/// Everything a rank needs to reach the others over TCP.
+struct Rendezvous {
+  LaunchPlace place;
+  std::vector<std::string> hosts;    ///< By rank.
+  std::vector<Endpoint> endpoints;   ///< By rank; empty where the job has one rank.
+  std::optional<Listener> listener;  ///< Already open at this rank's endpoint; none for one rank.
+  JobKey key = {};                   ///< Drawn by rank 0.
+  std::string note;                  ///< Rank 0's.
+
+  /// How many different hosts there are.
+  int host_count() const;
+};
+
+/// Brings the ranks of one mpirun together and lets go of MPI: exchanges host names, addresses, the
+/// job key and rank 0's note, finalises MPI, and ties this process's life to its parent's, since a
+/// rank that has finalised MPI would outlive a killed mpirun. Without mpirun it is a rendezvous of
+/// one and MPI is not touched. To be called once, on the thread that is MPI's for good.
+///
+/// Where any rank fails, every rank returns an error with the code of the lowest failing rank; only
+/// that rank's has a message, so that a program that prints what is not empty says it once.
+absl::StatusOr<Rendezvous> MeetOverMpi(const RendezvousOptions& options);
+
+}  // namespace cf
