@@ -1,0 +1,147 @@
+#include "coordinator/console.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+#include "common/base/status.h"
+
+namespace cf {
+namespace {
+
+constexpr double kSecondsBetweenBars = 0.1;
+constexpr double kSecondsBetweenLines = 30;
+constexpr std::size_t kBarCells = 30;  // As many as Keras draws.
+
+/// "0.9s", "75s", "2m05s", "1h02m".
+std::string DurationText(double seconds) {
+  if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
+  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));
+  if (whole < 100) return absl::StrFormat("%ds", whole);
+  if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
+  return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
+}
+
+std::string PlaceText(const EpochProgress& p) {
+  return absl::StrFormat("Epoch %d/%d %d/%d", p.epoch, p.epochs, p.step, p.steps);
+}
+
+/// "0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177"
+std::string FiguresText(const EpochProgress& p) {
+  const double steps = static_cast<double>(std::max<std::uint64_t>(p.step, 1));
+  const double milliseconds = 1e3 * p.seconds / steps;
+  return absl::StrFormat("%s %.*fms/step %s samples/s loss %.4f rmse %.4f", DurationText(p.seconds),
+                         milliseconds < 0.1 ? 3 : 1, milliseconds, InShort(p.samples_per_second),
+                         p.loss, p.rmse);
+}
+
+/// "[=========>....................]"
+std::string BarText(const EpochProgress& p) {
+  const std::uint64_t steps = std::max<std::uint64_t>(p.steps, 1);
+  const std::size_t done = static_cast<std::size_t>(std::min(p.step, steps) * kBarCells / steps);
+  std::string cells(kBarCells, '.');
+  std::fill_n(cells.begin(), done, '=');
+  if (done < kBarCells) cells[done] = '>';
+  return "[" + cells + "]";
+}
+
+}  // namespace
+
+std::string WithThousands(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t left = text.size(); left > 3; left -= 3) text.insert(left - 3, ",");
+  return text;
+}
+
+std::string InShort(double number) {
+  constexpr const char* kUnits[] = {"", "k", "M", "G", "T"};
+  std::size_t unit = 0;
+  // From 999.5 on, three digits would round to 1000.
+  while (number >= 999.5 && unit + 1 < std::size(kUnits)) {
+    number /= 1000;
+    ++unit;
+  }
+  const int decimals = unit == 0 || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
+  return absl::StrFormat("%.*f%s", decimals, number, kUnits[unit]);
+}
+
+absl::StatusOr<std::unique_ptr<Console>> Console::Open(const Options& options) {
+  std::FILE* log = nullptr;
+  if (!options.log_path.empty()) {
+    log = std::fopen(options.log_path.c_str(), "ae");
+    if (log == nullptr) return ErrnoError(errno, options.log_path);
+  }
+  return std::unique_ptr<Console>(new Console(options, log));
+}
+
+Console::Console(const Options& options, std::FILE* log) : options_(options), log_(log) {
+}
+
+Console::~Console() {
+  EraseBar();
+  if (log_ != nullptr) std::fclose(log_);
+}
+
+void Console::Line(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  const std::string bar = bar_;
+  WriteLine(text);
+  if (!bar.empty()) DrawBar(bar);
+}
+
+void Console::Progress(const EpochProgress& progress) {
+  const std::lock_guard lock(mutex_);
+  const double shown = shown_.epoch == progress.epoch ? shown_.seconds : 0;
+  const bool bar = options_.mode == Mode::kBar;
+  if (bar && !bar_.empty() && progress.seconds - shown < kSecondsBetweenBars) return;
+  if (!bar && progress.seconds - shown < kSecondsBetweenLines) return;
+  shown_ = progress;
+  if (bar) {
+    DrawBar(absl::StrCat(PlaceText(progress), " ", BarText(progress), " ", FiguresText(progress)));
+  } else {
+    WriteLine(absl::StrCat(PlaceText(progress), " ", FiguresText(progress)));
+  }
+}
+
+void Console::EpochDone(const EpochProgress& progress,
+                        const std::optional<ValidationFigures>& validation, bool best) {
+  std::string text = absl::StrCat(PlaceText(progress), " ", FiguresText(progress));
+  if (validation.has_value()) {
+    absl::StrAppendFormat(&text, " val_loss %.4f val_rmse %.4f val_mae %.4f", validation->loss,
+                          validation->rmse, validation->mae);
+  }
+  if (best) text += " best";
+  const std::lock_guard lock(mutex_);
+  WriteLine(text);
+}
+
+void Console::WriteLine(const std::string& text) {
+  EraseBar();
+  for (std::FILE* file : {options_.output, log_}) {
+    if (file == nullptr) continue;
+    std::fputs((text + "\n").c_str(), file);
+    std::fflush(file);
+  }
+}
+
+void Console::DrawBar(const std::string& text) {
+  // The last column stays free: some terminals wrap as soon as it is written.
+  const auto columns = static_cast<std::size_t>(std::max(options_.width - 1, 1));
+  const std::string fits = text.substr(0, columns);
+  const std::size_t stale = bar_.size() > fits.size() ? bar_.size() - fits.size() : 0;
+  std::fputs(("\r" + fits + std::string(stale, ' ')).c_str(), options_.output);
+  std::fflush(options_.output);
+  bar_ = fits;
+}
+
+void Console::EraseBar() {
+  if (bar_.empty()) return;
+  std::fputs(("\r" + std::string(bar_.size(), ' ') + "\r").c_str(), options_.output);
+  std::fflush(options_.output);
+  bar_.clear();
+}
+
+}  // namespace cf

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+namespace cf {
+
+/// 1418 -> "1,418".
+std::string WithThousands(std::uint64_t number);
+
+/// Three digits and a unit: 101234 -> "101k", 2345678 -> "2.35M", 512 -> "512".
+std::string InShort(double number);
+
+/// Where an epoch stands, as far as it has come.
+struct EpochProgress {
+  std::uint32_t epoch = 0;  ///< Counted from 1.
+  std::uint32_t epochs = 0;
+  std::uint64_t step = 0;  ///< Of this epoch, counted from 1.
+  std::uint64_t steps = 0;
+  double seconds = 0;  ///< Since the epoch began.
+  double samples_per_second = 0;
+  double loss = 0;
+  double rmse = 0;
+};
+
+/// What validation adds to the line of a finished epoch.
+struct ValidationFigures {
+  double loss = 0;
+  double rmse = 0;
+  double mae = 0;
+};
+
+/// The display of a training run: plain lines, and where a person watches a terminal a bar that
+/// is redrawn in place. All lines, but never the bar, are also appended to a log file.
+///
+/// Owner:      the coordinator, one for a process.
+/// Threads:    thread-safe: a dropped connection is reported from the I/O thread while the
+///             coordinator draws, and lines must not tear.
+/// Bounds:     draws at most ten bars a second and, in lines mode, a line each 30 s of an epoch.
+/// Invariants: in lines mode no carriage return is ever written.
+class Console {
+ public:
+  enum class Mode { kBar, kLines };
+  struct Options {
+    Mode mode = Mode::kLines;
+    int width = 80;              ///< Columns of the terminal, for the bar.
+    std::string log_path;        ///< Appended to; empty for none.
+    std::FILE* output = stdout;  ///< Not closed.
+  };
+
+  /// NotFound, PermissionDenied or Internal if the log cannot be opened.
+  static absl::StatusOr<std::unique_ptr<Console>> Open(const Options& options);
+  ~Console();
+  Console(const Console&) = delete;
+  Console& operator=(const Console&) = delete;
+
+  /// Prints `text` as a line of its own, above the bar if there is one.
+  void Line(const std::string& text);
+
+  /// Says how far the epoch is; prints only as often as a reader wants to know.
+  void Progress(const EpochProgress& progress);
+
+  /// Prints the line of a finished epoch in place of its bar.
+  void EpochDone(const EpochProgress& progress, const std::optional<ValidationFigures>& validation,
+                 bool best);
+
+ private:
+  Console(const Options& options, std::FILE* log);
+
+  void WriteLine(const std::string& text);
+  void DrawBar(const std::string& text);
+  void EraseBar();
+
+  const Options options_;
+  std::FILE* const log_;  ///< Null for none.
+
+  std::mutex mutex_;     ///< Guards the members below and the order of what is written.
+  std::string bar_;      ///< What stands on the terminal's last row; empty for nothing.
+  EpochProgress shown_;  ///< The last progress that was printed.
+};
+
+}  // namespace cf
