@@ -44,6 +44,10 @@ struct RowFileId {
 /// The row file's name below rows/: "g000003-s000000001418-p00007-base.sst".
 std::string RowFileName(const RowFileId& id);
 
+/// The folder of the row files within a run's snapshots folder, and a row file's place in it.
+std::string RowsFolder(const std::string& folder);
+std::string RowFilePath(const std::string& folder, const std::string& file);
+
 /// The time in front of any name that this library gives to a file, temporary names included;
 /// nothing for other names.
 std::optional<SnapshotTime> TimeOfName(std::string_view name);
@@ -65,5 +69,8 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view contents);
 
 /// ParseManifest of a file; errors begin with its path. The row files are not looked at.
 absl::StatusOr<Manifest> ReadManifest(const std::string& path);
+
+/// DataLoss names the first of the manifest's row files that is missing or has another size.
+absl::Status CheckRowFiles(const std::string& folder, const Manifest& manifest);
 
 }  // namespace cf

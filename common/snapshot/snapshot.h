@@ -4,7 +4,6 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -31,6 +30,8 @@ class Snapshot {
   static absl::StatusOr<Snapshot> Open(const std::string& path);
 
   const Manifest& manifest() const { return manifest_; }
+  /// The run's snapshots folder.
+  const std::string& folder() const { return folder_; }
 
   /// Every row of one partition, ascending by (table, id). DataLoss names a file that cannot be
   /// read, or a row that is missing, unexpected or of the wrong length. Requires: partition < P.
@@ -49,7 +50,6 @@ class Snapshot {
 
  private:
   Snapshot(std::string folder, Manifest manifest);
-  std::vector<FileEntry> ChainOf(PartitionId partition) const;
 
   std::string folder_;
   Manifest manifest_;

@@ -54,7 +54,8 @@ class SnapshotStore {
 
   /// Makes the snapshot exist and moves the links: `latest` to it and `best` to
   /// manifest.best_snapshot(), if any. AlreadyExists: its name is taken; FailedPrecondition: it is
-  /// not newer than all others, is not valid, or a row file is missing or has another size.
+  /// not newer than all others, is not valid, or names a best that is not there; DataLoss: a row
+  /// file is missing or has another size.
   absl::Status Commit(const Manifest& manifest);
 
   /// Deletes the manifests that `options` does not keep (the best is always kept), then the row

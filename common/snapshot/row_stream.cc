@@ -1,0 +1,184 @@
+#include "common/snapshot/row_stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <rocksdb/sst_file_reader.h>
+
+#include "common/snapshot/row_file.h"
+
+namespace cf {
+namespace {
+
+constexpr std::size_t kReadAhead = std::size_t{256} << 10;
+
+std::string NameOf(RowKey key) {
+  return absl::StrCat("table ", key >> 32, ", id ", key & 0xffff'ffffU);
+}
+
+absl::Status Damaged(const std::string& file, const std::string& what) {
+  return absl::DataLossError(absl::StrCat(file, ": ", what));
+}
+
+}  // namespace
+
+/// One row file, at one row.
+struct PartitionRows::Source {
+  explicit Source(FileEntry file_entry) : entry(std::move(file_entry)) {}
+
+  absl::Status Open(const std::string& folder) {
+    const rocksdb::Status opened = reader.Open(RowFilePath(folder, entry.file()));
+    if (!opened.ok()) return Damaged(entry.file(), opened.ToString());
+    rocksdb::ReadOptions options;
+    options.readahead_size = kReadAhead;
+    iterator.reset(reader.NewIterator(options));
+    iterator->SeekToFirst();
+    return ReadKey();
+  }
+
+  absl::Status Advance() {
+    iterator->Next();
+    ++rows_passed;
+    return ReadKey();
+  }
+
+  absl::Status ReadKey() {
+    at_end = !iterator->Valid();
+    if (at_end) {
+      if (iterator->status().ok()) return absl::OkStatus();
+      return Damaged(entry.file(), iterator->status().ToString());
+    }
+    const std::optional<RowKey> read = KeyFromBytes(iterator->key());
+    if (!read) return Damaged(entry.file(), "a key has not 8 bytes");
+    key = *read;
+    return absl::OkStatus();
+  }
+
+  FileEntry entry;
+  rocksdb::SstFileReader reader{RowFileOptions()};
+  std::unique_ptr<rocksdb::Iterator> iterator;  // Goes before its reader.
+  RowKey key = 0;                               // Of the row it is at, unless at_end.
+  std::uint64_t rows_passed = 0;
+  bool at_end = false;
+};
+
+absl::StatusOr<PartitionRows> PartitionRows::Open(const std::string& folder,
+                                                  const std::vector<FileEntry>& chain) {
+  std::vector<std::unique_ptr<Source>> sources;
+  for (const FileEntry& entry : chain) {
+    if (entry.rows() == 0) continue;
+    auto source = std::make_unique<Source>(entry);
+    if (absl::Status opened = source->Open(folder); !opened.ok()) return opened;
+    sources.push_back(std::move(source));
+  }
+  return PartitionRows(std::move(sources));
+}
+
+PartitionRows::PartitionRows(std::vector<std::unique_ptr<Source>> sources)
+    : sources_(std::move(sources)) {
+}
+PartitionRows::PartitionRows(PartitionRows&&) noexcept = default;
+PartitionRows& PartitionRows::operator=(PartitionRows&&) noexcept = default;
+PartitionRows::~PartitionRows() = default;
+
+absl::StatusOr<std::span<const float>> PartitionRows::Next(TableId table, RowId row,
+                                                           std::size_t floats) {
+  const RowKey expected = KeyOf(table, row);
+  const Source* newest = nullptr;
+  for (const auto& source : sources_) {
+    if (source->at_end) continue;
+    if (source->key < expected) {
+      return Damaged(source->entry.file(),
+                     absl::StrCat(NameOf(source->key), " does not belong to its partition"));
+    }
+    if (source->key == expected) newest = source.get();
+  }
+  if (newest == nullptr) {
+    return absl::DataLossError(absl::StrCat(NameOf(expected), ": the row is missing"));
+  }
+  const rocksdb::Slice value = newest->iterator->value();
+  if (value.size() != floats * sizeof(float)) {
+    return Damaged(newest->entry.file(), absl::StrCat(NameOf(expected), " has ", value.size(),
+                                                      " bytes, not ", floats * sizeof(float)));
+  }
+  record_.resize(floats);
+  if (floats != 0) std::memcpy(record_.data(), value.data(), value.size());
+  for (const auto& source : sources_) {
+    if (source->at_end || source->key != expected) continue;
+    if (absl::Status advanced = source->Advance(); !advanced.ok()) return advanced;
+  }
+  return std::span<const float>(record_);
+}
+
+absl::Status PartitionRows::ExpectEnd() const {
+  for (const auto& source : sources_) {
+    if (!source->at_end) {
+      return Damaged(source->entry.file(),
+                     absl::StrCat(NameOf(source->key), " does not belong to its partition"));
+    }
+    if (source->rows_passed != source->entry.rows()) {
+      return Damaged(source->entry.file(), absl::StrCat("has ", source->rows_passed, " rows, not ",
+                                                        source->entry.rows()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status VerifyBlocks(const std::string& folder, const FileEntry& entry) {
+  rocksdb::SstFileReader reader(RowFileOptions());
+  rocksdb::Status verified = reader.Open(RowFilePath(folder, entry.file()));
+  if (verified.ok()) verified = reader.VerifyChecksum();
+  return verified.ok() ? absl::OkStatus() : Damaged(entry.file(), verified.ToString());
+}
+
+absl::StatusOr<RowStream> RowStream::Open(const std::string& folder, const Manifest& manifest) {
+  std::vector<PartitionRows> partitions;
+  for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
+    absl::StatusOr<PartitionRows> rows =
+        PartitionRows::Open(folder, ChainOf(manifest, PartitionId{p}));
+    if (!rows.ok()) return rows.status();
+    partitions.push_back(*std::move(rows));
+  }
+  return RowStream(manifest, std::move(partitions));
+}
+
+RowStream::RowStream(const Manifest& manifest, std::vector<PartitionRows> partitions)
+    : partitioning_(manifest.partitions()),
+      tables_(manifest.tables().begin(), manifest.tables().end()),
+      partitions_(std::move(partitions)) {
+}
+
+absl::StatusOr<bool> RowStream::Next(Row* row) {
+  while (table_ < tables_.size() && id_ == tables_[table_].rows()) {
+    ++table_;
+    id_ = 0;
+  }
+  if (table_ == tables_.size()) {
+    for (const PartitionRows& partition : partitions_) {
+      if (absl::Status ended = partition.ExpectEnd(); !ended.ok()) return ended;
+    }
+    return false;
+  }
+  row->table = TableId{table_};
+  row->id = RowId{id_++};
+  absl::StatusOr<std::span<const float>> record =
+      partitions_[Index(partitioning_.Of(row->id))].Next(row->table, row->id,
+                                                         RecordFloats(tables_[table_]));
+  if (!record.ok()) return record.status();
+  row->record = *record;
+  return true;
+}
+
+std::vector<FileEntry> ChainOf(const Manifest& manifest, PartitionId partition) {
+  const auto& files = manifest.files();
+  const auto first_from = [&files](std::size_t p) {
+    return std::partition_point(files.begin(), files.end(),
+                                [p](const FileEntry& entry) { return entry.partition() < p; });
+  };
+  return {first_from(Index(partition)), first_from(Index(partition) + 1)};
+}
+
+}  // namespace cf
