@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/base/ids.h"
+#include "common/dataset/dataset.pb.h"
 
 namespace cf {
 
@@ -31,13 +33,13 @@ class Dataset {
   static absl::StatusOr<Dataset> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }
-  const std::string& name() const { return name_; }
+  const std::string& name() const { return manifest_->name(); }
   const std::vector<std::string>& sources() const { return sources_; }
   /// XXH3-128 of all columns, in hexadecimal; the same data in another file order has the same.
-  const std::string& digest() const { return digest_; }
+  const std::string& digest() const { return manifest_->digest(); }
 
-  std::uint32_t users() const { return users_; }
-  std::uint32_t items() const { return items_; }
+  std::uint32_t users() const { return manifest_->users(); }
+  std::uint32_t items() const { return manifest_->items(); }
   std::uint64_t samples() const { return item_column_.As<RowId>().size(); }
 
   /// The samples of user u are those from user_offsets()[u] up to user_offsets()[u + 1].
@@ -46,7 +48,7 @@ class Dataset {
   std::span<const RowId> item_column() const { return item_column_.As<RowId>(); }
   /// The rating of each sample; all 1 without has_ratings().
   std::span<const float> ratings() const { return ratings_.As<float>(); }
-  bool has_ratings() const { return has_ratings_; }
+  bool has_ratings() const { return manifest_->has_ratings(); }
   /// The time of each sample in seconds since 1970 (UTC); empty if there are none.
   std::span<const std::int64_t> timestamps() const { return timestamps_.As<std::int64_t>(); }
   /// One bit for each sample, in words from the lowest bit up: whether it came from the given
@@ -61,7 +63,7 @@ class Dataset {
   std::optional<RowId> FindUser(const std::string& raw) const { return user_ids_.Find(raw); }
   std::optional<RowId> FindItem(const std::string& raw) const { return item_ids_.Find(raw); }
 
-  bool has_titles() const { return has_titles_; }
+  bool has_titles() const { return manifest_->has_titles(); }
   /// Empty if unknown.
   std::string title(RowId item) const { return std::string(titles_.At(item)); }
   /// As "Action|Comedy"; empty if unknown.
@@ -70,9 +72,11 @@ class Dataset {
   /// that differ in upper and lower case of ASCII letters only.
   std::vector<RowId> FindTitle(const std::string& title) const;
 
-  std::uint64_t titles_without_ratings() const { return titles_without_ratings_; }
-  std::uint64_t duplicates() const { return duplicates_; }
-  std::uint64_t leaks() const { return leaks_; }
+  /// What the import counted: titles that no sample needs, repeated pairs, and training samples
+  /// left out for being in the given validation file.
+  std::uint64_t titles_without_ratings() const { return manifest_->titles_without_ratings(); }
+  std::uint64_t duplicates() const { return manifest_->duplicates(); }
+  std::uint64_t leaks() const { return manifest_->leaks(); }
 
   /// Reads every column once and compares with digest(). DataLoss if they differ.
   absl::Status VerifyDigest() const;
@@ -104,19 +108,8 @@ class Dataset {
   absl::Status CheckRanges() const;
 
   std::string folder_;
-  std::string name_;
+  std::shared_ptr<const DatasetManifest> manifest_;
   std::vector<std::string> sources_;
-  std::string digest_;
-  std::uint32_t users_ = 0;
-  std::uint32_t items_ = 0;
-  std::uint64_t samples_ = 0;
-  bool has_ratings_ = false;
-  bool has_timestamps_ = false;
-  bool has_validation_ = false;
-  bool has_titles_ = false;
-  std::uint64_t titles_without_ratings_ = 0;
-  std::uint64_t duplicates_ = 0;
-  std::uint64_t leaks_ = 0;
 
   MappedFile user_offsets_;
   MappedFile item_column_;

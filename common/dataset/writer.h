@@ -52,6 +52,7 @@ struct DatasetWriterOptions {
 /// What Finish made of the samples.
 struct WriteSummary {
   std::uint64_t samples = 0;
+  std::uint64_t validation = 0;  ///< Of these, given validation samples.
   std::uint64_t duplicates = 0;  ///< Samples merged into another one of the same pair and file.
   std::uint64_t leaks = 0;  ///< Training samples left out because validation has the same pair.
 };
@@ -86,6 +87,9 @@ class DatasetWriter {
 
  private:
   explicit DatasetWriter(DatasetWriterOptions options) : options_(std::move(options)) {}
+
+  /// Fills an empty folder; leaves the blocks empty.
+  absl::StatusOr<WriteSummary> WriteFolder(const std::string& folder);
 
   DatasetWriterOptions options_;
   std::vector<SampleBlock> blocks_;

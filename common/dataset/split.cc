@@ -1,0 +1,168 @@
+#include "common/dataset/split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "common/base/partition.h"
+#include "common/dataset/select.h"
+
+namespace cf {
+namespace {
+
+/// "random .1", as people write shares.
+std::string ShareText(double fraction) {
+  const std::string text = absl::StrFormat("%.9g", fraction);
+  return text.starts_with("0.") ? text.substr(1) : text;
+}
+
+/// ceil(f n), for the f that was written: 0.07 as a double is a little more than 7 hundredths, and
+/// seven of a hundred samples are meant, not eight.
+std::uint64_t ShareOf(double fraction, std::uint64_t samples) {
+  const double exact = fraction * static_cast<double>(samples);
+  const auto count = static_cast<std::uint64_t>(std::ceil(exact * (1 - 1e-13)));
+  return std::clamp<std::uint64_t>(count, samples == 0 ? 0 : 1, samples);
+}
+
+absl::Status CheckFraction(double fraction, const char* field) {
+  if (fraction > 0 && fraction < 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(field, " is ", fraction, ", expected a share between 0 and 1"));
+}
+
+absl::Status NeedTimestamps(const Dataset& data, const char* split) {
+  if (!data.timestamps().empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("the split \"", split, "\" needs timestamps, and ", data.name(), " has none"));
+}
+
+/// Ascending with time, also before 1970.
+std::uint64_t TimeKey(std::int64_t timestamp) {
+  return static_cast<std::uint64_t>(timestamp) ^ (std::uint64_t{1} << 63);
+}
+
+}  // namespace
+
+absl::StatusOr<DataSplit> DataSplit::Make(const Dataset& data, const Split& config) {
+  DataSplit split(data.samples());
+  split.name_ = "none";
+  absl::Status possible;
+  switch (config.kind_case()) {
+    case Split::KIND_NOT_SET:
+      break;
+    case Split::kRandom: {
+      const double fraction = config.random().fraction();
+      possible = CheckFraction(fraction, "split.random.fraction");
+      if (!possible.ok()) return possible;
+      split.validation_count_ = ShareOf(fraction, data.samples());
+      split.MarkRandom(data, split.validation_count_, config.random().seed());
+      split.name_ = absl::StrCat("random ", ShareText(fraction), ", seed ", config.random().seed());
+      break;
+    }
+    case Split::kGiven:
+      if (data.given_validation().empty()) {
+        return absl::FailedPreconditionError(
+            absl::StrCat("the split \"given\" needs a data set imported with --validation, and ",
+                         data.name(), " was not"));
+      }
+      split.bits_.assign(data.given_validation().begin(), data.given_validation().end());
+      for (const std::uint64_t word : split.bits_) {
+        split.validation_count_ += static_cast<std::uint64_t>(std::popcount(word));
+      }
+      split.name_ = "given";
+      break;
+    case Split::kLeaveLastOut:
+      possible = NeedTimestamps(data, "leave_last_out");
+      if (!possible.ok()) return possible;
+      split.MarkLastOfEachUser(data);
+      split.name_ = "leave last out";
+      break;
+    case Split::kGlobalTime: {
+      const double fraction = config.global_time().fraction();
+      possible = CheckFraction(fraction, "split.global_time.fraction");
+      if (possible.ok()) possible = NeedTimestamps(data, "global_time");
+      if (!possible.ok()) return possible;
+      split.validation_count_ = ShareOf(fraction, data.samples());
+      split.MarkNewest(data, split.validation_count_);
+      split.name_ = absl::StrCat("global time ", ShareText(fraction));
+      break;
+    }
+  }
+  return split;
+}
+
+void DataSplit::MarkRandom(const Dataset& data, std::uint64_t count, std::uint64_t seed) {
+  const auto for_each = [&data, seed](const auto& visit) {
+    const std::span<const std::uint64_t> offsets = data.user_offsets();
+    const std::span<const RowId> items = data.item_column();
+    for (std::uint32_t user = 0; user < data.users(); ++user) {
+      for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
+        const std::uint32_t pair[2] = {user, static_cast<std::uint32_t>(items[sample])};
+        visit(sample, XXH3_64bits_withSeed(pair, sizeof pair, seed));
+      }
+    }
+  };
+  MarkSmallest(for_each, count, [this](std::uint64_t sample) { Mark(sample); });
+}
+
+void DataSplit::MarkLastOfEachUser(const Dataset& data) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  const std::span<const std::int64_t> times = data.timestamps();
+  for (std::uint32_t user = 0; user < data.users(); ++user) {
+    const std::uint64_t begin = offsets[user];
+    const std::uint64_t end = offsets[user + 1];
+    if (end - begin < 2) continue;
+    std::uint64_t last = begin;
+    for (std::uint64_t sample = begin + 1; sample < end; ++sample) {
+      if (times[sample] >= times[last]) last = sample;  // Among equal times the highest item id.
+    }
+    Mark(last);
+    ++validation_count_;
+  }
+}
+
+void DataSplit::MarkNewest(const Dataset& data, std::uint64_t count) {
+  const std::span<const std::int64_t> times = data.timestamps();
+  const auto [oldest, newest] = std::minmax_element(times.begin(), times.end());
+  // The smallest complement is the newest; visited from the back, later samples win ties.
+  const auto for_each = [times](const auto& visit) {
+    for (std::uint64_t sample = times.size(); sample-- > 0;) visit(sample, ~TimeKey(times[sample]));
+  };
+  MarkSmallest(for_each, count, [this](std::uint64_t sample) { Mark(sample); },
+               {.first = ~TimeKey(*newest), .last = ~TimeKey(*oldest)});
+}
+
+absl::StatusOr<TrainingStatistics> ComputeTrainingStatistics(const Dataset& data,
+                                                             const DataSplit& split,
+                                                             std::uint32_t partitions) {
+  Check(split.samples() == data.samples(), "the split was made from this data set");
+  if (split.training_count() == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the split \"", split.name(), "\" leaves no training sample of ", data.name()));
+  }
+  const Partitioning partitioning(partitions);
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  const std::span<const float> ratings = data.ratings();
+  std::vector<double> sums(partitions, 0);
+  TrainingStatistics statistics = {.mean = 0,
+                                   .min = std::numeric_limits<float>::infinity(),
+                                   .max = -std::numeric_limits<float>::infinity()};
+  for (std::uint32_t user = 0; user < data.users(); ++user) {
+    double& sum = sums[Index(partitioning.Of(RowId{user}))];
+    for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
+      if (split.is_validation(sample)) continue;
+      sum += static_cast<double>(ratings[sample]);
+      statistics.min = std::min(statistics.min, ratings[sample]);
+      statistics.max = std::max(statistics.max, ratings[sample]);
+    }
+  }
+  statistics.mean = SumAlongTree(sums) / static_cast<double>(split.training_count());
+  return statistics;
+}
+
+}  // namespace cf

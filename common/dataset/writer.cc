@@ -1,0 +1,210 @@
+#include "common/dataset/writer.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <numeric>
+#include <span>
+#include <unistd.h>
+
+#include <absl/cleanup/cleanup.h>
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/text_format.h>
+
+#include "common/base/check.h"
+#include "common/base/files.h"
+#include "common/base/status.h"
+#include "common/dataset/column_file.h"
+#include "common/dataset/layout.h"
+#include "common/dataset/sample_sorter.h"
+
+namespace cf {
+namespace {
+
+/// Writes the strings text_at(0) to text_at(rows - 1) as offsets and bytes.
+template <class TextAt>
+absl::Status WriteTexts(const std::string& path, std::uint32_t rows, const TextAt& text_at) {
+  std::vector<std::uint64_t> offsets = {0};
+  std::string bytes;
+  for (std::uint32_t row = 0; row < rows; ++row) {
+    bytes += text_at(row);
+    offsets.push_back(bytes.size());
+  }
+  absl::Status status = WriteColumn<std::uint64_t>(path + layout::kTextOffsets, offsets);
+  if (!status.ok()) return status;
+  return WriteColumn<char>(path + layout::kTextBytes, bytes);
+}
+
+/// The contract: falling frequency, ties by raw id.
+DenseIds OrderByFrequency(const Vocabulary& vocabulary, std::span<const std::uint64_t> frequency) {
+  DenseIds ids;
+  for (std::uint32_t code = 0; code < frequency.size(); ++code) {
+    if (frequency[code] > 0) ids.code_of_id.push_back(code);
+  }
+  std::sort(ids.code_of_id.begin(), ids.code_of_id.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return frequency[a] != frequency[b] ? frequency[a] > frequency[b] : vocabulary.Less(a, b);
+  });
+  ids.id_of_code.assign(frequency.size(), kUnused);
+  for (std::uint32_t id = 0; id < ids.size(); ++id) ids.id_of_code[ids.code_of_id[id]] = id;
+  return ids;
+}
+
+absl::Status WriteRawIds(const std::string& path, const Vocabulary& vocabulary,
+                         const DenseIds& ids) {
+  std::vector<std::uint32_t> order(ids.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return vocabulary.Less(ids.code_of_id[a], ids.code_of_id[b]);
+  });
+  absl::Status status = WriteColumn<std::uint32_t>(path + layout::kOrder, order);
+  if (!status.ok()) return status;
+  if (!vocabulary.numeric()) {
+    return WriteTexts(path, ids.size(), [&](std::uint32_t id) -> const std::string& {
+      return vocabulary.string(ids.code_of_id[id]);
+    });
+  }
+  std::vector<std::int64_t> numbers;
+  for (const std::uint32_t code : ids.code_of_id) numbers.push_back(vocabulary.number(code));
+  return WriteColumn<std::int64_t>(path + layout::kNumbers, numbers);
+}
+
+/// Puts a finished folder in its place. On success nothing of a data set that was there remains.
+absl::Status Publish(const std::string& temporary, const std::string& folder, bool overwrite) {
+  if (std::rename(temporary.c_str(), folder.c_str()) != 0) {
+    if (!overwrite || (errno != ENOTEMPTY && errno != EEXIST)) return ErrnoError(errno, folder);
+    // Swapped in one step, so that a crash leaves the one or the other; what is then under the
+    // temporary name is the old one, which the caller removes.
+    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, folder.c_str(), RENAME_EXCHANGE) != 0) {
+      if (errno != EINVAL && errno != ENOSYS) return ErrnoError(errno, folder);
+      // This file system cannot swap. A crash between the two steps leaves both under other names.
+      const std::string aside = temporary + ".old";
+      if (std::rename(folder.c_str(), aside.c_str()) != 0 ||
+          std::rename(temporary.c_str(), folder.c_str()) != 0) {
+        return ErrnoError(errno, folder);
+      }
+      std::error_code ignored;
+      std::filesystem::remove_all(aside, ignored);
+    }
+  }
+  const std::string parent = std::filesystem::path(folder).parent_path().string();
+  return SyncPath(parent.empty() ? "." : parent);
+}
+
+}  // namespace
+
+absl::StatusOr<DatasetWriter> DatasetWriter::Create(DatasetWriterOptions options) {
+  while (options.folder.size() > 1 && options.folder.ends_with('/')) options.folder.pop_back();
+  const std::filesystem::path folder = options.folder;
+  if (!folder.has_filename() || folder.filename() == "." || folder.filename() == "..") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", options.folder, "\": expected the name of a folder for the data set"));
+  }
+  if (options.name.empty()) options.name = folder.filename().string();
+  options.threads = std::max(options.threads, 1U);
+  std::error_code error;
+  if (std::filesystem::exists(folder / layout::kManifest, error)) {
+    if (options.overwrite) return DatasetWriter(std::move(options));
+    return absl::AlreadyExistsError(
+        absl::StrCat(options.folder, " already has a data set; --overwrite replaces it"));
+  }
+  if (std::filesystem::exists(folder, error) &&
+      !(std::filesystem::is_directory(folder, error) && std::filesystem::is_empty(folder, error))) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(options.folder, " exists and is not a data set; choose another folder"));
+  }
+  return DatasetWriter(std::move(options));
+}
+
+void DatasetWriter::Append(SampleBlock block) {
+  const std::size_t rows = block.users.size();
+  Check(block.items.size() == rows, "a block has an item for each user");
+  Check(block.ratings.size() == (options_.has_ratings ? rows : 0), "a block has what was said");
+  Check(block.timestamps.size() == (options_.has_timestamps ? rows : 0),
+        "a block has what was said");
+  if (rows > 0) blocks_.push_back(std::move(block));
+}
+
+absl::StatusOr<WriteSummary> DatasetWriter::Finish() {
+  if (blocks_.empty()) return absl::InvalidArgumentError("there is no sample to write");
+  Check(users_.size() < kUnused && items_.size() < kUnused, "ids are 32 bits");
+  const std::string temporary = absl::StrCat(options_.folder, ".tmp.", ::getpid());
+  std::error_code error;
+  std::filesystem::create_directories(temporary, error);
+  if (error) return ErrnoError(error.value(), temporary);
+  const absl::Cleanup remove = [&temporary] {
+    std::error_code ignored;
+    std::filesystem::remove_all(temporary, ignored);
+  };
+  absl::StatusOr<WriteSummary> summary = WriteFolder(temporary);
+  if (!summary.ok()) return summary.status();
+  absl::Status published = Publish(temporary, options_.folder, options_.overwrite);
+  if (!published.ok()) return published;
+  return summary;
+}
+
+absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folder) {
+  SampleSorter sorter(options_, blocks_, users_.size(), items_.size());
+  const Frequencies frequencies = sorter.Count();
+  const DenseIds users = OrderByFrequency(users_, frequencies.users);
+  const DenseIds items = OrderByFrequency(items_, frequencies.items);
+  sorter.Relabel(users, items);
+
+  std::vector<std::uint64_t> user_offsets = {0};
+  for (const std::uint32_t code : users.code_of_id) {
+    user_offsets.push_back(user_offsets.back() + frequencies.users[code]);
+  }
+  absl::StatusOr<WriteSummary> summary = sorter.Write(folder, user_offsets);
+  if (!summary.ok()) return summary;
+  blocks_.clear();
+
+  const auto path = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
+  absl::Status status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);
+  if (status.ok()) status = WriteRawIds(path(layout::kUserIds), users_, users);
+  if (status.ok()) status = WriteRawIds(path(layout::kItemIds), items_, items);
+  if (status.ok() && !texts_.empty()) {
+    Check(texts_.size() == items_.size(), "a text for each item");
+    const auto text = [&](std::uint32_t id) -> const ItemText& {
+      return texts_[items.code_of_id[id]];
+    };
+    status = WriteTexts(path(layout::kTitles), items.size(),
+                        [&](std::uint32_t id) -> const std::string& { return text(id).title; });
+    if (status.ok()) {
+      status = WriteTexts(path(layout::kGenres), items.size(),
+                          [&](std::uint32_t id) -> const std::string& { return text(id).genres; });
+    }
+  }
+  if (!status.ok()) return status;
+
+  DatasetManifest manifest;
+  manifest.set_version(layout::kVersion);
+  manifest.set_name(options_.name);
+  for (const std::string& source : options_.sources) manifest.add_sources(source);
+  manifest.set_users(users.size());
+  manifest.set_items(items.size());
+  manifest.set_samples(summary->samples);
+  // Counting repeated interactions makes ratings of them.
+  manifest.set_has_ratings(options_.has_ratings || options_.duplicates == Duplicates::kSum);
+  manifest.set_has_timestamps(options_.has_timestamps);
+  manifest.set_has_validation(options_.has_validation);
+  manifest.set_validation_samples(summary->validation);
+  manifest.set_numeric_user_ids(users_.numeric());
+  manifest.set_numeric_item_ids(items_.numeric());
+  manifest.set_has_titles(!texts_.empty());
+  manifest.set_titles_without_ratings(titles_without_ratings_);
+  manifest.set_duplicates(summary->duplicates);
+  manifest.set_leaks(summary->leaks);
+  const absl::StatusOr<std::string> digest = layout::DigestOf(folder, manifest);
+  if (!digest.ok()) return digest.status();
+  manifest.set_digest(*digest);
+  std::string text;
+  if (!google::protobuf::TextFormat::PrintToString(manifest, &text)) {
+    return absl::InternalError("the manifest cannot be printed");
+  }
+  status = WriteFileAtomically(path(layout::kManifest), text);
+  if (!status.ok()) return status;
+  return summary;
+}
+
+}  // namespace cf
