@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "common/base/status.h"
+#include "common/rpc/socket_options.h"
 
 namespace cf {
 
@@ -22,6 +23,7 @@ absl::StatusOr<Listener> Listener::Open(const std::string& address) {
   const int socket = ::socket(asked.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return ErrnoError(errno, "opening a socket");
   Listener listener(socket, {.address = address});
+  rpc::AskForLargeBuffers(socket);  // What it accepts inherits them.
   auto size = static_cast<socklen_t>(asked.capacity());
   if (::bind(socket, asked.data(), static_cast<socklen_t>(asked.size())) != 0 ||
       ::listen(socket, SOMAXCONN) != 0 || ::getsockname(socket, asked.data(), &size) != 0) {
