@@ -111,8 +111,9 @@ std::string NoSuchField(const Descriptor& message, const std::string& name) {
     return EditDistance(name, a) < EditDistance(name, b);
   };
   const std::string nearest = *std::min_element(names.begin(), names.end(), nearer);
-  // Further away than a third of its letters, a name is another word rather than a slip.
-  if (name.size() < 100 && EditDistance(name, nearest) <= std::max(nearest.size() / 3, size_t{1})) {
+  // Two slips, or a third of the letters; further away it is another word.
+  const std::size_t near = std::max(nearest.size() / 3, std::size_t{2});
+  if (name.size() < 100 && EditDistance(name, nearest) <= std::min(near, name.size() / 2)) {
     return absl::StrCat(error, "; did you mean ", Quoted(nearest), "?");
   }
   return absl::StrCat(error, "; expected ", ListText(names, "or"));

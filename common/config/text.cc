@@ -102,7 +102,7 @@ class PlaceFinder {
     const bool value_read = absl::StartsWith(error.text, "Unknown enumeration value") ||
                             absl::StartsWith(error.text, "Invalid value for boolean");
     if (value_expected_ || value_read) {
-      const Tokenizer::Token& place = value_read ? value_ : tokens_.current();
+      const Tokenizer::Token place = value_read ? value_ : minus_ ? *minus_ : tokens_.current();
       const std::string found = value_read ? Quoted(value_.text) : Found();
       return At(place, absl::StrCat(path, ": expected ", ExpectedText(*field), ", not ", found));
     }
@@ -133,10 +133,11 @@ class PlaceFinder {
     } else if (token.text == ":") {
       value_expected_ = true;
     } else if (value_expected_ && token.text == "-") {
-      minus_ = true;
+      minus_ = token;
     } else if (value_expected_) {
       value_ = token;
-      value_expected_ = minus_ = false;
+      value_expected_ = false;
+      minus_.reset();
     } else if (token.type == Tokenizer::TYPE_IDENTIFIER) {
       name_ = token;
     }
@@ -169,7 +170,7 @@ class PlaceFinder {
   Tokenizer::Token name_;   ///< The last field's.
   Tokenizer::Token value_;  ///< The last scalar's.
   bool value_expected_ = false;
-  bool minus_ = false;  ///< Before the value that is expected.
+  std::optional<Tokenizer::Token> minus_;  ///< Before the value that is expected.
 };
 
 /// Reads `text` into the message, which stands at `path` of the job; the error if it cannot.
