@@ -22,8 +22,8 @@ namespace cf {
 struct Message {
   FrameKind kind = FrameKind::kControl;
   std::uint64_t request_id = 0;
-  std::string control;
-  Buffer payload;
+  std::string control{};
+  Buffer payload{};
 };
 
 /// One TCP connection between each pair of the ranks of a generation, over which they exchange
@@ -47,13 +47,13 @@ class Mesh {
 
   struct Options {
     int rank = 0;
-    std::vector<Endpoint> endpoints;  ///< Of every rank, in their order, this one's own included.
+    std::vector<Endpoint> endpoints{};  ///< Of every rank, in their order, this one's own included.
     JobKey key{};
     std::uint64_t generation = 0;
     /// Silence after which a peer is lost; how long Connect, a handshake and a waiting producer may
     /// take. Heartbeats keep an idle connection from being silent.
     std::chrono::milliseconds timeout = std::chrono::seconds(60);
-    FrameLimits limits;
+    FrameLimits limits{};
     std::size_t queued_bytes_max = std::size_t{64}
                                    << 20;                 ///< Waiting to be written, for each peer.
     std::size_t pool_bytes_max = std::size_t{256} << 20;  ///< Kept by pool() for later use.
@@ -62,13 +62,13 @@ class Mesh {
   /// What the mesh calls, on its I/O thread. The first calls may come before Connect has returned.
   /// Handlers that are empty are not called.
   struct Handlers {
-    std::function<void(int from, Message message)> on_message;
+    std::function<void(int from, Message message)> on_message{};
     /// The peer died, fell silent, stalled or broke the protocol.
-    std::function<void(int peer, const absl::Status& why)> on_lost;
+    std::function<void(int peer, const absl::Status& why)> on_lost{};
     /// One line for the log: a stranger was dropped.
-    std::function<void(const std::string& line)> on_log;
+    std::function<void(const std::string& line)> on_log{};
     /// The peer closed its mesh in good order.
-    std::function<void(int peer)> on_left;
+    std::function<void(int peer)> on_left{};
   };
 
   /// Traffic with one peer since the start, headers and heartbeats included.

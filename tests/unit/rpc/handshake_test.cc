@@ -1,0 +1,45 @@
+#include "common/rpc/handshake.h"
+
+#include <gtest/gtest.h>
+
+namespace cf {
+namespace {
+
+TEST(Handshake, KeysAndNoncesAreNew) {
+  const auto a = MakeJobKey();
+  const auto b = MakeJobKey();
+  ASSERT_TRUE(a.ok() && b.ok());
+  EXPECT_NE(*a, *b);
+  const auto hello = MakeHello(7, 2, 1);
+  ASSERT_TRUE(hello.ok());
+  EXPECT_NE(hello->nonce, MakeHello(7, 2, 1)->nonce);
+  EXPECT_EQ(*DecodeHello(EncodeHello(*hello)), *hello);
+}
+
+// Goal: a proof is good for one key, one role and one connection.
+TEST(Handshake, ProofDependsOnKeyRoleAndBothHellos) {
+  const JobKey key = *MakeJobKey();
+  const HelloBytes dialer = EncodeHello(*MakeHello(1, 1, 0));
+  const HelloBytes listener = EncodeHello(*MakeHello(1, 0, 1));
+  const Proof proof = Prove(key, HandshakeRole::kDialer, dialer, listener);
+  EXPECT_TRUE(SameProof(proof, Prove(key, HandshakeRole::kDialer, dialer, listener)));
+  EXPECT_FALSE(SameProof(proof, Prove(*MakeJobKey(), HandshakeRole::kDialer, dialer, listener)));
+  EXPECT_FALSE(SameProof(proof, Prove(key, HandshakeRole::kListener, dialer, listener)));
+  EXPECT_FALSE(SameProof(proof, Prove(key, HandshakeRole::kDialer, listener, dialer)));
+  const HelloBytes again = EncodeHello(*MakeHello(1, 1, 0));
+  EXPECT_FALSE(SameProof(proof, Prove(key, HandshakeRole::kDialer, again, listener)));
+}
+
+TEST(Handshake, RubbishIsNoHello) {
+  HelloBytes bytes = EncodeHello(*MakeHello(1, 1, 0));
+  bytes[4] = std::byte{9};
+  EXPECT_EQ(DecodeHello(bytes).status().code(), absl::StatusCode::kFailedPrecondition);
+  bytes[4] = std::byte{1};
+  bytes[6] = std::byte{1};
+  EXPECT_EQ(DecodeHello(bytes).status().code(), absl::StatusCode::kDataLoss);
+  bytes.fill(std::byte{0x47});
+  EXPECT_EQ(DecodeHello(bytes).status().code(), absl::StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace cf
