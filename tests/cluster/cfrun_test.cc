@@ -1,0 +1,184 @@
+// Goal: cfrun gives people one command, one exit code and a clean end. Method: the real cfrun and
+// mpirun around a worker that is a shell script, so that each way to end can be chosen.
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/files.h"
+#include "common/base/status.h"
+#include "tests/support/process.h"
+
+namespace cf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// CONFIG says what the worker does; each rank leaves its process number in the test's folder.
+constexpr char kWorker[] = R"sh(#!/bin/bash
+cd "$(dirname "$0")"
+rank=$OMPI_COMM_WORLD_RANK
+trap 'exit 75' USR1
+[[ $1 != stubborn ]] || trap '' USR1
+echo "rank $rank of $OMPI_COMM_WORLD_SIZE: $*"
+echo $$ > "pid.$rank.part"
+mv "pid.$rank.part" "pid.$rank"
+case $1 in
+  exit*) exit "${1#exit}" ;;
+  verdict*)
+    printf 'exit_code: %s\n' "${1#verdict}" > run/verdict.part
+    mv run/verdict.part run/verdict
+    kill -9 $$ ;;
+  *) while :; do sleep 0.05; done ;;
+esac
+)sh";
+
+class CfrunTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "cfrun_" + std::to_string(::getpid()) + "_" +
+              ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_ + "/run/generation");
+    std::filesystem::copy(CF_BIN_DIR "/cfrun", folder_ + "/cfrun");
+    std::ofstream(folder_ + "/cfworker") << kWorker;
+    std::filesystem::permissions(folder_ + "/cfworker", std::filesystem::perms::owner_all);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::vector<std::string> Command(const std::vector<std::string>& arguments) const {
+    std::vector<std::string> command = {folder_ + "/cfrun"};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return command;
+  }
+
+  Process::Result Run(const std::vector<std::string>& arguments) const {
+    return Process(Command(arguments)).Wait();
+  }
+
+  // The process number of a rank of the fake worker; 0 before it runs.
+  pid_t RankPid(int rank) const {
+    const std::string text = ReadFile(folder_ + "/pid." + std::to_string(rank)).value_or("0");
+    return static_cast<pid_t>(std::stoi(text));
+  }
+
+  bool BothRanksRun() const {
+    return Eventually([this] { return RankPid(0) > 0 && RankPid(1) > 0; });
+  }
+  bool BothRanksEnd() const {
+    return Eventually([this] { return !IsAlive(RankPid(0)) && !IsAlive(RankPid(1)); },
+                      std::chrono::seconds(15));
+  }
+
+  std::string folder_;
+};
+
+TEST_F(CfrunTest, StartsTheRanksAndPassesTheFlagsOn) {
+  const Process::Result result =
+      Run({"start", "-n", "3", "exit0", "--run", folder_ + "/run", "--set", "train.epochs=3"});
+  EXPECT_EQ(result.exit_code, kExitFinished);
+  EXPECT_EQ(result.errors, "");
+  for (const std::string rank : {"0", "1", "2"}) {
+    // The output is a file and no terminal, whatever a rank would believe.
+    EXPECT_THAT(result.output, HasSubstr("rank " + rank + " of 3: exit0 --run " + folder_ +
+                                         "/run --set train.epochs=3 --threads auto --progress "
+                                         "lines\n"));
+  }
+  EXPECT_THAT(result.output, Not(HasSubstr("\r")));
+}
+
+TEST_F(CfrunTest, LeavesTheUsersOwnFlagsAlone) {
+  const Process::Result result =
+      Run({"-n", "1", "exit0", "--threads=2", "--progress", "bar", "--width", "50"});
+  EXPECT_THAT(result.output, HasSubstr("exit0 --threads=2 --progress bar --width 50\n"));
+  EXPECT_THAT(Run({"-n", "1", "exit0", "--progress", "auto", "--x"}).output,
+              HasSubstr("exit0 --x --threads auto --progress lines\n"));
+}
+
+TEST_F(CfrunTest, ExitsAsTheWorkersDo) {
+  EXPECT_EQ(Run({"-n", "2", "exit2"}).exit_code, kExitUserInput);
+  EXPECT_EQ(Run({"-n", "2", "exit75"}).exit_code, kExitContinue);
+  EXPECT_EQ(Run({"-n", "2", "exit3"}).exit_code, kExitFailed);
+}
+
+TEST_F(CfrunTest, TheVerdictCountsWhereMpirunDoesNotTell) {
+  // The ranks die by SIGKILL, after rank 0 left its verdict.
+  EXPECT_EQ(Run({"-n", "1", "verdict75", "--run", folder_ + "/run"}).exit_code, kExitContinue);
+  EXPECT_EQ(Run({"-n", "1", "verdict0", "--run=" + folder_ + "/run"}).exit_code, kExitFinished);
+  // An old verdict says nothing about this job.
+  EXPECT_EQ(Run({"-n", "1", "exit9", "--run", folder_ + "/run"}).exit_code, kExitFailed);
+}
+
+TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
+      {{}, "cfrun: -n N is missing (try --help)\n"},
+      {{"-n"}, "cfrun: -n needs a number\n"},
+      {{"-n", "0", "c"}, "cfrun: -n 0: expected a number of processes from 1 to 16384\n"},
+      {{"-n", "two", "c"}, "cfrun: -n two: expected a number of processes from 1 to 16384\n"},
+      {{"-n", "2"}, "cfrun: CONFIG must come before cfworker's flags (try --help)\n"},
+      {{"-n", "2", "--run", "r"}, "cfrun: CONFIG must come before cfworker's flags (try --help)\n"},
+  };
+  for (const auto& [arguments, line] : wrong) {
+    const Process::Result result = Run(arguments);
+    EXPECT_EQ(result.exit_code, kExitUserInput) << line;
+    EXPECT_EQ(result.errors, line);
+  }
+  EXPECT_THAT(Run({"--help"}).output, HasSubstr("usage: cfrun"));
+
+  std::filesystem::remove(folder_ + "/cfworker");
+  EXPECT_THAT(Run({"-n", "1", "c"}).errors, HasSubstr("cfworker must lie beside cfrun"));
+}
+
+TEST_F(CfrunTest, SaysWhereMpirunComesFrom) {
+  const Process::Result result = Process(Command({"-n", "1", "c"}), {{"PATH", folder_}}).Wait();
+  EXPECT_EQ(result.exit_code, kExitUserInput);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("mpirun is not on the PATH"), HasSubstr("install-dependencies")));
+}
+
+TEST_F(CfrunTest, TheFirstSignalAsksForASnapshot) {
+  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
+    std::filesystem::remove(folder_ + "/pid.0");
+    std::filesystem::remove(folder_ + "/pid.1");
+    Process cfrun(Command({"-n", "2", "wait"}));
+    ASSERT_TRUE(BothRanksRun());
+    cfrun.Signal(signal);
+    const Process::Result result = cfrun.Wait();
+    EXPECT_EQ(result.exit_code, kExitContinue) << signal;
+    EXPECT_THAT(result.errors, HasSubstr("cfrun: asking for a snapshot and a clean end"));
+    EXPECT_TRUE(BothRanksEnd());
+  }
+}
+
+TEST_F(CfrunTest, TheSecondSignalKillsTheJob) {
+  Process cfrun(Command({"-n", "2", "stubborn"}));
+  ASSERT_TRUE(BothRanksRun());
+  cfrun.Signal(SIGINT);
+  // Two signals at once could reach it as one.
+  const std::string said = "asking for a snapshot";
+  ASSERT_TRUE(Eventually([&] { return cfrun.ErrorsSoFar().find(said) != std::string::npos; }));
+  cfrun.Signal(SIGINT);
+  const Process::Result result = cfrun.Wait();
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.errors, HasSubstr("cfrun: killing the job"));
+  EXPECT_TRUE(BothRanksEnd());
+}
+
+TEST_F(CfrunTest, NothingOutlivesAKilledCfrun) {
+  Process cfrun(Command({"-n", "2", "stubborn"}));
+  ASSERT_TRUE(BothRanksRun());
+  cfrun.Signal(SIGKILL);
+  EXPECT_EQ(cfrun.Wait().exit_code, 128 + SIGKILL);
+  EXPECT_TRUE(BothRanksEnd());
+}
+
+}  // namespace
+}  // namespace cf

@@ -1,0 +1,136 @@
+// Goal: the folders depend on each other as the architecture draws it, and each foreign library has
+// its place. Method: read every #include of the tree; prove on made-up files that a breach is
+// found.
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/files.h"
+
+namespace cf {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// From the top of the house to its ground: a folder includes itself and what stands below it.
+const std::vector<std::string> kFolders = {"launch",      "coordinator", "worker",
+                                           "paramserver", "serving",     "common"};
+
+// Who may include a foreign library's headers.
+struct Place {
+  std::string header;  ///< The beginning of the header's name.
+  std::vector<std::string> folders;
+};
+const std::vector<Place> kPlaces = {
+    {"mpi.h", {"launch/"}},
+    {"rocksdb/", {"paramserver/", "common/snapshot/"}},
+    {"boost/asio", {"common/rpc/", "serving/"}},
+    {"boost/beast", {"serving/"}},
+};
+
+std::string TopFolder(const std::string& path) {
+  return path.substr(0, path.find('/'));
+}
+
+std::size_t HeightOf(const std::string& folder) {
+  return static_cast<std::size_t>(std::find(kFolders.begin(), kFolders.end(), folder) -
+                                  kFolders.begin());
+}
+
+// What is wrong with `file` including `header`; empty where nothing is.
+std::string Complaint(const std::string& file, const std::string& header, bool ours) {
+  if (ours) {
+    const std::string from = TopFolder(file);
+    const std::string to = TopFolder(header);
+    if (HeightOf(to) == kFolders.size()) return "is not a path from the root of the tree";
+    if (HeightOf(to) < HeightOf(from)) return "stands above it";
+    if (from == "worker" && to == "paramserver") return "they meet in common only";
+    return "";
+  }
+  for (const Place& place : kPlaces) {
+    const bool allowed =
+        std::any_of(place.folders.begin(), place.folders.end(),
+                    [&file](const std::string& folder) { return file.starts_with(folder); });
+    if (header.starts_with(place.header) && !allowed) return "has another place";
+  }
+  return "";
+}
+
+// "FILE includes HEADER: why not", for each breach in these files (path from the root -> text).
+std::vector<std::string> Breaches(const std::map<std::string, std::string>& files) {
+  static const std::regex include(R"(^\s*#\s*include\s*([<"])([^>"]+)[>"])");
+  std::vector<std::string> breaches;
+  for (const auto& [path, text] : files) {
+    std::istringstream lines(text);
+    std::smatch match;
+    for (std::string line; std::getline(lines, line);) {
+      if (!std::regex_search(line, match, include)) continue;
+      const std::string header = match[2];
+      const std::string complaint = Complaint(path, header, match[1] == "\"");
+      if (complaint.empty()) continue;
+      breaches.push_back(path + " includes " + header + ": " + complaint);
+    }
+  }
+  return breaches;
+}
+
+std::map<std::string, std::string> ReadTree() {
+  static const std::set<std::string> endings = {".h", ".cc", ".inc"};
+  std::map<std::string, std::string> files;
+  const std::filesystem::path root = CF_SOURCE_DIR;
+  for (const std::string& folder : kFolders) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root / folder)) {
+      if (!endings.contains(entry.path().extension())) continue;
+      files[entry.path().lexically_relative(root)] = ReadFile(entry.path()).value();
+    }
+  }
+  return files;
+}
+
+TEST(Includes, OfTheTreeFollowTheArchitecture) {
+  const std::map<std::string, std::string> files = ReadTree();
+  ASSERT_GT(files.size(), 10U);
+  EXPECT_THAT(Breaches(files), IsEmpty());
+}
+
+TEST(Includes, ABreachIsFound) {
+  EXPECT_THAT(Breaches({
+                  {"common/rows/a.h", "#include \"worker/trainer.h\"\n"},
+                  {"coordinator/b.cc", "// first\n  #  include <mpi.h>\n#include \"launch/x.h\"\n"},
+                  {"paramserver/c.cc", "#include \"worker/model.h\"\n"},
+                  {"worker/d.cc", "#include \"paramserver/rows.h\"\n#include <rocksdb/db.h>\n"},
+                  {"worker/e.cc", "#include \"e.h\"\n#include <boost/asio/post.hpp>\n"},
+              }),
+              ElementsAre("common/rows/a.h includes worker/trainer.h: stands above it",
+                          "coordinator/b.cc includes mpi.h: has another place",
+                          "coordinator/b.cc includes launch/x.h: stands above it",
+                          "paramserver/c.cc includes worker/model.h: stands above it",
+                          "worker/d.cc includes paramserver/rows.h: they meet in common only",
+                          "worker/d.cc includes rocksdb/db.h: has another place",
+                          "worker/e.cc includes e.h: is not a path from the root of the tree",
+                          "worker/e.cc includes boost/asio/post.hpp: has another place"));
+}
+
+TEST(Includes, WhatTheArchitectureAllowsPasses) {
+  EXPECT_THAT(
+      Breaches({
+          {"launch/a.cc", "#include <mpi.h>\n#include \"coordinator/job.h\"\n"},
+          {"common/snapshot/b.cc", "#include <rocksdb/db.h>\n#include <vector>\n"},
+          {"common/rpc/c.cc", "#include <boost/asio.hpp>\n#include \"common/base/ids.h\"\n"},
+          {"worker/d.cc", "// #include <mpi.h> would be wrong here\n"},
+      }),
+      IsEmpty());
+}
+
+}  // namespace
+}  // namespace cf
