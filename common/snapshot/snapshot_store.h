@@ -17,7 +17,7 @@ namespace cf {
 struct CollectOptions {
   std::size_t keep = 2;             ///< The newest so many snapshots; at least 1.
   std::uint64_t generation = 0;     ///< The caller's own: leftovers of earlier ones go.
-  std::set<std::string> also_keep;  ///< Names of snapshots in use.
+  std::set<std::string> also_keep = {};  ///< Names of snapshots in use.
 };
 
 /// The snapshots of one run: the folder RUN/snapshots with its manifests, the row files below rows/
