@@ -42,10 +42,8 @@ std::uint64_t CounterRandom::Stream(std::uint64_t major, std::uint32_t minor) {
   return major << 32 | minor;
 }
 
-void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t epoch,
-             std::uint32_t partition) {
+void Shuffle(std::span<std::uint32_t> values, const CounterRandom& random) {
   __extension__ using Wide = unsigned __int128;
-  const CounterRandom random(seed, Purpose::kShuffle, CounterRandom::Stream(epoch, partition));
   // The places of many swaps are drawn and prefetched before the first is done: a partition's
   // samples are larger than the nearer caches, and waiting for each costs four times as much.
   constexpr std::size_t kAhead = 64;
@@ -66,6 +64,11 @@ void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t 
     for (std::size_t i = 0; i < swaps; ++i) std::swap(values[left - 1 - i], values[places[i]]);
     left -= swaps;
   }
+}
+
+void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t epoch,
+             std::uint32_t partition) {
+  Shuffle(values, CounterRandom(seed, Purpose::kShuffle, CounterRandom::Stream(epoch, partition)));
 }
 
 void FillUniform(const CounterRandom& random, std::uint64_t first_block, double min, double max,

@@ -90,8 +90,11 @@ class CounterRandom {
   std::uint32_t high_;  // Purpose, and high 24 bits of the stream.
 };
 
-/// Puts `values` into a random order that depends on (seed, epoch, partition) only: Fisher-Yates
-/// from the end, whose swaps take 64 bits each, two from a block. Requires: epoch < 2^24.
+/// Puts `values` into a random order: Fisher-Yates from the end, whose swaps take 64 bits each, two
+/// from a block, of blocks 0 to values.size() / 2.
+void Shuffle(std::span<std::uint32_t> values, const CounterRandom& random);
+
+/// The order of a partition's samples in an epoch. Requires: epoch < 2^24.
 void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t epoch,
              std::uint32_t partition);
 
