@@ -37,16 +37,16 @@ using ProgressFunction =
     std::function<void(const std::string& doing, std::uint64_t done, std::uint64_t total)>;
 
 struct DatasetWriterOptions {
-  std::string folder;
-  std::string name;                  ///< The folder's own name if empty.
-  std::vector<std::string> sources;  ///< What it was made from, for people.
+  std::string folder = {};
+  std::string name = {};                  ///< The folder's own name if empty.
+  std::vector<std::string> sources = {};  ///< What it was made from, for people.
   bool has_ratings = true;
   bool has_timestamps = false;
   bool has_validation = false;
   bool overwrite = false;  ///< Whether an existing data set may be replaced.
   Duplicates duplicates = Duplicates::kLast;
   unsigned threads = 2;
-  ProgressFunction progress;  ///< May be empty.
+  ProgressFunction progress = {};  ///< May be empty.
 };
 
 /// What Finish made of the samples.

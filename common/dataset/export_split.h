@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+
+#include <absl/status/status.h>
+
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
+
+namespace cf {
+
+/// Writes `folder`/train.csv and `folder`/val.csv for other tools: a header user,item,rating (and
+/// timestamp, where there are some), raw ids, canonical order. Both files appear whole, replacing
+/// older ones; what the disk says on an error.
+absl::Status ExportSplit(const Dataset& data, const DataSplit& split, const std::string& folder);
+
+}  // namespace cf

@@ -1,0 +1,77 @@
+#include "common/dataset/import.h"
+
+#include <utility>
+#include <vector>
+
+#include "common/dataset/titles.h"
+
+namespace cf {
+
+absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
+  ImportSummary summary;
+  // Titles first: they are small, and a mistake in them is found before the long read.
+  Titles titles;
+  if (!options.titles.empty()) {
+    absl::StatusOr<Titles> read = ReadTitles({.path = options.titles,
+                                              .genres_path = options.genres,
+                                              .format = options.titles_format,
+                                              .encoding = options.encoding,
+                                              .skip_bad_lines = options.skip_bad_lines},
+                                             &summary.bad_lines);
+    if (!read.ok()) return read.status();
+    titles = *std::move(read);
+    summary.titles = titles.size();
+  }
+  DatasetWriterOptions writer_options = {.folder = options.out,
+                                         .name = options.name,
+                                         .has_validation = !options.validation.empty(),
+                                         .overwrite = options.overwrite,
+                                         .duplicates = options.duplicates,
+                                         .threads = options.threads,
+                                         .progress = options.progress};
+  for (const std::string& source : {options.ratings, options.validation, options.titles}) {
+    if (!source.empty()) writer_options.sources.push_back(source);
+  }
+  // Once before reading, to refuse early; again after it, when the columns are known.
+  absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create(writer_options);
+  if (!writer.ok()) return writer.status();
+
+  RatingsReader reader({.format = options.format,
+                        .encoding = options.encoding,
+                        .columns = options.columns,
+                        .skip_bad_lines = options.skip_bad_lines,
+                        .threads = options.threads,
+                        .progress = options.progress});
+  absl::Status read = reader.Read(options.ratings, /*validation=*/false);
+  if (read.ok() && !options.validation.empty()) {
+    read = reader.Read(options.validation, /*validation=*/true);
+  }
+  if (!read.ok()) return read;
+  summary.lines = reader.lines();
+  summary.bad_lines.Join(reader.bad_lines());
+
+  writer_options.has_ratings = reader.has_ratings();
+  writer_options.has_timestamps = reader.has_timestamps();
+  writer = DatasetWriter::Create(std::move(writer_options));
+  if (!writer.ok()) return writer.status();
+  const Vocabulary items = reader.MoveInto(&*writer);
+  if (!titles.empty()) {
+    std::vector<ItemText> texts(items.size());
+    std::uint64_t found = 0;
+    for (std::uint32_t code = 0; code < items.size(); ++code) {
+      const auto title = titles.find(items.Text(code));
+      if (title == titles.end()) continue;
+      texts[code] = title->second;
+      ++found;
+    }
+    summary.titles_without_ratings = titles.size() - found;
+    writer->SetItemTexts(std::move(texts));
+    writer->SetTitlesWithoutRatings(summary.titles_without_ratings);
+  }
+  absl::StatusOr<WriteSummary> written = writer->Finish();
+  if (!written.ok()) return written.status();
+  summary.written = *written;
+  return summary;
+}
+
+}  // namespace cf

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <absl/status/statusor.h>
+
+#include "common/dataset/line_parser.h"
+#include "common/dataset/ratings_reader.h"
+#include "common/dataset/writer.h"
+
+namespace cf {
+
+struct ImportOptions {
+  std::string ratings;      ///< File of ratings or interactions.
+  std::string validation;   ///< File of the given validation samples, or empty.
+  std::string titles;       ///< File of titles, or empty.
+  std::string genres;       ///< What names u.item's flags; empty: u.genre beside it.
+  std::string out;          ///< Folder to make.
+  std::string name;         ///< Of the data set; empty: the folder's.
+  FileFormat format = FileFormat::kAutomatic;  ///< Of the files of ratings.
+  FileFormat titles_format = FileFormat::kAutomatic;
+  Encoding encoding = Encoding::kAutomatic;
+  ColumnChoice columns;
+  Duplicates duplicates = Duplicates::kLast;
+  bool skip_bad_lines = false;
+  bool overwrite = false;
+  unsigned threads = 2;
+  ProgressFunction progress;  ///< May be empty.
+};
+
+struct ImportSummary {
+  WriteSummary written;
+  std::uint64_t lines = 0;  ///< In the files of ratings.
+  BadLines bad_lines;       ///< In all files.
+  std::uint64_t titles = 0;
+  std::uint64_t titles_without_ratings = 0;
+};
+
+/// Makes a data set folder out of text files. Errors are as RatingsReader, ReadTitles and
+/// DatasetWriter have them; after any of them `out` is as it was.
+absl::StatusOr<ImportSummary> Import(const ImportOptions& options);
+
+}  // namespace cf

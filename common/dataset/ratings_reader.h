@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/dataset/line_parser.h"
+#include "common/dataset/vocabulary.h"
+#include "common/dataset/writer.h"
+
+namespace cf {
+
+/// Codes for the raw ids that one thread has met, in the order of meeting them.
+///
+/// Owner:   one thread of a RatingsReader.
+/// Threads: not thread-safe.
+class CodeBook {
+ public:
+  std::uint32_t CodeOf(const RawId& id);
+  std::uint32_t size() const {
+    return static_cast<std::uint32_t>(numbers_.size() + strings_.size());
+  }
+
+  /// One vocabulary of all books, and the code in it of each book's codes. All raw ids are numbers
+  /// if they are in all books; else numbers count as the strings they were written as.
+  static Vocabulary Merge(const std::vector<CodeBook>& books,
+                          std::vector<std::vector<std::uint32_t>>* codes);
+
+ private:
+  absl::flat_hash_map<std::int64_t, std::uint32_t> numbers_;
+  absl::flat_hash_map<std::string, std::uint32_t> strings_;
+};
+
+struct RatingsReaderOptions {
+  FileFormat format = FileFormat::kAutomatic;
+  Encoding encoding = Encoding::kAutomatic;
+  ColumnChoice columns = {};
+  bool skip_bad_lines = false;
+  unsigned threads = 2;
+  ProgressFunction progress = {};  ///< May be empty; counts bytes.
+};
+
+/// Which lines were left out with `skip_bad_lines`.
+struct BadLines {
+  std::uint64_t count = 0;
+  std::string first = {};  ///< "FILE:LINE: what is wrong"; empty if there is none.
+
+  void Add(const std::string& line);
+  void Join(const BadLines& others);
+};
+
+/// Reads files of ratings into blocks of samples, in chunks that several threads take in turn.
+///
+/// Owner:   an import.
+/// Threads: not thread-safe; Read runs `threads` of its own.
+/// Bounds:  one chunk of text for each thread; the samples read, at 8 to 20 bytes each; raw ids.
+class RatingsReader {
+ public:
+  explicit RatingsReader(RatingsReaderOptions options);
+
+  /// Reads the whole file. The samples are marked as given validation samples if `validation` says
+  /// so. InvalidArgument names file and line of the first line that is malformed (unless those are
+  /// skipped), and refuses a file without ratings or with other columns than one before it.
+  absl::Status Read(const std::string& path, bool validation);
+
+  bool has_ratings() const { return has_ratings_; }
+  bool has_timestamps() const { return has_timestamps_; }
+  std::uint64_t lines() const { return lines_; }
+  const BadLines& bad_lines() const { return bad_lines_; }
+
+  /// Hands over all that was read: samples to the writer, the raw ids as vocabularies to the writer
+  /// too; the reader is empty afterwards. Returns the items' vocabulary, for finding their titles.
+  Vocabulary MoveInto(DatasetWriter* writer);
+
+ private:
+  struct Chunk;
+  class Source;
+
+  void ReadChunk(const Source& source, std::size_t index, unsigned thread, Chunk* chunk);
+  absl::Status Collect(const Source& source, bool validation, std::vector<Chunk>* chunks);
+
+  RatingsReaderOptions options_;
+  std::vector<CodeBook> users_;  ///< One for each thread.
+  std::vector<CodeBook> items_;
+  std::vector<SampleBlock> blocks_;
+  std::vector<unsigned> thread_of_block_;
+  bool has_ratings_ = false;
+  bool has_timestamps_ = false;
+  bool any_file_ = false;
+  std::uint64_t lines_ = 0;
+  BadLines bad_lines_;
+};
+
+}  // namespace cf

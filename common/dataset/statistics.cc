@@ -1,0 +1,141 @@
+#include "common/dataset/statistics.h"
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+#include "common/base/check.h"
+#include "common/dataset/select.h"
+
+namespace cf {
+namespace {
+
+constexpr std::uint32_t kSign = 1U << 31;
+
+/// A key that is ordered as the value is, and back.
+std::uint64_t KeyOf(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return (bits & kSign) != 0 ? ~bits : bits | kSign;
+}
+
+float ValueOf(std::uint64_t key) {
+  const auto bits = static_cast<std::uint32_t>(key);
+  return std::bit_cast<float>((bits & kSign) != 0 ? bits & ~kSign : ~bits);
+}
+
+float ValueOfRank(std::span<const float> values, std::uint64_t rank, float min, float max) {
+  const auto for_each = [values](const auto& visit) {
+    for (std::uint64_t k = 0; k < values.size(); ++k) visit(k, KeyOf(values[k]));
+  };
+  return ValueOf(NarrowToRank(for_each, rank, 0, {.first = KeyOf(min), .last = KeyOf(max)}).first);
+}
+
+double Quantile(std::span<const float> values, double share, float min, float max) {
+  const double place = share * static_cast<double>(values.size() - 1);
+  const auto rank = static_cast<std::uint64_t>(place);
+  const auto below = static_cast<double>(ValueOfRank(values, rank, min, max));
+  const double part = place - static_cast<double>(rank);
+  if (part == 0) return below;
+  const auto above = static_cast<double>(ValueOfRank(values, rank + 1, min, max));
+  return below + (above - below) * part;
+}
+
+std::string Row(const char* name, const std::array<double, 3>& values, int digits) {
+  std::string row = absl::StrFormat("%-6s", name);
+  for (const double value : values) {
+    const std::string cell =
+        digits == 0 ? WithCommas(static_cast<std::uint64_t>(value)) : absl::StrFormat("%.*f", digits, value);
+    absl::StrAppendFormat(&row, " %14s", cell);
+  }
+  return row + "\n";
+}
+
+}  // namespace
+
+std::string WithCommas(std::uint64_t number) {
+  const std::string digits = std::to_string(number);
+  std::string text;
+  for (std::size_t place = 0; place < digits.size(); ++place) {
+    if (place > 0 && (digits.size() - place) % 3 == 0) text += ',';
+    text += digits[place];
+  }
+  return text;
+}
+
+Description Describe(std::span<const float> values) {
+  Check(!values.empty(), "there is a value to describe");
+  Description description = {.count = values.size()};
+  const auto count = static_cast<double>(values.size());
+  float min = values[0];
+  float max = values[0];
+  double sum = 0;
+  for (const float value : values) {
+    min = std::min(min, value);
+    max = std::max(max, value);
+    sum += static_cast<double>(value);
+  }
+  description.min = static_cast<double>(min);
+  description.max = static_cast<double>(max);
+  description.mean = sum / count;
+  double squares = 0;
+  for (const float value : values) {
+    const double difference = static_cast<double>(value) - description.mean;
+    squares += difference * difference;
+  }
+  description.deviation = values.size() > 1 ? std::sqrt(squares / (count - 1))
+                                            : std::numeric_limits<double>::quiet_NaN();
+  // Both zeros compare equal, and have two keys.
+  if (min == 0) min = -0.0F;
+  if (max == 0) max = 0.0F;
+  for (const int quarter : {1, 2, 3}) {
+    description.quartiles[quarter - 1] = Quantile(values, quarter / 4.0, min, max);
+  }
+  return description;
+}
+
+DatasetStatistics ComputeStatistics(const Dataset& data) {
+  // Counts are below 2^24 in any data set that people describe; larger ones are rounded.
+  std::vector<float> per_user(data.users());
+  for (std::uint32_t user = 0; user < data.users(); ++user) {
+    per_user[user] =
+        static_cast<float>(data.user_offsets()[user + 1] - data.user_offsets()[user]);
+  }
+  std::vector<std::uint64_t> counts(data.items(), 0);
+  for (const RowId item : data.item_column()) ++counts[Index(item)];
+  const std::vector<float> per_item(counts.begin(), counts.end());
+  return {.ratings = Describe(data.ratings()),
+          .ratings_per_user = Describe(per_user),
+          .ratings_per_item = Describe(per_item),
+          .density = static_cast<double>(data.samples()) / static_cast<double>(data.users()) /
+                     static_cast<double>(data.items())};
+}
+
+std::string FormatStatistics(const Dataset& data, const DatasetStatistics& statistics) {
+  const Description& r = statistics.ratings;
+  const Description& u = statistics.ratings_per_user;
+  const Description& i = statistics.ratings_per_item;
+  std::string text = absl::StrFormat(
+      "users %s, items %s, %s %s, density %.4g%%\n", WithCommas(data.users()),
+      WithCommas(data.items()), data.has_ratings() ? "ratings" : "interactions",
+      WithCommas(data.samples()), 100 * statistics.density);
+  absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", "", data.has_ratings() ? "rating" : "(all 1)",
+                        "per user", "per item");
+  text += Row("count", {static_cast<double>(r.count), static_cast<double>(u.count),
+                        static_cast<double>(i.count)}, 0);
+  text += Row("mean", {r.mean, u.mean, i.mean}, 4);
+  text += Row("std", {r.deviation, u.deviation, i.deviation}, 4);
+  text += Row("min", {r.min, u.min, i.min}, 2);
+  for (int quarter = 0; quarter < 3; ++quarter) {
+    text += Row(absl::StrCat(25 * (quarter + 1), "%").c_str(),
+                {r.quartiles[quarter], u.quartiles[quarter], i.quartiles[quarter]}, 2);
+  }
+  text += Row("max", {r.max, u.max, i.max}, 2);
+  return text;
+}
+
+}  // namespace cf

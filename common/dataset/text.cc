@@ -1,0 +1,125 @@
+#include "common/dataset/text.h"
+
+#include <cstdint>
+
+#include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
+
+namespace cf {
+
+bool IsUtf8(std::string_view bytes) {
+  const auto at = [bytes](std::size_t k) { return static_cast<unsigned char>(bytes[k]); };
+  for (std::size_t k = 0; k < bytes.size();) {
+    const unsigned lead = at(k++);
+    if (lead < 0x80) continue;
+    const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
+    if (lead < 0xC2 || lead > 0xF4 || bytes.size() - k < static_cast<std::size_t>(more)) {
+      return false;
+    }
+    std::uint32_t point = lead & (0x3FU >> more);
+    for (int i = 0; i < more; ++i) {
+      const unsigned next = at(k++);
+      if ((next & 0xC0) != 0x80) return false;
+      point = (point << 6) | (next & 0x3F);
+    }
+    const std::uint32_t least = more == 3 ? 0x10000 : more == 2 ? 0x800 : 0x80;
+    if (point < least || point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return false;
+  }
+  return true;
+}
+
+std::string Latin1ToUtf8(std::string_view bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      text += c;
+    } else {
+      text += static_cast<char>(0xC0 | (byte >> 6));
+      text += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return text;
+}
+
+std::optional<std::string> Decode(std::string_view bytes, Encoding encoding) {
+  if (encoding == Encoding::kLatin1) return Latin1ToUtf8(bytes);
+  if (IsUtf8(bytes)) return std::string(bytes);
+  if (encoding == Encoding::kAutomatic) return Latin1ToUtf8(bytes);
+  return std::nullopt;
+}
+
+std::string_view Trim(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+bool FieldReader::Next(std::string_view* field) {
+  if (ended_) return false;
+  if (quotes_) {
+    const std::size_t start = rest_.find_first_not_of(' ');
+    if (start != std::string_view::npos && rest_[start] == '"') {
+      rest_.remove_prefix(start + 1);
+      return NextQuoted(field);
+    }
+  }
+  const std::size_t end = rest_.find(delimiter_);
+  *field = Trim(rest_.substr(0, end));
+  ended_ = end == std::string_view::npos;
+  if (!ended_) rest_.remove_prefix(end + delimiter_.size());
+  return true;
+}
+
+bool FieldReader::NextQuoted(std::string_view* field) {
+  ended_ = true;  // Unless a delimiter follows.
+  const std::string_view whole = rest_;
+  unescaped_.clear();
+  for (bool doubled = false;; doubled = true) {
+    const std::size_t quote = rest_.find('"');
+    if (quote == std::string_view::npos) {
+      error_ = "a quoted field does not end on its line";
+      return false;
+    }
+    if (!rest_.substr(quote + 1).starts_with('"')) {
+      *field = whole.substr(0, quote);
+      if (doubled) *field = unescaped_.append(rest_.substr(0, quote));
+      rest_.remove_prefix(quote + 1);
+      break;
+    }
+    unescaped_.append(rest_.substr(0, quote + 1));
+    rest_.remove_prefix(quote + 2);
+  }
+  rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
+  if (rest_.empty()) return true;
+  if (!rest_.starts_with(delimiter_)) {
+    error_ = "something follows the quote that ends a field";
+    return false;
+  }
+  rest_.remove_prefix(delimiter_.size());
+  ended_ = false;
+  return true;
+}
+
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"") == std::string::npos && Trim(text).size() == text.size()) {
+    return text;
+  }
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string Quoted(std::string_view text) {
+  constexpr std::size_t kShown = 40;
+  const std::string shown(text.substr(0, kShown));
+  const std::string printable =
+      IsUtf8(shown) ? absl::Utf8SafeCHexEscape(shown) : absl::CHexEscape(shown);
+  return absl::StrCat("\"", printable, text.size() > kShown ? "..." : "", "\"");
+}
+
+}  // namespace cf

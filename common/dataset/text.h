@@ -1,0 +1,59 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace cf {
+
+/// How the bytes of a text file are read. Automatic: UTF-8 where the bytes are, else latin-1.
+enum class Encoding { kAutomatic, kUtf8, kLatin1 };
+
+/// Whether the bytes are well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
+bool IsUtf8(std::string_view bytes);
+
+/// Every byte is the code point of its number.
+std::string Latin1ToUtf8(std::string_view bytes);
+
+/// The text in UTF-8; nothing if it must be UTF-8 and is not.
+std::optional<std::string> Decode(std::string_view bytes, Encoding encoding);
+
+/// Without spaces at both ends.
+std::string_view Trim(std::string_view text);
+
+/// Reads one line field by field.
+///
+/// Owner:   the caller, for one line; the line outlives it.
+/// Threads: not thread-safe.
+class FieldReader {
+ public:
+  /// With `quotes`, a field that starts with '"' ends at the next single '"' and may hold the
+  /// delimiter and doubled quotes (RFC 4180). Requires: `delimiter` is not empty.
+  FieldReader(std::string_view line, std::string_view delimiter, bool quotes)
+      : rest_(line), delimiter_(delimiter), quotes_(quotes) {}
+
+  /// The next field, without the spaces around it; it holds until the next call. False at the end
+  /// of the line, or when the line is malformed: then error() says why.
+  bool Next(std::string_view* field);
+
+  /// Null while all is well.
+  const char* error() const { return error_; }
+
+ private:
+  bool NextQuoted(std::string_view* field);
+
+  std::string_view rest_;
+  std::string_view delimiter_;
+  bool quotes_;
+  bool ended_ = false;
+  const char* error_ = nullptr;
+  std::string unescaped_;
+};
+
+/// The field as CSV wants it: in quotes if it has a comma, a quote, or a space at an end.
+std::string CsvField(const std::string& text);
+
+/// For messages: at most 40 bytes, bytes that are not printable ASCII or UTF-8 as \xNN.
+std::string Quoted(std::string_view text);
+
+}  // namespace cf
