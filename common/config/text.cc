@@ -205,7 +205,11 @@ absl::Status SetMessage(Message& message, const std::string& path, const std::st
   }
   const std::unique_ptr<Message> given(message.New());
   const std::optional<TextError> error = ReadText(value.substr(1, value.size() - 2), path, *given);
-  if (error.has_value()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", error->text));
+  if (error.has_value()) {
+    // An error of a value names its full path already.
+    const bool named = absl::StartsWith(error->text, path);
+    return absl::InvalidArgumentError(named ? error->text : absl::StrCat(path, ": ", error->text));
+  }
   message.MergeFrom(*given);
   return absl::OkStatus();
 }

@@ -200,7 +200,7 @@ TEST(SetField, NamesThePathAndLeavesTheJobAlone) {
   EXPECT_EQ(error("optimizer.sgd={rate: 1}"),
             R"(optimizer.sgd: no field "rate" in Sgd; expected learning_rate)");
   EXPECT_EQ(error("optimizer.sgd={learning_rate: x}"),
-            R"(optimizer.sgd: optimizer.sgd.learning_rate: expected a number, not "x")");
+            R"(optimizer.sgd.learning_rate: expected a number, not "x")");
 }
 
 TEST(PrintJob, ReadsBackTheSameBits) {
