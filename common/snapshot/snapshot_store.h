@@ -15,8 +15,8 @@ namespace cf {
 
 /// What Collect keeps.
 struct CollectOptions {
-  std::size_t keep = 2;             ///< The newest so many snapshots; at least 1.
-  std::uint64_t generation = 0;     ///< The caller's own: leftovers of earlier ones go.
+  std::size_t keep = 2;                  ///< The newest so many snapshots; at least 1.
+  std::uint64_t generation = 0;          ///< The caller's own: leftovers of earlier ones go.
   std::set<std::string> also_keep = {};  ///< Names of snapshots in use.
 };
 

@@ -1,0 +1,131 @@
+// The manifest reader over hostile bytes: as a libFuzzer target, and as a test over mutations of a
+// sound manifest drawn from a fixed seed.
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+
+#include <absl/strings/str_cat.h>
+#include <gtest/gtest.h>
+
+#include "common/base/check.h"
+#include "common/snapshot/checksum.h"
+#include "common/snapshot/manifest.h"
+
+namespace cf {
+namespace {
+
+constexpr std::string_view kFirstLine = "# cf snapshot manifest\n";
+
+/// Any bytes are a manifest that prints to the same bytes' meaning, or an error of one line.
+/// Returns which.
+bool ReadBytes(const std::string& contents) {
+  const absl::StatusOr<Manifest> manifest = ParseManifest(contents);
+  if (!manifest.ok()) {
+    Check(manifest.status().message().find('\n') == absl::string_view::npos,
+          "an error is one line");
+    return false;
+  }
+  Check(ValidateManifest(*manifest).ok(), "what is read is valid");
+  for (const FileEntry& entry : manifest->files()) {
+    Check(entry.file().find('/') == std::string::npos, "no file leads out of the folder");
+  }
+  const std::string printed = FormatManifest(*manifest);
+  const absl::StatusOr<Manifest> again = ParseManifest(printed);
+  Check(again.ok() && FormatManifest(*again) == printed, "a printed manifest reads back");
+  return true;
+}
+
+/// Reads the bytes as a whole file and as the text under a checksum that holds: the checksum would
+/// otherwise keep every mutation from the parser.
+bool ReadManifestBytes(std::span<const std::byte> bytes) {
+  const std::string given(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  ReadBytes(given);
+  const std::string text = absl::StrCat(std::string(kFirstLine), given, "\n");
+  Checksum checksum;
+  checksum.Update(text.data(), text.size());
+  return ReadBytes(absl::StrCat(text, "# checksum: ", checksum.Hex(), "\n"));
+}
+
+}  // namespace
+}  // namespace cf
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  cf::ReadManifestBytes(std::as_bytes(std::span(data, size)));
+  return 0;
+}
+
+namespace cf {
+namespace {
+
+/// The text of a sound manifest, without first line and checksum.
+std::string SoundText() {
+  const SnapshotTime time{.generation = 1, .step = 7};
+  Manifest manifest;
+  manifest.set_format_version(kManifestFormat);
+  manifest.set_name(SnapshotName(time));
+  manifest.set_generation(time.generation);
+  manifest.mutable_position()->set_step(time.step);
+  manifest.set_partitions(2);
+  manifest.set_best_snapshot(manifest.name());
+  manifest.mutable_job()->mutable_model()->mutable_matrix_factorization()->set_dim(4);
+  SnapshotTable* table = manifest.add_tables();
+  table->set_name("users");
+  table->set_rows(10);
+  table->set_dim(4);
+  for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
+    FileEntry* entry = manifest.add_files();
+    entry->set_partition(p);
+    entry->set_kind(BASE);
+    entry->set_file(RowFileName({.time = time, .partition = PartitionId{p}, .kind = BASE}));
+    entry->set_rows(5);
+    entry->set_bytes(1000);
+    entry->set_checksum("00112233445566778899aabbccddeeff");
+    manifest.add_sums()->set_loss(0.1 * p);
+  }
+  const std::string contents = FormatManifest(manifest);
+  const std::size_t end = contents.rfind("# checksum: ");
+  return contents.substr(kFirstLine.size(), end - kFirstLine.size());
+}
+
+bool Read(const std::string& text) {
+  return ReadManifestBytes(std::as_bytes(std::span(text)));
+}
+
+TEST(ManifestFuzz, MutationsOfASoundManifest) {
+  const std::string sound = SoundText();
+  ASSERT_TRUE(Read(sound));
+  std::mt19937 random(20261121);
+  const auto below = [&random](std::size_t bound) { return random() % bound; };
+  int read = 0;
+  for (int k = 0; k < 20'000; ++k) {
+    std::string text = sound;
+    for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
+      const std::size_t at = below(text.size());
+      const std::size_t length = 1 + below(24);
+      switch (below(4)) {
+        case 0:
+          text[at] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(at, length);
+          break;
+        case 2:
+          text.insert(at, text.substr(below(text.size()), length));
+          break;
+        default:
+          text[at] = "0123456789{}\":/.-\n"[below(18)];
+      }
+      if (text.empty()) text = "\n";
+    }
+    read += Read(text) ? 1 : 0;
+  }
+  EXPECT_GT(read, 0) << "some mutations leave a sound manifest";
+  EXPECT_LT(read, 20'000) << "some do not";
+}
+
+}  // namespace
+}  // namespace cf
