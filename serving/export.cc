@@ -1,0 +1,244 @@
+#include "serving/export.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <absl/cleanup/cleanup.h>
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/util/json_util.h>
+
+#include "common/base/files.h"
+#include "common/base/status.h"
+#include "serving/csv.h"
+#include "serving/export.pb.h"
+#include "serving/output_file.h"
+
+namespace cf {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint32_t kExportFormat = 1;
+constexpr char kModelFile[] = "model.json";
+
+const char* LinkName(Objective::Link link) {
+  switch (link) {
+    case Objective::Link::kIdentity:
+      return "identity";
+    case Objective::Link::kSigmoid:
+      return "sigmoid";
+    case Objective::Link::kScaledSigmoid:
+      return "scaled_sigmoid";
+  }
+  return "";
+}
+
+const char* Formula(Objective::Link link) {
+  if (link == Objective::Link::kIdentity) {
+    return "rating = user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], "
+           "item_embeddings[i])";
+  }
+  return "rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = user_biases[u] + "
+         "item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
+}
+
+absl::Status WriteVectors(const std::string& path, const WeightTable& table) {
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  if (!file.ok()) return file.status();
+  file->Write(NpyHeader("<f4", {table.rows(), table.dim()}));
+  for (std::uint32_t row = 0; row < table.rows(); ++row) {
+    file->Write(table.vector(RowId{row}), table.dim() * sizeof(float));
+  }
+  return file->Close();
+}
+
+absl::Status WriteColumn(const std::string& path, const std::string& descr, const void* values,
+                         std::size_t count, std::size_t bytes_each) {
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  if (!file.ok()) return file.status();
+  file->Write(NpyHeader(descr, {count}));
+  file->Write(values, count * bytes_each);
+  return file->Close();
+}
+
+absl::Status WriteUsers(const std::string& path, const Catalogue& catalogue) {
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  if (!file.ok()) return file.status();
+  file->Write("row,user,training_ratings\n");
+  for (std::uint32_t row = 0; row < catalogue.data().users(); ++row) {
+    const RowId user{row};
+    file->Write(absl::StrCat(row, ",", CsvField(catalogue.data().user_raw_id(user)), ",",
+                             catalogue.UserTrainingRatings(user), "\n"));
+  }
+  return file->Close();
+}
+
+absl::Status WriteItems(const std::string& path, const Catalogue& catalogue) {
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  if (!file.ok()) return file.status();
+  const Dataset& data = catalogue.data();
+  file->Write("row,item,title,genres,training_ratings\n");
+  for (std::uint32_t row = 0; row < data.items(); ++row) {
+    const RowId item{row};
+    file->Write(absl::StrCat(row, ",", CsvField(data.item_raw_id(item)), ",",
+                             CsvField(data.title(item)), ",", CsvField(data.genres(item)), ",",
+                             catalogue.ItemTrainingRatings(item), "\n"));
+  }
+  return file->Close();
+}
+
+// The figures of the epoch that the snapshot holds; none for one taken in mid-epoch.
+const EpochMetrics* MetricsOf(const Manifest& manifest) {
+  if (manifest.has_last_metrics() && manifest.last_metrics().step() == manifest.position().step()) {
+    return &manifest.last_metrics();
+  }
+  return nullptr;
+}
+
+absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedModel& model) {
+  const Manifest& manifest = snapshot.manifest();
+  const absl::StatusOr<std::string> digest = snapshot.Digest();
+  if (!digest.ok()) return digest.status();
+  ExportedModel exported;
+  exported.set_format_version(kExportFormat);
+  exported.set_prediction(Formula(model.objective().link));
+  exported.set_users(model.users().rows());
+  exported.set_items(model.items().rows());
+  exported.set_dim(model.users().dim());
+  exported.set_mean(model.objective().mean);
+  exported.set_link(LinkName(model.objective().link));
+  exported.set_rating_min(static_cast<float>(manifest.statistics().min()));
+  exported.set_rating_max(static_cast<float>(manifest.statistics().max()));
+  if (const EpochMetrics* metrics = MetricsOf(manifest)) {
+    ExportedMetrics& out = *exported.mutable_metrics();
+    out.set_epoch(metrics->epoch());
+    out.set_train_loss(metrics->train_loss());
+    out.set_train_rmse(metrics->train_rmse());
+    if (metrics->has_val_loss()) out.set_val_loss(metrics->val_loss());
+    if (metrics->has_val_rmse()) out.set_val_rmse(metrics->val_rmse());
+    if (metrics->has_val_mae()) out.set_val_mae(metrics->val_mae());
+  }
+  exported.set_split(manifest.data().split());
+  exported.set_training_samples(static_cast<double>(manifest.statistics().training_samples()));
+  exported.set_validation_samples(static_cast<double>(manifest.statistics().validation_samples()));
+  ExportSource& source = *exported.mutable_source();
+  std::error_code ignored;
+  source.set_run(fs::absolute(snapshot.folder(), ignored)
+                     .lexically_normal()
+                     .parent_path()
+                     .filename()
+                     .string());
+  source.set_snapshot(manifest.name());
+  source.set_digest(*digest);
+  source.set_data(manifest.data().name());
+  source.set_data_digest(manifest.data().digest());
+
+  google::protobuf::util::JsonPrintOptions print;
+  print.add_whitespace = true;
+  print.always_print_primitive_fields = true;
+  print.preserve_proto_field_names = true;
+  std::string json;
+  const auto printed = google::protobuf::util::MessageToJsonString(exported, &json, print);
+  if (!printed.ok()) return absl::InternalError(std::string(printed.message()));
+  return json;
+}
+
+absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
+                        const ServedModel& model, const Catalogue& catalogue) {
+  const auto path = [&](const char* name) { return absl::StrCat(folder, "/", name); };
+  const WeightTable& users = model.users();
+  const WeightTable& items = model.items();
+  const Dataset& data = catalogue.data();
+  static_assert(sizeof(RowId) == sizeof(std::int32_t));
+  absl::Status written = WriteVectors(path("user_embeddings.npy"), users);
+  written.Update(WriteVectors(path("item_embeddings.npy"), items));
+  written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
+  written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));
+  // Offsets are far below 2^63 and ids below 2^31, so the signed numbers have the same bytes.
+  written.Update(WriteColumn(path("seen_offsets.npy"), "<i8", data.user_offsets().data(),
+                             data.user_offsets().size(), 8));
+  written.Update(WriteColumn(path("seen_items.npy"), "<i4", data.item_column().data(),
+                             data.item_column().size(), 4));
+  written.Update(WriteUsers(path("users.csv"), catalogue));
+  written.Update(WriteItems(path("items.csv"), catalogue));
+  if (!written.ok()) return written;
+  const absl::StatusOr<std::string> json = ModelJson(snapshot, model);
+  if (!json.ok()) return json.status();
+  written.Update(WriteFileAtomically(path(kModelFile), *json));
+  written.Update(SyncPath(folder));
+  return written;
+}
+
+bool IsExport(const std::string& folder) {
+  const absl::StatusOr<std::string> json = ReadFile(absl::StrCat(folder, "/", kModelFile));
+  if (!json.ok()) return false;
+  ExportedModel model;
+  google::protobuf::util::JsonParseOptions lenient;
+  lenient.ignore_unknown_fields = true;
+  return google::protobuf::util::JsonStringToMessage(*json, &model, lenient).ok() &&
+         model.format_version() > 0;
+}
+
+absl::Status CheckPlace(const ExportOptions& options) {
+  std::error_code error;
+  if (!fs::exists(fs::symlink_status(options.folder, error))) return absl::OkStatus();
+  if (!IsExport(options.folder)) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(options.folder, ": there is something that is not an export"));
+  }
+  if (!options.overwrite) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(options.folder, ": there is an earlier export (--overwrite replaces it)"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Rename(const std::string& from, const std::string& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  return error ? ErrnoError(error.value(), to) : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ExportNpy(const Snapshot& snapshot, const ServedModel& model,
+                       const Catalogue& catalogue, const ExportOptions& options) {
+  // Without a slash at its end, so that names can be put behind it.
+  fs::path place = fs::path(options.folder).lexically_normal();
+  if (!place.has_filename()) place = place.parent_path();
+  ExportOptions checked = options;
+  checked.folder = place.string();
+  if (absl::Status free = CheckPlace(checked); !free.ok()) return free;
+
+  const std::string suffix = absl::StrCat(".", getpid());
+  const std::string temporary = checked.folder + suffix + ".new";
+  const std::string replaced = checked.folder + suffix + ".old";
+  std::error_code error;
+  fs::create_directories(temporary, error);
+  if (error) return ErrnoError(error.value(), temporary);
+  const absl::Cleanup remove = [&temporary] {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+  };
+  if (absl::Status written = WriteFiles(temporary, snapshot, model, catalogue); !written.ok()) {
+    return written;
+  }
+  const bool replaces = fs::exists(checked.folder, error);
+  if (replaces) {
+    if (absl::Status aside = Rename(checked.folder, replaced); !aside.ok()) return aside;
+  }
+  if (absl::Status moved = Rename(temporary, checked.folder); !moved.ok()) {
+    if (replaces) fs::rename(replaced, checked.folder, error);
+    return moved;
+  }
+  if (replaces) fs::remove_all(replaced, error);
+  const std::string parent = place.parent_path().string();
+  return SyncPath(parent.empty() ? "." : parent);
+}
+
+}  // namespace cf
