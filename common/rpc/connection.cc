@@ -13,8 +13,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
-#include "common/base/check.h"
-#include "common/base/status.h"
 #include "common/rpc/socket_options.h"
 
 namespace cf::rpc {

@@ -1,6 +1,7 @@
 #include "common/rpc/frame.h"
 
-#include <cstring>
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include <gtest/gtest.h>

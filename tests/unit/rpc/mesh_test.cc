@@ -306,10 +306,9 @@ TEST(Mesh, AnswersFromHandlersPassTheQueueLimit) {
 TEST(Mesh, ConnectNamesWhoIsMissing) {
   Listener here = *Listener::Open("127.0.0.1");
   const Listener nobody = *Listener::Open("127.0.0.1");
-  const auto mesh = Mesh::Connect(
-      std::move(here),
-      {.rank = 0, .endpoints = {here.endpoint(), nobody.endpoint()}, .timeout = milliseconds(100)},
-      {});
+  const Mesh::Options options{
+      .rank = 0, .endpoints = {here.endpoint(), nobody.endpoint()}, .timeout = milliseconds(100)};
+  const auto mesh = Mesh::Connect(std::move(here), options, {});
   EXPECT_EQ(mesh.status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(mesh.status().message()), HasSubstr("for rank 1 at 127.0.0.1:"));
 }
