@@ -84,7 +84,7 @@ std::vector<SynthOptions> Presets() {
                         .item_max = 67'310,
                         .mean = 3.526,
                         .deviation = 1.052,
-                        .noise = 0.813};
+                        .noise = 0.803};
   return {ml100k, ml1m, small, ml20m};
 }
 
