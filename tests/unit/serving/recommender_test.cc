@@ -1,0 +1,190 @@
+#include "serving/recommender.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "common/dataset/import.h"
+#include "tests/unit/serving/test_model.h"
+
+namespace cf {
+namespace {
+
+/// Lists found the slow and obvious way: score everything, sort, cut.
+std::vector<ScoredRow> BruteForce(const ServedModel& model, const Catalogue& catalogue, RowId user,
+                                  const ListOptions& options) {
+  std::vector<bool> seen(model.items().rows());
+  for (const RowId item : catalogue.SeenBy(user)) seen[Index(item)] = true;
+  std::vector<ScoredRow> all;
+  for (std::uint32_t k = 0; k < model.items().rows(); ++k) {
+    const RowId item{k};
+    if (seen[k] || catalogue.ItemTrainingRatings(item) < options.min_ratings) continue;
+    all.push_back({item, model.RawScore(user, item)});
+  }
+  std::stable_sort(all.begin(), all.end(),
+                   [](const ScoredRow& a, const ScoredRow& b) { return a.score > b.score; });
+  all.resize(std::min(all.size(), options.top));
+  return all;
+}
+
+class RecommenderTest : public testing::Test {
+ protected:
+  RecommenderTest() {
+    SetFloatMode();
+    WriteTestData(folder_.At("data"));
+    const absl::StatusOr<Dataset> data = Dataset::Open(folder_.At("data"));
+    const absl::StatusOr<Snapshot> snapshot =
+        Snapshot::Open(WriteTestSnapshot(folder_.At("run"), *data));
+    model_.emplace(*ServedModel::Load(*snapshot));
+    catalogue_.emplace(*Catalogue::Open(snapshot->manifest(), ""));
+    recommender_.emplace(*Recommender::Make(*model_, *catalogue_));
+  }
+
+  TestFolder folder_;
+  std::optional<ServedModel> model_;
+  std::optional<Catalogue> catalogue_;
+  std::optional<Recommender> recommender_;
+};
+
+TEST_F(RecommenderTest, ListsEqualBruteForceForOneUserAndForAll) {
+  for (const ListOptions& options :
+       {ListOptions{.top = 10, .min_ratings = 0}, ListOptions{.top = 1, .min_ratings = 18},
+        ListOptions{.top = 1000, .min_ratings = 0}, ListOptions{.top = 0, .min_ratings = 0}}) {
+    std::uint32_t next = 0;
+    const absl::Status done = recommender_->ForAllUsers(
+        {.list = options, .threads = 3}, [&](RowId user, std::span<const ScoredRow> items) {
+          EXPECT_EQ(user, RowId{next++});
+          const std::vector<ScoredRow> expected = BruteForce(*model_, *catalogue_, user, options);
+          EXPECT_EQ(std::vector<ScoredRow>(items.begin(), items.end()), expected);
+          EXPECT_EQ(recommender_->TopItems(user, options), expected);
+          return absl::OkStatus();
+        });
+    EXPECT_TRUE(done.ok());
+    EXPECT_EQ(next, catalogue_->data().users());
+  }
+}
+
+TEST_F(RecommenderTest, NoSeenItemIsRecommendedNeitherOfTrainingNorOfValidation) {
+  ASSERT_GT(catalogue_->split().validation_count(), 0);
+  const absl::Status done = recommender_->ForAllUsers(
+      {.list = {.top = 1000}, .threads = 2}, [&](RowId user, std::span<const ScoredRow> items) {
+        for (const ScoredRow& row : items) EXPECT_FALSE(catalogue_->RatingOf(user, row.id));
+        EXPECT_EQ(items.size() + catalogue_->SeenBy(user).size(), catalogue_->data().items());
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(done.ok());
+}
+
+TEST_F(RecommenderTest, TiesGoByAscendingId) {
+  int ties = 0;
+  for (std::uint32_t u = 0; u < catalogue_->data().users(); ++u) {
+    const std::vector<ScoredRow> list = recommender_->TopItems(RowId{u}, {.top = 1000});
+    for (std::size_t k = 0; k + 1 < list.size(); ++k) {
+      if (list[k].score != list[k + 1].score) continue;
+      EXPECT_LT(list[k].id, list[k + 1].id);
+      ++ties;
+    }
+  }
+  EXPECT_GT(ties, 0);  // Items 3 and 4 are equal.
+}
+
+TEST_F(RecommenderTest, TheLastPlaceOfATieGoesToTheLowerId) {
+  TopList list(2);
+  list.Offer(RowId{0}, 1);
+  list.Offer(RowId{1}, 2);
+  list.Offer(RowId{2}, 1);
+  list.Offer(RowId{3}, std::nanf(""));
+  EXPECT_EQ(list.Take(), (std::vector<ScoredRow>{{RowId{1}, 2}, {RowId{0}, 1}}));
+}
+
+TEST_F(RecommenderTest, TopUsersAreThoseWithTheHighestPredictionsWhoHaveNotRated) {
+  const RowId item{17};
+  std::vector<ScoredRow> expected;
+  for (std::uint32_t u = 0; u < catalogue_->data().users(); ++u) {
+    if (catalogue_->RatingOf(RowId{u}, item)) continue;
+    expected.push_back({RowId{u}, model_->RawScore(RowId{u}, item)});
+  }
+  std::sort(expected.begin(), expected.end(), RanksBefore);
+  EXPECT_EQ(recommender_->TopUsers(item, 1000), expected);
+  expected.resize(7);
+  EXPECT_EQ(recommender_->TopUsers(item, 7), expected);
+}
+
+TEST_F(RecommenderTest, SimilarItemsAreRankedByCosine) {
+  const std::vector<ScoredRow> similar = recommender_->SimilarItems(RowId{3}, {.top = 1000});
+  ASSERT_EQ(similar.size(), catalogue_->data().items() - 1);
+  EXPECT_EQ(similar.front().id, RowId{4});
+  for (const ScoredRow& row : similar) {
+    double dot = 0;
+    double a2 = 0;
+    double b2 = 0;
+    for (std::size_t k = 0; k < model_->items().dim(); ++k) {
+      const double a = static_cast<double>(model_->items().vector(RowId{3})[k]);
+      const double b = static_cast<double>(model_->items().vector(row.id)[k]);
+      dot += a * b;
+      a2 += a * a;
+      b2 += b * b;
+    }
+    EXPECT_NEAR(static_cast<double>(row.score), dot / std::sqrt(a2 * b2), 1e-6);
+  }
+  EXPECT_TRUE(std::is_sorted(similar.begin(), similar.end(), RanksBefore));
+}
+
+TEST_F(RecommenderTest, PopularItemsAreThoseWithTheMostTrainingRatings) {
+  const std::vector<ScoredRow> popular = recommender_->PopularItems(5);
+  ASSERT_EQ(popular.size(), 5);
+  std::uint64_t total = 0;
+  for (std::uint32_t k = 0; k < catalogue_->data().items(); ++k) {
+    total += catalogue_->ItemTrainingRatings(RowId{k});
+    EXPECT_FALSE(popular.back().score <
+                     static_cast<float>(catalogue_->ItemTrainingRatings(RowId{k})) &&
+                 std::none_of(popular.begin(), popular.end(),
+                              [&](const ScoredRow& row) { return row.id == RowId{k}; }));
+  }
+  EXPECT_EQ(total, catalogue_->split().training_count());
+}
+
+TEST_F(RecommenderTest, AnErrorOfTheVisitorEndsTheSearch) {
+  int calls = 0;
+  const absl::Status ended =
+      recommender_->ForAllUsers({.list = {}, .threads = 1}, [&](RowId, std::span<const ScoredRow>) {
+        return ++calls == 3 ? absl::ResourceExhaustedError("disk full") : absl::OkStatus();
+      });
+  EXPECT_EQ(ended.message(), "disk full");
+  EXPECT_EQ(calls, 3);
+}
+
+// Goal: lists for all users of a real data set, over several tiles and waves, are brute force's.
+TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
+  const std::string ratings = CF_TEST_DATA "/ml-1m/ratings.csv";
+  if (!std::filesystem::exists(ratings)) GTEST_SKIP() << "no " << ratings;
+  SetFloatMode();
+  const TestFolder folder;
+  ImportOptions source;
+  source.ratings = ratings;
+  source.out = folder.At("data");
+  const absl::StatusOr<ImportSummary> imported = Import(source);
+  ASSERT_TRUE(imported.ok()) << imported.status();
+  const absl::StatusOr<Dataset> data = Dataset::Open(folder.At("data"));
+  const absl::StatusOr<Snapshot> snapshot =
+      Snapshot::Open(WriteTestSnapshot(folder.At("run"), *data, {.dim = 64}));
+  const absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot);
+  ASSERT_TRUE(model.ok()) << model.status();
+  const absl::StatusOr<Catalogue> catalogue = Catalogue::Open(snapshot->manifest(), "");
+  const absl::StatusOr<Recommender> recommender = Recommender::Make(*model, *catalogue);
+
+  const ListOptions options = {.top = 10, .min_ratings = 3};
+  std::uint32_t users = 0;
+  const absl::Status done = recommender->ForAllUsers(
+      {.list = options, .threads = 2}, [&](RowId user, std::span<const ScoredRow> items) {
+        ++users;
+        EXPECT_EQ(std::vector<ScoredRow>(items.begin(), items.end()),
+                  BruteForce(*model, *catalogue, user, options));
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(done.ok());
+  EXPECT_EQ(users, 6040);
+}
+
+}  // namespace
+}  // namespace cf
