@@ -1,0 +1,94 @@
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+
+#include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+#include <absl/time/time.h>
+
+#include "common/base/status.h"
+#include "common/snapshot/snapshot.h"
+#include "common/snapshot/snapshot_store.h"
+#include "launch/snapshot_commands.h"
+
+namespace cf {
+namespace {
+
+std::string ValRmse(const Manifest& manifest) {
+  if (!manifest.has_last_metrics() || !manifest.last_metrics().has_val_rmse()) return "-";
+  return absl::StrFormat("%.4f", manifest.last_metrics().val_rmse());
+}
+
+}  // namespace
+
+absl::Status ListSnapshots(const std::string& run, TableFormat format) {
+  // Both the run's folder and its snapshots folder will do.
+  const std::string below = absl::StrCat(run, "/snapshots");
+  const absl::StatusOr<SnapshotStore> store =
+      SnapshotStore::View(std::filesystem::exists(below) ? below : run);
+  if (!store.ok()) return store.status();
+  const absl::StatusOr<SnapshotStore::Listing> listing = store->List();
+  if (!listing.ok()) return listing.status();
+
+  const absl::StatusOr<Manifest> best = store->Best();
+  TextTable table({{.name = "snapshot"},
+                   {.name = "epoch", .right = true},
+                   {.name = "step", .right = true},
+                   {.name = "val_rmse", .right = true},
+                   {.name = "created"},
+                   {.name = "notes"}});
+  for (const Manifest& manifest : listing->snapshots) {
+    std::string notes;
+    if (best.ok() && best->name() == manifest.name()) notes += "best ";
+    if (&manifest == &listing->snapshots.back()) notes += "latest ";
+    if (manifest.position().finished()) notes += "finished ";
+    if (manifest.position().step_in_epoch() > 0) notes += "mid-epoch ";
+    if (!notes.empty()) notes.pop_back();
+    table.AddRow(
+        {manifest.name(), absl::StrCat(manifest.position().epoch()),
+         absl::StrCat(manifest.position().step()), ValRmse(manifest),
+         absl::FormatTime("%Y-%m-%d %H:%M:%S", absl::FromUnixSeconds(manifest.created_seconds()),
+                          absl::LocalTimeZone()),
+         notes});
+  }
+  std::fputs(table.Format(format).c_str(), stdout);
+  return listing->damaged.empty() ? absl::OkStatus() : listing->damaged.front();
+}
+
+absl::Status VerifySnapshot(const std::string& path) {
+  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
+  if (!snapshot.ok()) return snapshot.status();
+  if (absl::Status verified = snapshot->Verify(); !verified.ok()) return verified;
+  std::uint64_t bytes = 0;
+  for (const FileEntry& file : snapshot->manifest().files()) bytes += file.bytes();
+  std::printf("%s: %s files, %s bytes, sound\n", snapshot->manifest().name().c_str(),
+              Grouped(static_cast<std::uint64_t>(snapshot->manifest().files_size())).c_str(),
+              Grouped(bytes).c_str());
+  return absl::OkStatus();
+}
+
+absl::Status PrintDigest(const std::string& path) {
+  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
+  if (!snapshot.ok()) return snapshot.status();
+  const absl::StatusOr<std::string> digest = snapshot->Digest();
+  if (!digest.ok()) return digest.status();
+  std::printf("%s\n", digest->c_str());
+  return absl::OkStatus();
+}
+
+absl::Status CompareSnapshots(const std::string& a, const std::string& b) {
+  const absl::StatusOr<Snapshot> first = Snapshot::Open(a);
+  if (!first.ok()) return first.status();
+  const absl::StatusOr<Snapshot> second = Snapshot::Open(b);
+  if (!second.ok()) return second.status();
+  const absl::StatusOr<std::optional<std::string>> difference = FirstDifference(*first, *second);
+  if (!difference.ok()) return difference.status();
+  if (difference->has_value()) {
+    return absl::FailedPreconditionError(absl::StrCat("the snapshots differ: ", **difference));
+  }
+  std::printf("identical\n");
+  return absl::OkStatus();
+}
+
+}  // namespace cf
