@@ -1,0 +1,271 @@
+// Compiled once for each instruction set by Highway's foreach_target: the code between
+// HWY_BEFORE_NAMESPACE and HWY_AFTER_NAMESPACE exists as N_AVX2 and N_AVX3. AVX2 with FMA is the
+// least that is supported, so it is the baseline.
+#define HWY_BASELINE_TARGETS HWY_AVX2
+#define HWY_DISABLED_TARGETS (HWY_AVX3_DL)
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "common/kernels/kernels.cc"
+#include "common/kernels/kernels.h"
+
+#include <cmath>
+#include <xmmintrin.h>
+
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace cf::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+// Eight lanes at AVX2, sixteen at AVX-512; two registers or one make the sixteen virtual lanes.
+using Floats = hn::CappedTag<float, kLanes>;
+constexpr std::size_t kWidth = hn::MaxLanes(Floats());
+static_assert(kWidth == kLanes || 2 * kWidth == kLanes);
+
+constexpr hn::RebindToUnsigned<Floats> kBits;
+
+// Rows whose update, or samples whose rows, are this many turns ahead are fetched into the cache:
+// about a memory latency.
+constexpr std::size_t kAhead = 8;
+constexpr std::size_t kLine = 64 / sizeof(float);
+
+// Adds eight lanes along the fixed tree: + 4, + 2, + 1.
+HWY_INLINE float SumOfEight(hn::Vec<hn::FixedTag<float, 8>> lanes) {
+  const hn::FixedTag<float, 4> four;
+  const auto sum4 = hn::Add(hn::LowerHalf(four, lanes), hn::UpperHalf(four, lanes));
+  const auto sum2 = hn::Add(sum4, hn::Shuffle1032(sum4));
+  return hn::GetLane(hn::Add(sum2, hn::Shuffle2301(sum2)));
+}
+
+// A template, so that only the branch that fits the width is compiled.
+template <class D = Floats>
+HWY_INLINE float Dot(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t n) {
+  const D d;
+  const hn::FixedTag<float, 8> eight;
+  if constexpr (hn::MaxLanes(D()) == kLanes) {
+    auto sum = hn::Zero(d);
+    for (std::size_t k = 0; k < n; k += kLanes) {
+      sum = hn::MulAdd(hn::LoadU(d, a + k), hn::LoadU(d, b + k), sum);
+    }
+    return SumOfEight(hn::Add(hn::LowerHalf(eight, sum), hn::UpperHalf(eight, sum)));
+  } else {
+    auto low = hn::Zero(d);
+    auto high = hn::Zero(d);
+    for (std::size_t k = 0; k < n; k += kLanes) {
+      low = hn::MulAdd(hn::LoadU(d, a + k), hn::LoadU(d, b + k), low);
+      high = hn::MulAdd(hn::LoadU(d, a + k + kWidth), hn::LoadU(d, b + k + kWidth), high);
+    }
+    return SumOfEight(hn::Add(low, high));
+  }
+}
+
+void AddGradient(float* HWY_RESTRICT a, const float* HWY_RESTRICT b, std::size_t n) {
+  const Floats d;
+  for (std::size_t k = 0; k < n; k += kWidth)
+    hn::StoreU(hn::Add(hn::LoadU(d, a + k), hn::LoadU(d, b + k)), d, a + k);
+  a[n] += b[n];
+}
+
+HWY_INLINE void PrefetchWeights(const float* row, std::size_t n) {
+  for (std::size_t k = 0; k <= n; k += kLine) __builtin_prefetch(row + k);
+}
+
+HWY_INLINE float RawSumOf(const PairBatch& batch, const Objective& objective,
+                          const PairSample& sample) {
+  const float* user = batch.user_rows[sample.user];
+  const float* item = batch.item_rows[sample.item];
+  const std::size_t n = batch.padded_dim;
+  return RawSum(objective, user[n], item[n], Dot(user, item, n));
+}
+
+void PairGradient(const PairBatch& batch, const Objective& objective, ObjectiveSums& sums) {
+  const Floats d;
+  const std::size_t n = batch.padded_dim;
+  ObjectiveSums local = sums;  // Kept in registers: `sums` may alias the rows.
+  for (std::size_t s = 0; s < batch.samples.size(); ++s) {
+    if (s + kAhead < batch.samples.size()) {
+      const PairSample& next = batch.samples[s + kAhead];
+      PrefetchWeights(batch.user_rows[next.user], n);
+      PrefetchWeights(batch.item_rows[next.item], n);
+    }
+    const PairSample& sample = batch.samples[s];
+    const float slope =
+        Observe(objective, RawSumOf(batch, objective, sample), sample.rating, local);
+    const float* HWY_RESTRICT user = batch.user_rows[sample.user];
+    const float* HWY_RESTRICT item = batch.item_rows[sample.item];
+    float* HWY_RESTRICT user_gradient = batch.user_gradients + sample.user * batch.gradient_stride;
+    float* HWY_RESTRICT item_gradient = batch.item_gradients + sample.item * batch.gradient_stride;
+    // A mask instead of a branch: which sample is an entry's first cannot be foretold.
+    const auto keep_user =
+        hn::MaskFromVec(hn::BitCast(d, hn::Set(kBits, sample.user_is_first - 1U)));
+    const auto keep_item =
+        hn::MaskFromVec(hn::BitCast(d, hn::Set(kBits, sample.item_is_first - 1U)));
+    const auto slopes = hn::Set(d, slope);
+    for (std::size_t k = 0; k < n; k += kWidth) {
+      const auto user_sum = hn::IfThenElseZero(keep_user, hn::LoadU(d, user_gradient + k));
+      const auto item_sum = hn::IfThenElseZero(keep_item, hn::LoadU(d, item_gradient + k));
+      hn::StoreU(hn::MulAdd(slopes, hn::LoadU(d, item + k), user_sum), d, user_gradient + k);
+      hn::StoreU(hn::MulAdd(slopes, hn::LoadU(d, user + k), item_sum), d, item_gradient + k);
+    }
+    user_gradient[n] = (sample.user_is_first ? 0.0F : user_gradient[n]) + slope;
+    item_gradient[n] = (sample.item_is_first ? 0.0F : item_gradient[n]) + slope;
+  }
+  sums = local;
+}
+
+void PairScore(const PairBatch& batch, const Objective& objective, ObjectiveSums& sums) {
+  const std::size_t n = batch.padded_dim;
+  ObjectiveSums local = sums;
+  for (std::size_t s = 0; s < batch.samples.size(); ++s) {
+    if (s + kAhead < batch.samples.size()) {
+      PrefetchWeights(batch.user_rows[batch.samples[s + kAhead].user], n);
+      PrefetchWeights(batch.item_rows[batch.samples[s + kAhead].item], n);
+    }
+    Observe(objective, RawSumOf(batch, objective, batch.samples[s]), batch.samples[s].rating,
+            local);
+  }
+  sums = local;
+}
+
+// The optimizers are written once for a register of lanes and once for the bias, in the same order
+// of operations. A row is: n weights, the line {bias, bias of slot 1, bias of slot 2, ...}, n
+// floats of slot 1, n floats of slot 2.
+struct AdamRule {
+  static constexpr std::size_t kSlots = 2;
+
+  template <class D>
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, float l2,
+                                const float* HWY_RESTRICT gradient, float* HWY_RESTRICT w,
+                                float* HWY_RESTRICT m, float* HWY_RESTRICT v) {
+    const auto weight = hn::LoadU(d, w);
+    const auto g = hn::MulAdd(hn::Set(d, l2), weight, hn::LoadU(d, gradient));
+    const auto m1 = hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m),
+                               hn::Mul(hn::Set(d, step.one_minus_beta1), g));
+    const auto v1 = hn::MulAdd(hn::Set(d, step.beta2), hn::LoadU(d, v),
+                               hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(g, g)));
+    const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), m1),
+                                hn::Add(hn::Sqrt(v1), hn::Set(d, step.epsilon)));
+    hn::StoreU(hn::Sub(weight, change), d, w);
+    hn::StoreU(m1, d, m);
+    hn::StoreU(v1, d, v);
+  }
+};
+
+struct AdagradRule {
+  static constexpr std::size_t kSlots = 1;
+
+  template <class D>
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, float l2,
+                                const float* HWY_RESTRICT gradient, float* HWY_RESTRICT w,
+                                float* HWY_RESTRICT a, float* HWY_RESTRICT) {
+    const auto weight = hn::LoadU(d, w);
+    const auto g = hn::MulAdd(hn::Set(d, l2), weight, hn::LoadU(d, gradient));
+    const auto a1 = hn::MulAdd(g, g, hn::LoadU(d, a));
+    const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), g),
+                                hn::Sqrt(hn::Add(a1, hn::Set(d, step.epsilon))));
+    hn::StoreU(hn::Sub(weight, change), d, w);
+    hn::StoreU(a1, d, a);
+  }
+};
+
+struct SgdRule {
+  static constexpr std::size_t kSlots = 0;
+
+  template <class D>
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, float l2,
+                                const float* HWY_RESTRICT gradient, float* HWY_RESTRICT w,
+                                float* HWY_RESTRICT, float* HWY_RESTRICT) {
+    const auto weight = hn::LoadU(d, w);
+    const auto g = hn::MulAdd(hn::Set(d, l2), weight, hn::LoadU(d, gradient));
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, step.learning_rate), g, weight), d, w);
+  }
+};
+
+template <class Rule>
+HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+  const Floats d;
+  const hn::CappedTag<float, 1> one;
+  const std::size_t n = step.padded_dim;
+  const std::size_t row_floats = n + kLine + Rule::kSlots * n;
+  for (std::size_t r = 0; r < updates.size(); ++r) {
+    if (r + kAhead < updates.size()) {
+      const float* next = updates[r + kAhead].row;
+      for (std::size_t k = 0; k < row_floats; k += kLine) __builtin_prefetch(next + k, 1);
+    }
+    float* row = updates[r].row;
+    const float* gradient = updates[r].gradient;
+    float* bias = row + n;
+    float* slot1 = bias + kLine;
+    float* slot2 = slot1 + n;
+    for (std::size_t k = 0; k < n; k += kWidth) {
+      Rule::Update(d, step, step.l2_vector, gradient + k, row + k, slot1 + k, slot2 + k);
+    }
+    Rule::Update(one, step, step.l2_bias, gradient + n, bias, bias + 1, bias + 2);
+  }
+}
+
+void UpdateRows(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+  switch (step.kind) {
+    case OptimizerStep::Kind::kAdam:
+      return UpdateRowsBy<AdamRule>(step, updates);
+    case OptimizerStep::Kind::kAdagrad:
+      return UpdateRowsBy<AdagradRule>(step, updates);
+    case OptimizerStep::Kind::kSgd:
+      return UpdateRowsBy<SgdRule>(step, updates);
+  }
+}
+
+void ScoreRows(const float* HWY_RESTRICT query, const float* HWY_RESTRICT rows, std::size_t stride,
+               std::size_t n_rows, std::size_t n, float* HWY_RESTRICT scores) {
+  for (std::size_t r = 0; r < n_rows; ++r) scores[r] = Dot(query, rows + r * stride, n);
+}
+
+float DotOf(const float* a, const float* b, std::size_t n) {
+  return Dot(a, b, n);
+}
+
+constexpr KernelSet kKernels = {
+    .name = kWidth == kLanes ? "AVX512" : "AVX2",
+    .dot = DotOf,
+    .add_gradient = AddGradient,
+    .pair_gradient = PairGradient,
+    .pair_score = PairScore,
+    .update_rows = UpdateRows,
+    .score_rows = ScoreRows,
+};
+
+}  // namespace cf::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace cf {
+
+absl::StatusOr<const KernelSet*> KernelsFor(KernelTarget target) {
+  const auto supported = hwy::SupportedTargets();
+  if ((supported & (HWY_AVX2 | HWY_AVX3)) == 0) {
+    return absl::FailedPreconditionError(
+        "this machine has no AVX2 with FMA, the least that the kernels need");
+  }
+  const bool wide = (supported & HWY_AVX3) != 0;
+  switch (target) {
+    case KernelTarget::kAvx2:
+      return &N_AVX2::kKernels;
+    case KernelTarget::kAvx512:
+      if (!wide)
+        return absl::FailedPreconditionError("kernels.target AVX512: this machine has no AVX-512");
+      return &N_AVX3::kKernels;
+    case KernelTarget::kBest:
+      break;
+  }
+  return wide ? &N_AVX3::kKernels : &N_AVX2::kKernels;
+}
+
+void SetFloatMode() {
+  _MM_SET_ROUNDING_MODE(_MM_ROUND_NEAREST);
+  // Flush-to-zero and denormals-are-zero: decayed moments must not slow a row down, and every width
+  // must agree.
+  _mm_setcsr(_mm_getcsr() | 0x8040U);
+}
+
+}  // namespace cf
+#endif

@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <absl/status/statusor.h>
+
+#include "common/kernels/objective.h"
+
+namespace cf {
+
+/// Vectors are summed in 16 virtual lanes whatever the width of the machine: lane k sums the
+/// elements k mod 16 in order, then the lanes are added along one fixed tree (k with k + 8, then +
+/// 4, + 2, + 1). Vectors are padded with zeros to a multiple of 16.
+inline constexpr std::uint32_t kLanes = 16;
+constexpr std::uint32_t PaddedDim(std::uint32_t dim) {
+  return (dim + kLanes - 1) / kLanes * kLanes;
+}
+
+/// The definition of the arithmetic, kept in every snapshot: raised by any change that changes
+/// bits.
+inline constexpr std::uint32_t kArithmeticVersion = 1;
+
+/// One sample of a minibatch of the dot-product model, as indices of its rows' entries in the
+/// batch. The first sample of an entry starts the entry's gradient, so that gradients need not be
+/// cleared.
+struct PairSample {
+  std::uint32_t user : 31;
+  std::uint32_t user_is_first : 1;
+  std::uint32_t item : 31;
+  std::uint32_t item_is_first : 1;
+  float rating;
+};
+
+/// Samples of one partition with their rows. `user_rows[k]` points at the weights of entry k:
+/// `padded_dim` floats of the vector, then the bias. Entry k's gradient, of the same form, starts
+/// at `user_gradients + k * gradient_stride`.
+struct PairBatch {
+  std::span<const PairSample> samples;
+  const float* const* user_rows = nullptr;
+  const float* const* item_rows = nullptr;
+  float* user_gradients = nullptr;
+  float* item_gradients = nullptr;
+  std::size_t gradient_stride = 0;
+  std::size_t padded_dim = 0;
+};
+
+/// One row to update: its weights and optimizer state (RowLayout in common/rows/layout.h) and the
+/// sum of its gradient.
+struct RowUpdate {
+  float* row = nullptr;
+  const float* gradient = nullptr;
+};
+
+/// What an optimizer does at one step; every number is already what the kernel multiplies by.
+struct OptimizerStep {
+  enum class Kind : std::uint8_t { kAdam, kAdagrad, kSgd };
+  Kind kind = Kind::kSgd;
+  float learning_rate =
+      0;  ///< For Adam with the bias correction sqrt(1 - beta2^t) / (1 - beta1^t) in it.
+  float beta1 = 0;
+  float beta2 = 0;
+  float one_minus_beta1 = 0;
+  float one_minus_beta2 = 0;
+  float epsilon = 0;
+  float l2_vector = 0;  ///< 2 * lambda of the vector: its gradient is l2_vector * w.
+  float l2_bias = 0;
+  std::size_t padded_dim = 0;
+};
+
+/// The kernels of one instruction set. Constant; any thread. No function allocates. Pointers need
+/// no alignment (64 bytes is faster); `n` is a multiple of kLanes.
+struct KernelSet {
+  const char* name;
+
+  /// sum(a[k] * b[k]).
+  float (*dot)(const float* a, const float* b, std::size_t n);
+
+  /// a[k] += b[k] for the n elements of the vector and the bias behind it: n + 1 floats.
+  void (*add_gradient)(float* a, const float* b, std::size_t n);
+
+  /// Adds every sample's gradient to its two entries, in the order of the samples, and its figures
+  /// to `sums`.
+  void (*pair_gradient)(const PairBatch& batch, const Objective& objective, ObjectiveSums& sums);
+
+  /// The figures alone, for validation.
+  void (*pair_score)(const PairBatch& batch, const Objective& objective, ObjectiveSums& sums);
+
+  /// Updates each row once. Formulas: docs/arithmetic.md.
+  void (*update_rows)(const OptimizerStep& step, std::span<const RowUpdate> updates);
+
+  /// scores[r] = dot(query, rows + r * stride) for r < rows: one query against many rows.
+  void (*score_rows)(const float* query, const float* rows, std::size_t stride, std::size_t n_rows,
+                     std::size_t n, float* scores);
+};
+
+enum class KernelTarget : std::uint8_t { kBest, kAvx2, kAvx512 };
+
+/// The kernels of `target`. FailedPrecondition if this machine does not have it.
+absl::StatusOr<const KernelSet*> KernelsFor(KernelTarget target);
+
+/// Sets the floating-point mode that the contract asks of every thread that computes: round to
+/// nearest, denormals are zero both ways.
+void SetFloatMode();
+
+}  // namespace cf

@@ -1,0 +1,43 @@
+#include "coordinator/control_link.h"
+
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+namespace cf {
+
+void ControlLink::Deliver(int from, const Message& message) {
+  Envelope envelope;
+  if (!envelope.ParseFromString(message.control)) {
+    return Close(absl::DataLossError(
+        absl::StrCat("rank ", from, " sent a control message that does not parse")));
+  }
+  const std::lock_guard lock(mutex_);
+  inbox_[static_cast<std::size_t>(from)].push_back(std::move(envelope));
+  changed_.notify_all();
+}
+
+absl::StatusOr<Envelope> ControlLink::Await(int from) {
+  std::deque<Envelope>& inbox = inbox_[static_cast<std::size_t>(from)];
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return !inbox.empty() || !closed_.ok(); });
+  if (inbox.empty()) return closed_;
+  Envelope envelope = std::move(inbox.front());
+  inbox.pop_front();
+  return envelope;
+}
+
+void ControlLink::Close(const absl::Status& why) {
+  const std::lock_guard lock(mutex_);
+  if (closed_.ok()) closed_ = why;
+  changed_.notify_all();
+}
+
+void SendControl(Mesh& mesh, int to, const Envelope& envelope) {
+  Message message;
+  message.kind = FrameKind::kControl;
+  message.control = envelope.SerializeAsString();
+  mesh.Send(to, std::move(message));
+}
+
+}  // namespace cf

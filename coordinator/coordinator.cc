@@ -1,0 +1,420 @@
+#include "coordinator/coordinator.h"
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+
+namespace cf {
+namespace {
+
+// Long enough that a round trip of control messages does not count, short enough for a person who
+// wants to stop.
+constexpr std::chrono::duration<double> kSegment = std::chrono::milliseconds(200);
+// Steps of the first segment, before a step was measured.
+constexpr std::uint64_t kFirstSegment = 4;
+// Validation samples of a turn, over all ranks: as much as fits the caches, few enough turns.
+constexpr std::uint64_t kValidationBatch = 16384;
+
+const char* NameOf(EarlyStopping::Monitor monitor) {
+  switch (monitor) {
+    case EarlyStopping::VAL_LOSS:
+      return "val_loss";
+    case EarlyStopping::VAL_MAE:
+      return "val_mae";
+    case EarlyStopping::TRAIN_LOSS:
+      return "train_loss";
+    case EarlyStopping::TRAIN_RMSE:
+      return "train_rmse";
+    default:
+      return "val_rmse";
+  }
+}
+
+double Monitored(const EarlyStopping& options, const EpochMetrics& metrics) {
+  switch (options.monitor()) {
+    case EarlyStopping::VAL_LOSS:
+      return metrics.val_loss();
+    case EarlyStopping::VAL_MAE:
+      return metrics.val_mae();
+    case EarlyStopping::TRAIN_LOSS:
+      return metrics.train_loss();
+    case EarlyStopping::TRAIN_RMSE:
+      return metrics.train_rmse();
+    default:
+      return metrics.val_rmse();
+  }
+}
+
+StoppingState StoppingStateOf(const Manifest& manifest) {
+  StoppingState state;
+  state.last_epoch = manifest.position().epoch();
+  if (manifest.stopping().has_best_value()) {
+    state.best_value = manifest.stopping().best_value();
+    state.best_epoch = manifest.stopping().best_epoch();
+  }
+  return state;
+}
+
+HistoryRow RowOf(const EpochMetrics& metrics, double samples_per_second, double seconds) {
+  HistoryRow row{.epoch = metrics.epoch(),
+                 .step = metrics.step(),
+                 .train_loss = metrics.train_loss(),
+                 .train_rmse = metrics.train_rmse(),
+                 .l2_penalty = metrics.l2_penalty(),
+                 .val_loss = {},
+                 .val_rmse = {},
+                 .val_mae = {},
+                 .learning_rate = metrics.learning_rate(),
+                 .samples_per_second = samples_per_second,
+                 .seconds = seconds};
+  if (metrics.has_val_loss()) {
+    row.val_loss = metrics.val_loss();
+    row.val_rmse = metrics.val_rmse();
+    row.val_mae = metrics.val_mae();
+  }
+  return row;
+}
+
+}  // namespace
+
+std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
+                                       const std::string& folder) {
+  StoppingRule stopping(job.early_stopping());
+  stopping.Restore(StoppingStateOf(last));
+  const bool ended = last.position().epoch() >= job.train().epochs() || stopping.ShouldStop();
+  if (!ended || last.position().step_in_epoch() > 0) return std::nullopt;
+  const bool best = job.early_stopping().restore_best() && last.has_best_metrics();
+  const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
+  const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
+  return Verdict{.exit_code = kExitFinished,
+                 .text = absl::StrFormat("%s epoch %d: %s %.4f -> %s/%s", best ? "best" : "last",
+                                         result.epoch(), NameOf(job.early_stopping().monitor()),
+                                         Monitored(job.early_stopping(), result), folder, snapshot),
+                 .snapshot = snapshot};
+}
+
+absl::StatusOr<Coordinator> Coordinator::Open(Options options) {
+  absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(options.folder->snapshots_path());
+  if (!store.ok()) return store.status();
+  absl::StatusOr<History> history = History::Open(options.folder->history_path());
+  if (!history.ok()) return history.status();
+  Coordinator coordinator(std::move(options), *std::move(store), *std::move(history));
+  absl::Status cut = coordinator.history_.CutBackTo(static_cast<std::uint32_t>(coordinator.epoch_));
+  if (!cut.ok()) return cut;
+  return coordinator;
+}
+
+Coordinator::Coordinator(Options options, SnapshotStore store, History history)
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      history_(std::move(history)),
+      stopping_(options_.job.early_stopping()),
+      optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
+      steps_per_epoch_(options_.data->steps_per_epoch(options_.job)),
+      sums_(options_.job.train().partitions()),
+      files_(options_.job.train().partitions()) {
+  if (options_.snapshot != nullptr) Restore(options_.snapshot->manifest());
+}
+
+void Coordinator::Restore(const Manifest& manifest) {
+  epoch_ = manifest.position().epoch();
+  step_in_epoch_ = manifest.position().step_in_epoch();
+  stopping_.Restore(StoppingStateOf(manifest));
+  if (manifest.has_last_metrics()) last_metrics_ = manifest.last_metrics();
+  if (manifest.has_best_metrics()) best_metrics_ = manifest.best_metrics();
+  best_snapshot_ = manifest.best_snapshot();
+  for (const FileEntry& file : manifest.files()) files_[file.partition()].push_back(file);
+}
+
+bool Coordinator::Finished() const {
+  return epoch_ >= options_.job.train().epochs() || stopping_.ShouldStop();
+}
+
+absl::StatusOr<Verdict> Coordinator::Run() {
+  while (!Finished() && !stopped_) {
+    absl::Status trained = TrainEpoch();
+    if (!trained.ok()) return trained;
+    if (step_in_epoch_ < steps_per_epoch_) break;
+    absl::Status ended = EndEpoch();
+    if (!ended.ok()) return ended;
+  }
+  if (Finished()) {
+    const std::optional<Verdict> verdict =
+        FinishedVerdict(MakeManifest(), options_.job, options_.folder->path());
+    Check(verdict.has_value(), "a finished job has a verdict");
+    options_.console->Line(verdict->text);
+    return *verdict;
+  }
+  absl::Status taken = TakeSnapshot();
+  if (!taken.ok()) return taken;
+  const Verdict verdict{
+      .exit_code = kExitContinue,
+      .text = absl::StrCat("stopped at epoch ", epoch_ + 1, ", step ", step_in_epoch_, " of ",
+                           steps_per_epoch_, "; the same command continues"),
+      .snapshot = "snapshots/latest"};
+  options_.console->Line(verdict.text);
+  return verdict;
+}
+
+absl::Status Coordinator::TrainEpoch() {
+  train_seconds_ = 0;
+  train_samples_ = 0;
+  while (step_in_epoch_ < steps_per_epoch_) {
+    absl::Status trained = TrainSegment(NextBoundary());
+    if (!trained.ok()) return trained;
+    if (options_.stop_requested()) {
+      stopped_ = true;
+      return absl::OkStatus();
+    }
+    if (step_in_epoch_ == steps_per_epoch_) break;
+    options_.console->Progress(Progress());
+    const SnapshotPolicy& policy = options_.job.snapshot();
+    const bool by_step = policy.every_steps() > 0 && step() % policy.every_steps() == 0;
+    const bool by_time =
+        policy.every_seconds() > 0 &&
+        Clock::now() - snapshot_time_ >= std::chrono::seconds(policy.every_seconds());
+    if (by_step || by_time) {
+      absl::Status taken = TakeSnapshot();
+      if (!taken.ok()) return taken;
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::uint64_t Coordinator::NextBoundary() const {
+  std::uint64_t steps = kFirstSegment;
+  if (seconds_per_step_ > 0) {
+    steps = static_cast<std::uint64_t>(
+        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_step_)));
+  }
+  std::uint64_t last = std::min(step_in_epoch_ + steps, steps_per_epoch_);
+  if (const std::uint64_t every = options_.job.snapshot().every_steps(); every > 0) {
+    last = std::min(last, step_in_epoch_ + every - step() % every);
+  }
+  return last;
+}
+
+absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
+  Command command;
+  command.mutable_train()->set_epoch(epoch_);
+  command.mutable_train()->set_first_step(step_in_epoch_);
+  command.mutable_train()->set_last_step(last_step);
+  command.mutable_train()->set_steps_per_epoch(steps_per_epoch_);
+  const Clock::time_point begin = Clock::now();
+  absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(command);
+  if (!sums.ok()) return sums.status();
+  const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+  const std::uint64_t n = options_.data->split.training_count();
+  train_samples_ += static_cast<std::uint64_t>(static_cast<double>(n) *
+                                               static_cast<double>(last_step - step_in_epoch_) /
+                                               static_cast<double>(steps_per_epoch_));
+  train_seconds_ += seconds;
+  seconds_per_step_ = seconds / static_cast<double>(last_step - step_in_epoch_);
+  sums_ = *std::move(sums);
+  step_in_epoch_ = last_step;
+  if (!std::isfinite(FiguresOf(sums_).loss)) {
+    return absl::InternalError(absl::StrCat("the training loss is not finite by step ", step(),
+                                            ": lower the learning rate; the last snapshot stays"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<ObjectiveSums>> Coordinator::ExecuteForSums(const Command& command) {
+  absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
+  if (!replies.ok()) return replies.status();
+  std::vector<ObjectiveSums> sums(options_.job.train().partitions());
+  for (const Reply& reply : *replies) {
+    for (const PartitionFigures& figures : reply.figures()) {
+      if (figures.partition() >= sums.size())
+        return absl::DataLossError("figures of a partition that is not there");
+      sums[figures.partition()] = {.loss = figures.loss(),
+                                   .squared_error = figures.squared_error(),
+                                   .absolute_error = figures.absolute_error(),
+                                   .samples = figures.samples()};
+    }
+  }
+  return sums;
+}
+
+absl::StatusOr<EpochMetrics> Coordinator::Measure() {
+  EpochMetrics metrics;
+  metrics.set_epoch(static_cast<std::uint32_t>(epoch_ + 1));
+  metrics.set_step(step());
+  const Figures train = FiguresOf(sums_);
+  metrics.set_train_loss(train.loss);
+  metrics.set_train_rmse(train.rmse);
+  metrics.set_learning_rate(optimizer_.LearningRate(step() - 1));
+
+  Command penalty;
+  penalty.mutable_penalty();
+  absl::StatusOr<std::vector<Reply>> replies = options_.execute(penalty);
+  if (!replies.ok()) return replies.status();
+  std::vector<double> penalties(sums_.size());
+  for (const Reply& reply : *replies) {
+    for (const PartitionFigures& figures : reply.figures())
+      penalties[figures.partition()] = figures.l2_penalty();
+  }
+  metrics.set_l2_penalty(SumAlongTree(penalties));
+
+  if (const std::uint64_t n = options_.data->split.validation_count(); n > 0) {
+    Command validate;
+    validate.mutable_validate()->set_batches((n + kValidationBatch - 1) / kValidationBatch);
+    absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(validate);
+    if (!sums.ok()) return sums.status();
+    const Figures figures = FiguresOf(*sums);
+    metrics.set_val_loss(figures.loss);
+    metrics.set_val_rmse(figures.rmse);
+    metrics.set_val_mae(figures.mae);
+  }
+  return metrics;
+}
+
+absl::Status Coordinator::EndEpoch() {
+  EpochProgress progress = Progress();
+  absl::StatusOr<EpochMetrics> metrics = Measure();
+  if (!metrics.ok()) return metrics.status();
+  last_metrics_ = *metrics;
+  ++epoch_;
+  step_in_epoch_ = 0;
+  const bool improved = stopping_.Observe(static_cast<std::uint32_t>(epoch_),
+                                          Monitored(options_.job.early_stopping(), *metrics));
+  if (improved) best_metrics_ = *metrics;
+  absl::Status appended =
+      history_.Append(RowOf(*metrics, progress.samples_per_second, train_seconds_));
+  if (!appended.ok()) return appended;
+
+  stopped_ = stopped_ || options_.stop_requested();
+  if (improved) best_snapshot_.clear();  // The next snapshot is the best.
+  if (SnapshotIsDue(improved)) {
+    absl::Status taken = TakeSnapshot();
+    if (!taken.ok()) return taken;
+  }
+  std::optional<ValidationFigures> validation;
+  if (metrics->has_val_loss()) {
+    validation = ValidationFigures{
+        .loss = metrics->val_loss(), .rmse = metrics->val_rmse(), .mae = metrics->val_mae()};
+  }
+  options_.console->EpochDone(progress, validation, improved);
+  return absl::OkStatus();
+}
+
+bool Coordinator::SnapshotIsDue(bool improved) const {
+  const std::uint32_t every = options_.job.snapshot().every_epochs();
+  return improved || stopped_ || Finished() || (every > 0 && epoch_ % every == 0);
+}
+
+absl::Status Coordinator::TakeSnapshot() {
+  if (snapshot_step_ == step()) return absl::OkStatus();
+  Command command;
+  command.mutable_write()->set_step(step());
+  absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
+  if (!replies.ok()) return replies.status();
+  for (const Reply& reply : *replies) {
+    for (const FileEntry& file : reply.files()) {
+      if (file.partition() >= files_.size())
+        return absl::DataLossError("a file of a partition that is not there");
+      std::vector<FileEntry>& chain = files_[file.partition()];
+      if (file.kind() == BASE) chain.clear();
+      chain.push_back(file);
+    }
+  }
+  const std::string name = SnapshotName({options_.generation, step()});
+  if (best_snapshot_.empty() && best_metrics_.has_value() && best_metrics_->epoch() == epoch_ &&
+      step_in_epoch_ == 0) {
+    best_snapshot_ = name;
+  }
+  absl::Status committed = store_.Commit(MakeManifest());
+  if (!committed.ok()) return Because(committed, "committing a snapshot");
+  snapshot_step_ = step();
+  snapshot_time_ = Clock::now();
+  CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
+                         .generation = options_.generation,
+                         .also_keep = {}};
+  absl::Status collected = store_.Collect(collect);
+  // What cannot be collected only takes room.
+  if (!collected.ok())
+    options_.console->Line(std::string(Because(collected, "collecting old snapshots").message()));
+  return absl::OkStatus();
+}
+
+Manifest Coordinator::MakeManifest() const {
+  const TrainingData& data = *options_.data;
+  Manifest manifest;
+  manifest.set_format_version(kManifestFormat);
+  manifest.set_arithmetic_version(kArithmeticVersion);
+  manifest.set_name(SnapshotName({options_.generation, step()}));
+  manifest.set_generation(options_.generation);
+  manifest.set_created_seconds(std::time(nullptr));
+  SnapshotData& of = *manifest.mutable_data();
+  of.set_name(data.data.name());
+  of.set_digest(data.data.digest());
+  of.set_users(data.data.users());
+  of.set_items(data.data.items());
+  of.set_source_path(options_.job.data().path());
+  of.set_split(data.split.name());
+  SnapshotStatistics& statistics = *manifest.mutable_statistics();
+  statistics.set_mean(data.statistics.mean);
+  statistics.set_min(static_cast<double>(data.statistics.min));
+  statistics.set_max(static_cast<double>(data.statistics.max));
+  statistics.set_training_samples(data.split.training_count());
+  statistics.set_validation_samples(data.split.validation_count());
+  manifest.set_partitions(options_.job.train().partitions());
+  for (const TableSpec& table : TablesOf(options_.job, data.data.users(), data.data.items())) {
+    SnapshotTable& entry = *manifest.add_tables();
+    entry.set_name(table.shape.name);
+    entry.set_rows(table.shape.rows);
+    entry.set_dim(table.shape.dim);
+    entry.set_bias(table.shape.biases);
+    entry.set_slots(table.shape.slots);
+  }
+  Position& position = *manifest.mutable_position();
+  position.set_epoch(static_cast<std::uint32_t>(epoch_));
+  position.set_step(step());
+  position.set_step_in_epoch(step_in_epoch_);
+  position.set_steps_per_epoch(steps_per_epoch_);
+  position.set_finished(Finished());
+  for (const std::vector<FileEntry>& chain : files_) {
+    for (const FileEntry& file : chain) *manifest.add_files() = file;
+  }
+  if (step_in_epoch_ > 0) {
+    for (const ObjectiveSums& sums : sums_) {
+      PartitionSums& entry = *manifest.add_sums();
+      entry.set_loss(sums.loss);
+      entry.set_squared_error(sums.squared_error);
+      entry.set_samples(sums.samples);
+    }
+  }
+  if (stopping_.state().best_epoch > 0) {
+    manifest.mutable_stopping()->set_best_value(stopping_.state().best_value);
+    manifest.mutable_stopping()->set_best_epoch(stopping_.state().best_epoch);
+    manifest.mutable_stopping()->set_epochs_since_best(stopping_.state().last_epoch -
+                                                       stopping_.state().best_epoch);
+  }
+  if (last_metrics_.has_value()) *manifest.mutable_last_metrics() = *last_metrics_;
+  if (best_metrics_.has_value()) *manifest.mutable_best_metrics() = *best_metrics_;
+  manifest.set_best_snapshot(best_snapshot_);
+  *manifest.mutable_job() = options_.job;
+  return manifest;
+}
+
+EpochProgress Coordinator::Progress() const {
+  const Figures figures = FiguresOf(sums_);
+  return {.epoch = static_cast<std::uint32_t>(epoch_ + 1),
+          .epochs = options_.job.train().epochs(),
+          .step = step_in_epoch_,
+          .steps = steps_per_epoch_,
+          .seconds = train_seconds_,
+          .samples_per_second =
+              train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
+          .loss = figures.loss,
+          .rmse = figures.rmse};
+}
+
+}  // namespace cf

@@ -1,0 +1,105 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/metrics/metrics.h"
+#include "common/snapshot/snapshot_store.h"
+#include "coordinator/console.h"
+#include "coordinator/control.pb.h"
+#include "coordinator/early_stopping.h"
+#include "coordinator/history.h"
+#include "coordinator/member.h"
+#include "coordinator/run_folder.h"
+#include "paramserver/optimizer.h"
+
+namespace cf {
+
+/// How a job ended that its last snapshot calls finished, or nothing if `job` (which may ask for
+/// more epochs than the one before) has something left to do. `folder` is what the user calls the
+/// run.
+std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
+                                       const std::string& folder);
+
+/// Runs a job: epochs, validation, early stopping, snapshots, the record and the display. It
+/// computes nothing itself; it tells every member what to do and adds up what they answer.
+///
+/// Owner:   RunGeneration, on rank 0.
+/// Threads: rank 0's first thread, which executes rank 0's own commands too.
+/// Bounds:  one command under way; a segment of steps is about kSegment long, which is how soon a
+/// request to stop is heard. Invariants: what the members compute depends on neither the segments
+/// nor the snapshots.
+class Coordinator {
+ public:
+  /// Has every member execute a command; the replies are by rank. The error of the first that
+  /// failed.
+  using Execute = std::function<absl::StatusOr<std::vector<Reply>>(Command)>;
+
+  struct Options {
+    Job job;
+    std::uint64_t generation = 0;
+    const RunFolder* folder = nullptr;  ///< Borrowed, as are the others.
+    const TrainingData* data = nullptr;
+    const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
+    Console* console = nullptr;
+    Execute execute;
+    std::function<bool()> stop_requested;  ///< Whether a snapshot and a clean end were asked for.
+  };
+
+  static absl::StatusOr<Coordinator> Open(Options options);
+
+  /// Trains to the end of the job, or to the next boundary of a segment after stop_requested.
+  absl::StatusOr<Verdict> Run();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Coordinator(Options options, SnapshotStore store, History history);
+  void Restore(const Manifest& manifest);
+
+  bool Finished() const;
+  absl::Status TrainEpoch();
+  std::uint64_t NextBoundary() const;
+  absl::Status TrainSegment(std::uint64_t last_step);
+  absl::Status EndEpoch();
+  absl::StatusOr<EpochMetrics> Measure();
+  bool SnapshotIsDue(bool improved) const;
+  absl::Status TakeSnapshot();
+  Manifest MakeManifest() const;
+  EpochProgress Progress() const;
+
+  absl::StatusOr<std::vector<ObjectiveSums>> ExecuteForSums(const Command& command);
+
+  std::uint64_t step() const { return epoch_ * steps_per_epoch_ + step_in_epoch_; }
+
+  Options options_;
+  SnapshotStore store_;
+  History history_;
+  StoppingRule stopping_;
+  OptimizerRule optimizer_;
+  std::uint64_t steps_per_epoch_;
+
+  std::uint64_t epoch_ = 0;          // Finished epochs.
+  std::uint64_t step_in_epoch_ = 0;  // Steps applied of the current one.
+  std::vector<ObjectiveSums> sums_;  // By partition, of the current epoch.
+  std::optional<EpochMetrics> last_metrics_;
+  std::optional<EpochMetrics> best_metrics_;
+  std::string best_snapshot_;                  // Empty before there is one.
+  std::vector<std::vector<FileEntry>> files_;  // By partition: the chain of the last snapshot.
+  bool stopped_ = false;                       // By request.
+
+  std::optional<std::uint64_t> snapshot_step_;  // Of the last snapshot of this generation.
+  Clock::time_point snapshot_time_ = Clock::now();
+  double seconds_per_step_ = 0;  // As last measured; 0 before.
+  double train_seconds_ = 0;     // Of this epoch, in this process.
+  std::uint64_t train_samples_ = 0;
+};
+
+}  // namespace cf

@@ -1,0 +1,338 @@
+#include "coordinator/generation.h"
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "coordinator/control_link.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/member.h"
+
+namespace cf {
+namespace {
+
+Reply ReplyOf(std::uint64_t sequence, absl::StatusOr<Reply> outcome) {
+  Reply reply;
+  if (outcome.ok()) {
+    reply = *std::move(outcome);
+  } else {
+    reply.set_code(static_cast<int>(outcome.status().code()));
+    reply.set_message(std::string(outcome.status().message()));
+  }
+  reply.set_sequence(sequence);
+  return reply;
+}
+
+// This rank's part of one generation.
+class Generation {
+ public:
+  explicit Generation(GenerationOptions options)
+      : options_(std::move(options)),
+        ranks_(static_cast<int>(options_.hosts.size())),
+        link_(ranks_) {}
+
+  absl::StatusOr<Verdict> Run();
+
+ private:
+  bool coordinates() const { return options_.rank == 0; }
+  const Job& job() const { return options_.note.job(); }
+
+  absl::Status Connect();
+  void OnMessage(int from, Message message);
+  void OnGone(int peer, const std::string& how);
+
+  std::uint32_t ThreadsWanted() const;
+  absl::StatusOr<Reply> SetUpMember(const SetUp& set_up);
+  absl::StatusOr<Reply> Execute(const Command& command);
+
+  absl::StatusOr<Verdict> Coordinate();
+  absl::StatusOr<SetUp> AgreeOnThreads();
+  absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);
+  void Announce(const SetUp& set_up) const;
+  absl::StatusOr<Verdict> Follow();
+
+  GenerationOptions options_;
+  const int ranks_;
+  ControlLink link_;
+  std::optional<Snapshot> snapshot_;
+  std::optional<TrainingData> data_;
+  std::optional<Placement> placement_;
+  std::unique_ptr<Mesh>
+      mesh_;  // Null in a job of one rank. Its handlers use what stands above and below.
+  std::unique_ptr<Member> member_;
+  std::atomic<Exchange*> exchange_ = nullptr;  // The member's, for the I/O thread.
+  std::atomic<bool> finishing_ = false;
+  std::uint64_t sequence_ = 0;
+};
+
+absl::StatusOr<Verdict> Generation::Run() {
+  absl::Status connected = Connect();
+  if (!connected.ok()) return connected;
+  absl::StatusOr<Verdict> verdict = coordinates() ? Coordinate() : Follow();
+  finishing_ = true;
+  if (coordinates()) {
+    Envelope finish;
+    finish.mutable_command()->mutable_finish()->set_code(static_cast<int>(verdict.status().code()));
+    for (int rank = 1; rank < ranks_; ++rank) SendControl(*mesh_, rank, finish);
+  }
+  if (mesh_ != nullptr) mesh_->Close();
+  return verdict;
+}
+
+absl::Status Generation::Connect() {
+  if (ranks_ == 1) return absl::OkStatus();
+  Check(options_.listener.has_value(), "a rank of several listens");
+  Mesh::Options mesh{.rank = options_.rank,
+                     .endpoints = options_.endpoints,
+                     .key = options_.key,
+                     .generation = options_.note.generation(),
+                     .timeout = std::chrono::seconds(job().cluster().timeout_seconds()),
+                     .limits = {}};
+  Mesh::Handlers handlers;
+  handlers.on_message = [this](int from, Message message) { OnMessage(from, std::move(message)); };
+  handlers.on_lost = [this](int peer, const absl::Status& why) {
+    OnGone(peer, std::string(why.message()));
+  };
+  // Members may leave before this one has read its own Finish; the coordinator leaves last.
+  handlers.on_left = [this](int peer) {
+    if (coordinates() || peer == 0) OnGone(peer, "it ended");
+  };
+  if (coordinates())
+    handlers.on_log = [this](const std::string& line) { options_.console->Line(line); };
+  absl::StatusOr<std::unique_ptr<Mesh>> connected =
+      Mesh::Connect(*std::move(options_.listener), std::move(mesh), std::move(handlers));
+  if (!connected.ok()) return connected.status();
+  mesh_ = *std::move(connected);
+  return absl::OkStatus();
+}
+
+void Generation::OnMessage(int from, Message message) {
+  if (message.kind == FrameKind::kControl) return link_.Deliver(from, message);
+  // Rows are asked for only after every member has answered SetUp, so the exchange is there.
+  if (Exchange* exchange = exchange_.load(); exchange != nullptr) {
+    exchange->Receive(std::move(message));
+  } else {
+    link_.Close(
+        absl::DataLossError(absl::StrCat("rank ", from, " sent rows before it was told to")));
+  }
+}
+
+void Generation::OnGone(int peer, const std::string& how) {
+  if (finishing_) return;
+  // Of many ranks that notice, the coordinator says it; where that is the one lost, its next in
+  // rank.
+  const bool speaks = coordinates() || (peer == 0 && options_.rank == 1);
+  const absl::Status why =
+      speaks ? absl::UnavailableError(absl::StrCat("rank ", peer, " on ",
+                                                   options_.hosts[static_cast<std::size_t>(peer)],
+                                                   " was lost: ", how))
+             : absl::UnavailableError("");
+  link_.Close(why);
+  if (Exchange* exchange = exchange_.load(); exchange != nullptr) exchange->Close(why);
+}
+
+std::uint32_t Generation::ThreadsWanted() const {
+  const std::uint32_t configured = job().cluster().threads();
+  return configured > 0 ? configured : std::max(1U, options_.cores);
+}
+
+absl::StatusOr<Reply> Generation::SetUpMember(const SetUp& set_up) {
+  absl::StatusOr<Placement> placement =
+      Placement::Make({.partitions = job().train().partitions(),
+                       .threads = {set_up.threads().begin(), set_up.threads().end()},
+                       .servers = job().cluster().servers()});
+  if (!placement.ok()) return placement.status();
+  placement_ = *std::move(placement);
+  if (!data_.has_value()) {
+    absl::StatusOr<TrainingData> data = TrainingData::Open(job());
+    if (!data.ok()) return data.status();
+    data_ = *std::move(data);
+  }
+  if (data_->data.digest() != options_.note.dataset_digest()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        job().data().path(), " on ", options_.hosts[static_cast<std::size_t>(options_.rank)],
+        " is another data set than rank 0's"));
+  }
+  if (!options_.note.snapshot().empty() && !snapshot_.has_value()) {
+    absl::StatusOr<Snapshot> snapshot = Snapshot::Open(options_.note.snapshot());
+    if (!snapshot.ok()) return snapshot.status();
+    snapshot_ = *std::move(snapshot);
+  }
+  absl::StatusOr<std::unique_ptr<Member>> member =
+      Member::Open({.job = job(),
+                    .rank = options_.rank,
+                    .generation = options_.note.generation(),
+                    .snapshots_folder = absl::StrCat(options_.note.run_folder(), "/snapshots"),
+                    .snapshot = snapshot_.has_value() ? &*snapshot_ : nullptr,
+                    .data = &*data_,
+                    .placement = &*placement_,
+                    .mesh = mesh_.get()});
+  if (!member.ok()) return member.status();
+  member_ = *std::move(member);
+  exchange_ = &member_->exchange();
+  return Reply();
+}
+
+absl::StatusOr<Reply> Generation::Execute(const Command& command) {
+  if (command.has_set_up()) return SetUpMember(command.set_up());
+  if (member_ == nullptr) return absl::DataLossError("a command before SetUp");
+  return member_->Execute(command);
+}
+
+absl::StatusOr<Verdict> Generation::Coordinate() {
+  // Opened first, so that the summary and the user's mistakes come before any memory is taken.
+  absl::StatusOr<TrainingData> data = TrainingData::Open(job());
+  if (!data.ok()) return data.status();
+  data_ = *std::move(data);
+  absl::StatusOr<SetUp> set_up = AgreeOnThreads();
+  if (!set_up.ok()) return set_up.status();
+  Command command;
+  *command.mutable_set_up() = *set_up;
+  // Refused before anybody works on it.
+  absl::StatusOr<Placement> placement =
+      Placement::Make({.partitions = job().train().partitions(),
+                       .threads = {set_up->threads().begin(), set_up->threads().end()},
+                       .servers = job().cluster().servers()});
+  if (!placement.ok()) return placement.status();
+  Announce(*set_up);
+  absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
+  if (!ready.ok()) return ready.status();
+
+  absl::StatusOr<Coordinator> coordinator = Coordinator::Open(
+      {.job = job(),
+       .generation = options_.note.generation(),
+       .folder = options_.folder,
+       .data = &*data_,
+       .snapshot = snapshot_.has_value() ? &*snapshot_ : nullptr,
+       .console = options_.console,
+       .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
+       .stop_requested = options_.stop_requested});
+  if (!coordinator.ok()) return coordinator.status();
+  return coordinator->Run();
+}
+
+absl::StatusOr<SetUp> Generation::AgreeOnThreads() {
+  std::vector<std::uint32_t> threads = {ThreadsWanted()};
+  for (int rank = 1; rank < ranks_; ++rank) {
+    absl::StatusOr<Envelope> envelope = link_.Await(rank);
+    if (!envelope.ok()) return envelope.status();
+    if (!envelope->has_join())
+      return absl::DataLossError(absl::StrCat("rank ", rank, " did not join"));
+    threads.push_back(std::max(1U, envelope->join().threads()));
+  }
+  if (job().cluster().threads() == 0) {
+    // As many as there are partitions for; a number that the user gave is his own.
+    const auto workers =
+        static_cast<std::uint32_t>(ranks_) -
+        std::min(job().cluster().servers(), static_cast<std::uint32_t>(ranks_ - 1));
+    const std::uint32_t most = std::max(1U, job().train().partitions() / workers);
+    std::uint32_t unused = 0;
+    for (std::uint32_t& of_rank : threads) {
+      unused += of_rank - std::min(of_rank, most);
+      of_rank = std::min(of_rank, most);
+    }
+    if (unused > 0) {
+      options_.console->Line(absl::StrCat(unused, " cores stay unused: train.partitions is ",
+                                          job().train().partitions(), ", and each can use one"));
+    }
+  }
+  SetUp set_up;
+  for (const std::uint32_t of_rank : threads) set_up.add_threads(of_rank);
+  return set_up;
+}
+
+absl::StatusOr<std::vector<Reply>> Generation::ExecuteEverywhere(Command command) {
+  command.set_sequence(++sequence_);
+  Envelope envelope;
+  *envelope.mutable_command() = command;
+  for (int rank = 1; rank < ranks_; ++rank) SendControl(*mesh_, rank, envelope);
+  absl::StatusOr<Reply> own = Execute(command);
+  if (!own.ok()) return own.status();
+  std::vector<Reply> replies = {*std::move(own)};
+  for (int rank = 1; rank < ranks_; ++rank) {
+    absl::StatusOr<Envelope> answer = link_.Await(rank);
+    if (!answer.ok()) return answer.status();
+    if (!answer->has_reply() || answer->reply().sequence() != sequence_) {
+      return absl::DataLossError(
+          absl::StrCat("rank ", rank, " did not answer command ", sequence_));
+    }
+    if (answer->reply().code() != 0) {
+      return absl::Status(static_cast<absl::StatusCode>(answer->reply().code()),
+                          absl::StrCat("rank ", rank, ": ", answer->reply().message()));
+    }
+    replies.push_back(answer->reply());
+  }
+  return replies;
+}
+
+void Generation::Announce(const SetUp& set_up) const {
+  Console& console = *options_.console;
+  const TrainingData& data = *data_;
+  const auto hosts = std::set<std::string>(options_.hosts.begin(), options_.hosts.end()).size();
+  std::uint32_t threads = 0;
+  for (const std::uint32_t of_rank : set_up.threads()) threads += of_rank;
+  const std::uint32_t servers = job().cluster().servers();
+  console.Line(absl::StrCat(
+      WithThousands(data.split.training_count()), " training and ",
+      WithThousands(data.split.validation_count()), " validation samples (", data.split.name(),
+      "); ", WithThousands(data.data.users()), " users, ", WithThousands(data.data.items()),
+      " items; ", ranks_, ranks_ == 1 ? " rank" : " ranks",
+      servers > 0 ? absl::StrCat(" (", servers, " of them servers)") : "", " on ", hosts,
+      hosts == 1 ? " host" : " hosts",
+      threads > static_cast<std::uint32_t>(ranks_) ? absl::StrCat(", ", threads, " threads") : "",
+      ", ", job().train().partitions(), " partitions"));
+  std::uint64_t parameters = 0;
+  std::uint64_t bytes = 0;
+  for (const TableSpec& table : TablesOf(job(), data.data.users(), data.data.items())) {
+    const TableShape& shape = table.shape;
+    const std::uint64_t weights = std::uint64_t{shape.rows} * (shape.dim + (shape.biases ? 1 : 0));
+    const std::uint64_t table_bytes = shape.rows * RowLayout(shape).stride() * sizeof(float);
+    console.Line(absl::StrFormat(
+        "  table %-8s %s x %d%s  %s parameters, %.1f MiB with optimizer state", shape.name,
+        WithThousands(shape.rows), shape.dim, shape.biases ? " + bias" : "", WithThousands(weights),
+        static_cast<double>(table_bytes) / 1048576.0));
+    parameters += weights;
+    bytes += table_bytes;
+  }
+  console.Line(absl::StrFormat(
+      "  model: %s parameters, %.1f MiB; batch %s, %s steps an epoch; ratings %g to %g, mean %.4f",
+      WithThousands(parameters), static_cast<double>(bytes) / 1048576.0,
+      WithThousands(job().train().batch_size()), WithThousands(data.steps_per_epoch(job())),
+      data.statistics.min, data.statistics.max, data.statistics.mean));
+}
+
+absl::StatusOr<Verdict> Generation::Follow() {
+  Envelope join;
+  join.mutable_join()->set_threads(ThreadsWanted());
+  SendControl(*mesh_, 0, join);
+  for (;;) {
+    absl::StatusOr<Envelope> envelope = link_.Await(0);
+    if (!envelope.ok()) return envelope.status();
+    if (!envelope->has_command()) return absl::DataLossError("the coordinator sent no command");
+    if (envelope->command().has_finish()) {
+      const auto code = static_cast<absl::StatusCode>(envelope->command().finish().code());
+      if (code == absl::StatusCode::kOk) return Verdict{.exit_code = kExitFinished};
+      return absl::Status(code, "");
+    }
+    const std::uint64_t sequence = envelope->command().sequence();
+    // After an error the coordinator ends the job, with Finish or by its own end.
+    Envelope answer;
+    *answer.mutable_reply() = ReplyOf(sequence, Execute(envelope->command()));
+    SendControl(*mesh_, 0, answer);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Verdict> RunGeneration(GenerationOptions options) {
+  return Generation(std::move(options)).Run();
+}
+
+}  // namespace cf

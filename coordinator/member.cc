@@ -1,0 +1,308 @@
+#include "coordinator/member.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+
+namespace cf {
+namespace {
+
+// A chain of deltas is read whole at a resume: after this many the next file is a base again.
+constexpr std::uint32_t kChainFilesMax = 8;
+
+KernelTarget TargetOf(const Job& job) {
+  switch (job.kernels().target()) {
+    case Kernels::AVX2:
+      return KernelTarget::kAvx2;
+    case Kernels::AVX512:
+      return KernelTarget::kAvx512;
+    default:
+      return KernelTarget::kBest;
+  }
+}
+
+Objective ObjectiveOf(const Job& job, const TrainingStatistics& statistics) {
+  const MatrixFactorization& model = job.model().matrix_factorization();
+  Objective objective;
+  switch (model.link()) {
+    case MatrixFactorization::SIGMOID:
+      objective.link = Objective::Link::kSigmoid;
+      break;
+    case MatrixFactorization::SCALED_SIGMOID:
+      objective.link = Objective::Link::kScaledSigmoid;
+      break;
+    default:
+      objective.link = Objective::Link::kIdentity;
+  }
+  objective.loss = model.loss() == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy
+                                                            : Objective::Loss::kSquared;
+  objective.mean = model.mean() ? static_cast<float>(statistics.mean) : 0.0F;
+  objective.rating_min = statistics.min;
+  objective.rating_range = statistics.max - statistics.min;
+  objective.inverse_batch = 1.0F / static_cast<float>(job.train().batch_size());
+  return objective;
+}
+
+}  // namespace
+
+absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
+  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
+  if (!data.ok()) return data.status();
+  absl::StatusOr<DataSplit> split = DataSplit::Make(*data, job.split());
+  if (!split.ok()) return split.status();
+  absl::StatusOr<TrainingStatistics> statistics =
+      ComputeTrainingStatistics(*data, *split, job.train().partitions());
+  if (!statistics.ok()) return statistics.status();
+  if (job.model().matrix_factorization().link() != MatrixFactorization::IDENTITY &&
+      statistics->min == statistics->max) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
+                     ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
+  }
+  return TrainingData{*std::move(data), *std::move(split), *statistics};
+}
+
+std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
+  const std::uint64_t batch = job.train().batch_size();
+  return (split.training_count() + batch - 1) / batch;
+}
+
+Member::Member(Options options, const KernelSet& kernels)
+    : options_(std::move(options)),
+      kernels_(kernels),
+      optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
+      sums_(options_.job.train().partitions()),
+      chain_(options_.job.train().partitions(), 0) {
+}
+
+absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
+  absl::StatusOr<const KernelSet*> kernels = KernelsFor(TargetOf(options.job));
+  if (!kernels.ok()) return kernels.status();
+  const Snapshot* snapshot = options.snapshot;
+  std::unique_ptr<Member> member(new Member(std::move(options), **kernels));
+  if (snapshot != nullptr) {
+    for (const FileEntry& file : snapshot->manifest().files()) ++member->chain_[file.partition()];
+    for (int p = 0; p < snapshot->manifest().sums_size(); ++p) {
+      const PartitionSums& sums = snapshot->manifest().sums(p);
+      member->sums_[static_cast<std::size_t>(p)] = {.loss = sums.loss(),
+                                                    .squared_error = sums.squared_error(),
+                                                    .absolute_error = 0,
+                                                    .samples = sums.samples()};
+    }
+  }
+  absl::Status opened = member->OpenSeats();
+  if (!opened.ok()) return opened;
+  return member;
+}
+
+absl::Status Member::CheckMemory(const std::vector<TableSpec>& tables) const {
+  std::size_t bytes = 0;
+  const Placement::Role& servers = options_.placement->servers();
+  for (const std::uint32_t seat : servers.OnRank(options_.rank)) {
+    bytes += Shard::RowsBytes(tables, options_.placement->partitioning(), servers.range(seat));
+  }
+  const std::uint64_t limit = options_.job.cluster().memory_mib();
+  if (limit == 0 || bytes >> 20 < limit) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "rank ", options_.rank, " would hold ", (bytes >> 20) + 1,
+      " MiB of rows where cluster.memory_mib is ", limit, ": start more ranks, or raise it"));
+}
+
+absl::Status Member::OpenSeats() {
+  const TrainingData& data = *options_.data;
+  const Placement& placement = *options_.placement;
+  const std::vector<TableSpec> tables =
+      TablesOf(options_.job, data.data.users(), data.data.items());
+  absl::Status fits = CheckMemory(tables);
+  if (!fits.ok()) return fits;
+  exchange_ =
+      std::make_unique<Exchange>(placement, options_.rank, LayoutsOf(tables), options_.mesh);
+
+  const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
+  const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
+  seats_.resize(std::max(serving.size(), working.size()));
+  std::vector<const RowHost*> hosts(placement.servers().size());
+  for (std::size_t k = 0; k < serving.size(); ++k) {
+    absl::StatusOr<std::unique_ptr<Shard>> shard =
+        Shard::Open({.seat = serving[k],
+                     .tables = tables,
+                     .optimizer = &optimizer_,
+                     .kernels = &kernels_,
+                     .exchange = exchange_.get(),
+                     .seed = options_.job.model().seed()});
+    if (!shard.ok()) return shard.status();
+    seats_[k].shard = *std::move(shard);
+    seats_[k].served = seats_[k].shard->range();
+    hosts[serving[k]] = seats_[k].shard.get();
+  }
+  for (std::size_t k = 0; k < working.size(); ++k)
+    seats_[k].worked = placement.workers().range(working[k]);
+  // On the threads that will use them, so that memory is near.
+  return OnSeats([&](Seat& seat) -> absl::Status {
+    const auto k = static_cast<std::size_t>(&seat - seats_.data());
+    if (seat.shard != nullptr) {
+      if (options_.snapshot == nullptr) {
+        seat.shard->Initialize();
+      } else if (absl::Status loaded = seat.shard->Load(*options_.snapshot); !loaded.ok()) {
+        return loaded;
+      }
+    }
+    if (k < working.size()) {
+      seat.trainer = std::make_unique<Trainer>(
+          Trainer::Options{.seat = working[k],
+                           .tables = tables,
+                           .kernels = &kernels_,
+                           .exchange = exchange_.get(),
+                           .host = seat.shard.get(),
+                           .hosts_here = hosts,
+                           .objective = ObjectiveOf(options_.job, data.statistics),
+                           .shuffle_seed = options_.job.train().seed()},
+          data.data, data.split);
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
+  std::vector<absl::Status> results(seats_.size());
+  const auto run = [&](std::size_t k) {
+    SetFloatMode();
+    results[k] = work(seats_[k]);
+    if (!results[k].ok()) exchange_->Close(results[k]);
+  };
+  std::vector<std::jthread> others;
+  for (std::size_t k = 1; k < seats_.size(); ++k) others.emplace_back(run, k);
+  run(0);
+  others.clear();  // Joins.
+  for (const absl::Status& result : results) {
+    if (!result.ok()) return result;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Reply> Member::Execute(const Command& command) {
+  Reply reply;
+  absl::Status done;
+  switch (command.kind_case()) {
+    case Command::kTrain:
+      done = Train(command.train(), reply);
+      break;
+    case Command::kValidate:
+      done = Validate(command.validate(), reply);
+      break;
+    case Command::kPenalty:
+      for (const Seat& seat : seats_) {
+        for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+          PartitionFigures& figures = *reply.add_figures();
+          figures.set_partition(p);
+          figures.set_l2_penalty(seat.shard->L2Penalty(PartitionId{p}));
+        }
+      }
+      break;
+    case Command::kWrite:
+      done = Write(command.write().step(), reply);
+      break;
+    default:
+      done = absl::DataLossError("a command that this program does not know");
+  }
+  if (!done.ok()) return done;
+  return reply;
+}
+
+absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
+  if (steps.first_step() == 0) std::ranges::fill(sums_, ObjectiveSums());
+  const std::uint64_t count = steps.last_step() - steps.first_step();
+  const Trainer::Segment segment{
+      .epoch = steps.epoch(),
+      .first = steps.first_step(),
+      .last = steps.last_step(),
+      .steps_per_epoch = steps.steps_per_epoch(),
+      .applied = steps.epoch() * steps.steps_per_epoch() + steps.first_step(),
+      .turn = turn_};
+  turn_ += count + 1;
+  absl::Status done = OnSeats([&](Seat& seat) {
+    if (seat.trainer == nullptr) return ServeTurns(*seat.shard, count + 1, true, segment.applied);
+    return seat.trainer->Train(segment,
+                               std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
+  });
+  AddFigures(sums_, reply);
+  return done;
+}
+
+absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
+  const std::uint64_t batches = command.batches();
+  std::vector<ObjectiveSums> sums(sums_.size());
+  const std::uint64_t turn = turn_;
+  turn_ += batches + 1;
+  absl::Status done = OnSeats([&](Seat& seat) {
+    if (seat.trainer == nullptr) return ServeTurns(*seat.shard, batches + 1, false, 0);
+    return seat.trainer->Score(command.training_samples(), batches, turn,
+                               std::span(sums).subspan(seat.worked.first, seat.worked.size()));
+  });
+  AddFigures(sums, reply);
+  return done;
+}
+
+absl::Status Member::ServeTurns(Shard& shard, std::uint64_t turns, bool training,
+                                std::uint64_t applied) {
+  const std::uint64_t first = turn_ - turns;
+  for (std::uint64_t k = 0; k < turns; ++k) {
+    absl::Status served = shard.Serve(first + k, training && k > 0, applied + k - 1, {});
+    if (!served.ok()) return served;
+  }
+  return absl::OkStatus();
+}
+
+void Member::AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const {
+  for (const Seat& seat : seats_) {
+    for (std::uint32_t p = seat.worked.first; p < seat.worked.last; ++p) {
+      PartitionFigures& figures = *reply.add_figures();
+      figures.set_partition(p);
+      figures.set_loss(sums[p].loss);
+      figures.set_squared_error(sums[p].squared_error);
+      figures.set_absolute_error(sums[p].absolute_error);
+      figures.set_samples(sums[p].samples);
+    }
+  }
+}
+
+absl::Status Member::Write(std::uint64_t step, Reply& reply) {
+  std::vector<std::vector<FileEntry>> files(seats_.size());
+  absl::Status written = OnSeats([&](Seat& seat) -> absl::Status {
+    if (seat.shard == nullptr) return absl::OkStatus();
+    for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+      if (chain_[p] > 0 && seat.shard->ChangedRows(PartitionId{p}) == 0) continue;
+      absl::StatusOr<FileEntry> file = WritePartition(*seat.shard, PartitionId{p}, step);
+      if (!file.ok()) return Because(file.status(), absl::StrCat("writing partition ", p));
+      chain_[p] = file->kind() == BASE ? 1 : chain_[p] + 1;
+      files[static_cast<std::size_t>(&seat - seats_.data())].push_back(*std::move(file));
+    }
+    seat.shard->MarkClean();
+    return absl::OkStatus();
+  });
+  for (const std::vector<FileEntry>& of_seat : files) {
+    for (const FileEntry& file : of_seat) *reply.add_files() = file;
+  }
+  return written;
+}
+
+absl::StatusOr<FileEntry> Member::WritePartition(const Shard& shard, PartitionId partition,
+                                                 std::uint64_t step) {
+  // A delta is worth it while it is much smaller than a base.
+  const std::uint32_t chain = chain_[Index(partition)];
+  const bool delta = chain > 0 && chain < kChainFilesMax &&
+                     2 * shard.ChangedRows(partition) < shard.Rows(partition);
+  absl::StatusOr<PartitionWriter> writer = PartitionWriter::Create(
+      options_.snapshots_folder, {{options_.generation, step}, partition, delta ? DELTA : BASE});
+  if (!writer.ok()) return writer.status();
+  absl::Status rows = shard.Write(partition, delta, *writer);
+  if (!rows.ok()) return rows;
+  return writer->Finish();
+}
+
+}  // namespace cf

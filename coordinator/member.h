@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
+#include "common/rows/exchange.h"
+#include "common/snapshot/snapshot.h"
+#include "coordinator/control.pb.h"
+#include "paramserver/shard.h"
+#include "worker/trainer.h"
+
+namespace cf {
+
+/// A data set with its split and the statistics of the training samples.
+struct TrainingData {
+  Dataset data;
+  DataSplit split;
+  TrainingStatistics statistics;
+
+  /// Errors are Dataset's, DataSplit's and ComputeTrainingStatistics'.
+  static absl::StatusOr<TrainingData> Open(const Job& job);
+  std::uint64_t steps_per_epoch(const Job& job) const;
+};
+
+/// One rank's part of a generation: the shards and trainers of its compute threads, and what they
+/// do at the coordinator's command.
+///
+/// Owner:   RunGeneration.
+/// Threads: Execute on one thread, which is the first compute thread; the others live as long as a
+/// command. Bounds:  the rank's partitions.
+class Member {
+ public:
+  struct Options {
+    Job job;
+    int rank = 0;
+    std::uint64_t generation = 0;
+    std::string snapshots_folder;  ///< Where Write writes.
+    const Snapshot* snapshot =
+        nullptr;  ///< To go on from; null for a new model. Borrowed for Open only.
+    const TrainingData* data = nullptr;  ///< Borrowed, as are the others.
+    const Placement* placement = nullptr;
+    Mesh* mesh = nullptr;  ///< Null in a job of one rank.
+  };
+
+  /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine
+  /// lacks; more memory than cluster.memory_mib; errors of Shard::Load.
+  static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
+
+  /// Train, Validate, Penalty or Write. An error of one thread ends the others' waiting.
+  absl::StatusOr<Reply> Execute(const Command& command);
+
+  Exchange& exchange() { return *exchange_; }
+
+ private:
+  // One compute thread: it serves, works, or both.
+  struct Seat {
+    std::unique_ptr<Shard> shard;      // Null on a rank that only works.
+    std::unique_ptr<Trainer> trainer;  // Null on a rank that only serves.
+    SeatRange served;
+    SeatRange worked;
+  };
+
+  Member(Options options, const KernelSet& kernels);
+  absl::Status OpenSeats();
+  absl::Status CheckMemory(const std::vector<TableSpec>& tables) const;
+  absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
+  absl::Status Train(const TrainSteps& steps, Reply& reply);
+  absl::Status Validate(const cf::Validate& command, Reply& reply);
+  absl::Status ServeTurns(Shard& shard, std::uint64_t turns, bool training, std::uint64_t applied);
+  absl::Status Write(std::uint64_t step, Reply& reply);
+  absl::StatusOr<FileEntry> WritePartition(const Shard& shard, PartitionId partition,
+                                           std::uint64_t step);
+  void AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const;
+
+  const Options options_;
+  const KernelSet& kernels_;
+  OptimizerRule optimizer_;
+  std::unique_ptr<Exchange> exchange_;
+  std::vector<Seat> seats_;
+  std::uint64_t turn_ = 0;           // Of the next exchange; the same on every rank.
+  std::vector<ObjectiveSums> sums_;  // By partition: of the current epoch so far.
+  std::vector<std::uint32_t>
+      chain_;  // By partition: files in the chain of the last snapshot; 0 before the first.
+};
+
+}  // namespace cf

@@ -1,0 +1,51 @@
+#include "paramserver/optimizer.h"
+
+#include <cmath>
+
+#include "common/base/check.h"
+#include "common/config/schedule.h"
+#include "common/math/math.h"
+
+namespace cf {
+
+OptimizerRule::OptimizerRule(const Optimizer& options, std::uint64_t steps_per_epoch)
+    : options_(options), steps_per_epoch_(steps_per_epoch) {
+  Check(options.kind_case() != Optimizer::KIND_NOT_SET, "a validated job has an optimizer");
+  if (options.has_adagrad())
+    initial_state_ = static_cast<float>(options.adagrad().initial_accumulator());
+}
+
+double OptimizerRule::LearningRate(std::uint64_t step) const {
+  double rate = 0;
+  if (options_.has_adam()) rate = options_.adam().learning_rate();
+  if (options_.has_adagrad()) rate = options_.adagrad().learning_rate();
+  if (options_.has_sgd()) rate = options_.sgd().learning_rate();
+  return rate * LearningRateFactor(options_.schedule(), step, steps_per_epoch_);
+}
+
+OptimizerStep OptimizerRule::At(std::uint64_t step, const TableSpec& table) const {
+  OptimizerStep result;
+  double rate = LearningRate(step);
+  if (options_.has_adam()) {
+    const Adam& adam = options_.adam();
+    const double correction1 = 1.0 - math::PowInt(adam.beta1(), step + 1);
+    const double correction2 = 1.0 - math::PowInt(adam.beta2(), step + 1);
+    rate *= std::sqrt(correction2) / correction1;
+    result.kind = OptimizerStep::Kind::kAdam;
+    result.beta1 = static_cast<float>(adam.beta1());
+    result.beta2 = static_cast<float>(adam.beta2());
+    result.one_minus_beta1 = static_cast<float>(1.0 - adam.beta1());
+    result.one_minus_beta2 = static_cast<float>(1.0 - adam.beta2());
+    result.epsilon = static_cast<float>(adam.epsilon());
+  } else if (options_.has_adagrad()) {
+    result.kind = OptimizerStep::Kind::kAdagrad;
+    result.epsilon = static_cast<float>(options_.adagrad().epsilon());
+  }
+  result.learning_rate = static_cast<float>(rate);
+  result.l2_vector = static_cast<float>(2.0 * table.l2_vectors);
+  result.l2_bias = static_cast<float>(2.0 * table.l2_biases);
+  result.padded_dim = PaddedDim(table.shape.dim);
+  return result;
+}
+
+}  // namespace cf

@@ -1,0 +1,342 @@
+#include "paramserver/shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+#include "common/base/status.h"
+#include "common/math/random.h"
+
+namespace cf {
+namespace {
+
+constexpr std::uint32_t kNone = ~std::uint32_t{0};
+// Initial biases draw from blocks that no vector reaches.
+constexpr std::uint64_t kBiasBlock = std::uint64_t{1} << 32;
+
+void FillInitial(const Initial& initial, const CounterRandom& random, std::uint64_t first_block,
+                 std::uint32_t rows, std::span<float> values) {
+  switch (initial.kind_case()) {
+    case Initial::kZeros:
+      std::ranges::fill(values, 0.0F);
+      return;
+    case Initial::kUniform:
+      return FillUniform(random, first_block, initial.uniform().min(), initial.uniform().max(),
+                         values);
+    case Initial::kNormal:
+      return FillNormal(random, first_block, initial.normal().mean(), initial.normal().deviation(),
+                        values);
+    case Initial::kHeNormal:
+      return FillTruncatedNormal(random, first_block, 2.0 / rows, values);
+    case Initial::KIND_NOT_SET:
+      break;
+  }
+  Check(false, "a validated job says how rows start");
+}
+
+std::size_t SlabBytes(const RowLayout& layout, std::uint32_t rows) {
+  return rows * layout.stride() *
+         sizeof(float);  // A multiple of 64: strides are multiples of 16 floats.
+}
+
+}  // namespace
+
+std::size_t Shard::RowsBytes(const std::vector<TableSpec>& tables, Partitioning partitioning,
+                             SeatRange range) {
+  std::size_t bytes = 0;
+  for (const TableSpec& table : tables) {
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      bytes +=
+          SlabBytes(RowLayout(table.shape), partitioning.RowsIn(PartitionId{p}, table.shape.rows));
+    }
+  }
+  return bytes;
+}
+
+Shard::Shard(Options options)
+    : options_(std::move(options)),
+      partitioning_(options_.exchange->placement().partitioning()),
+      range_(options_.exchange->placement().servers().range(options_.seat)) {
+}
+
+absl::StatusOr<std::unique_ptr<Shard>> Shard::Open(Options options) {
+  std::unique_ptr<Shard> shard(new Shard(std::move(options)));
+  const std::vector<TableSpec>& specs = shard->options_.tables;
+  absl::StatusOr<Arena> arena = Arena::Map(RowsBytes(specs, shard->partitioning_, shard->range_));
+  if (!arena.ok()) return arena.status();
+  shard->arena_ = *std::move(arena);
+  std::byte* at = shard->arena_.data();
+  for (const TableSpec& spec : specs) {
+    Table table{
+        .spec = spec, .layout = RowLayout(spec.shape), .slabs = {}, .dirty = {}, .entry_of = {}};
+    for (std::uint32_t p = shard->range_.first; p < shard->range_.last; ++p) {
+      const std::uint32_t rows = shard->partitioning_.RowsIn(PartitionId{p}, spec.shape.rows);
+      table.slabs.push_back(reinterpret_cast<float*>(at));
+      table.dirty.emplace_back((rows + 63) / 64);
+      table.entry_of.emplace_back(rows, kNone);
+      at += SlabBytes(table.layout, rows);
+    }
+    shard->tables_.push_back(std::move(table));
+  }
+  return shard;
+}
+
+float* Shard::RowOf(const Table& table, RowId id) const {
+  return table.slabs[Index(partitioning_.Of(id)) - range_.first] +
+         partitioning_.SlotOf(id) * table.layout.stride();
+}
+
+void Shard::MarkDirty(Table& table, RowId id) {
+  const std::uint32_t slot = partitioning_.SlotOf(id);
+  table.dirty[Index(partitioning_.Of(id)) - range_.first][slot / 64] |= std::uint64_t{1}
+                                                                        << (slot % 64);
+}
+
+bool Shard::Hosts(TableId table, RowId id) const {
+  return Index(id) < tables_[Index(table)].spec.shape.rows && range_.Contains(partitioning_.Of(id));
+}
+
+void Shard::Initialize() {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    Table& table = tables_[t];
+    const TableShape& shape = table.spec.shape;
+    std::vector<float> record(table.layout.record_floats(), options_.optimizer->initial_state());
+    for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+      for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(PartitionId{p}, shape.rows);
+           ++slot) {
+        const RowId id = partitioning_.IdAt(PartitionId{p}, slot);
+        const CounterRandom random(options_.seed, Purpose::kInitialValues,
+                                   CounterRandom::Stream(t, static_cast<std::uint32_t>(id)));
+        FillInitial(table.spec.vectors, random, 0, shape.rows, std::span(record).first(shape.dim));
+        if (shape.biases) {
+          FillInitial(table.spec.biases, random, kBiasBlock, shape.rows,
+                      std::span(record).subspan(shape.dim, 1));
+        }
+        table.layout.FromRecord(record.data(), RowOf(table, id));
+        MarkDirty(table, id);
+      }
+    }
+  }
+}
+
+absl::Status Shard::Load(const Snapshot& snapshot) {
+  const Manifest& manifest = snapshot.manifest();
+  Check(manifest.partitions() == partitioning_.count(),
+        "a resumed run has the partitions of its snapshot");
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    const TableShape& shape = tables_[t].spec.shape;
+    const bool known = static_cast<int>(t) < manifest.tables_size();
+    if (!known || manifest.tables(static_cast<int>(t)).rows() != shape.rows ||
+        RecordFloats(manifest.tables(static_cast<int>(t))) != tables_[t].layout.record_floats()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("snapshot ", manifest.name(), " has another shape of table ", shape.name));
+    }
+  }
+  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+    absl::Status read = snapshot.ReadPartition(
+        PartitionId{p}, [this](TableId table, RowId id, std::span<const float> record) {
+          tables_[Index(table)].layout.FromRecord(record.data(), RowOf(tables_[Index(table)], id));
+          return absl::OkStatus();
+        });
+    if (!read.ok()) return read;
+  }
+  MarkClean();
+  return absl::OkStatus();
+}
+
+void Shard::Resolve(TableId table, std::span<const RowId> ids, std::span<const float*> rows) const {
+  const Table& from = tables_[Index(table)];
+  for (std::size_t k = 0; k < ids.size(); ++k) rows[k] = RowOf(from, ids[k]);
+}
+
+void Shard::ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
+                     std::span<const float* const> gradients) {
+  Table& to = tables_[Index(table)];
+  updates_.clear();
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    updates_.push_back({RowOf(to, ids[k]), gradients[k]});
+    MarkDirty(to, ids[k]);
+  }
+  options_.kernels->update_rows(options_.optimizer->At(step, to.spec), updates_);
+}
+
+absl::Status Shard::Serve(std::uint64_t turn, bool apply, std::uint64_t step,
+                          std::span<OwnPartials> own) {
+  absl::Status arrived = options_.exchange->PushesTo(options_.seat).Await(turn, pushes_);
+  if (!arrived.ok()) return arrived;
+  if (apply) {
+    absl::Status applied = ApplyPushes(step, own, pushes_);
+    if (!applied.ok()) return applied;
+  }
+  for (Parcel& push : pushes_) {
+    absl::Status sent = SendWanted(push);
+    if (!sent.ok()) return sent;
+    options_.exchange->Recycle(std::move(push));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
+                                std::span<Parcel> pushes) {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    const TableId table{static_cast<std::uint32_t>(t)};
+    const std::size_t floats = tables_[t].layout.wire_floats();
+    entries_.clear();
+    parts_.clear();
+    // In the order of the worker seats, which is that of their partitions, so that each row's parts
+    // ascend.
+    bool own_is_due = !own.empty();
+    const auto collect_own = [&]() -> absl::Status {
+      own_is_due = false;
+      for (std::size_t k = 0; k < own[t].ids.size(); ++k) {
+        absl::Status collected = Collect(table, own[t].ids[k], own[t].parts[k]);
+        if (!collected.ok()) return collected;
+      }
+      return absl::OkStatus();
+    };
+    absl::Status collected;
+    for (Parcel& push : pushes) {
+      if (own_is_due && push.from_seat > options_.seat) collected = collect_own();
+      const Parcel::Table& from = push.tables[t];
+      for (std::size_t k = 0; collected.ok() && k < from.partial_ids.size(); ++k) {
+        collected = Collect(table, from.partial_ids[k],
+                            {from.partial_nodes[k], from.gradients.data() + k * floats});
+      }
+      if (!collected.ok()) return collected;
+    }
+    if (own_is_due) collected = collect_own();
+    if (!collected.ok()) return collected;
+    ApplyEntries(table, step);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Shard::Collect(TableId table, RowId id, const TreePart& part) {
+  if (!Hosts(table, id)) {
+    return absl::DataLossError(absl::StrCat("a gradient for row ", Index(id), " of table ",
+                                            tables_[Index(table)].spec.shape.name,
+                                            ", which is not hosted here"));
+  }
+  const auto index = static_cast<std::uint32_t>(parts_.size());
+  std::uint32_t& entry =
+      tables_[Index(table)]
+          .entry_of[Index(partitioning_.Of(id)) - range_.first][partitioning_.SlotOf(id)];
+  parts_.push_back({part, kNone});
+  if (entry == kNone) {
+    entry = static_cast<std::uint32_t>(entries_.size());
+    entries_.push_back({id, index, index});
+  } else {
+    parts_[entries_[entry].last].next = index;
+    entries_[entry].last = index;
+  }
+  return absl::OkStatus();
+}
+
+void Shard::ApplyEntries(TableId table, std::uint64_t step) {
+  Table& to = tables_[Index(table)];
+  const TreeSum tree(partitioning_, {0, partitioning_.count()}, *options_.kernels,
+                     to.layout.padded_dim());
+  updates_.clear();
+  for (const Entry& entry : entries_) {
+    to.entry_of[Index(partitioning_.Of(entry.id)) - range_.first][partitioning_.SlotOf(entry.id)] =
+        kNone;
+    if (entry.first != entry.last) {
+      chain_.clear();
+      for (std::uint32_t k = entry.first; k != kNone; k = parts_[k].next)
+        chain_.push_back(parts_[k].part);
+      Check(tree.Reduce(chain_) == 1, "a server holds every leaf of the tree");
+    }
+    // Reduce sums into the first part.
+    updates_.push_back({RowOf(to, entry.id), parts_[entry.first].part.gradient});
+    MarkDirty(to, entry.id);
+  }
+  options_.kernels->update_rows(options_.optimizer->At(step, to.spec), updates_);
+}
+
+absl::Status Shard::SendWanted(const Parcel& push) {
+  Exchange& exchange = *options_.exchange;
+  const bool in_place = exchange.IsWorkerHere(push.from_seat);
+  ParcelHeader header;
+  header.set_from_seat(options_.seat);
+  header.set_to_seat(push.from_seat);
+  header.set_turn(push.turn);
+  for (const Parcel::Table& table : push.tables) {
+    header.add_tables()->set_rows(in_place ? 0 : static_cast<std::uint32_t>(table.wanted.size()));
+  }
+  Parcel parcel = exchange.MakeParcel(header);
+  for (std::size_t t = 0; t < tables_.size() && !in_place; ++t) {
+    const std::size_t floats = tables_[t].layout.wire_floats();
+    float* at = parcel.tables[t].rows.data();
+    for (const RowId id : push.tables[t].wanted) {
+      if (!Hosts(TableId{static_cast<std::uint32_t>(t)}, id)) {
+        return absl::DataLossError(absl::StrCat("seat ", push.from_seat, " wants row ", Index(id),
+                                                " of table ", tables_[t].spec.shape.name,
+                                                ", which is not hosted here"));
+      }
+      at = std::copy_n(RowOf(tables_[t], id), floats, at);
+    }
+  }
+  exchange.SendRows(std::move(parcel));
+  return absl::OkStatus();
+}
+
+double Shard::L2Penalty(PartitionId partition) const {
+  double penalty = 0;
+  for (const Table& table : tables_) {
+    const TableShape& shape = table.spec.shape;
+    double vectors = 0;
+    double biases = 0;
+    for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(partition, shape.rows); ++slot) {
+      const float* row = RowOf(table, partitioning_.IdAt(partition, slot));
+      for (std::uint32_t k = 0; k < shape.dim; ++k)
+        vectors += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+      const auto bias = static_cast<double>(row[table.layout.padded_dim()]);
+      if (shape.biases) biases += bias * bias;
+    }
+    penalty += table.spec.l2_vectors * vectors + table.spec.l2_biases * biases;
+  }
+  return penalty;
+}
+
+std::uint64_t Shard::Rows(PartitionId partition) const {
+  std::uint64_t rows = 0;
+  for (const Table& table : tables_) rows += partitioning_.RowsIn(partition, table.spec.shape.rows);
+  return rows;
+}
+
+std::uint64_t Shard::ChangedRows(PartitionId partition) const {
+  std::uint64_t changed = 0;
+  for (const Table& table : tables_) {
+    for (const std::uint64_t word : table.dirty[Index(partition) - range_.first]) {
+      changed += static_cast<std::uint64_t>(std::popcount(word));
+    }
+  }
+  return changed;
+}
+
+absl::Status Shard::Write(PartitionId partition, bool changed_only, PartitionWriter& writer) const {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    const Table& table = tables_[t];
+    const std::vector<std::uint64_t>& dirty = table.dirty[Index(partition) - range_.first];
+    std::vector<float> record(table.layout.record_floats());
+    for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(partition, table.spec.shape.rows);
+         ++slot) {
+      if (changed_only && ((dirty[slot / 64] >> (slot % 64)) & 1U) == 0) continue;
+      const RowId id = partitioning_.IdAt(partition, slot);
+      table.layout.ToRecord(RowOf(table, id), record.data());
+      absl::Status added = writer.Add(TableId{static_cast<std::uint32_t>(t)}, id, record);
+      if (!added.ok()) return added;
+    }
+  }
+  return absl::OkStatus();
+}
+
+void Shard::MarkClean() {
+  for (Table& table : tables_) {
+    for (std::vector<std::uint64_t>& bits : table.dirty) std::ranges::fill(bits, 0);
+  }
+}
+
+}  // namespace cf

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/partition.h"
+
+namespace cf {
+
+/// Finds, for each id of a table, its place in the minibatch that is being made.
+///
+/// Owner:   Trainer, one a table. Threads: the seat's compute thread.
+/// Bounds:  16 bytes for each key.
+class BatchIndex {
+ public:
+  explicit BatchIndex(std::size_t keys) : places_(keys) {}
+
+ private:
+  friend class TableBatch;
+  // Valid only for the batch and the partition in its stamp, so that nothing is cleared between
+  // batches.
+  struct Place {
+    std::uint64_t stamp = 0;  // Batch << 16 | partition + 1.
+    std::uint32_t row = 0;
+    std::uint32_t part = 0;
+  };
+  std::vector<Place> places_;
+  std::uint64_t batch_ = 0;
+};
+
+/// The rows of one table that a seat's share of a minibatch touches, each once, and the parts of
+/// their gradients: one for each partition that touches the row, since a row's gradient is summed
+/// within a partition in the order of the samples and across partitions along the tree.
+///
+/// Owner:   Minibatch. Threads: the seat's compute thread.
+/// Bounds:  the samples of a batch.
+class TableBatch {
+ public:
+  static constexpr std::uint32_t kNone = ~std::uint32_t{0};
+  struct Row {
+    RowId id{};
+    std::uint32_t first_part = kNone;
+    std::uint32_t last_part = kNone;
+  };
+  struct Part {
+    std::uint32_t row = 0;
+    std::uint32_t next = kNone;  ///< The same row's part in a later partition.
+    std::uint32_t partition = 0;
+  };
+  struct Touched {
+    std::uint32_t part = 0;
+    bool is_first = false;  ///< Of the part.
+  };
+
+  /// Begins a batch.
+  void Clear(BatchIndex& index) {
+    ++index.batch_;
+    rows_.clear();
+    parts_.clear();
+  }
+
+  /// The part of row `id` in `partition`, whose place in the index is `key`.
+  /// Requires: partitions ascend within a batch.
+  Touched Touch(BatchIndex& index, std::size_t key, RowId id, std::uint32_t partition) {
+    BatchIndex::Place& place = index.places_[key];
+    const std::uint64_t stamp = index.batch_ << 16 | (partition + 1);
+    if (place.stamp == stamp) return {place.part, false};
+    const auto part = static_cast<std::uint32_t>(parts_.size());
+    if (place.stamp >> 16 != index.batch_) {
+      place.row = static_cast<std::uint32_t>(rows_.size());
+      rows_.push_back({id, part, part});
+    } else {
+      parts_[rows_[place.row].last_part].next = part;
+      rows_[place.row].last_part = part;
+    }
+    parts_.push_back({place.row, kNone, partition});
+    place.stamp = stamp;
+    place.part = part;
+    return {part, true};
+  }
+
+  std::span<const Row> rows() const { return rows_; }
+  std::span<const Part> parts() const { return parts_; }
+
+ private:
+  std::vector<Row> rows_;
+  std::vector<Part> parts_;
+};
+
+}  // namespace cf

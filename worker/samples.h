@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/partition.h"
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
+
+namespace cf {
+
+struct Sample {
+  RowId user{};
+  RowId item{};
+  float rating = 0;
+};
+
+/// The samples of one partition, that is of its users, and the order in which an epoch visits them.
+///
+/// Owner:   Trainer, one for each partition of its seat.
+/// Threads: the seat's compute thread.
+/// Bounds:  16 bytes a training sample, 12 a validation sample.
+/// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
+/// of (seed, epoch, partition).
+class PartitionSamples {
+ public:
+  PartitionSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
+                   PartitionId partition);
+
+  /// Sets the order of `epoch`, counted from 0.
+  void Shuffle(std::uint64_t seed, std::uint64_t epoch);
+
+  /// The k-th training sample of the epoch.
+  const Sample& shuffled(std::uint64_t k) const { return training_[order_[k]]; }
+  /// Asks for it ahead of time. Requires: k < training().size().
+  void PrefetchShuffled(std::uint64_t k) const { __builtin_prefetch(&training_[order_[k]]); }
+
+  std::span<const Sample> training() const { return training_; }
+  std::span<const Sample> validation() const { return validation_; }
+
+ private:
+  PartitionId partition_;
+  std::vector<Sample> training_;
+  std::vector<Sample> validation_;
+  std::vector<std::uint32_t> order_;
+};
+
+/// The part of `n` samples that belongs to batch `t` of `batches`: from floor(n t / T) to floor(n
+/// (t + 1) / T).
+struct SampleRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+};
+constexpr SampleRange SamplesOfBatch(std::uint64_t n, std::uint64_t t, std::uint64_t batches) {
+  __extension__ using Wide = unsigned __int128;
+  return {static_cast<std::uint64_t>(Wide{n} * t / batches),
+          static_cast<std::uint64_t>(Wide{n} * (t + 1) / batches)};
+}
+
+}  // namespace cf

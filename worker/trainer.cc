@@ -1,0 +1,289 @@
+#include "worker/trainer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace cf {
+namespace {
+
+// Samples this far ahead are fetched while a minibatch is made.
+constexpr std::uint64_t kSamplesAhead = 16;
+
+const float* WeightsAt(const Parcel::Table& table, std::size_t k, std::size_t wire_floats) {
+  return table.rows.data() + k * wire_floats;
+}
+
+}  // namespace
+
+Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
+    : options_(std::move(options)),
+      placement_(options_.exchange->placement()),
+      partitioning_(placement_.partitioning()),
+      range_(placement_.workers().range(options_.seat)),
+      layouts_(options_.exchange->layouts().begin(), options_.exchange->layouts().end()),
+      own_(options_.host != nullptr ? layouts_.size() : 0),
+      shuffled_epoch_(~std::uint64_t{0}),
+      outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
+  Check(layouts_.size() == 2, "the model has a table of users and one of items");
+  std::size_t users = 0;
+  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+    samples_.emplace_back(data, split, partitioning_, PartitionId{p});
+    user_key_base_.push_back(users);
+    users += partitioning_.RowsIn(PartitionId{p}, data.users());
+  }
+  indices_.emplace_back(users);
+  indices_.emplace_back(data.items());
+  for (Minibatch& batch : batches_) {
+    for (TableWork& work : batch.tables) work.by_server.resize(placement_.servers().size());
+  }
+}
+
+absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
+  if (shuffled_epoch_ != segment.epoch) {
+    for (PartitionSamples& samples : samples_)
+      samples.Shuffle(options_.shuffle_seed, segment.epoch);
+    shuffled_epoch_ = segment.epoch;
+  }
+  return Run({.training = true,
+              .scores_training = false,
+              .batches = segment.steps_per_epoch,
+              .first = segment.first,
+              .last = segment.last,
+              .applied = segment.applied,
+              .turn = segment.turn},
+             sums);
+}
+
+absl::Status Trainer::Score(bool training_samples, std::uint64_t batches, std::uint64_t turn,
+                            std::span<ObjectiveSums> sums) {
+  return Run({.training = false,
+              .scores_training = training_samples,
+              .batches = batches,
+              .first = 0,
+              .last = batches,
+              .applied = 0,
+              .turn = turn},
+             sums);
+}
+
+absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
+  Check(sums.size() == range_.size(), "sums are by partition of the seat's range");
+  const auto batch_of = [this](std::uint64_t t) -> Minibatch& { return batches_[t % 3]; };
+  Make(pass, pass.first, batch_of(pass.first));
+  // Turn k ends step first + k - 1 and brings the rows of step first + k; turn 0 ends none, the
+  // last brings none.
+  for (std::uint64_t k = 0; k <= pass.last - pass.first; ++k) {
+    const std::uint64_t t = pass.first + k;
+    const bool ends_step = k > 0 && pass.training;
+    Minibatch* done = k > 0 ? &batch_of(t - 1) : nullptr;
+    Minibatch* next = t < pass.last ? &batch_of(t) : nullptr;
+    const std::uint64_t step = pass.applied + k - 1;
+    if (done != nullptr) Compute(pass, step, *done, sums);
+    Push(pass.turn + k, ends_step ? done : nullptr, next);
+    if (t + 1 < pass.last) Make(pass, t + 1, batch_of(t + 1));
+    if (options_.host != nullptr) {
+      absl::Status served = options_.host->Serve(
+          pass.turn + k, ends_step, step, ends_step ? std::span(own_) : std::span<OwnPartials>());
+      if (!served.ok()) return served;
+    }
+    absl::Status taken = TakeRows(pass.turn + k, next);
+    if (!taken.ok()) return taken;
+  }
+  return absl::OkStatus();
+}
+
+void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
+  batch.samples.clear();
+  batch.samples_end.clear();
+  batch.user_parts_end.clear();
+  for (std::size_t table = 0; table < layouts_.size(); ++table)
+    batch.tables[table].batch.Clear(indices_[table]);
+  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+    const PartitionSamples& from = samples_[p];
+    const std::span<const Sample> scored =
+        pass.scores_training ? from.training() : from.validation();
+    const std::uint64_t n = pass.training ? from.training().size() : scored.size();
+    const SampleRange range = SamplesOfBatch(n, t, pass.batches);
+    for (std::uint64_t k = range.first; k < range.last; ++k) {
+      if (pass.training && k + kSamplesAhead < n) from.PrefetchShuffled(k + kSamplesAhead);
+      AddSample(p, pass.training ? from.shuffled(k) : scored[k], batch);
+    }
+    batch.samples_end.push_back(batch.samples.size());
+    batch.user_parts_end.push_back(batch.tables[Index(kUsers)].batch.parts().size());
+  }
+  for (std::size_t table = 0; table < layouts_.size(); ++table) {
+    TableWork& work = batch.tables[table];
+    for (std::vector<std::uint32_t>& rows : work.by_server) rows.clear();
+    const std::span<const TableBatch::Row> rows = work.batch.rows();
+    for (std::uint32_t row = 0; row < rows.size(); ++row) {
+      work.by_server[placement_.servers().SeatOf(partitioning_.Of(rows[row].id))].push_back(row);
+    }
+  }
+}
+
+void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch) {
+  const std::size_t user_key = user_key_base_[p] + partitioning_.SlotOf(sample.user);
+  const TableBatch::Touched user = batch.tables[Index(kUsers)].batch.Touch(
+      indices_[Index(kUsers)], user_key, sample.user, range_.first + p);
+  const TableBatch::Touched item = batch.tables[Index(kItems)].batch.Touch(
+      indices_[Index(kItems)], Index(sample.item), sample.item, range_.first + p);
+  batch.samples.push_back({.user = user.part & 0x7fffffffU,
+                           .user_is_first = user.is_first ? 1U : 0U,
+                           .item = item.part & 0x7fffffffU,
+                           .item_is_first = item.is_first ? 1U : 0U,
+                           .rating = sample.rating});
+}
+
+void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
+                      std::span<ObjectiveSums> sums) {
+  for (std::size_t table = 0; table < layouts_.size(); ++table) {
+    const std::size_t floats =
+        batch.tables[table].batch.parts().size() * layouts_[table].gradient_stride();
+    if (pass.training && gradient_memory_[table].size() < floats + kLanes) {
+      gradient_memory_[table].resize(2 * floats + kLanes);
+      const auto address = reinterpret_cast<std::uintptr_t>(gradient_memory_[table].data());
+      gradients_[table] = gradient_memory_[table].data() + (64 - address % 64) % 64 / sizeof(float);
+    }
+  }
+  std::size_t first_sample = 0;
+  std::size_t first_user = 0;
+  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+    const PairBatch pairs{
+        .samples =
+            std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample),
+        .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+        .item_rows = batch.tables[Index(kItems)].part_rows.data(),
+        .user_gradients = gradients_[Index(kUsers)],
+        .item_gradients = gradients_[Index(kItems)],
+        .gradient_stride = layouts_[0].gradient_stride(),
+        .padded_dim = layouts_[0].padded_dim()};
+    if (pass.training) {
+      options_.kernels->pair_gradient(pairs, options_.objective, sums[p]);
+      // Nobody else reads or changes these users in this step, and their rows are in the cache now.
+      if (OwnsUsers()) ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
+    } else {
+      options_.kernels->pair_score(pairs, options_.objective, sums[p]);
+    }
+    first_sample = batch.samples_end[p];
+    first_user = batch.user_parts_end[p];
+  }
+}
+
+void Trainer::ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
+                            std::size_t last_part) {
+  const TableBatch& users = batch.tables[Index(kUsers)].batch;
+  const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
+  ids_.clear();
+  pointers_.clear();
+  for (std::size_t part = first_part; part < last_part; ++part) {
+    ids_.push_back(users.rows()[users.parts()[part].row].id);
+    pointers_.push_back(gradients_[Index(kUsers)] + part * stride);
+  }
+  options_.host->ApplyOwn(kUsers, step, ids_, pointers_);
+}
+
+void Trainer::CollectParts(TableId table, const Minibatch& batch, std::uint32_t server,
+                           OwnPartials& into) {
+  into.Clear();
+  const TableWork& work = batch.tables[Index(table)];
+  const RowLayout& layout = layouts_[Index(table)];
+  const TreeSum tree(partitioning_, range_, *options_.kernels, layout.padded_dim());
+  for (const std::uint32_t row : work.by_server[server]) {
+    chain_.clear();
+    for (std::uint32_t part = work.batch.rows()[row].first_part; part != TableBatch::kNone;
+         part = work.batch.parts()[part].next) {
+      chain_.push_back({tree.Leaf(work.batch.parts()[part].partition),
+                        gradients_[Index(table)] + part * layout.gradient_stride()});
+    }
+    const std::size_t left = tree.Reduce(chain_);
+    for (std::size_t k = 0; k < left; ++k) {
+      into.ids.push_back(work.batch.rows()[row].id);
+      into.parts.push_back(chain_[k]);
+    }
+  }
+}
+
+void Trainer::Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next) {
+  for (std::uint32_t server = 0; server < placement_.servers().size(); ++server) {
+    const bool own = options_.host != nullptr && server == options_.seat;
+    std::vector<OwnPartials>& partials = own ? own_ : outgoing_[server];
+    for (std::size_t table = 0; table < layouts_.size(); ++table) {
+      const bool applied = OwnsUsers() && TableId{static_cast<std::uint32_t>(table)} == kUsers;
+      if (done != nullptr && !applied) {
+        CollectParts(TableId{static_cast<std::uint32_t>(table)}, *done, server, partials[table]);
+      } else {
+        partials[table].Clear();
+      }
+    }
+    if (own) continue;
+
+    ParcelHeader header;
+    header.set_from_seat(options_.seat);
+    header.set_to_seat(server);
+    header.set_turn(turn);
+    for (std::size_t table = 0; table < layouts_.size(); ++table) {
+      TableCounts& counts = *header.add_tables();
+      counts.set_partials(static_cast<std::uint32_t>(partials[table].ids.size()));
+      if (next != nullptr) {
+        counts.set_wanted(static_cast<std::uint32_t>(next->tables[table].by_server[server].size()));
+      }
+    }
+    Parcel parcel = options_.exchange->MakeParcel(header);
+    for (std::size_t table = 0; table < layouts_.size(); ++table) {
+      Parcel::Table& to = parcel.tables[table];
+      std::ranges::copy(partials[table].ids, to.partial_ids.begin());
+      float* gradient = to.gradients.data();
+      for (std::size_t k = 0; k < partials[table].parts.size(); ++k) {
+        to.partial_nodes[k] = partials[table].parts[k].node;
+        gradient =
+            std::copy_n(partials[table].parts[k].gradient, layouts_[table].wire_floats(), gradient);
+      }
+      for (std::size_t k = 0; k < to.wanted.size(); ++k) {
+        to.wanted[k] =
+            next->tables[table].batch.rows()[next->tables[table].by_server[server][k]].id;
+      }
+    }
+    options_.exchange->SendPush(std::move(parcel));
+  }
+}
+
+absl::Status Trainer::TakeRows(std::uint64_t turn, Minibatch* batch) {
+  for (Parcel& parcel : replies_) options_.exchange->Recycle(std::move(parcel));
+  absl::Status arrived = options_.exchange->RowsTo(options_.seat).Await(turn, replies_);
+  if (!arrived.ok() || batch == nullptr) return arrived;
+  for (std::size_t table = 0; table < layouts_.size(); ++table) {
+    TableWork& work = batch->tables[table];
+    const std::span<const TableBatch::Row> rows = work.batch.rows();
+    work.rows.resize(rows.size());
+    std::size_t reply = 0;
+    for (std::uint32_t server = 0; server < placement_.servers().size(); ++server) {
+      const std::vector<std::uint32_t>& wanted = work.by_server[server];
+      const bool own = options_.host != nullptr && server == options_.seat;
+      const RowHost* here = own ? options_.host : options_.hosts_here[server];
+      if (here != nullptr) {
+        ids_.clear();
+        for (const std::uint32_t row : wanted) ids_.push_back(rows[row].id);
+        pointers_.resize(ids_.size());
+        here->Resolve(TableId{static_cast<std::uint32_t>(table)}, ids_, pointers_);
+        for (std::size_t k = 0; k < wanted.size(); ++k) work.rows[wanted[k]] = pointers_[k];
+      } else {
+        const Parcel::Table& from = replies_[reply].tables[table];
+        const std::size_t floats = layouts_[table].wire_floats();
+        if (from.rows.size() != wanted.size() * floats) {
+          return absl::DataLossError("a server sent another number of rows than were wanted");
+        }
+        for (std::size_t k = 0; k < wanted.size(); ++k)
+          work.rows[wanted[k]] = WeightsAt(from, k, floats);
+      }
+      if (!own) ++reply;
+    }
+    work.part_rows.clear();
+    for (const TableBatch::Part& part : work.batch.parts())
+      work.part_rows.push_back(work.rows[part.row]);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace cf

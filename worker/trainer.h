@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
+#include "common/kernels/kernels.h"
+#include "common/rows/exchange.h"
+#include "common/rows/rows.h"
+#include "common/rows/tables.h"
+#include "worker/minibatch.h"
+#include "worker/samples.h"
+
+namespace cf {
+
+/// Works through the samples of one worker seat: for each global batch the rows, the gradient, the
+/// push.
+///
+/// A turn of the exchange ends one step and prepares the next: the push of step t carries the ids
+/// of step t + 1, whose rows come in return. Meanwhile the batch after that is made, so that a
+/// peer's turn is not waited for idly.
+///
+/// Owner:   the seat's process, one for each compute thread that works.
+/// Threads: the seat's compute thread.
+/// Bounds:  the seat's samples, three minibatches and their gradients; no allocation and no system
+/// call a sample.
+class Trainer {
+ public:
+  struct Options {
+    std::uint32_t seat = 0;
+    std::vector<TableSpec> tables;       ///< Users and items.
+    const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
+    Exchange* exchange = nullptr;
+    RowHost* host = nullptr;  ///< Of the same thread; null with dedicated servers.
+    /// By server seat; null where the seat is in another process.
+    std::vector<const RowHost*> hosts_here;
+    Objective objective;
+    std::uint64_t shuffle_seed = 0;
+  };
+
+  Trainer(Options options, const Dataset& data, const DataSplit& split);
+
+  /// Steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on; `sums`, by
+  /// partition of the seat's range, are added to. `applied` is how many global steps there were
+  /// before `first`. The exchange's error if a peer is lost.
+  struct Segment {
+    std::uint64_t epoch = 0;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t steps_per_epoch = 0;
+    std::uint64_t applied = 0;
+    std::uint64_t turn = 0;
+  };
+  absl::Status Train(const Segment& segment, std::span<ObjectiveSums> sums);
+
+  /// The figures of all validation samples, or of all training samples in canonical order, in
+  /// `batches` turns from `turn` on.
+  absl::Status Score(bool training_samples, std::uint64_t batches, std::uint64_t turn,
+                     std::span<ObjectiveSums> sums);
+
+ private:
+  struct TableWork {
+    TableBatch batch;
+    std::vector<const float*> rows;                     // By row of the batch: its weights.
+    std::vector<const float*> part_rows;                // By part: the weights of its row.
+    std::vector<std::vector<std::uint32_t>> by_server;  // By server seat: rows of the batch.
+  };
+  struct Minibatch {
+    TableWork tables[2];                      // By TableId.
+    std::vector<PairSample> samples;          // Partition after partition,
+    std::vector<std::size_t> samples_end;     // by partition of the range, where they end,
+    std::vector<std::size_t> user_parts_end;  // and where the parts of their users do.
+  };
+  // A sequence of batches: an epoch's training samples in their order, or samples that are only
+  // scored.
+  struct Pass {
+    bool training = false;
+    bool scores_training = false;  // Of a pass that does not train: which samples.
+    std::uint64_t batches = 0;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t applied = 0;
+    std::uint64_t turn = 0;
+  };
+
+  absl::Status Run(const Pass& pass, std::span<ObjectiveSums> sums);
+  void Make(const Pass& pass, std::uint64_t t, Minibatch& batch);
+  void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
+  void Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
+               std::span<ObjectiveSums> sums);
+  void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
+                     std::size_t last_part);
+  void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
+  void CollectParts(TableId table, const Minibatch& batch, std::uint32_t server, OwnPartials& into);
+  absl::Status TakeRows(std::uint64_t turn, Minibatch* batch);
+  bool OwnsUsers() const { return options_.host != nullptr; }
+
+  const Options options_;
+  const Placement& placement_;
+  const Partitioning partitioning_;
+  const SeatRange range_;
+  const std::vector<RowLayout> layouts_;
+  std::vector<PartitionSamples> samples_;  // By partition of the range.
+  std::vector<std::size_t>
+      user_key_base_;                      // By partition of the range: the first key of its users.
+  std::vector<BatchIndex> indices_;        // By table.
+  Minibatch batches_[3];                   // Step t is in t mod 3.
+  std::vector<float> gradient_memory_[2];  // By table.
+  float* gradients_[2] = {};               // By table: aligned, `gradient_stride` floats a part.
+  std::vector<OwnPartials> own_;           // By table: what this thread's own server is to apply.
+  std::uint64_t shuffled_epoch_;
+
+  std::vector<Parcel> replies_;  // What the rows of the current batch point into.
+
+  // Scratch.
+  std::vector<RowId> ids_;
+  std::vector<const float*> pointers_;
+  std::vector<TreePart> chain_;
+  std::vector<std::vector<OwnPartials>> outgoing_;  // By server seat, by table.
+};
+
+}  // namespace cf
