@@ -12,21 +12,21 @@
 namespace cf {
 
 struct ImportOptions {
-  std::string ratings;      ///< File of ratings or interactions.
-  std::string validation;   ///< File of the given validation samples, or empty.
-  std::string titles;       ///< File of titles, or empty.
-  std::string genres;       ///< What names u.item's flags; empty: u.genre beside it.
-  std::string out;          ///< Folder to make.
-  std::string name;         ///< Of the data set; empty: the folder's.
+  std::string ratings = {};     ///< File of ratings or interactions.
+  std::string validation = {};  ///< File of the given validation samples, or empty.
+  std::string titles = {};      ///< File of titles, or empty.
+  std::string genres = {};      ///< What names u.item's flags; empty: u.genre beside it.
+  std::string out = {};         ///< Folder to make.
+  std::string name = {};        ///< Of the data set; empty: the folder's.
   FileFormat format = FileFormat::kAutomatic;  ///< Of the files of ratings.
   FileFormat titles_format = FileFormat::kAutomatic;
   Encoding encoding = Encoding::kAutomatic;
-  ColumnChoice columns;
+  ColumnChoice columns = {};
   Duplicates duplicates = Duplicates::kLast;
   bool skip_bad_lines = false;
   bool overwrite = false;
   unsigned threads = 2;
-  ProgressFunction progress;  ///< May be empty.
+  ProgressFunction progress = {};  ///< May be empty.
 };
 
 struct ImportSummary {

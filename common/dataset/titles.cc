@@ -82,8 +82,8 @@ absl::StatusOr<std::vector<std::string>> ReadFlagNames(const TitleOptions& optio
     const std::size_t bar = line.find('|');
     if (bar == std::string_view::npos ||
         NumberOf(line.substr(bar + 1)) != static_cast<std::int64_t>(names.size())) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", number, ": ", Quoted(line),
-                                                     ", expected NAME|", names.size()));
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ":", number, ": ", Quoted(line), ", expected NAME|", names.size()));
     }
     names.emplace_back(line.substr(0, bar));
   }
@@ -113,20 +113,15 @@ absl::StatusOr<TitleFormat> Detect(std::string_view first_line, const TitleOptio
   absl::Status split = Split(first_line, format, &fields);
   if (!split.ok()) return split;
   format.fields = fields.size();
-  if (kind == FileFormat::kPipes) {
-    absl::StatusOr<std::vector<std::string>> names = ReadFlagNames(options);
-    if (!names.ok()) return names.status();
-    format.flag_names = *std::move(names);
-  }
   if (!format.header) return format;
-  format.item = PlaceOf(fields, {"itemid", "movieid", "item", "movie", "productid", "asin",
-                                 "bookid", "isbn", "id"});
+  format.item = PlaceOf(
+      fields, {"itemid", "movieid", "item", "movie", "productid", "asin", "bookid", "isbn", "id"});
   format.title = PlaceOf(fields, {"title", "movietitle", "booktitle", "name", "itemname"});
   format.genres = PlaceOf(fields, {"genres", "genre", "categories", "category"});
   if (format.item == fields.size() || format.title == fields.size()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("no column for the ", format.item == fields.size() ? "item" : "title",
-                     " in ", Quoted(first_line), ", expected a header as \"movieId,title,genres\""));
+        absl::StrCat("no column for the ", format.item == fields.size() ? "item" : "title", " in ",
+                     Quoted(first_line), ", expected a header as \"movieId,title,genres\""));
   }
   return format;
 }
@@ -151,12 +146,11 @@ absl::Status AddTitle(std::string_view line, const TitleFormat& format, Encoding
   }
   absl::Status split = Split(*decoded, format, fields);
   if (!split.ok()) return split;
-  const std::size_t expected = format.flag_names.empty()
-                                   ? format.fields
-                                   : kItemFlagsBegin + format.flag_names.size();
+  const std::size_t expected =
+      format.flag_names.empty() ? format.fields : kItemFlagsBegin + format.flag_names.size();
   if (fields->size() != expected || fields->size() < 2) {
-    return absl::InvalidArgumentError(absl::StrCat(fields->size(), " fields, expected ",
-                                                   std::max<std::size_t>(expected, 2)));
+    return absl::InvalidArgumentError(
+        absl::StrCat(fields->size(), " fields, expected ", std::max<std::size_t>(expected, 2)));
   }
   const std::string& item = (*fields)[format.item];
   if (item.empty()) return absl::InvalidArgumentError("the item is empty");
@@ -174,8 +168,13 @@ absl::StatusOr<Titles> ReadTitles(const TitleOptions& options, BadLines* bad_lin
   };
   const std::vector<std::string_view> lines = LinesOf(*text);
   if (lines.empty()) return at(1, "the file is empty");
-  const absl::StatusOr<TitleFormat> format = Detect(lines[0], options);
+  absl::StatusOr<TitleFormat> format = Detect(lines[0], options);
   if (!format.ok()) return at(1, format.status().message());
+  if (format->delimiter == "|") {
+    absl::StatusOr<std::vector<std::string>> names = ReadFlagNames(options);
+    if (!names.ok()) return names.status();
+    format->flag_names = *std::move(names);
+  }
   // Old MovieLens files are latin-1 and newer ones of the same shape UTF-8; CSV is UTF-8. A file is
   // of one kind throughout: single latin-1 lines may look like UTF-8.
   Encoding encoding = options.encoding;

@@ -19,11 +19,11 @@ enum class Duplicates { kLast, kFirst, kMean, kSum };
 /// Samples as columns, in the order of the file. Users and items are codes: numbers from 0 that
 /// index the writer's vocabularies.
 struct SampleBlock {
-  std::vector<std::uint32_t> users;
-  std::vector<std::uint32_t> items;
-  std::vector<float> ratings;            ///< Empty if the data set has none.
-  std::vector<std::int64_t> timestamps;  ///< Empty if the data set has none.
-  bool validation = false;               ///< Whether all of them are given validation samples.
+  std::vector<std::uint32_t> users = {};
+  std::vector<std::uint32_t> items = {};
+  std::vector<float> ratings = {};            ///< Empty if the data set has none.
+  std::vector<std::int64_t> timestamps = {};  ///< Empty if the data set has none.
+  bool validation = false;                    ///< Whether all of them are given validation samples.
 };
 
 /// Title and genres ("Action|Comedy") of an item; empty where unknown.

@@ -1,0 +1,199 @@
+#include "common/dataset/dataset.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/dataset/layout.h"
+#include "common/dataset/writer.h"
+#include "tests/unit/dataset/test_files.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A data set of two users and three items with everything that one can have.
+absl::Status WriteSmall(const std::string& folder, float first_rating = 4, bool overwrite = false) {
+  absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create({.folder = folder,
+                                                                .sources = {"a test"},
+                                                                .has_timestamps = true,
+                                                                .has_validation = true,
+                                                                .overwrite = overwrite});
+  if (!writer.ok()) return writer.status();
+  writer->SetUsers(Vocabulary(std::vector<std::string>{"bob", "ann", "nobody"}));
+  writer->SetItems(Vocabulary(std::vector<std::int64_t>{300, 100, 200}));
+  writer->SetItemTexts({{"Three", "Drama"}, {"One", ""}, {"one", "Action|Comedy"}});
+  writer->Append({.users = {0, 1, 1},
+                  .items = {0, 1, 0},
+                  .ratings = {first_rating, 2, 3},
+                  .timestamps = {10, 20, 30}});
+  writer->Append(
+      {.users = {1}, .items = {2}, .ratings = {5}, .timestamps = {40}, .validation = true});
+  return writer->Finish().status();
+}
+
+TEST(Dataset, HoldsWhatWasWrittenInCanonicalOrder) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
+  EXPECT_EQ(folder.entries(), 1U);  // No temporary folder is left.
+  absl::StatusOr<Dataset> opened = Dataset::Open(folder.Path("d"));
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  const Dataset data = *std::move(opened);
+  EXPECT_EQ(data.name(), "d");
+  EXPECT_EQ(data.users(), 2U);  // "nobody" has no sample.
+  EXPECT_EQ(data.user_raw_id(RowId{0}), "ann");
+  EXPECT_EQ(data.item_raw_id(RowId{0}), "300");
+  EXPECT_EQ(data.item_raw_id(RowId{1}), "100");
+  EXPECT_THAT(data.user_offsets(), testing::ElementsAre(0, 3, 4));
+  EXPECT_THAT(data.item_column(), testing::ElementsAre(RowId{0}, RowId{1}, RowId{2}, RowId{0}));
+  EXPECT_THAT(data.ratings(), testing::ElementsAre(3, 2, 5, 4));
+  EXPECT_THAT(data.timestamps(), testing::ElementsAre(30, 20, 40, 10));
+  EXPECT_THAT(data.given_validation(), testing::ElementsAre(0b100));
+  EXPECT_EQ(data.title(RowId{0}), "Three");
+  EXPECT_EQ(data.genres(RowId{2}), "Action|Comedy");
+  EXPECT_EQ(data.FindTitle("One"), std::vector<RowId>{RowId{1}});
+  EXPECT_EQ(data.FindTitle("ONE"), (std::vector<RowId>{RowId{1}, RowId{2}}));
+  EXPECT_EQ(data.FindUser("bob"), RowId{1});
+  EXPECT_EQ(data.FindUser("nobody"), std::nullopt);
+  EXPECT_EQ(data.FindItem("200"), RowId{2});
+  EXPECT_EQ(data.FindItem("0200"), std::nullopt);
+  EXPECT_TRUE(data.VerifyDigest().ok());
+}
+
+// The format is a contract: these bytes and this digest are the worked example of
+// docs/dataset_format.md, and change only with layout::kVersion.
+TEST(Dataset, HasGoldenBytes) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
+  const auto bytes = [&folder](const std::string& name) {
+    return ReadFile(folder.Path("d/") + name).value();
+  };
+  using namespace std::string_literals;
+  EXPECT_EQ(bytes("user_offsets.u64"), "\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\4\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("items.u32"), "\0\0\0\0\1\0\0\0\2\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("ratings.f32"), "\0\0\x40\x40\0\0\0\x40\0\0\xA0\x40\0\0\x80\x40"s);
+  EXPECT_EQ(bytes("timestamps.i64"),
+            "\x1E\0\0\0\0\0\0\0\x14\0\0\0\0\0\0\0\x28\0\0\0\0\0\0\0\x0A\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("validation.bits"), "\4\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("user_ids.offsets.u64"), "\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0\0\6\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("user_ids.bytes"), "annbob");
+  EXPECT_EQ(bytes("item_ids.i64"), "\x2C\1\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\xC8\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("item_ids.order.u32"), "\1\0\0\0\2\0\0\0\0\0\0\0"s);
+  EXPECT_EQ(bytes("titles.bytes"), "ThreeOneone");
+  EXPECT_EQ(Dataset::Open(folder.Path("d"))->digest(), "689718bad3bc3b8c73ed09d02d64260a");
+}
+
+TEST(Dataset, RefusesWhatIsNotWhole) {
+  const TestFolder folder;
+  EXPECT_THAT(std::string(Dataset::Open(folder.Path("none")).status().message()),
+              HasSubstr("not a data set"));
+  ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
+  const std::string ratings = ReadFile(folder.Path("d/ratings.f32")).value();
+  folder.Write("d/ratings.f32", ratings.substr(1));
+  EXPECT_THAT(std::string(Dataset::Open(folder.Path("d")).status().message()),
+              HasSubstr("ratings.f32: has 15 bytes, expected 4 times 4"));
+  folder.Write("d/ratings.f32", std::string(ratings.size(), 'x'));
+  const absl::StatusOr<Dataset> changed = Dataset::Open(folder.Path("d"));
+  ASSERT_TRUE(changed.ok());
+  EXPECT_TRUE(absl::IsDataLoss(changed->VerifyDigest()));
+  folder.Write("d/ratings.f32", ratings);
+
+  const std::string items = ReadFile(folder.Path("d/items.u32")).value();
+  folder.Write("d/items.u32", "\3" + items.substr(1));
+  EXPECT_THAT(std::string(Dataset::Open(folder.Path("d")).status().message()),
+              HasSubstr("an id is out of range"));
+  folder.Write("d/items.u32", items);
+
+  std::string offsets = ReadFile(folder.Path("d/user_offsets.u64")).value();
+  std::swap(offsets[8], offsets[16]);
+  folder.Write("d/user_offsets.u64", offsets);
+  EXPECT_TRUE(absl::IsDataLoss(Dataset::Open(folder.Path("d")).status()));
+  std::swap(offsets[8], offsets[16]);
+  folder.Write("d/user_offsets.u64", offsets);
+  std::filesystem::remove(folder.Path("d/titles.bytes"));
+  EXPECT_THAT(std::string(Dataset::Open(folder.Path("d")).status().message()),
+              HasSubstr("titles.bytes: the data set lacks this column"));
+  folder.Write("d/manifest.textproto", "version: 2 from_the_future: 1");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Dataset::Open(folder.Path("d")).status()));
+}
+
+TEST(DatasetWriter, ReplacesOnlyADataSetAndOnlyWhenAsked) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteSmall(folder.Path("d"), 4).ok());
+  const std::string before = Dataset::Open(folder.Path("d"))->digest();
+  EXPECT_TRUE(absl::IsAlreadyExists(WriteSmall(folder.Path("d"), 1)));
+  EXPECT_EQ(Dataset::Open(folder.Path("d"))->digest(), before);
+  ASSERT_TRUE(WriteSmall(folder.Path("d"), 1, true).ok());
+  EXPECT_NE(Dataset::Open(folder.Path("d"))->digest(), before);
+  EXPECT_EQ(folder.entries(), 1U);  // The old one is gone, too.
+
+  std::filesystem::create_directory(folder.Path("mine"));
+  folder.Write("mine/thesis.tex", "years of work");
+  EXPECT_TRUE(absl::IsAlreadyExists(WriteSmall(folder.Path("mine"), 1, true)));
+  EXPECT_TRUE(std::filesystem::exists(folder.Path("mine/thesis.tex")));
+  folder.Write("file", "");
+  EXPECT_TRUE(absl::IsAlreadyExists(WriteSmall(folder.Path("file"), 1, true)));
+  std::filesystem::create_directory(folder.Path("empty"));
+  EXPECT_TRUE(WriteSmall(folder.Path("empty/")).ok());
+  EXPECT_TRUE(WriteSmall(folder.Path("new/parents/d")).ok());
+}
+
+TEST(DatasetWriter, LeavesNothingBehindWhenItFails) {
+  const TestFolder folder;
+  folder.Write("file", "");
+  EXPECT_FALSE(WriteSmall(folder.Path("file/d")).ok());
+  EXPECT_EQ(folder.entries(), 1U);
+  absl::StatusOr<DatasetWriter> empty = DatasetWriter::Create({.folder = folder.Path("d")});
+  ASSERT_TRUE(empty.ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(empty->Finish().status()));
+  EXPECT_EQ(folder.entries(), 1U);
+}
+
+// Several ranges of users (a range has at least 2^18 samples) meet within one word of marks.
+TEST(DatasetWriter, MarksValidationAcrossRanges) {
+  constexpr std::uint32_t kUsers = 3001;
+  constexpr std::uint32_t kItems = 301;
+  const TestFolder folder;
+  std::vector<std::int64_t> users(kUsers);
+  std::vector<std::int64_t> items(kItems);
+  for (std::uint32_t u = 0; u < kUsers; ++u) users[u] = u;
+  for (std::uint32_t i = 0; i < kItems; ++i) items[i] = i;
+  std::string digests[2];
+  for (const unsigned threads : {1U, 4U}) {
+    absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create({.folder = folder.Path("d"),
+                                                                  .has_validation = true,
+                                                                  .overwrite = true,
+                                                                  .threads = threads});
+    ASSERT_TRUE(writer.ok());
+    writer->SetUsers(Vocabulary(users));
+    writer->SetItems(Vocabulary(items));
+    SampleBlock blocks[2];
+    blocks[1].validation = true;
+    for (std::uint32_t i = 0; i < kItems; ++i) {
+      for (std::uint32_t u = 0; u < kUsers; ++u) {
+        SampleBlock& block = blocks[(u * 7 + i * 3) % 5 == 0 ? 1 : 0];
+        block.users.push_back(u);
+        block.items.push_back(i);
+        block.ratings.push_back(block.validation ? -1.0F : 1.0F);
+      }
+    }
+    writer->Append(std::move(blocks[0]));
+    writer->Append(std::move(blocks[1]));
+    const absl::StatusOr<WriteSummary> summary = writer->Finish();
+    ASSERT_TRUE(summary.ok()) << summary.status();
+    EXPECT_EQ(summary->samples, std::uint64_t{kUsers} * kItems);
+    const Dataset data = Dataset::Open(folder.Path("d")).value();
+    for (std::uint64_t k = 0; k < data.samples(); ++k) {
+      const bool marked = ((data.given_validation()[k / 64] >> (k % 64)) & 1) != 0;
+      ASSERT_EQ(marked, data.ratings()[k] < 0) << k;
+    }
+    digests[threads > 1 ? 1 : 0] = data.digest();
+  }
+  EXPECT_EQ(digests[0], digests[1]);
+}
+
+}  // namespace
+}  // namespace cf
