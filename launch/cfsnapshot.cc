@@ -2,7 +2,6 @@
 
 #include <cstdio>
 #include <functional>
-#include <map>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -13,9 +12,6 @@
 
 namespace cf {
 namespace {
-
-const std::map<std::string, TableFormat> kFormats = {{"text", TableFormat::kText},
-                                                     {"csv", TableFormat::kCsv}};
 
 /// The command line: each verb sets `run` to what it does.
 struct CommandLine {
@@ -44,8 +40,11 @@ CLI::App* AddVerb(CommandLine& line, const std::string& name, const std::string&
 }
 
 void AddFormat(CLI::App* verb, TableFormat& format) {
-  verb->add_option("--format", format, "text or csv")
-      ->transform(CLI::CheckedTransformer(kFormats, CLI::ignore_case));
+  const auto take = [&format](const std::string& name) {
+    format = name == "csv" ? TableFormat::kCsv : TableFormat::kText;
+  };
+  verb->add_option_function<std::string>("--format", take, "text or csv")
+      ->check(CLI::IsMember({"text", "csv"}));
 }
 
 void AddModel(CLI::App* verb, ModelFlags& flags) {

@@ -15,7 +15,7 @@ namespace cf {
 absl::Status ListSnapshots(const std::string& run, TableFormat format);
 absl::Status VerifySnapshot(const std::string& snapshot);
 absl::Status PrintDigest(const std::string& snapshot);
-/// FailedPrecondition says where they differ first, unless they are identical.
+/// Aborted says where they differ first, unless they are identical.
 absl::Status CompareSnapshots(const std::string& a, const std::string& b);
 
 /// What all verbs that need the data set take.

@@ -85,7 +85,7 @@ absl::Status CompareSnapshots(const std::string& a, const std::string& b) {
   const absl::StatusOr<std::optional<std::string>> difference = FirstDifference(*first, *second);
   if (!difference.ok()) return difference.status();
   if (difference->has_value()) {
-    return absl::FailedPreconditionError(absl::StrCat("the snapshots differ: ", **difference));
+    return absl::AbortedError(absl::StrCat("the snapshots differ: ", **difference));
   }
   std::printf("identical\n");
   return absl::OkStatus();

@@ -103,12 +103,9 @@ absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags) {
                    {.name = "title"},
                    {.name = "genres"}});
   for (const std::string& title : flags.titles) {
-    const std::vector<RowId> items = open.data().FindTitle(title);
-    if (items.empty()) {
-      return absl::NotFoundError(
-          absl::StrCat("no item with the title \"", title, "\" in the data set"));
-    }
-    for (const RowId item : items) {
+    const absl::StatusOr<std::vector<RowId>> items = open.FindTitle(title);
+    if (!items.ok()) return items.status();
+    for (const RowId item : *items) {
       const std::optional<float> rating = open.catalogue().RatingOf(*user, item);
       const auto predicted = static_cast<double>(open.model().Predict(*user, item));
       table.AddRow({absl::StrFormat("%.3f", predicted), rating ? FloatText(*rating) : "-",

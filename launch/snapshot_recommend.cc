@@ -113,27 +113,27 @@ absl::Status RecommendUsers(const OpenModel& open, const RecommendFlags& flags) 
 }
 
 /// Says on standard error how far a long search is: a line that is redrawn where a person watches,
-/// else a line for each tenth.
+/// else a line now and then.
 class SearchProgress {
  public:
   explicit SearchProgress(std::uint64_t users)
       : users_(users), terminal_(isatty(STDERR_FILENO) == 1) {}
 
   void Done(std::uint64_t users) {
-    const std::uint64_t percent = users * 100 / std::max<std::uint64_t>(users_, 1);
-    if (percent < shown_ + (terminal_ ? 1 : 10) && users < users_) return;
-    shown_ = percent;
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    std::fprintf(stderr, "%s%s of %s users (%d%%) in %.1f s%s", terminal_ ? "\r" : "",
-                 Grouped(users).c_str(), Grouped(users_).c_str(), static_cast<int>(percent),
-                 seconds, terminal_ && users < users_ ? "" : "\n");
+    const bool end = users == users_;
+    if (!end && seconds < shown_ + (terminal_ ? 0.1 : 5.0)) return;
+    shown_ = seconds;
+    std::fprintf(stderr, "%s%s of %s users in %.1f s%s", terminal_ ? "\r" : "",
+                 Grouped(users).c_str(), Grouped(users_).c_str(), seconds,
+                 terminal_ && !end ? "" : "\n");
   }
 
  private:
   std::uint64_t users_;
   bool terminal_;
-  std::uint64_t shown_ = 0;  // Percent.
+  double shown_ = 0;  // Seconds after the start.
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 

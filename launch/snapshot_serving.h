@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
@@ -31,6 +32,11 @@ class OpenModel {
   /// NotFound, in one line: no sample has the raw id.
   absl::StatusOr<RowId> FindUser(const std::string& raw) const;
   absl::StatusOr<RowId> FindItem(const std::string& raw) const;
+
+  /// The items of a title as people write it: the data set's own way to find it, and where nothing
+  /// has it, without what stands in brackets before the year ("M*A*S*H (1970)" finds "M*A*S*H
+  /// (a.k.a. MASH) (1970)"). NotFound, in one line.
+  absl::StatusOr<std::vector<RowId>> FindTitle(const std::string& title) const;
 
   /// The title of an item; its raw id where there is none.
   std::string NameOf(RowId item) const;

@@ -109,6 +109,8 @@ TEST_F(CfsnapshotTest, PredictsPairsAndTitles) {
                              " --titles 'Film \"3\", The' 'film \"7\", the'");
   EXPECT_EQ(titles.code, 0) << titles.err;
   EXPECT_THAT(titles.out, HasSubstr("Film \"7\", The"));
+  EXPECT_THAT(Call("predict " + best_ + " --user " + user + " --titles 'motion (1994)'").out,
+              HasSubstr("Motion (a.k.a. Standstill) (1994)"));
   EXPECT_EQ(Call("predict " + best_ + " --user " + user + " --titles Nothing").code, 2);
 
   ASSERT_TRUE(WriteFileAtomically(folder_.At("bad.csv"), "1007,5\n1007\n").ok());

@@ -52,6 +52,7 @@ inline void WriteTestData(const std::string& folder) {
     items.push_back(5 + 3 * i);
     texts.push_back({.title = "Film \"" + std::to_string(i) + "\", The", .genres = "Action|Drama"});
   }
+  texts[8].title = "Motion (a.k.a. Standstill) (1994)";
   for (std::uint32_t u = 0; u < kUserCount; ++u) {
     for (std::uint32_t i = 0; i < kItemCount; ++i) {
       const std::uint64_t bits = random.Bits64(u * kItemCount + i);
