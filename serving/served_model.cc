@@ -70,11 +70,9 @@ absl::StatusOr<Objective> ObjectiveOf(const Manifest& manifest) {
       return objective;
     case MatrixFactorization::SIGMOID:
       objective.link = Objective::Link::kSigmoid;
-      objective.mean = 0;
       return objective;
     case MatrixFactorization::SCALED_SIGMOID:
       objective.link = Objective::Link::kScaledSigmoid;
-      objective.mean = 0;
       return objective;
     default:
       return absl::FailedPreconditionError("the snapshot's model has no link");
