@@ -5,6 +5,12 @@
 #include "common/math/random.h"
 
 namespace cf {
+namespace {
+
+// Samples this far ahead are fetched while they are shuffled: about a memory latency.
+constexpr std::size_t kAhead = 32;
+
+}  // namespace
 
 PartitionSamples::PartitionSamples(const Dataset& data, const DataSplit& split,
                                    Partitioning partitioning, PartitionId partition)
@@ -25,13 +31,17 @@ PartitionSamples::PartitionSamples(const Dataset& data, const DataSplit& split,
       (split.is_validation(s) ? validation_ : training_).push_back({user, items[s], ratings[s]});
     }
   }
-  order_.resize(training_.size());
-  std::iota(order_.begin(), order_.end(), 0U);
+  shuffled_ = training_;
 }
 
 void PartitionSamples::Shuffle(std::uint64_t seed, std::uint64_t epoch) {
-  std::iota(order_.begin(), order_.end(), 0U);
-  cf::Shuffle(order_, seed, epoch, static_cast<std::uint32_t>(partition_));
+  std::vector<std::uint32_t> order(training_.size());
+  std::iota(order.begin(), order.end(), 0U);
+  cf::Shuffle(order, seed, epoch, static_cast<std::uint32_t>(partition_));
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    if (k + kAhead < order.size()) __builtin_prefetch(&training_[order[k + kAhead]]);
+    shuffled_[k] = training_[order[k]];
+  }
 }
 
 }  // namespace cf

@@ -21,7 +21,7 @@ struct Sample {
 ///
 /// Owner:   Trainer, one for each partition of its seat.
 /// Threads: the seat's compute thread.
-/// Bounds:  16 bytes a training sample, 12 a validation sample.
+/// Bounds:  24 bytes a training sample, 12 a validation sample.
 /// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
 /// of (seed, epoch, partition).
 class PartitionSamples {
@@ -32,10 +32,8 @@ class PartitionSamples {
   /// Sets the order of `epoch`, counted from 0.
   void Shuffle(std::uint64_t seed, std::uint64_t epoch);
 
-  /// The k-th training sample of the epoch.
-  const Sample& shuffled(std::uint64_t k) const { return training_[order_[k]]; }
-  /// Asks for it ahead of time. Requires: k < training().size().
-  void PrefetchShuffled(std::uint64_t k) const { __builtin_prefetch(&training_[order_[k]]); }
+  /// The training samples in the order of the epoch.
+  std::span<const Sample> shuffled() const { return shuffled_; }
 
   std::span<const Sample> training() const { return training_; }
   std::span<const Sample> validation() const { return validation_; }
@@ -44,7 +42,9 @@ class PartitionSamples {
   PartitionId partition_;
   std::vector<Sample> training_;
   std::vector<Sample> validation_;
-  std::vector<std::uint32_t> order_;
+  // A copy, because a partition's samples fit the last cache while they are shuffled, and those of
+  // all partitions, which each batch takes some of, do not: batches read them in sequence.
+  std::vector<Sample> shuffled_;
 };
 
 /// The part of `n` samples that belongs to batch `t` of `batches`: from floor(n t / T) to floor(n

@@ -8,8 +8,8 @@
 namespace cf {
 namespace {
 
-// Samples this far ahead are fetched while a minibatch is made.
-constexpr std::uint64_t kSamplesAhead = 16;
+// While a minibatch is made, the places of samples this far ahead are fetched.
+constexpr std::uint64_t kPlacesAhead = 12;
 
 const float* WeightsAt(const Parcel::Table& table, std::size_t k, std::size_t wire_floats) {
   return table.rows.data() + k * wire_floats;
@@ -102,13 +102,16 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
     batch.tables[table].batch.Clear(indices_[table]);
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const PartitionSamples& from = samples_[p];
-    const std::span<const Sample> scored =
-        pass.scores_training ? from.training() : from.validation();
-    const std::uint64_t n = pass.training ? from.training().size() : scored.size();
-    const SampleRange range = SamplesOfBatch(n, t, pass.batches);
+    const std::span<const Sample> samples = pass.training          ? from.shuffled()
+                                            : pass.scores_training ? from.training()
+                                                                   : from.validation();
+    const SampleRange range = SamplesOfBatch(samples.size(), t, pass.batches);
     for (std::uint64_t k = range.first; k < range.last; ++k) {
-      if (pass.training && k + kSamplesAhead < n) from.PrefetchShuffled(k + kSamplesAhead);
-      AddSample(p, pass.training ? from.shuffled(k) : scored[k], batch);
+      if (k + kPlacesAhead < range.last) {
+        indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
+        indices_[Index(kItems)].Prefetch(Index(samples[k + kPlacesAhead].item));
+      }
+      AddSample(p, samples[k], batch);
     }
     batch.samples_end.push_back(batch.samples.size());
     batch.user_parts_end.push_back(batch.tables[Index(kUsers)].batch.parts().size());

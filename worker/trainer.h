@@ -89,6 +89,9 @@ class Trainer {
 
   absl::Status Run(const Pass& pass, std::span<ObjectiveSums> sums);
   void Make(const Pass& pass, std::uint64_t t, Minibatch& batch);
+  std::size_t UserKey(std::uint32_t p, RowId user) const {
+    return user_key_base_[p] + partitioning_.SlotOf(user);
+  }
   void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
   void Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                std::span<ObjectiveSums> sums);
