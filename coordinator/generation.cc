@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <memory>
 #include <set>
 #include <utility>
@@ -104,8 +105,13 @@ absl::Status Generation::Connect() {
   handlers.on_left = [this](int peer) {
     if (coordinates() || peer == 0) OnGone(peer, "it ended");
   };
-  if (coordinates())
-    handlers.on_log = [this](const std::string& line) { options_.console->Line(line); };
+  handlers.on_log = [this](const std::string& line) {
+    if (coordinates()) {
+      options_.console->Line(line);
+    } else {
+      std::fprintf(stderr, "rank %d: %s\n", options_.rank, line.c_str());
+    }
+  };
   absl::StatusOr<std::unique_ptr<Mesh>> connected =
       Mesh::Connect(*std::move(options_.listener), std::move(mesh), std::move(handlers));
   if (!connected.ok()) return connected.status();

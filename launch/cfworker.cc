@@ -292,9 +292,10 @@ int Main(int argc, char** argv) {
   }
   const absl::StatusOr<Verdict> verdict = RunRank(flags);
   if (verdict.ok()) return verdict->exit_code;
-  if (!verdict.status().message().empty()) {
-    std::fprintf(stderr, "cfworker: %s\n", std::string(verdict.status().message()).c_str());
-  }
+  // The rank whose error it is says so and brings the exit code. mpirun ends the job at the first
+  // rank that fails, so another that failed silently would cut off the line before it is read.
+  if (verdict.status().message().empty()) return kExitFinished;
+  std::fprintf(stderr, "cfworker: %s\n", std::string(verdict.status().message()).c_str());
   return ExitCodeOf(verdict.status());
 }
 
