@@ -1,4 +1,5 @@
-// cfsnapshot: lists, verifies, compares and exports snapshots; predicts and recommends from one.
+// cfsnapshot: lists, verifies, compares, evaluates and exports snapshots; predicts and recommends
+// from one.
 
 #include <cstdio>
 #include <functional>
@@ -16,12 +17,14 @@ namespace {
 /// The command line: each verb sets `run` to what it does.
 struct CommandLine {
   CLI::App app{
-      "Lists, verifies, compares and exports snapshots; predicts and recommends from one."};
+      "Lists, verifies, compares, evaluates and exports snapshots; predicts and recommends from "
+      "one."};
   std::function<absl::Status()> run;
 
   std::string first;
   std::string second;
   TableFormat list_format = TableFormat::kText;
+  EvaluateFlags evaluate;
   PredictFlags predict;
   RecommendFlags recommend;
   SimilarFlags similar;
@@ -67,6 +70,19 @@ void AddInspection(CommandLine& line) {
                               [&line] { return CompareSnapshots(line.first, line.second); });
   compare->add_option("a", line.first, kSnapshot)->required();
   compare->add_option("b", line.second, kSnapshot)->required();
+}
+
+void AddEvaluate(CommandLine& line) {
+  EvaluateFlags& flags = line.evaluate;
+  CLI::App* verb = AddVerb(line, "evaluate", "Loss, RMSE and MAE, as its training measured them",
+                           [&flags] { return Evaluate(flags); });
+  AddModel(verb, flags.model);
+  AddFormat(verb, flags.model.format);
+  verb->add_option_function<std::string>(
+          "--split",
+          [&flags](const std::string& name) { flags.training_samples = name == "train"; },
+          "val or train: which samples of the job's split (val)")
+      ->check(CLI::IsMember({"val", "train"}));
 }
 
 void AddPredict(CommandLine& line) {
@@ -133,6 +149,7 @@ int Main(int argc, char** argv) {
   CommandLine line;
   line.app.require_subcommand(1);
   AddInspection(line);
+  AddEvaluate(line);
   AddPredict(line);
   AddRecommend(line);
   AddSimilar(line);

@@ -25,6 +25,12 @@ struct ModelFlags {
   TableFormat format = TableFormat::kText;
 };
 
+struct EvaluateFlags {
+  ModelFlags model;
+  bool training_samples = false;  ///< The training samples instead of the validation samples.
+};
+absl::Status Evaluate(const EvaluateFlags& flags);
+
 struct PredictFlags {
   ModelFlags model;
   std::string pairs;  ///< CSV file of raw user,item[,rating]; or else
