@@ -200,7 +200,9 @@ HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdat
     for (std::size_t k = 0; k < n; k += kWidth) {
       Rule::Update(d, step, step.l2_vector, gradient + k, row + k, slot1 + k, slot2 + k);
     }
-    Rule::Update(one, step, step.l2_bias, gradient + n, bias, bias + 1, bias + 2);
+    if (step.biases) {
+      Rule::Update(one, step, step.l2_bias, gradient + n, bias, bias + 1, bias + 2);
+    }
   }
 }
 

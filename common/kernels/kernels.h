@@ -66,6 +66,7 @@ struct OptimizerStep {
   float epsilon = 0;
   float l2_vector = 0;  ///< 2 * lambda of the vector: its gradient is l2_vector * w.
   float l2_bias = 0;
+  bool biases = true;  ///< Else the bias of a row stays what it is, whatever its gradient.
   std::size_t padded_dim = 0;
 };
 
