@@ -1,0 +1,74 @@
+// Goal: the result depends on the configuration and the seed, never on how many processes and
+// threads compute it. Method: two epochs on real ratings, started in different ways, one digest
+// over all parameters and optimizer state. same_bits_long_test.cc tries many more ways.
+
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/cluster.h"
+
+namespace cf {
+namespace {
+
+class SameBits : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { cluster_ = new Cluster; }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    cluster_ = nullptr;
+  }
+
+  // The digest of two short epochs, in a run folder of its own.
+  static std::string Train(JobOptions options, const std::vector<std::string>& more = {}) {
+    static int runs = 0;
+    options.run = "run" + std::to_string(runs++);
+    options.set = {"train.epochs=2", "train.batch_size=2000"};
+    options.set.insert(options.set.end(), more.begin(), more.end());
+    return cluster_->Train(options);
+  }
+
+  static Cluster* cluster_;
+};
+
+Cluster* SameBits::cluster_ = nullptr;
+
+class SameBitsOf : public SameBits, public ::testing::WithParamInterface<std::string> {};
+
+TEST_P(SameBitsOf, RanksThreadsAndServers) {
+  const std::string config = GetParam();
+  const std::string one = Train({.launcher = Launcher::kAlone, .config = config});
+  ASSERT_EQ(one.size(), 32U);
+  EXPECT_EQ(Train({.ranks = 1, .config = config}), one);
+  EXPECT_EQ(Train({.ranks = 3, .config = config}), one);
+  EXPECT_EQ(Train({.ranks = 2, .config = config, .flags = {"--threads", "2"}}), one);
+  EXPECT_EQ(Train({.ranks = 3, .config = config}, {"cluster.servers=1"}), one);
+  // The digest sees what decides it.
+  EXPECT_NE(Train({.launcher = Launcher::kAlone, .config = config}, {"train.seed=43"}), one);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, SameBitsOf,
+                         ::testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce"),
+                         [](const ::testing::TestParamInfo<std::string>& model) {
+                           return model.param;
+                         });
+
+TEST_F(SameBits, EveryOptimizer) {
+  // Adam is what the jobs above have.
+  for (const std::string field :
+       {"optimizer.adagrad.learning_rate", "optimizer.sgd.learning_rate"}) {
+    const std::vector<std::string> optimizer = {field + "=0.05"};
+    const std::string one = Train({.launcher = Launcher::kAlone}, optimizer);
+    EXPECT_EQ(one.size(), 32U);
+    EXPECT_EQ(Train({.ranks = 3}, optimizer), one) << field;
+  }
+}
+
+TEST_F(SameBits, EveryInstructionSetOfTheMachine) {
+  const std::string best = Train({.ranks = 2});
+  EXPECT_EQ(Train({.ranks = 2}, {"kernels.target=AVX2"}), best);
+}
+
+}  // namespace
+}  // namespace cf

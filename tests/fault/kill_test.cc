@@ -1,0 +1,100 @@
+// Goal: whatever is killed whenever, no process of the job is left and the resumed run ends with
+// the bits of an undisturbed one. Method: real jobs, SIGKILL at a drawn instant, a resume with
+// another number of ranks; requests to stop and a rank that hangs. kill_long_test.cc draws more.
+
+#include <csignal>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/status.h"
+#include "tests/support/cluster.h"
+#include "tests/support/kill_scenario.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
+
+class Kill : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    cluster_ = new Cluster;
+    digest_ = new std::string(KillOracle(*cluster_));
+  }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    delete digest_;
+  }
+
+  // A job that would train for minutes.
+  static JobOptions EndlessJob(const std::string& run) {
+    return {.run = run,
+            .set = {"train.epochs=100000", "early_stopping.patience=0", "snapshot.every_epochs=0"}};
+  }
+
+  static Cluster* cluster_;
+  static std::string* digest_;
+};
+
+Cluster* Kill::cluster_ = nullptr;
+std::string* Kill::digest_ = nullptr;
+
+TEST_F(Kill, ARankBeforeASnapshot) {
+  CheckKill(*cluster_, {.victim = Victim::kRank, .moment = Moment::kBeforeSnapshot, .seed = 1},
+            *digest_);
+}
+
+TEST_F(Kill, ARankAfterASnapshot) {
+  CheckKill(*cluster_, {.victim = Victim::kRank, .seed = 2}, *digest_);
+}
+
+TEST_F(Kill, MpirunAfterASnapshot) {
+  CheckKill(*cluster_, {.victim = Victim::kMpirun, .seed = 3}, *digest_);
+}
+
+TEST_F(Kill, MpirunOfCfrunAfterASnapshot) {
+  CheckKill(*cluster_, {.victim = Victim::kMpirunOfCfrun, .seed = 4}, *digest_);
+}
+
+TEST_F(Kill, ARequestToStopLeavesASnapshotToContinueFrom) {
+  for (const Launcher launcher : {Launcher::kMpirun, Launcher::kCfrun}) {
+    const bool cfrun = launcher == Launcher::kCfrun;
+    JobOptions options = KilledJob(cfrun ? "stopped_cfrun" : "stopped_mpirun");
+    options.launcher = launcher;
+    options.ranks = 2;
+    {
+      const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+      ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+      job->launcher().Signal(SIGUSR1);
+      const Process::Result result = job->Wait();
+      EXPECT_EQ(result.exit_code, kExitContinue) << result.errors;
+      EXPECT_THAT(result.output, HasSubstr("; the same command continues\n"));
+      EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+    }
+    JobOptions rest = RestOfKilledJob(options.run);
+    rest.launcher = Launcher::kAlone;
+    EXPECT_EQ(cluster_->Train(rest), *digest_) << options.run;
+  }
+}
+
+TEST_F(Kill, AHangingRankIsNoticed) {
+  JobOptions options = EndlessJob("hanging");
+  options.ranks = 3;
+  options.set.push_back("cluster.timeout_seconds=3");
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForLog("Epoch 1/")) << job->Wait().errors;
+  const pid_t rank = job->FindRank(2);
+  ASSERT_GT(rank, 0);
+  ::kill(rank, SIGSTOP);
+  const Process::Result result = job->Wait();
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.errors,
+              MatchesRegex("cfworker: rank 2 on [^ ]+ was lost: it was silent for 3000 ms\n"));
+  EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+}
+
+}  // namespace
+}  // namespace cf

@@ -1,0 +1,84 @@
+#include "tests/support/kill_scenario.h"
+
+#include <csignal>
+#include <poll.h>
+#include <random>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+namespace cf {
+namespace {
+
+constexpr std::uint64_t kEpochs = 4;
+constexpr std::uint64_t kStepsPerEpoch = 40;  // 80,000 training samples in batches of 2,000.
+constexpr std::uint64_t kSnapshotSteps = 15;  // Only at the third epoch's end in no epoch's middle.
+
+// Waits for the end of `pid`, for `milliseconds` at most: an instant that no event marks.
+void WaitForEnd(pid_t pid, int milliseconds) {
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (process < 0) return;
+  pollfd end = {.fd = process, .events = POLLIN, .revents = 0};
+  ::poll(&end, 1, milliseconds);
+  ::close(process);
+}
+
+}  // namespace
+
+JobOptions KilledJob(const std::string& run) {
+  JobOptions options = RestOfKilledJob(run);
+  options.set.push_back("snapshot.every_steps=" + std::to_string(kSnapshotSteps));
+  return options;
+}
+
+JobOptions RestOfKilledJob(const std::string& run) {
+  return {.run = run, .set = {"train.epochs=" + std::to_string(kEpochs), "train.batch_size=2000"}};
+}
+
+std::string KillOracle(const Cluster& cluster) {
+  JobOptions undisturbed = RestOfKilledJob("undisturbed");  // Nor do snapshots change the result.
+  undisturbed.launcher = Launcher::kAlone;
+  return cluster.Train(undisturbed);
+}
+
+void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::string& digest) {
+  SCOPED_TRACE("seed " + std::to_string(scenario.seed) + ", victim " +
+               std::to_string(static_cast<int>(scenario.victim)) + ", moment " +
+               std::to_string(static_cast<int>(scenario.moment)));
+  // Of the generator only its bits, which the standard fixes.
+  std::mt19937_64 generator(scenario.seed);
+  const auto draw = [&generator](std::uint64_t below) { return generator() % below; };
+  static int runs = 0;
+  JobOptions options = KilledJob("killed" + std::to_string(runs++));
+  options.ranks = 2 + static_cast<int>(draw(3));
+  if (scenario.victim == Victim::kMpirunOfCfrun) options.launcher = Launcher::kCfrun;
+  const int victim_rank = static_cast<int>(draw(static_cast<std::uint64_t>(options.ranks)));
+  // In the first half: the job has enough left to be caught.
+  const std::uint64_t step = kSnapshotSteps * (1 + draw(4));
+  const int delay_milliseconds = static_cast<int>(draw(20));
+
+  {
+    const std::unique_ptr<ClusterJob> job = cluster.Start(options);
+    if (scenario.moment == Moment::kAfterSnapshot) {
+      ASSERT_TRUE(job->WaitForSnapshot(step)) << job->Wait().errors;
+      WaitForEnd(job->launcher().pid(), delay_milliseconds);
+    } else {
+      ASSERT_TRUE(job->WaitForLog("steps an epoch")) << job->Wait().errors;
+    }
+    const pid_t victim =
+        scenario.victim == Victim::kRank ? job->FindRank(victim_rank) : job->FindMpirun();
+    ASSERT_GT(victim, 0) << "the job ended before its time: " << job->Wait().errors;
+    ::kill(victim, SIGKILL);
+    EXPECT_NE(job->Wait().exit_code, 0);
+    EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+  }
+
+  JobOptions rest = RestOfKilledJob(options.run);
+  rest.ranks = 1 + options.ranks % 4;
+  EXPECT_EQ(cluster.Train(rest), digest) << "resumed with " << rest.ranks << " ranks";
+  const std::vector<std::string> epochs = HistoryColumn(cluster.Path(options.run), "epoch");
+  EXPECT_EQ(epochs, (std::vector<std::string>{"1", "2", "3", "4"}));
+}
+
+}  // namespace cf
