@@ -24,6 +24,7 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       range_(placement_.workers().range(options_.seat)),
       layouts_(options_.exchange->layouts().begin(), options_.exchange->layouts().end()),
       own_(options_.host != nullptr ? layouts_.size() : 0),
+      applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1),
       shuffled_epoch_(~std::uint64_t{0}),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
   Check(layouts_.size() == 2, "the model has a table of users and one of items");
@@ -87,6 +88,10 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
       absl::Status served = options_.host->Serve(
           pass.turn + k, ends_step, step, ends_step ? std::span(own_) : std::span<OwnPartials>());
       if (!served.ok()) return served;
+    }
+    // While the others' rows are on their way.
+    if (ends_step && OwnsUsers() && !applies_at_once_) {
+      ApplyOwnUsers(step, *done, 0, done->tables[Index(kUsers)].batch.parts().size());
     }
     absl::Status taken = TakeRows(pass.turn + k, next);
     if (!taken.ok()) return taken;
@@ -164,8 +169,7 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
         .padded_dim = layouts_[0].padded_dim()};
     if (pass.training) {
       options_.kernels->pair_gradient(pairs, options_.objective, sums[p]);
-      // Nobody else reads or changes these users in this step, and their rows are in the cache now.
-      if (OwnsUsers()) ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
+      if (applies_at_once_) ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
     } else {
       options_.kernels->pair_score(pairs, options_.objective, sums[p]);
     }

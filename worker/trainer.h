@@ -115,6 +115,10 @@ class Trainer {
   std::vector<float> gradient_memory_[2];  // By table.
   float* gradients_[2] = {};               // By table: aligned, `gradient_stride` floats a part.
   std::vector<OwnPartials> own_;           // By table: what this thread's own server is to apply.
+  // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
+  // likes: alone, partition by partition, while the rows are in the cache; among others, while it
+  // would wait for them.
+  bool applies_at_once_;
   std::uint64_t shuffled_epoch_;
 
   std::vector<Parcel> replies_;  // What the rows of the current batch point into.
