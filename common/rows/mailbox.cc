@@ -7,13 +7,16 @@
 namespace cf {
 
 Mailbox::Mailbox(std::uint32_t seats, std::uint32_t absent)
-    : expected_(absent < seats ? seats - 1 : seats), slots_(seats), full_(seats, false) {
+    : expected_(absent < seats ? seats - 1 : seats),
+      absent_(absent),
+      slots_(seats),
+      full_(seats, false) {
 }
 
 void Mailbox::Deliver(Parcel parcel) {
   const std::lock_guard lock(mutex_);
   const std::uint32_t from = parcel.from_seat;
-  if (from >= slots_.size() || full_[from]) {
+  if (from >= slots_.size() || from == absent_ || full_[from]) {
     if (closed_.ok())
       closed_ = absl::DataLossError(absl::StrCat("an unexpected parcel from seat ", from));
     arrived_.notify_one();

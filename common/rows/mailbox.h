@@ -24,6 +24,7 @@ class Mailbox {
   /// parcel) sends none; pass `seats` for none absent.
   Mailbox(std::uint32_t seats, std::uint32_t absent);
 
+  /// A parcel that is not due (a second one, or of a seat that sends none) closes the mailbox.
   void Deliver(Parcel parcel);
 
   /// Waits for every source's parcel of `turn` and moves them out, in the order of the seats. The
@@ -35,6 +36,7 @@ class Mailbox {
 
  private:
   const std::uint32_t expected_;
+  const std::uint32_t absent_;
 
   std::mutex mutex_;
   std::condition_variable arrived_;
