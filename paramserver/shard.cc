@@ -183,6 +183,7 @@ absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const TableId table{static_cast<std::uint32_t>(t)};
     const std::size_t floats = tables_[t].layout.wire_floats();
+    const TreeSum tree = TreeOf(tables_[t]);
     entries_.clear();
     parts_.clear();
     // In the order of the worker seats, which is that of their partitions, so that each row's parts
@@ -191,7 +192,7 @@ absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
     const auto collect_own = [&]() -> absl::Status {
       own_is_due = false;
       for (std::size_t k = 0; k < own[t].ids.size(); ++k) {
-        absl::Status collected = Collect(table, own[t].ids[k], own[t].parts[k]);
+        absl::Status collected = Collect(tree, table, own[t].ids[k], own[t].parts[k]);
         if (!collected.ok()) return collected;
       }
       return absl::OkStatus();
@@ -201,19 +202,19 @@ absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
       if (own_is_due && push.from_seat > options_.seat) collected = collect_own();
       const Parcel::Table& from = push.tables[t];
       for (std::size_t k = 0; collected.ok() && k < from.partial_ids.size(); ++k) {
-        collected = Collect(table, from.partial_ids[k],
+        collected = Collect(tree, table, from.partial_ids[k],
                             {from.partial_nodes[k], from.gradients.data() + k * floats});
       }
       if (!collected.ok()) return collected;
     }
     if (own_is_due) collected = collect_own();
     if (!collected.ok()) return collected;
-    ApplyEntries(table, step);
+    ApplyEntries(tree, table, step);
   }
   return absl::OkStatus();
 }
 
-absl::Status Shard::Collect(TableId table, RowId id, const TreePart& part) {
+absl::Status Shard::Collect(const TreeSum& tree, TableId table, RowId id, const TreePart& part) {
   if (!Hosts(table, id)) {
     return absl::DataLossError(absl::StrCat("a gradient for row ", Index(id), " of table ",
                                             tables_[Index(table)].spec.shape.name,
@@ -223,6 +224,13 @@ absl::Status Shard::Collect(TableId table, RowId id, const TreePart& part) {
   std::uint32_t& entry =
       tables_[Index(table)]
           .entry_of[Index(partitioning_.Of(id)) - range_.first][partitioning_.SlotOf(id)];
+  // What Reduce requires, of parts that a peer has sent.
+  if (!tree.IsNode(part.node) ||
+      (entry != kNone && !tree.IsBefore(parts_[entries_[entry].last].part.node, part.node))) {
+    return absl::DataLossError(absl::StrCat("a gradient for row ", Index(id), " of table ",
+                                            tables_[Index(table)].spec.shape.name, " at node ",
+                                            part.node, ", which is not its place in the tree"));
+  }
   parts_.push_back({part, kNone});
   if (entry == kNone) {
     entry = static_cast<std::uint32_t>(entries_.size());
@@ -234,10 +242,13 @@ absl::Status Shard::Collect(TableId table, RowId id, const TreePart& part) {
   return absl::OkStatus();
 }
 
-void Shard::ApplyEntries(TableId table, std::uint64_t step) {
+TreeSum Shard::TreeOf(const Table& table) const {
+  return TreeSum(partitioning_, {0, partitioning_.count()}, *options_.kernels,
+                 table.layout.padded_dim());
+}
+
+void Shard::ApplyEntries(const TreeSum& tree, TableId table, std::uint64_t step) {
   Table& to = tables_[Index(table)];
-  const TreeSum tree(partitioning_, {0, partitioning_.count()}, *options_.kernels,
-                     to.layout.padded_dim());
   updates_.clear();
   for (const Entry& entry : entries_) {
     to.entry_of[Index(partitioning_.Of(entry.id)) - range_.first][partitioning_.SlotOf(entry.id)] =

@@ -101,10 +101,11 @@ class Shard : public RowHost {
   float* RowOf(const Table& table, RowId id) const;
   void MarkDirty(Table& table, RowId id);
   bool Hosts(TableId table, RowId id) const;
-  absl::Status Collect(TableId table, RowId id, const TreePart& part);
+  TreeSum TreeOf(const Table& table) const;
+  absl::Status Collect(const TreeSum& tree, TableId table, RowId id, const TreePart& part);
   absl::Status ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
                            std::span<Parcel> pushes);
-  void ApplyEntries(TableId table, std::uint64_t step);
+  void ApplyEntries(const TreeSum& tree, TableId table, std::uint64_t step);
   absl::Status SendWanted(const Parcel& push);
 
   const Options options_;
