@@ -258,8 +258,11 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   if (!replies.ok()) return replies.status();
   std::vector<double> penalties(sums_.size());
   for (const Reply& reply : *replies) {
-    for (const PartitionFigures& figures : reply.figures())
+    for (const PartitionFigures& figures : reply.figures()) {
+      if (figures.partition() >= penalties.size())
+        return absl::DataLossError("a penalty of a partition that is not there");
       penalties[figures.partition()] = figures.l2_penalty();
+    }
   }
   metrics.set_l2_penalty(SumAlongTree(penalties));
 
