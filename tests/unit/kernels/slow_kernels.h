@@ -1,0 +1,108 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/kernels/kernels.h"
+
+/// The arithmetic contract once more, one number at a time and as plainly as can be: what the
+/// kernels are compared with, bit for bit.
+namespace cf::slow {
+
+inline float Dot(const float* a, const float* b, std::size_t n) {
+  std::array<float, kLanes> lanes{};
+  for (std::size_t k = 0; k < n; ++k) lanes[k % kLanes] = std::fma(a[k], b[k], lanes[k % kLanes]);
+  for (std::size_t half = kLanes / 2; half > 0; half /= 2) {
+    for (std::size_t k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+  }
+  return lanes[0];
+}
+
+/// Adds `slope * other` to a gradient, or starts it.
+inline void AddSample(float slope, const float* other, bool is_first, std::size_t n,
+                      float* gradient) {
+  for (std::size_t k = 0; k < n; ++k) {
+    gradient[k] = std::fma(slope, other[k], is_first ? 0.0F : gradient[k]);
+  }
+  gradient[n] = (is_first ? 0.0F : gradient[n]) + slope;
+}
+
+inline float ObserveSample(const Objective& objective, const float* user, const float* item,
+                           float rating, std::size_t n, ObjectiveSums& sums) {
+  const float raw = RawSum(objective, user[n], item[n], Dot(user, item, n));
+  return Observe(objective, raw, rating, sums);
+}
+
+inline void PairGradient(const PairBatch& batch, const Objective& objective, ObjectiveSums& sums) {
+  const std::size_t n = batch.padded_dim;
+  for (const PairSample& sample : batch.samples) {
+    const float* user = batch.user_rows[sample.user];
+    const float* item = batch.item_rows[sample.item];
+    const float slope = ObserveSample(objective, user, item, sample.rating, n, sums);
+    AddSample(slope, item, sample.user_is_first != 0, n,
+              batch.user_gradients + sample.user * batch.gradient_stride);
+    AddSample(slope, user, sample.item_is_first != 0, n,
+              batch.item_gradients + sample.item * batch.gradient_stride);
+  }
+}
+
+/// One weight with its two numbers of optimizer state, of which an optimizer may use fewer.
+inline void UpdateWeight(const OptimizerStep& step, float l2, float gradient, float& w, float& s1,
+                         float& s2) {
+  const float g = std::fma(l2, w, gradient);
+  switch (step.kind) {
+    case OptimizerStep::Kind::kAdam:
+      s1 = std::fma(step.beta1, s1, step.one_minus_beta1 * g);
+      s2 = std::fma(step.beta2, s2, step.one_minus_beta2 * (g * g));
+      w -= (step.learning_rate * s1) / (std::sqrt(s2) + step.epsilon);
+      return;
+    case OptimizerStep::Kind::kAdagrad:
+      s1 = std::fma(g, g, s1);
+      w -= (step.learning_rate * g) / std::sqrt(s1 + step.epsilon);
+      return;
+    case OptimizerStep::Kind::kSgd:
+      w = std::fma(-step.learning_rate, g, w);
+      return;
+  }
+}
+
+constexpr std::size_t SlotsOf(OptimizerStep::Kind kind) {
+  return kind == OptimizerStep::Kind::kAdam ? 2 : kind == OptimizerStep::Kind::kAdagrad ? 1 : 0;
+}
+
+inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradient) {
+  const std::size_t n = step.padded_dim;
+  const std::size_t slots = SlotsOf(step.kind);
+  float* bias = row + n;
+  float* slot1 = bias + kLanes;
+  float* slot2 = slot1 + n;
+  float none = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    UpdateWeight(step, step.l2_vector, gradient[k], row[k], slots > 0 ? slot1[k] : none,
+                 slots > 1 ? slot2[k] : none);
+  }
+  if (!step.biases) return;
+  UpdateWeight(step, step.l2_bias, gradient[n], bias[0], slots > 0 ? bias[1] : none,
+               slots > 1 ? bias[2] : none);
+}
+
+/// Floats as their bits, so that a comparison tells 0 from -0 and one NaN from another.
+inline std::vector<std::uint32_t> BitsOf(std::span<const float> values) {
+  std::vector<std::uint32_t> bits;
+  bits.reserve(values.size());
+  for (const float value : values) bits.push_back(std::bit_cast<std::uint32_t>(value));
+  return bits;
+}
+
+/// The same for sums.
+inline std::array<std::uint64_t, 4> BitsOf(const ObjectiveSums& sums) {
+  return {std::bit_cast<std::uint64_t>(sums.loss), std::bit_cast<std::uint64_t>(sums.squared_error),
+          std::bit_cast<std::uint64_t>(sums.absolute_error), sums.samples};
+}
+
+}  // namespace cf::slow
