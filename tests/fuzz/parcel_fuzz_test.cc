@@ -1,0 +1,141 @@
+// Fuzzes what a peer's parcels meet: the header and the lengths of what follows it.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "common/base/check.h"
+#include "common/rows/parcel.h"
+
+namespace cf {
+namespace {
+
+std::vector<RowLayout> Layouts() {
+  return {RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 2}),
+          RowLayout({.name = "items", .rows = 50, .dim = 0, .biases = true, .slots = 2})};
+}
+
+/// The target: the first byte is the length of the header, the rest its payload. A parcel that is
+/// accepted lies within its payload, every byte of it, and has the header that it came with.
+/// Whether one was.
+bool Parse(std::span<const std::byte> input) {
+  if (input.empty()) return false;
+  const std::size_t length = std::min(std::to_integer<std::size_t>(input[0]), input.size() - 1);
+  const std::string control(reinterpret_cast<const char*>(input.data() + 1), length);
+  const std::span<const std::byte> bytes = input.subspan(1 + length);
+  Buffer payload(bytes.size());
+  std::ranges::copy(bytes, payload.data());
+  const std::vector<RowLayout> layouts = Layouts();
+  const absl::StatusOr<Parcel> parcel = ParseParcel(control, std::move(payload), layouts);
+  if (!parcel.ok()) {
+    Check(parcel.status().code() == absl::StatusCode::kDataLoss, "a bad parcel is a loss of data");
+    return false;
+  }
+  const std::byte* at = parcel->payload.data();
+  const auto follows = [&at]<class T>(std::span<T> values) {
+    Check(reinterpret_cast<const std::byte*>(values.data()) >= at, "spans follow one another");
+    at = reinterpret_cast<const std::byte*>(values.data() + values.size());
+  };
+  for (const Parcel::Table& table : parcel->tables) {
+    Check(table.partial_nodes.size() == table.partial_ids.size(), "a partial has id and node");
+    follows(table.partial_ids);
+    follows(table.partial_nodes);
+    follows(table.gradients);
+    follows(table.wanted);
+    follows(table.rows);
+  }
+  Check(at <= parcel->payload.data() + parcel->payload.size(), "spans end within the payload");
+  ParcelHeader header;
+  Check(header.ParseFromString(control), "an accepted header parses");
+  header.DiscardUnknownFields();
+  for (TableCounts& counts : *header.mutable_tables()) counts.DiscardUnknownFields();
+  Check(HeaderOf(*parcel, layouts).SerializeAsString() == header.SerializeAsString(),
+        "a parcel has the header that it came with");
+  return true;
+}
+
+}  // namespace
+}  // namespace cf
+
+/// For libFuzzer, where the compiler has one.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  cf::Parse(std::as_bytes(std::span(data, size)));
+  return 0;
+}
+
+namespace cf {
+namespace {
+
+std::uint32_t Below(std::mt19937& random, std::size_t bound) {
+  return static_cast<std::uint32_t>(random() % bound);
+}
+
+/// A header with small counts and a payload that fits it.
+std::string SoundInput(std::mt19937& random) {
+  ParcelHeader header;
+  header.set_from_seat(Below(random, 4));
+  header.set_to_seat(Below(random, 4));
+  header.set_turn(random());
+  for (int t = 0; t < 2; ++t) {
+    TableCounts& counts = *header.add_tables();
+    counts.set_partials(Below(random, 4));
+    counts.set_wanted(Below(random, 4));
+    counts.set_rows(Below(random, 4));
+  }
+  const std::string control = header.SerializeAsString();
+  return static_cast<char>(control.size()) + control +
+         std::string(PayloadBytes(header, Layouts()), 'x');
+}
+
+bool ParseText(const std::string& input) {
+  return Parse(std::as_bytes(std::span(input)));
+}
+
+TEST(ParcelFuzz, SoundParcels) {
+  std::mt19937 random(20261121);
+  for (int k = 0; k < 2'000; ++k) ASSERT_TRUE(ParseText(SoundInput(random)));
+}
+
+TEST(ParcelFuzz, MutationsOfSoundParcels) {
+  std::mt19937 random(20261122);
+  int accepted = 0;
+  for (int k = 0; k < 50'000; ++k) {
+    std::string input = SoundInput(random);
+    for (std::size_t changes = 1 + Below(random, 3); changes > 0; --changes) {
+      // The header is what decides; it is at the front.
+      const std::size_t at = Below(random, std::min<std::size_t>(input.size(), 32));
+      switch (Below(random, 3)) {
+        case 0:
+          input[at] = static_cast<char>(random());
+          break;
+        case 1:
+          input.erase(at, 1 + Below(random, 4));
+          break;
+        default:
+          input.insert(at, 1, static_cast<char>(random()));
+      }
+      if (input.empty()) input = "x";
+    }
+    accepted += ParseText(input) ? 1 : 0;
+  }
+  EXPECT_GT(accepted, 0) << "some mutations change only seats and turns";
+  EXPECT_LT(accepted, 50'000);
+}
+
+TEST(ParcelFuzz, RandomBytes) {
+  std::mt19937 random(20261123);
+  for (int k = 0; k < 50'000; ++k) {
+    std::string input(Below(random, 64), '\0');
+    for (char& c : input) c = static_cast<char>(random());
+    ParseText(input);
+  }
+}
+
+}  // namespace
+}  // namespace cf

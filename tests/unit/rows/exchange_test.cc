@@ -1,0 +1,109 @@
+#include "common/rows/exchange.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+
+const std::vector<RowLayout> kLayouts = {
+    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 0})};
+
+Placement TwoThreadsAndAnotherRank() {
+  return Placement::Make({.partitions = 4, .threads = {2, 1}, .servers = 0}).value();
+}
+
+ParcelHeader Header(std::uint32_t from, std::uint32_t to, std::uint64_t turn) {
+  ParcelHeader header;
+  header.set_from_seat(from);
+  header.set_to_seat(to);
+  header.set_turn(turn);
+  header.add_tables()->set_wanted(1);
+  return header;
+}
+
+/// What the mesh would bring.
+Message MessageOf(FrameKind kind, const ParcelHeader& header) {
+  Message message;
+  message.kind = kind;
+  message.control = header.SerializeAsString();
+  message.payload = Buffer(PayloadBytes(header, kLayouts));
+  return message;
+}
+
+TEST(Exchange, KnowsWhichSeatsAreHere) {
+  const Placement placement = TwoThreadsAndAnotherRank();
+  const Exchange first(placement, 0, kLayouts, nullptr);
+  EXPECT_TRUE(first.IsWorkerHere(0));
+  EXPECT_TRUE(first.IsServerHere(1));
+  EXPECT_FALSE(first.IsWorkerHere(2));
+  EXPECT_FALSE(first.IsServerHere(2));
+}
+
+TEST(Exchange, HandsParcelsOverWithinTheProcess) {
+  const Placement placement =
+      Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  Parcel push = exchange.MakeParcel(Header(0, 1, 3));
+  push.tables[0].wanted[0] = RowId{42};
+  const std::byte* const bytes = push.payload.data();
+  exchange.SendPush(std::move(push));
+  std::vector<Parcel> arrived;
+  ASSERT_TRUE(exchange.PushesTo(1).Await(3, arrived).ok());
+  ASSERT_EQ(arrived.size(), 1U);
+  EXPECT_EQ(arrived[0].tables[0].wanted[0], RowId{42});
+  EXPECT_EQ(arrived[0].payload.data(), bytes) << "moved, not copied";
+
+  exchange.SendRows(exchange.MakeParcel(Header(1, 0, 3)));
+  ASSERT_TRUE(exchange.RowsTo(0).Await(3, arrived).ok());
+}
+
+TEST(Exchange, UsesPayloadsAgain) {
+  const Placement placement =
+      Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  Parcel parcel = exchange.MakeParcel(Header(0, 1, 3));
+  const std::byte* const bytes = parcel.payload.data();
+  exchange.Recycle(std::move(parcel));
+  EXPECT_EQ(exchange.MakeParcel(Header(1, 0, 4)).payload.data(), bytes);
+}
+
+TEST(Exchange, DeliversWhatTheMeshBrings) {
+  const Placement placement = TwoThreadsAndAnotherRank();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  exchange.SendPush(exchange.MakeParcel(Header(0, 1, 9)));
+  exchange.Receive(MessageOf(FrameKind::kPush, Header(2, 1, 9)));
+  std::vector<Parcel> arrived;
+  ASSERT_TRUE(exchange.PushesTo(1).Await(9, arrived).ok());
+  ASSERT_EQ(arrived.size(), 2U);
+  EXPECT_EQ(arrived[1].from_seat, 2U);
+}
+
+/// A message that a sound peer would not send closes every mailbox.
+void ExpectRefused(Message message, const std::string& why) {
+  const Placement placement = TwoThreadsAndAnotherRank();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  exchange.Receive(std::move(message));
+  std::vector<Parcel> arrived;
+  for (Mailbox* mailbox : {&exchange.PushesTo(0), &exchange.RowsTo(1)}) {
+    const absl::Status status = mailbox->Await(0, arrived);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(why));
+  }
+}
+
+TEST(Exchange, RefusesAParcelForASeatElsewhere) {
+  ExpectRefused(MessageOf(FrameKind::kPush, Header(0, 2, 0)), "a seat that is not here");
+  ExpectRefused(MessageOf(FrameKind::kRows, Header(0, 3, 0)), "a seat that is not here");
+}
+
+TEST(Exchange, RefusesAParcelWhoseLengthsDoNotFit) {
+  Message message = MessageOf(FrameKind::kRows, Header(2, 0, 0));
+  message.payload.Resize(message.payload.size() - 1);
+  ExpectRefused(std::move(message), "where its header says");
+}
+
+}  // namespace
+}  // namespace cf
