@@ -1,0 +1,80 @@
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "common/base/check.h"
+#include "common/dataset/dataset.h"
+#include "common/dataset/writer.h"
+#include "common/math/random.h"
+
+namespace cf {
+
+/// A folder of one test's own with a small data set in it, "data": 41 users, 23 items and 500
+/// ratings from 1 to 5, some of the users with a single one. Removed with it.
+class TinyData {
+ public:
+  static constexpr std::uint32_t kUserCount = 41;
+  static constexpr std::uint32_t kItemCount = 23;
+  static constexpr std::uint32_t kSampleCount = 500;
+
+  TinyData() {
+    std::string name = ::testing::TempDir() + "cf-tiny-XXXXXX";
+    if (::mkdtemp(name.data()) == nullptr) std::abort();
+    folder_ = name;
+    DatasetWriter writer =
+        DatasetWriter::Create({.folder = path(), .name = "tiny", .threads = 1}).value();
+    writer.Append(DrawSamples());
+    writer.SetUsers(Numbers(kUserCount));
+    writer.SetItems(Numbers(kItemCount));
+    Check(writer.Finish().ok(), "a test can write a data set");
+  }
+  TinyData(const TinyData&) = delete;
+  TinyData& operator=(const TinyData&) = delete;
+  ~TinyData() { std::filesystem::remove_all(folder_); }
+
+  std::string path() const { return folder_ + "/data"; }
+  std::string Beside(const std::string& name) const { return folder_ + "/" + name; }
+
+ private:
+  static Vocabulary Numbers(std::uint32_t count) {
+    std::vector<std::int64_t> numbers(count);
+    std::iota(numbers.begin(), numbers.end(), 1);
+    return Vocabulary(std::move(numbers));
+  }
+
+  /// One sample for every user and item, then pairs that are not there yet; the lower numbers more
+  /// often.
+  static SampleBlock DrawSamples() {
+    const CounterRandom random(20261121, Purpose::kSynth);
+    std::vector<bool> taken(kUserCount * kItemCount);
+    SampleBlock block;
+    const auto add = [&](std::uint64_t user, std::uint64_t item) {
+      if (taken[user * kItemCount + item]) return;
+      taken[user * kItemCount + item] = true;
+      block.users.push_back(static_cast<std::uint32_t>(user));
+      block.items.push_back(static_cast<std::uint32_t>(item));
+      block.ratings.push_back(
+          static_cast<float>(1 + random.Below(1'000'000 + block.users.size(), 5)));
+    };
+    for (std::uint32_t user = 0; user < kUserCount; ++user) add(user, user % kItemCount);
+    for (std::uint64_t n = 0; block.users.size() < kSampleCount; n += 3) {
+      const std::uint64_t user =
+          std::min(random.Below(n, kUserCount), random.Below(n + 1, kUserCount));
+      add(user, random.Below(n + 2, kItemCount));
+    }
+    return block;
+  }
+
+  std::string folder_;
+};
+
+}  // namespace cf

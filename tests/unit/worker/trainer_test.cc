@@ -1,0 +1,355 @@
+#include "worker/trainer.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/math/random.h"
+#include "tests/unit/kernels/slow_kernels.h"
+#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/worker/tiny_data.h"
+
+namespace cf {
+namespace {
+
+using slow::BitsOf;
+
+constexpr std::uint32_t kPartitions = 8;
+constexpr std::uint32_t kDim = 5;
+constexpr std::uint64_t kBatchSize = 64;
+constexpr std::uint64_t kShuffleSeed = 7;
+
+using Gradient = std::vector<float>;  // The padded vector, then the bias.
+
+/// Training as the contract says it and as plainly as can be: one thread, all rows in one place, a
+/// gradient for each row and partition, a tree that is recursive.
+class SlowTrainer {
+ public:
+  SlowTrainer(const Dataset& data, const DataSplit& split, const std::vector<TableSpec>& tables,
+              const OptimizerRule& rule, const Objective& objective, LocalShards& initial)
+      : tables_(tables), rule_(rule), objective_(objective), samples_(kPartitions) {
+    for (std::uint32_t user = 0; user < data.users(); ++user) {
+      for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
+        if (split.is_validation(s)) continue;
+        samples_[Index(Partitioning(kPartitions).Of(RowId{user}))].push_back(
+            {RowId{user}, data.item_column()[s], data.ratings()[s]});
+      }
+    }
+    for (std::uint32_t t = 0; t < tables.size(); ++t) {
+      const RowLayout layout(tables[t].shape);
+      for (std::uint32_t id = 0; id < tables[t].shape.rows; ++id) {
+        std::vector<float>& row = rows_[t].emplace_back(layout.stride());
+        layout.FromRecord(initial.Record(TableId{t}, RowId{id}).data(), row.data());
+      }
+    }
+  }
+
+  void TrainEpoch(std::uint64_t epoch, std::uint64_t steps, std::span<ObjectiveSums> sums) {
+    for (std::uint64_t t = 0; t < steps; ++t) {
+      std::map<RowId, std::map<std::uint32_t, Gradient>> gradients[2];  // By row and partition.
+      for (std::uint32_t p = 0; p < kPartitions; ++p) {
+        std::vector<std::uint32_t> order(samples_[p].size());
+        for (std::uint32_t k = 0; k < order.size(); ++k) order[k] = k;
+        Shuffle(order, kShuffleSeed, epoch, p);
+        for (std::size_t k = order.size() * t / steps; k < order.size() * (t + 1) / steps; ++k)
+          AddSample(samples_[p][order[k]], p, gradients, sums[p]);
+      }
+      for (std::size_t table = 0; table < 2; ++table) {
+        const OptimizerStep step = rule_.At(epoch * steps + t, tables_[table]);
+        for (const auto& [id, by_partition] : gradients[table]) {
+          const Gradient sum = *SumOf(by_partition, 0, kPartitions);
+          slow::UpdateRow(step, rows_[table][Index(id)].data(), sum.data());
+        }
+      }
+    }
+  }
+
+  std::vector<float> Record(TableId table, RowId id) const {
+    const RowLayout layout(tables_[Index(table)].shape);
+    std::vector<float> record(layout.record_floats());
+    layout.ToRecord(rows_[Index(table)][Index(id)].data(), record.data());
+    return record;
+  }
+
+ private:
+  struct SlowSample {
+    RowId user{};
+    RowId item{};
+    float rating = 0;
+  };
+
+  void AddSample(const SlowSample& sample, std::uint32_t partition,
+                 std::map<RowId, std::map<std::uint32_t, Gradient>>* gradients,
+                 ObjectiveSums& sums) {
+    constexpr std::size_t kPadded = PaddedDim(kDim);
+    const float* user = rows_[0][Index(sample.user)].data();
+    const float* item = rows_[1][Index(sample.item)].data();
+    const float slope = slow::ObserveSample(objective_, user, item, sample.rating, kPadded, sums);
+    Gradient& of_user = gradients[0][sample.user][partition];
+    Gradient& of_item = gradients[1][sample.item][partition];
+    const auto add = [&](const float* other, Gradient& gradient) {
+      const bool is_first = gradient.empty();
+      gradient.resize(kPadded + 1);
+      slow::AddSample(slope, other, is_first, kPadded, gradient.data());
+    };
+    add(item, of_user);
+    add(user, of_item);
+  }
+
+  static std::optional<Gradient> SumOf(const std::map<std::uint32_t, Gradient>& leaves,
+                                       std::uint32_t first, std::uint32_t size) {
+    if (size == 1) {
+      const auto leaf = leaves.find(first);
+      return leaf == leaves.end() ? std::nullopt : std::optional(leaf->second);
+    }
+    std::optional<Gradient> left = SumOf(leaves, first, size / 2);
+    const std::optional<Gradient> right = SumOf(leaves, first + size / 2, size / 2);
+    if (!left.has_value()) return right;
+    for (std::size_t k = 0; right.has_value() && k < left->size(); ++k) (*left)[k] += (*right)[k];
+    return left;
+  }
+
+  std::vector<TableSpec> tables_;
+  const OptimizerRule& rule_;
+  Objective objective_;
+  std::vector<std::vector<SlowSample>> samples_;  // By partition, in canonical order.
+  std::vector<std::vector<float>> rows_[2];       // By table and id.
+};
+
+/// Shards and trainers of `seats` threads of one process.
+class LocalJob {
+ public:
+  LocalJob(const LocalShards::Options& options, const Dataset& data, const DataSplit& split,
+           const Objective& objective)
+      : shards_(options) {
+    shards_.Initialize();
+    std::vector<const RowHost*> hosts;
+    for (std::uint32_t seat = 0; seat < options.seats; ++seat)
+      hosts.push_back(&shards_.shard(seat));
+    for (std::uint32_t seat = 0; seat < options.seats; ++seat) {
+      trainers_.push_back(std::make_unique<Trainer>(
+          Trainer::Options{.seat = seat,
+                           .tables = options.tables,
+                           .kernels = KernelsFor(KernelTarget::kBest).value(),
+                           .exchange = &shards_.exchange(),
+                           .host = &shards_.shard(seat),
+                           .hosts_here = hosts,
+                           .objective = objective,
+                           .shuffle_seed = kShuffleSeed},
+          data, split));
+    }
+  }
+
+  LocalShards& shards() { return shards_; }
+
+  /// Steps `first` to `last` - 1 of an epoch; adds to `sums`.
+  void Train(std::uint64_t epoch, std::uint64_t first, std::uint64_t last, std::uint64_t steps,
+             std::span<ObjectiveSums> sums) {
+    const Trainer::Segment segment{.epoch = epoch,
+                                   .first = first,
+                                   .last = last,
+                                   .steps_per_epoch = steps,
+                                   .applied = epoch * steps + first,
+                                   .turn = turn_};
+    turn_ += last - first + 1;
+    OnEverySeat(sums, [&](Trainer& trainer, std::span<ObjectiveSums> own) {
+      return trainer.Train(segment, own);
+    });
+  }
+
+  void Score(bool training_samples, std::uint64_t batches, std::span<ObjectiveSums> sums) {
+    const std::uint64_t turn = turn_;
+    turn_ += batches + 1;
+    OnEverySeat(sums, [&](Trainer& trainer, std::span<ObjectiveSums> own) {
+      return trainer.Score(training_samples, batches, turn, own);
+    });
+  }
+
+ private:
+  template <class Work>
+  void OnEverySeat(std::span<ObjectiveSums> sums, const Work& work) {
+    std::vector<std::jthread> threads;
+    for (std::size_t seat = 0; seat < trainers_.size(); ++seat) {
+      threads.emplace_back([&, seat] {
+        SetFloatMode();
+        const SeatRange range =
+            shards_.placement().workers().range(static_cast<std::uint32_t>(seat));
+        const absl::Status done = work(*trainers_[seat], sums.subspan(range.first, range.size()));
+        EXPECT_TRUE(done.ok()) << done;
+      });
+    }
+  }
+
+  LocalShards shards_;
+  std::vector<std::unique_ptr<Trainer>> trainers_;
+  std::uint64_t turn_ = 0;
+};
+
+/// The objective, the optimizer and the regularisation of one training.
+struct Case {
+  Objective objective;
+  std::string optimizer;
+  bool biases = true;
+};
+
+const Case kMse = {{.mean = 3.0F, .inverse_batch = 1.0F / kBatchSize},
+                   "adam { learning_rate: 0.02 } schedule { exponential { decay: 0.5 } }"};
+const Case kBce = {{.link = Objective::Link::kSigmoid,
+                    .loss = Objective::Loss::kCrossEntropy,
+                    .rating_min = 1,
+                    .rating_range = 4,
+                    .inverse_batch = 1.0F / kBatchSize},
+                   "adagrad { learning_rate: 0.1 }"};
+
+class TrainerTest : public ::testing::Test {
+ protected:
+  TrainerTest() {
+    Split split;
+    split.mutable_random()->set_fraction(0.2);
+    split.mutable_random()->set_seed(42);
+    split_.emplace(DataSplit::Make(data_, split).value());
+    steps_ = (split_->training_count() + kBatchSize - 1) / kBatchSize;
+  }
+
+  LocalShards::Options Options(const Case& test, std::uint32_t seats) const {
+    const Optimizer optimizer = MakeOptimizer(test.optimizer);
+    LocalShards::Options options{
+        .partitions = kPartitions,
+        .seats = seats,
+        .tables = {MakeTable("users", data_.users(), kDim, SlotsOf(optimizer)),
+                   MakeTable("items", data_.items(), kDim, SlotsOf(optimizer))},
+        .optimizer = optimizer,
+        .steps_per_epoch = steps_};
+    for (TableSpec& table : options.tables) {
+      table.shape.biases = test.biases;
+      table.l2_vectors = 0.001;
+      table.l2_biases = 0.0005;
+    }
+    return options;
+  }
+
+  /// Every row of both tables: weights and optimizer state.
+  template <class Rows>
+  std::vector<std::uint32_t> AllBits(Rows& rows) const {
+    std::vector<float> all;
+    for (std::uint32_t t = 0; t < 2; ++t) {
+      for (std::uint32_t id = 0; id < (t == 0 ? data_.users() : data_.items()); ++id) {
+        const std::vector<float> record = rows.Record(TableId{t}, RowId{id});
+        all.insert(all.end(), record.begin(), record.end());
+      }
+    }
+    return BitsOf(all);
+  }
+
+  static void ExpectSameSums(std::span<const ObjectiveSums> a, std::span<const ObjectiveSums> b) {
+    for (std::size_t p = 0; p < a.size(); ++p) EXPECT_EQ(BitsOf(a[p]), BitsOf(b[p])) << p;
+  }
+
+  void ExpectTrainsAsTheSlowOne(const Case& test, std::uint32_t seats) {
+    constexpr std::uint64_t kEpochs = 2;
+    LocalJob job(Options(test, seats), data_, *split_, test.objective);
+    SlowTrainer slow(data_, *split_, Options(test, seats).tables, job.shards().rule(),
+                     test.objective, job.shards());
+    for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
+      std::vector<ObjectiveSums> sums(kPartitions);
+      std::vector<ObjectiveSums> slow_sums(kPartitions);
+      job.Train(epoch, 0, steps_, steps_, sums);
+      // The mode of floats is the thread's: the slow one has a thread of its own, too.
+      std::jthread([&] {
+        SetFloatMode();
+        slow.TrainEpoch(epoch, steps_, slow_sums);
+      }).join();
+      ExpectSameSums(sums, slow_sums);
+      ASSERT_EQ(AllBits(job.shards()), AllBits(slow)) << seats << " seats, epoch " << epoch;
+    }
+  }
+
+  TinyData tiny_;
+  Dataset data_ = Dataset::Open(tiny_.path()).value();
+  std::optional<DataSplit> split_;
+  std::uint64_t steps_ = 0;
+};
+
+TEST_F(TrainerTest, OneSeatTrainsAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne(kMse, 1);
+  ExpectTrainsAsTheSlowOne(kBce, 1);
+}
+
+TEST_F(TrainerTest, TwoSeatsTrainAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne(kMse, 2);
+}
+
+// Ranges that no subtree fits, so that partial sums travel and meet at the owner.
+TEST_F(TrainerTest, ThreeSeatsTrainAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne(kMse, 3);
+  ExpectTrainsAsTheSlowOne(kBce, 3);
+}
+
+TEST_F(TrainerTest, ASeatForEachPartitionTrainsAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne(kMse, kPartitions);
+}
+
+TEST_F(TrainerTest, RowsWithoutBiasesTrainAsTheSlowOne) {
+  Case test = kMse;
+  test.biases = false;
+  ExpectTrainsAsTheSlowOne(test, 3);
+}
+
+TEST_F(TrainerTest, SegmentsDoNotChangeTheOutcome) {
+  LocalJob whole(Options(kMse, 2), data_, *split_, kMse.objective);
+  LocalJob cut(Options(kMse, 2), data_, *split_, kMse.objective);
+  std::vector<ObjectiveSums> whole_sums(kPartitions);
+  std::vector<ObjectiveSums> cut_sums(kPartitions);
+  whole.Train(0, 0, steps_, steps_, whole_sums);
+  cut.Train(0, 0, 1, steps_, cut_sums);
+  cut.Train(0, 1, 4, steps_, cut_sums);
+  cut.Train(0, 4, steps_, steps_, cut_sums);
+  ExpectSameSums(whole_sums, cut_sums);
+  EXPECT_EQ(AllBits(whole.shards()), AllBits(cut.shards()));
+}
+
+TEST_F(TrainerTest, ScoringChangesNoRowAndDependsOnNeitherBatchesNorSeats) {
+  for (const bool training_samples : {false, true}) {
+    LocalJob one(Options(kBce, 1), data_, *split_, kBce.objective);
+    LocalJob three(Options(kBce, 3), data_, *split_, kBce.objective);
+    const auto before = AllBits(one.shards());
+    std::vector<ObjectiveSums> one_sums(kPartitions);
+    std::vector<ObjectiveSums> three_sums(kPartitions);
+    one.Score(training_samples, 1, one_sums);
+    three.Score(training_samples, 5, three_sums);
+    ExpectSameSums(one_sums, three_sums);
+    EXPECT_EQ(AllBits(one.shards()), before);
+    std::uint64_t samples = 0;
+    for (const ObjectiveSums& sums : one_sums) samples += sums.samples;
+    EXPECT_EQ(samples, training_samples ? split_->training_count() : split_->validation_count());
+  }
+}
+
+// A rank that is lost closes the exchange: whoever waits for it hears so.
+TEST_F(TrainerTest, AClosedExchangeEndsTheTraining) {
+  const LocalShards::Options options = Options(kMse, 2);
+  LocalShards shards(options);
+  shards.Initialize();
+  Trainer trainer({.seat = 0,
+                   .tables = options.tables,
+                   .kernels = KernelsFor(KernelTarget::kBest).value(),
+                   .exchange = &shards.exchange(),
+                   .host = &shards.shard(0),
+                   .hosts_here = {&shards.shard(0), &shards.shard(1)},
+                   .objective = kMse.objective,
+                   .shuffle_seed = kShuffleSeed},
+                  data_, *split_);
+  shards.exchange().Close(absl::UnavailableError("rank 1 was lost"));
+  std::vector<ObjectiveSums> sums(shards.placement().workers().range(0).size());
+  EXPECT_EQ(trainer.Train({.last = steps_, .steps_per_epoch = steps_}, sums),
+            absl::UnavailableError("rank 1 was lost"));
+}
+
+}  // namespace
+}  // namespace cf
