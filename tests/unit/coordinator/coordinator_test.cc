@@ -1,0 +1,122 @@
+#include "coordinator/coordinator.h"
+
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/coordinator/tiny_job.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A coordinator whose members are a function.
+class CoordinatorTest : public ::testing::Test {
+ protected:
+  /// Figures of every partition, as one member that works through all of them would answer.
+  static Reply Figures(double loss) {
+    Reply reply;
+    for (std::uint32_t p = 0; p < 8; ++p) {
+      PartitionFigures& figures = *reply.add_figures();
+      figures.set_partition(p);
+      figures.set_loss(loss);
+      figures.set_samples(50);
+    }
+    return reply;
+  }
+
+  /// Runs the job with `answer` in place of the members.
+  absl::StatusOr<Verdict> Run(const std::function<absl::StatusOr<Reply>(const Command&)>& answer) {
+    absl::StatusOr<Coordinator> coordinator = Coordinator::Open(
+        {.job = job_,
+         .generation = 1,
+         .folder = &folder_,
+         .data = &data_,
+         .snapshot = nullptr,
+         .console = console_.get(),
+         .execute = [&](const Command& command) -> absl::StatusOr<std::vector<Reply>> {
+           commands_.push_back(command);
+           absl::StatusOr<Reply> reply = answer(command);
+           if (!reply.ok()) return reply.status();
+           return std::vector<Reply>{*std::move(reply)};
+         },
+         .stop_requested = [] { return false; }});
+    if (!coordinator.ok()) return coordinator.status();
+    return coordinator->Run();
+  }
+
+  TinyData tiny_;
+  Job job_ = MakeTinyJob(tiny_, 2);
+  TrainingData data_ = TrainingData::Open(job_).value();
+  RunFolder folder_ = RunFolder::Create(tiny_.Beside("run")).value();
+  QuietConsole console_;
+  std::vector<Command> commands_;
+};
+
+TEST_F(CoordinatorTest, TrainsAnEpochInSegmentsThatMeet) {
+  EXPECT_FALSE(Run([](const Command& command) -> absl::StatusOr<Reply> {
+                 if (command.has_train()) return Figures(1.0);
+                 return absl::UnavailableError("rank 1 was lost");
+               }).ok());
+  ASSERT_GE(commands_.size(), 2U);
+  std::uint64_t next = 0;
+  for (std::size_t k = 0; k + 1 < commands_.size(); ++k) {
+    ASSERT_TRUE(commands_[k].has_train());
+    EXPECT_EQ(commands_[k].train().epoch(), 0U);
+    EXPECT_EQ(commands_[k].train().first_step(), next);
+    EXPECT_EQ(commands_[k].train().steps_per_epoch(), 7U);
+    next = commands_[k].train().last_step();
+  }
+  EXPECT_EQ(next, 7U);
+  EXPECT_TRUE(commands_.back().has_penalty());
+}
+
+TEST_F(CoordinatorTest, AMembersErrorEndsTheRun) {
+  EXPECT_EQ(Run([](const Command&) { return absl::UnavailableError("rank 1 was lost"); }).status(),
+            absl::UnavailableError("rank 1 was lost"));
+}
+
+TEST_F(CoordinatorTest, ALossThatIsNotFiniteEndsTheRunBeforeAnySnapshot) {
+  const absl::Status status = Run([](const Command&) {
+                                return Figures(std::numeric_limits<double>::quiet_NaN());
+                              }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("lower the learning rate"));
+  for (const Command& command : commands_) EXPECT_FALSE(command.has_write());
+}
+
+TEST_F(CoordinatorTest, FiguresOfAPartitionThatIsNotThereAreRefused) {
+  const absl::Status status = Run([](const Command&) {
+                                Reply reply = Figures(1.0);
+                                reply.mutable_figures(3)->set_partition(8);
+                                return reply;
+                              }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(CoordinatorTest, APenaltyOfAPartitionThatIsNotThereIsRefused) {
+  const absl::Status status = Run([](const Command& command) {
+                                Reply reply = Figures(1.0);
+                                if (command.has_penalty())
+                                  reply.mutable_figures(3)->set_partition(1U << 30);
+                                return reply;
+                              }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(CoordinatorTest, AFileOfAPartitionThatIsNotThereIsRefused) {
+  const absl::Status status = Run([](const Command& command) {
+                                Reply reply = Figures(1.0);
+                                if (command.has_write()) reply.add_files()->set_partition(8);
+                                return reply;
+                              }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+}
+
+}  // namespace
+}  // namespace cf

@@ -1,0 +1,226 @@
+#include "coordinator/generation.h"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/snapshot/snapshot.h"
+#include "coordinator/control_link.h"
+#include "tests/unit/coordinator/tiny_job.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+/// A generation whose ranks are threads of this process, with a mesh over loopback between them.
+class LocalGeneration {
+ public:
+  LocalGeneration(const Job& job, const TinyData& data, const std::string& run, std::uint32_t ranks,
+                  const std::string& snapshot = "")
+      : folder_(RunFolder::Create(data.Beside(run)).value()), key_(MakeJobKey().value()) {
+    *note_.mutable_job() = job;
+    note_.set_run_folder(folder_.path());
+    note_.set_generation(folder_.ClaimGeneration().value());
+    note_.set_snapshot(snapshot);
+    note_.set_dataset_digest(Dataset::Open(data.path()).value().digest());
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+      listeners_.push_back(Listener::Open("127.0.0.1").value());
+      endpoints_.push_back(listeners_.back().endpoint());
+    }
+  }
+
+  /// Runs the ranks below `ranks`, each on a thread, to their ends.
+  std::vector<absl::StatusOr<Verdict>> Run(std::uint32_t ranks) {
+    std::vector<absl::StatusOr<Verdict>> verdicts(ranks, absl::InternalError("did not end"));
+    {
+      std::vector<std::jthread> threads;
+      for (std::uint32_t rank = 0; rank < ranks; ++rank)
+        threads.emplace_back([&, rank] { verdicts[rank] = RunGeneration(OptionsOf(rank)); });
+    }
+    return verdicts;
+  }
+
+  /// The mesh of a rank that the test plays itself.
+  std::unique_ptr<Mesh> Connect(std::uint32_t rank, Mesh::Handlers handlers) {
+    return Mesh::Connect(std::move(listeners_[rank]),
+                         {.rank = static_cast<int>(rank),
+                          .endpoints = endpoints_,
+                          .key = key_,
+                          .generation = note_.generation(),
+                          .timeout = std::chrono::seconds(60)},
+                         std::move(handlers))
+        .value();
+  }
+
+  void StopWhen(std::function<bool()> stop_requested) {
+    stop_requested_ = std::move(stop_requested);
+  }
+
+  std::string latest() const { return folder_.snapshots_path() + "/latest"; }
+  std::string Digest() const { return Snapshot::Open(latest()).value().Digest().value(); }
+
+ private:
+  GenerationOptions OptionsOf(std::uint32_t rank) {
+    GenerationOptions options{.note = note_,
+                              .rank = static_cast<int>(rank),
+                              .hosts = std::vector<std::string>(endpoints_.size(), "localhost"),
+                              .endpoints = endpoints_,
+                              .listener = std::move(listeners_[rank]),
+                              .key = key_,
+                              .cores = 1,
+                              .folder = nullptr,
+                              .console = nullptr,
+                              .stop_requested = stop_requested_};
+    if (rank == 0) {
+      options.folder = &folder_;
+      options.console = console_.get();
+    }
+    return options;
+  }
+
+  RunFolder folder_;
+  JobKey key_;
+  GenerationNote note_;
+  std::vector<Listener> listeners_;
+  std::vector<Endpoint> endpoints_;
+  QuietConsole console_;
+  std::function<bool()> stop_requested_ = [] { return false; };
+};
+
+class GenerationTest : public ::testing::Test {
+ protected:
+  /// The digest of a job of `ranks` ranks that runs to its end.
+  std::string DigestOf(const Job& job, std::uint32_t ranks, const std::string& run,
+                       const std::string& snapshot = "") {
+    LocalGeneration generation(job, tiny_, run, ranks, snapshot);
+    for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
+      EXPECT_TRUE(verdict.ok()) << verdict.status();
+      EXPECT_EQ(verdict.value_or(Verdict()).exit_code, kExitFinished);
+    }
+    return generation.Digest();
+  }
+
+  TinyData tiny_;
+};
+
+TEST_F(GenerationTest, ThreeRanksMakeTheModelOfOne) {
+  const Job job = MakeTinyJob(tiny_, 2);
+  const std::string expected = DigestOf(job, 1, "one");
+  EXPECT_EQ(DigestOf(job, 3, "three"), expected);
+}
+
+TEST_F(GenerationTest, DedicatedServersMakeTheSameModel) {
+  Job job = MakeTinyJob(tiny_, 2);
+  const std::string expected = DigestOf(job, 1, "one");
+  job.mutable_cluster()->set_servers(1);
+  EXPECT_EQ(DigestOf(job, 3, "servers"), expected);
+}
+
+// Goal: a stop in mid-epoch and a resume with another number of ranks and threads change no bit.
+TEST_F(GenerationTest, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
+  Job job = MakeTinyJob(tiny_, 2);
+  const std::string expected = DigestOf(job, 1, "one");
+
+  LocalGeneration stopped(job, tiny_, "stopped", 3);
+  stopped.StopWhen([] { return true; });  // At the first boundary of a segment.
+  for (const absl::StatusOr<Verdict>& verdict : stopped.Run(3)) ASSERT_TRUE(verdict.ok());
+  const Snapshot snapshot = Snapshot::Open(stopped.latest()).value();
+  EXPECT_GT(snapshot.manifest().position().step_in_epoch(), 0U);
+  EXPECT_LT(snapshot.manifest().position().step(), 7U);
+
+  job.mutable_cluster()->set_threads(2);
+  EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
+}
+
+/// The ranks 0 and 1 end with an error; one line of it is for people.
+void ExpectLost(const std::vector<absl::StatusOr<Verdict>>& verdicts) {
+  ASSERT_EQ(verdicts.size(), 2U);
+  EXPECT_EQ(verdicts[0].status().code(), absl::StatusCode::kUnavailable) << verdicts[0].status();
+  EXPECT_THAT(std::string(verdicts[0].status().message()), HasSubstr("rank 2 on localhost"));
+  EXPECT_EQ(verdicts[1].status().code(), absl::StatusCode::kUnavailable) << verdicts[1].status();
+  EXPECT_THAT(std::string(verdicts[1].status().message()), IsEmpty());
+}
+
+TEST_F(GenerationTest, ARankThatLeavesBeforeItJoinsEndsTheOthers) {
+  LocalGeneration generation(MakeTinyJob(tiny_, 2), tiny_, "run", 3);
+  const std::jthread leaver([&] { generation.Connect(2, {})->Close(); });
+  ExpectLost(generation.Run(2));
+}
+
+// Goal: ranks that wait for rows of a lost one do not wait for ever.
+// Method: rank 2 plays a member until it is told to train, and leaves then.
+TEST_F(GenerationTest, ARankThatLeavesInMidStepEndsTheOthers) {
+  LocalGeneration generation(MakeTinyJob(tiny_, 2), tiny_, "run", 3);
+  const std::jthread leaver([&] {
+    ControlLink link(3);
+    Mesh::Handlers handlers;
+    handlers.on_message = [&](int from, const Message& message) {
+      if (message.kind == FrameKind::kControl) link.Deliver(from, message);
+    };
+    const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
+    Envelope join;
+    join.mutable_join()->set_threads(1);
+    SendControl(*mesh, 0, join);
+    for (;;) {
+      const absl::StatusOr<Envelope> envelope = link.Await(0);
+      ASSERT_TRUE(envelope.ok() && envelope->has_command());
+      if (!envelope->command().has_set_up()) break;
+      Envelope answer;
+      answer.mutable_reply()->set_sequence(envelope->command().sequence());
+      SendControl(*mesh, 0, answer);
+    }
+    mesh->Close();
+  });
+  ExpectLost(generation.Run(2));
+}
+
+// A member's mistake reaches the user through the coordinator, with its rank.
+TEST_F(GenerationTest, AMemberThatCannotSetUpEndsTheJobWithItsReason) {
+  const Job job = MakeTinyJob(tiny_, 2);
+  LocalGeneration generation(job, tiny_, "run", 3);
+  const std::jthread failing([&] {
+    ControlLink link(3);
+    Mesh::Handlers handlers;
+    handlers.on_message = [&](int from, const Message& message) { link.Deliver(from, message); };
+    const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
+    Envelope join;
+    join.mutable_join()->set_threads(1);
+    SendControl(*mesh, 0, join);
+    const absl::StatusOr<Envelope> set_up = link.Await(0);
+    ASSERT_TRUE(set_up.ok());
+    Envelope answer;
+    answer.mutable_reply()->set_sequence(set_up->command().sequence());
+    answer.mutable_reply()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
+    answer.mutable_reply()->set_message("no such folder");
+    SendControl(*mesh, 0, answer);
+    const absl::StatusOr<Envelope> finish = link.Await(0);
+    ASSERT_TRUE(finish.ok());
+    EXPECT_TRUE(finish->command().has_finish());
+    mesh->Close();
+  });
+  const std::vector<absl::StatusOr<Verdict>> verdicts = generation.Run(2);
+  EXPECT_EQ(verdicts[0].status(), absl::FailedPreconditionError("rank 2: no such folder"));
+  EXPECT_EQ(verdicts[1].status(), absl::FailedPreconditionError(""));
+}
+
+TEST_F(GenerationTest, MoreRanksThanPartitionsAreRefusedBeforeAnybodyWorks) {
+  Job job = MakeTinyJob(tiny_, 2);
+  job.mutable_train()->set_partitions(2);
+  LocalGeneration generation(job, tiny_, "run", 3);
+  const std::vector<absl::StatusOr<Verdict>> verdicts = generation.Run(3);
+  EXPECT_EQ(verdicts[0].status().code(), absl::StatusCode::kInvalidArgument);
+  for (const std::size_t rank : {1U, 2U})
+    EXPECT_EQ(verdicts[rank].status(), absl::InvalidArgumentError(""));
+}
+
+}  // namespace
+}  // namespace cf

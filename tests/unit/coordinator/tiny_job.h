@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "common/base/check.h"
+#include "common/config/config.h"
+#include "coordinator/console.h"
+#include "tests/unit/worker/tiny_data.h"
+
+namespace cf {
+
+/// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
+inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs) {
+  absl::StatusOr<Job> job = ParseJob(
+      "model { matrix_factorization { dim: 5 l2_vectors: 0.001 l2_biases: 0.0005 } }"
+      "split { random { fraction: 0.2 } }"
+      "optimizer { adam { learning_rate: 0.02 } }"
+      "train { batch_size: 64 partitions: 8 }"
+      "cluster { threads: 1 timeout_seconds: 60 }",
+      "test");
+  Check(job.ok(), "the test's job parses");
+  job->mutable_data()->set_path(data.path());
+  job->mutable_train()->set_epochs(epochs);
+  FillDefaults(*job);
+  Check(ValidateJob(*job).ok(), "the test's job is valid");
+  return *std::move(job);
+}
+
+/// A console whose lines nobody reads.
+class QuietConsole {
+ public:
+  Console* get() { return console_.get(); }
+
+ private:
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  std::unique_ptr<std::FILE, Close> output_{std::tmpfile()};
+  std::unique_ptr<Console> console_ =
+      Console::Open({.log_path = "", .output = output_.get()}).value();
+};
+
+}  // namespace cf
