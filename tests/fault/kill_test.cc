@@ -2,7 +2,9 @@
 // the bits of an undisturbed one. Method: real jobs, SIGKILL at a drawn instant, a resume with
 // another number of ranks; requests to stop and a rank that hangs. kill_long_test.cc draws more.
 
+#include <chrono>
 #include <csignal>
+#include <memory>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -41,6 +43,13 @@ class Kill : public ::testing::Test {
 
 Cluster* Kill::cluster_ = nullptr;
 std::string* Kill::digest_ = nullptr;
+
+// The check of every other test can fail: it finds what nobody waits for any more.
+TEST_F(Kill, AnOrphanWouldBeFound) {
+  ClusterJob job({"sh", "-c", "sleep 60 & exit 0"}, cluster_->Path("none"));
+  EXPECT_EQ(job.Wait().exit_code, 0);
+  EXPECT_FALSE(job.WaitUntilNoneIsLeft(std::chrono::seconds(0)));
+}
 
 TEST_F(Kill, ARankBeforeASnapshot) {
   CheckKill(*cluster_, {.victim = Victim::kRank, .moment = Moment::kBeforeSnapshot, .seed = 1},

@@ -1,19 +1,21 @@
 #include "tests/support/kill_scenario.h"
 
+#include <algorithm>
 #include <csignal>
 #include <poll.h>
 #include <random>
+#include <string>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 namespace cf {
 namespace {
 
-constexpr std::uint64_t kEpochs = 4;
-constexpr std::uint64_t kStepsPerEpoch = 40;  // 80,000 training samples in batches of 2,000.
-constexpr std::uint64_t kSnapshotSteps = 15;  // Only at the third epoch's end in no epoch's middle.
+constexpr int kEpochs = 4;  // Of 40 steps: 80,000 training samples in batches of 2,000.
+constexpr std::uint64_t kSnapshotSteps = 15;  // Mostly in the middle of an epoch.
 
 // Waits for the end of `pid`, for `milliseconds` at most: an instant that no event marks.
 void WaitForEnd(pid_t pid, int milliseconds) {
@@ -77,6 +79,12 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
   JobOptions rest = RestOfKilledJob(options.run);
   rest.ranks = 1 + options.ranks % 4;
   EXPECT_EQ(cluster.Train(rest), digest) << "resumed with " << rest.ranks << " ranks";
+  if (scenario.moment == Moment::kAfterSnapshot) {
+    const std::vector<std::string> log = LinesOf(cluster.Path(options.run) + "/log.txt");
+    EXPECT_TRUE(std::any_of(log.begin(), log.end(), [](const std::string& line) {
+      return line.starts_with("resuming from ");
+    })) << "the snapshot was not used";
+  }
   const std::vector<std::string> epochs = HistoryColumn(cluster.Path(options.run), "epoch");
   EXPECT_EQ(epochs, (std::vector<std::string>{"1", "2", "3", "4"}));
 }
