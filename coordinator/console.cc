@@ -8,6 +8,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/status.h"
+#include "common/base/thousands.h"
 
 namespace cf {
 namespace {
@@ -49,12 +50,6 @@ std::string BarText(const EpochProgress& p) {
 }
 
 }  // namespace
-
-std::string WithThousands(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t left = text.size(); left > 3; left -= 3) text.insert(left - 3, ",");
-  return text;
-}
 
 std::string InShort(double number) {
   constexpr const char* kUnits[] = {"", "k", "M", "G", "T"};

@@ -12,9 +12,6 @@
 
 namespace cf {
 
-/// 1418 -> "1,418".
-std::string WithThousands(std::uint64_t number);
-
 /// Three digits and a unit: 101234 -> "101k", 2345678 -> "2.35M", 512 -> "512".
 std::string InShort(double number);
 

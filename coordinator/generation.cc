@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "common/base/thousands.h"
 #include "coordinator/control_link.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/member.h"
@@ -123,7 +124,7 @@ void Generation::OnMessage(int from, Message message) {
   if (message.kind == FrameKind::kControl) return link_.Deliver(from, message);
   // Rows are asked for only after every member has answered SetUp, so the exchange is there.
   if (Exchange* exchange = exchange_.load(); exchange != nullptr) {
-    exchange->Receive(std::move(message));
+    exchange->Receive(from, std::move(message));
   } else {
     link_.Close(
         absl::DataLossError(absl::StrCat("rank ", from, " sent rows before it was told to")));

@@ -26,28 +26,6 @@ KernelTarget TargetOf(const Job& job) {
   }
 }
 
-Objective ObjectiveOf(const Job& job, const TrainingStatistics& statistics) {
-  const MatrixFactorization& model = job.model().matrix_factorization();
-  Objective objective;
-  switch (model.link()) {
-    case MatrixFactorization::SIGMOID:
-      objective.link = Objective::Link::kSigmoid;
-      break;
-    case MatrixFactorization::SCALED_SIGMOID:
-      objective.link = Objective::Link::kScaledSigmoid;
-      break;
-    default:
-      objective.link = Objective::Link::kIdentity;
-  }
-  objective.loss = model.loss() == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy
-                                                            : Objective::Loss::kSquared;
-  objective.mean = model.mean() ? static_cast<float>(statistics.mean) : 0.0F;
-  objective.rating_min = statistics.min;
-  objective.rating_range = statistics.max - statistics.min;
-  objective.inverse_batch = 1.0F / static_cast<float>(job.train().batch_size());
-  return objective;
-}
-
 }  // namespace
 
 absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
@@ -160,7 +138,8 @@ absl::Status Member::OpenSeats() {
                            .exchange = exchange_.get(),
                            .host = seat.shard.get(),
                            .hosts_here = hosts,
-                           .objective = ObjectiveOf(options_.job, data.statistics),
+                           .objective = ObjectiveOf(options_.job, data.statistics.mean,
+                                                    data.statistics.min, data.statistics.max),
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);
     }

@@ -14,6 +14,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/status.h"
+#include "common/base/thousands.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/export_split.h"
 #include "common/dataset/import.h"
@@ -70,7 +71,7 @@ absl::Status PrintStatistics(const std::string& folder) {
 }
 
 void PrintSummary(const ImportOptions& options, const ImportSummary& summary) {
-  const auto count = [](std::uint64_t number) { return WithCommas(number); };
+  const auto count = [](std::uint64_t number) { return WithThousands(number); };
   if (summary.bad_lines.count > 0) {
     std::printf("%s malformed lines skipped, the first: %s\n",
                 count(summary.bad_lines.count).c_str(), summary.bad_lines.first.c_str());
@@ -221,8 +222,8 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
       absl::Status exported = ExportSplit(*data, *split, flags->out);
       if (!exported.ok()) return exported;
       std::printf("%s training and %s validation samples (%s) -> %s\n",
-                  WithCommas(split->training_count()).c_str(),
-                  WithCommas(split->validation_count()).c_str(), split->name().c_str(),
+                  WithThousands(split->training_count()).c_str(),
+                  WithThousands(split->validation_count()).c_str(), split->name().c_str(),
                   flags->out.c_str());
       return absl::OkStatus();
     };

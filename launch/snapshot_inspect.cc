@@ -8,6 +8,7 @@
 #include <absl/time/time.h>
 
 #include "common/base/status.h"
+#include "common/base/thousands.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/snapshot_commands.h"
@@ -63,8 +64,8 @@ absl::Status VerifySnapshot(const std::string& path) {
   std::uint64_t bytes = 0;
   for (const FileEntry& file : snapshot->manifest().files()) bytes += file.bytes();
   std::printf("%s: %s files, %s bytes, sound\n", snapshot->manifest().name().c_str(),
-              Grouped(static_cast<std::uint64_t>(snapshot->manifest().files_size())).c_str(),
-              Grouped(bytes).c_str());
+              WithThousands(static_cast<std::uint64_t>(snapshot->manifest().files_size())).c_str(),
+              WithThousands(bytes).c_str());
   return absl::OkStatus();
 }
 

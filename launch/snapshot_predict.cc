@@ -10,6 +10,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "common/base/thousands.h"
 #include "launch/snapshot_commands.h"
 #include "launch/snapshot_serving.h"
 #include "serving/csv.h"
@@ -89,7 +90,7 @@ absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags) {
   }
   if (unknown > 0) {
     std::fprintf(stderr, "%s of %s pairs have a user or an item that the model does not know\n",
-                 Grouped(unknown).c_str(), Grouped(pairs->size()).c_str());
+                 WithThousands(unknown).c_str(), WithThousands(pairs->size()).c_str());
   }
   return Deliver(table, flags);
 }

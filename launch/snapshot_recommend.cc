@@ -11,6 +11,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "common/base/thousands.h"
 #include "launch/snapshot_commands.h"
 #include "launch/snapshot_serving.h"
 #include "serving/csv.h"
@@ -44,7 +45,7 @@ void PrintFavourites(const OpenModel& open, RowId user, const std::string& raw) 
     table.AddRow({FloatText(row.score), open.data().item_raw_id(row.id), open.NameOf(row.id),
                   open.data().genres(row.id)});
   }
-  Print(absl::StrCat("User ", raw, " has rated ", Grouped(seen.size()), " items, highest:\n",
+  Print(absl::StrCat("User ", raw, " has rated ", WithThousands(seen.size()), " items, highest:\n",
                      table.Format(TableFormat::kText), "\n"));
 }
 
@@ -126,7 +127,7 @@ class SearchProgress {
     if (!end && seconds < shown_ + (terminal_ ? 0.1 : 5.0)) return;
     shown_ = seconds;
     std::fprintf(stderr, "%s%s of %s users in %.1f s%s", terminal_ ? "\r" : "",
-                 Grouped(users).c_str(), Grouped(users_).c_str(), seconds,
+                 WithThousands(users).c_str(), WithThousands(users_).c_str(), seconds,
                  terminal_ && !end ? "" : "\n");
   }
 
@@ -228,8 +229,8 @@ absl::Status Export(const ExportFlags& flags) {
                                     {.folder = flags.out, .overwrite = flags.overwrite});
   if (!exported.ok()) return exported;
   std::printf("%s: %s users, %s items, dim %u\n", flags.out.c_str(),
-              Grouped((*open)->data().users()).c_str(), Grouped((*open)->data().items()).c_str(),
-              (*open)->model().users().dim());
+              WithThousands((*open)->data().users()).c_str(),
+              WithThousands((*open)->data().items()).c_str(), (*open)->model().users().dim());
   return absl::OkStatus();
 }
 

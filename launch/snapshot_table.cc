@@ -25,12 +25,6 @@ std::string CsvLine(const std::vector<std::string>& cells) {
 
 }  // namespace
 
-std::string Grouped(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t k = text.size(); k > 3; k -= 3) text.insert(k - 3, 1, ',');
-  return text;
-}
-
 std::string TextTable::Format(TableFormat format) const {
   if (format == TableFormat::kText) return FormatText();
   std::vector<std::string> names;

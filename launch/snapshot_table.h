@@ -6,9 +6,6 @@
 
 namespace cf {
 
-/// 1418 -> "1,418".
-std::string Grouped(std::uint64_t number);
-
 enum class TableFormat { kText, kCsv };
 
 /// A small table for people or programs: aligned columns (numbers to the right), or CSV.

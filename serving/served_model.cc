@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "common/rows/tables.h"
 
 namespace cf {
 namespace {
@@ -48,37 +49,6 @@ WeightTable::WeightTable(std::uint32_t rows, std::uint32_t dim)
       biases_(Zeros(rows)) {
 }
 
-absl::StatusOr<Objective> ObjectiveOf(const Manifest& manifest) {
-  const Model& model = manifest.job().model();
-  if (!model.has_matrix_factorization()) {
-    return absl::FailedPreconditionError(
-        "the snapshot's model is not a matrix factorisation, the only kind served so far");
-  }
-  const MatrixFactorization& factors = model.matrix_factorization();
-  const SnapshotStatistics& statistics = manifest.statistics();
-  const auto rating_min = static_cast<float>(statistics.min());
-  const auto rating_max = static_cast<float>(statistics.max());
-  Objective objective = {.loss = factors.loss() == MatrixFactorization::BCE
-                                     ? Objective::Loss::kCrossEntropy
-                                     : Objective::Loss::kSquared,
-                         .mean = factors.mean() ? static_cast<float>(statistics.mean()) : 0.0F,
-                         .rating_min = rating_min,
-                         .rating_range = rating_max - rating_min};
-  switch (factors.link()) {
-    case MatrixFactorization::IDENTITY:
-      objective.link = Objective::Link::kIdentity;
-      return objective;
-    case MatrixFactorization::SIGMOID:
-      objective.link = Objective::Link::kSigmoid;
-      return objective;
-    case MatrixFactorization::SCALED_SIGMOID:
-      objective.link = Objective::Link::kScaledSigmoid;
-      return objective;
-    default:
-      return absl::FailedPreconditionError("the snapshot's model has no link");
-  }
-}
-
 absl::StatusOr<ServedModel> ServedModel::Make(WeightTable users, WeightTable items,
                                               const Objective& objective) {
   Check(users.dim() == items.dim(), "the vectors of users and items are equally long");
@@ -94,8 +64,14 @@ absl::StatusOr<ServedModel> ServedModel::Make(WeightTable users, WeightTable ite
 
 absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
   const Manifest& manifest = snapshot.manifest();
-  const absl::StatusOr<Objective> objective = ObjectiveOf(manifest);
-  if (!objective.ok()) return objective.status();
+  if (!manifest.job().model().has_matrix_factorization()) {
+    return absl::FailedPreconditionError(
+        "the snapshot's model is not a matrix factorisation, the only kind served so far");
+  }
+  const SnapshotStatistics& statistics = manifest.statistics();
+  const Objective objective =
+      ObjectiveOf(manifest.job(), statistics.mean(), static_cast<float>(statistics.min()),
+                  static_cast<float>(statistics.max()));
   if (absl::Status tables = CheckTables(manifest); !tables.ok()) return tables;
   if (manifest.arithmetic_version() != kArithmeticVersion) {
     return absl::FailedPreconditionError(
@@ -122,7 +98,7 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
   for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
     if (absl::Status read = snapshot.ReadPartition(PartitionId{p}, take); !read.ok()) return read;
   }
-  return Make(std::move(weights[0]), std::move(weights[1]), *objective);
+  return Make(std::move(weights[0]), std::move(weights[1]), objective);
 }
 
 float ServedModel::RawScore(RowId user, RowId item) const {

@@ -88,7 +88,4 @@ class ServedModel {
   const KernelSet* kernels_ = nullptr;
 };
 
-/// The objective of the job that a manifest tells of. FailedPrecondition: another kind of model.
-absl::StatusOr<Objective> ObjectiveOf(const Manifest& manifest);
-
 }  // namespace cf

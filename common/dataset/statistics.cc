@@ -10,6 +10,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
+#include "common/base/thousands.h"
 #include "common/dataset/select.h"
 
 namespace cf {
@@ -48,24 +49,14 @@ double Quantile(std::span<const float> values, double share, float min, float ma
 std::string Row(const char* name, const std::array<double, 3>& values, int digits) {
   std::string row = absl::StrFormat("%-6s", name);
   for (const double value : values) {
-    const std::string cell =
-        digits == 0 ? WithCommas(static_cast<std::uint64_t>(value)) : absl::StrFormat("%.*f", digits, value);
+    const std::string cell = digits == 0 ? WithThousands(static_cast<std::uint64_t>(value))
+                                         : absl::StrFormat("%.*f", digits, value);
     absl::StrAppendFormat(&row, " %14s", cell);
   }
   return row + "\n";
 }
 
 }  // namespace
-
-std::string WithCommas(std::uint64_t number) {
-  const std::string digits = std::to_string(number);
-  std::string text;
-  for (std::size_t place = 0; place < digits.size(); ++place) {
-    if (place > 0 && (digits.size() - place) % 3 == 0) text += ',';
-    text += digits[place];
-  }
-  return text;
-}
 
 Description Describe(std::span<const float> values) {
   Check(!values.empty(), "there is a value to describe");
@@ -102,8 +93,7 @@ DatasetStatistics ComputeStatistics(const Dataset& data) {
   // Counts are below 2^24 in any data set that people describe; larger ones are rounded.
   std::vector<float> per_user(data.users());
   for (std::uint32_t user = 0; user < data.users(); ++user) {
-    per_user[user] =
-        static_cast<float>(data.user_offsets()[user + 1] - data.user_offsets()[user]);
+    per_user[user] = static_cast<float>(data.user_offsets()[user + 1] - data.user_offsets()[user]);
   }
   std::vector<std::uint64_t> counts(data.items(), 0);
   for (const RowId item : data.item_column()) ++counts[Index(item)];
@@ -119,14 +109,16 @@ std::string FormatStatistics(const Dataset& data, const DatasetStatistics& stati
   const Description& r = statistics.ratings;
   const Description& u = statistics.ratings_per_user;
   const Description& i = statistics.ratings_per_item;
-  std::string text = absl::StrFormat(
-      "users %s, items %s, %s %s, density %.4g%%\n", WithCommas(data.users()),
-      WithCommas(data.items()), data.has_ratings() ? "ratings" : "interactions",
-      WithCommas(data.samples()), 100 * statistics.density);
-  absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", "", data.has_ratings() ? "rating" : "(all 1)",
-                        "per user", "per item");
-  text += Row("count", {static_cast<double>(r.count), static_cast<double>(u.count),
-                        static_cast<double>(i.count)}, 0);
+  std::string text =
+      absl::StrFormat("users %s, items %s, %s %s, density %.4g%%\n", WithThousands(data.users()),
+                      WithThousands(data.items()), data.has_ratings() ? "ratings" : "interactions",
+                      WithThousands(data.samples()), 100 * statistics.density);
+  absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", "",
+                        data.has_ratings() ? "rating" : "(all 1)", "per user", "per item");
+  text += Row(
+      "count",
+      {static_cast<double>(r.count), static_cast<double>(u.count), static_cast<double>(i.count)},
+      0);
   text += Row("mean", {r.mean, u.mean, i.mean}, 4);
   text += Row("std", {r.deviation, u.deviation, i.deviation}, 4);
   text += Row("min", {r.min, u.min, i.min}, 2);

@@ -34,7 +34,4 @@ DatasetStatistics ComputeStatistics(const Dataset& data);
 /// The figures as the notebooks print them, in several lines.
 std::string FormatStatistics(const Dataset& data, const DatasetStatistics& statistics);
 
-/// "1,234,567".
-std::string WithCommas(std::uint64_t number);
-
 }  // namespace cf

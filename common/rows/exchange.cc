@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+
 namespace cf {
 namespace {
 
@@ -52,13 +54,19 @@ void Exchange::Send(Parcel parcel, const Placement::Role& role, const Mailboxes&
   mesh_->Send(rank, std::move(message));
 }
 
-void Exchange::Receive(Message message) {
-  const Mailboxes& mailboxes = message.kind == FrameKind::kPush ? to_servers_ : to_workers_;
+void Exchange::Receive(int from, Message message) {
+  const bool push = message.kind == FrameKind::kPush;
+  const Mailboxes& mailboxes = push ? to_servers_ : to_workers_;
+  const Placement::Role& senders = push ? placement_.workers() : placement_.servers();
   absl::StatusOr<Parcel> parcel =
       ParseParcel(message.control, std::move(message.payload), layouts_);
   if (!parcel.ok()) return Close(parcel.status());
   if (parcel->to_seat >= mailboxes.size() || mailboxes[parcel->to_seat] == nullptr) {
     return Close(absl::DataLossError("a parcel for a seat that is not here"));
+  }
+  if (parcel->from_seat >= senders.size() || senders.seat(parcel->from_seat).rank != from) {
+    return Close(absl::DataLossError(
+        absl::StrCat("rank ", from, " sent a parcel of a seat that it does not have")));
   }
   Mailbox& mailbox = *mailboxes[parcel->to_seat];
   mailbox.Deliver(*std::move(parcel));

@@ -42,9 +42,9 @@ class Exchange {
   Mailbox& PushesTo(std::uint32_t server_seat) { return *to_servers_[server_seat]; }
   Mailbox& RowsTo(std::uint32_t worker_seat) { return *to_workers_[worker_seat]; }
 
-  /// Takes a kPush or kRows message from the mesh. An error (a peer that breaks the protocol)
-  /// closes the exchange.
-  void Receive(Message message);
+  /// Takes a kPush or kRows message of rank `from` from the mesh. An error (a peer that breaks the
+  /// protocol, or speaks for another's seat) closes the exchange.
+  void Receive(int from, Message message);
 
   /// Wakes every waiting seat with `why`. Requires: !why.ok().
   void Close(const absl::Status& why);

@@ -39,6 +39,28 @@ std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32
   return {table("users", users), table("items", items)};
 }
 
+Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max) {
+  const MatrixFactorization& model = job.model().matrix_factorization();
+  Objective objective;
+  switch (model.link()) {
+    case MatrixFactorization::SIGMOID:
+      objective.link = Objective::Link::kSigmoid;
+      break;
+    case MatrixFactorization::SCALED_SIGMOID:
+      objective.link = Objective::Link::kScaledSigmoid;
+      break;
+    default:
+      objective.link = Objective::Link::kIdentity;
+  }
+  objective.loss = model.loss() == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy
+                                                            : Objective::Loss::kSquared;
+  objective.mean = model.mean() ? static_cast<float>(mean) : 0.0F;
+  objective.rating_min = rating_min;
+  objective.rating_range = rating_max - rating_min;
+  objective.inverse_batch = 1.0F / static_cast<float>(job.train().batch_size());
+  return objective;
+}
+
 std::vector<RowLayout> LayoutsOf(const std::vector<TableSpec>& tables) {
   std::vector<RowLayout> layouts;
   for (const TableSpec& table : tables) layouts.emplace_back(table.shape);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "common/config/job.pb.h"
+#include "common/kernels/objective.h"
 #include "common/rows/layout.h"
 
 namespace cf {
@@ -20,6 +21,10 @@ struct TableSpec {
 /// The tables of the job's model, by TableId. Requires: a validated job with its defaults filled
 /// in.
 std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items);
+
+/// What the job's model makes of a raw sum, given the mean, smallest and largest training rating.
+/// Requires: as TablesOf.
+Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max);
 
 std::vector<RowLayout> LayoutsOf(const std::vector<TableSpec>& tables);
 

@@ -115,13 +115,6 @@ TEST_F(ConsoleTest, NamesALogItCannotOpen) {
   EXPECT_EQ(console.status().message(), folder_ + "/none/log.txt: No such file or directory");
 }
 
-TEST(WithThousands, SeparatesGroupsOfThree) {
-  EXPECT_EQ(WithThousands(0), "0");
-  EXPECT_EQ(WithThousands(999), "999");
-  EXPECT_EQ(WithThousands(9724), "9,724");
-  EXPECT_EQ(WithThousands(20000263), "20,000,263");
-}
-
 TEST(InShort, KeepsThreeDigits) {
   EXPECT_EQ(InShort(0), "0");
   EXPECT_EQ(InShort(512), "512");

@@ -36,13 +36,6 @@ TEST(Describe, TakesOneValueAndZerosOfBothSigns) {
   EXPECT_EQ(zeros.deviation, 0);
 }
 
-TEST(WithCommas, GroupsByThree) {
-  EXPECT_EQ(WithCommas(0), "0");
-  EXPECT_EQ(WithCommas(999), "999");
-  EXPECT_EQ(WithCommas(1000), "1,000");
-  EXPECT_EQ(WithCommas(20'000'263), "20,000,263");
-}
-
 TEST(ComputeStatistics, HasTheNotebooksFiguresOfLatestSmall) {
   const std::optional<std::string> real = RealData("ml-latest-small");
   CF_SKIP_WITHOUT(real, "ml-latest-small");

@@ -74,7 +74,7 @@ TEST(Exchange, DeliversWhatTheMeshBrings) {
   const Placement placement = TwoThreadsAndAnotherRank();
   Exchange exchange(placement, 0, kLayouts, nullptr);
   exchange.SendPush(exchange.MakeParcel(Header(0, 1, 9)));
-  exchange.Receive(MessageOf(FrameKind::kPush, Header(2, 1, 9)));
+  exchange.Receive(1, MessageOf(FrameKind::kPush, Header(2, 1, 9)));
   std::vector<Parcel> arrived;
   ASSERT_TRUE(exchange.PushesTo(1).Await(9, arrived).ok());
   ASSERT_EQ(arrived.size(), 2U);
@@ -85,7 +85,7 @@ TEST(Exchange, DeliversWhatTheMeshBrings) {
 void ExpectRefused(Message message, const std::string& why) {
   const Placement placement = TwoThreadsAndAnotherRank();
   Exchange exchange(placement, 0, kLayouts, nullptr);
-  exchange.Receive(std::move(message));
+  exchange.Receive(1, std::move(message));
   std::vector<Parcel> arrived;
   for (Mailbox* mailbox : {&exchange.PushesTo(0), &exchange.RowsTo(1)}) {
     const absl::Status status = mailbox->Await(0, arrived);
@@ -97,6 +97,11 @@ void ExpectRefused(Message message, const std::string& why) {
 TEST(Exchange, RefusesAParcelForASeatElsewhere) {
   ExpectRefused(MessageOf(FrameKind::kPush, Header(0, 2, 0)), "a seat that is not here");
   ExpectRefused(MessageOf(FrameKind::kRows, Header(0, 3, 0)), "a seat that is not here");
+}
+
+TEST(Exchange, RefusesAParcelOfASeatThatTheSenderDoesNotHave) {
+  ExpectRefused(MessageOf(FrameKind::kPush, Header(1, 0, 0)), "a seat that it does not have");
+  ExpectRefused(MessageOf(FrameKind::kRows, Header(9, 0, 0)), "a seat that it does not have");
 }
 
 TEST(Exchange, RefusesAParcelWhoseLengthsDoNotFit) {
