@@ -14,17 +14,21 @@ Mailbox::Mailbox(std::uint32_t seats, std::uint32_t absent)
 }
 
 void Mailbox::Deliver(Parcel parcel) {
-  const std::lock_guard lock(mutex_);
-  const std::uint32_t from = parcel.from_seat;
-  if (from >= slots_.size() || from == absent_ || full_[from]) {
-    if (closed_.ok())
-      closed_ = absl::DataLossError(absl::StrCat("an unexpected parcel from seat ", from));
-    arrived_.notify_one();
-    return;
+  bool complete = true;
+  {
+    const std::lock_guard lock(mutex_);
+    const std::uint32_t from = parcel.from_seat;
+    if (from >= slots_.size() || from == absent_ || full_[from]) {
+      if (closed_.ok())
+        closed_ = absl::DataLossError(absl::StrCat("an unexpected parcel from seat ", from));
+    } else {
+      slots_[from] = std::move(parcel);
+      full_[from] = true;
+      complete = ++count_ == expected_;
+    }
   }
-  slots_[from] = std::move(parcel);
-  full_[from] = true;
-  if (++count_ == expected_) arrived_.notify_one();
+  // Without the lock, which the thread that wakes would run into.
+  if (complete) arrived_.notify_one();
 }
 
 absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
