@@ -1,0 +1,73 @@
+// Goal: an export of a trained model is enough to serve from. Method: a NumPy program that reads
+// nothing else repeats 1,000 predictions and the lists of 100 users, for both kinds of link.
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/cluster.h"
+
+namespace cf {
+namespace {
+
+std::string PythonWithNumPy() {
+  for (const std::string python : {"/usr/bin/python3", "python3"}) {
+    if (std::system((python + " -c 'import numpy' 2>/dev/null").c_str()) == 0) return python;
+  }
+  return "";
+}
+
+// Raw ids of the first column of an export's list that is not the row.
+std::string RawId(const std::string& line) {
+  const std::size_t begin = line.find(',') + 1;
+  return line.substr(begin, line.find(',', begin) - begin);
+}
+
+class ExportedModelTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
+  const std::string python = PythonWithNumPy();
+  ASSERT_NE(python, "")
+      << "python3-numpy is among the packages that launch/install-dependencies installs";
+  const Cluster cluster;
+  cluster.Train({.launcher = Launcher::kAlone,
+                 .config = GetParam(),
+                 .run = "run",
+                 .set = {"train.epochs=3"}});
+  const std::string best = cluster.SnapshotPath("run", "best");
+  const std::string folder = cluster.Path("export");
+  ASSERT_EQ(
+      RunProgram("cfsnapshot", {"export", best, "--format", "npy", "--out", folder}).exit_code, 0);
+  ASSERT_EQ(RunProgram("cfsnapshot", {"recommend", best, "--all-users", "--top", "10", "--out",
+                                      cluster.Path("lists.csv")})
+                .exit_code,
+            0);
+
+  // Every 7th user with every 11th item, and so on: spread over frequent and rare ones.
+  const std::vector<std::string> users = LinesOf(folder + "/users.csv");
+  const std::vector<std::string> items = LinesOf(folder + "/items.csv");
+  std::ofstream pairs(cluster.Path("pairs.csv"));
+  pairs << "user,item\n";
+  for (std::size_t k = 0; k < 1000; ++k) {
+    pairs << RawId(users[1 + 7 * k % (users.size() - 1)]) << ','
+          << RawId(items[1 + 11 * k % (items.size() - 1)]) << '\n';
+  }
+  pairs.close();
+  ASSERT_EQ(RunProgram("cfsnapshot", {"predict", best, "--pairs", cluster.Path("pairs.csv"),
+                                      "--out", cluster.Path("predicted.csv")})
+                .exit_code,
+            0);
+
+  Process check({python, CF_SOURCE_DIR "/tests/cluster/check_export.py", folder,
+                 cluster.Path("predicted.csv"), cluster.Path("lists.csv")},
+                {{"PYTHONDONTWRITEBYTECODE", "1"}});
+  const Process::Result result = check.Wait(std::chrono::seconds(60));
+  EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
+}
+
+INSTANTIATE_TEST_SUITE_P(Links, ExportedModelTest,
+                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce"));
+
+}  // namespace
+}  // namespace cf
