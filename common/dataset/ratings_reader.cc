@@ -66,7 +66,8 @@ Vocabulary CodeBook::Merge(const std::vector<CodeBook>& books,
     std::vector<Raw> raw_ids;
     for (std::size_t book = 0; book < books.size(); ++book) {
       for_each(books[book], [&](const Raw& raw, std::uint32_t code) {
-        const auto [place, added] = known.try_emplace(raw, static_cast<std::uint32_t>(known.size()));
+        const auto [place, added] =
+            known.try_emplace(raw, static_cast<std::uint32_t>(known.size()));
         if (added) raw_ids.push_back(raw);
         (*codes)[book][code] = place->second;
       });
@@ -93,8 +94,9 @@ void BadLines::Join(const BadLines& others) {
   count += others.count;
 }
 
-/// An open file and how its lines are read. It is read rather than mapped: a page of a mapping counts
-/// as memory until it is given back, and a file cut short meanwhile would be a signal, not an error.
+/// An open file and how its lines are read. It is read rather than mapped: a page of a mapping
+/// counts as memory until it is given back, and a file cut short meanwhile would be a signal, not
+/// an error.
 class RatingsReader::Source {
  public:
   Source() = default;
@@ -118,9 +120,9 @@ class RatingsReader::Source {
     if (!read.ok()) return read;
     const std::size_t mark = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
     const std::size_t end = std::min(text.find('\n'), text.size());
-    absl::StatusOr<LineFormat> format = DetectLineFormat(
-        WithoutCarriageReturn(std::string_view(text).substr(mark, end - mark)), options.format,
-        options.columns, options.encoding);
+    absl::StatusOr<LineFormat> format =
+        DetectLineFormat(WithoutCarriageReturn(std::string_view(text).substr(mark, end - mark)),
+                         options.format, options.columns, options.encoding);
     if (!format.ok()) return At(1, format.status().message());
     format_ = *std::move(format);
     begin_ = format_.header ? std::min<std::uint64_t>(end + 1, size_) : mark;
@@ -137,8 +139,8 @@ class RatingsReader::Source {
     text->resize(before + bytes);
     std::size_t got = 0;
     while (got < bytes) {
-      const ssize_t more = ::pread(file_, text->data() + before + got, bytes - got,
-                                   static_cast<off_t>(place + got));
+      const ssize_t more =
+          ::pread(file_, text->data() + before + got, bytes - got, static_cast<off_t>(place + got));
       if (more < 0 && errno == EINTR) continue;
       if (more < 0) return ErrnoError(errno, path_);
       if (more == 0) break;
@@ -194,9 +196,9 @@ class RatingsReader::Source {
 /// What a chunk of the file held.
 struct RatingsReader::Chunk {
   SampleBlock block;
-  unsigned thread = 0;      ///< Whose code books the block's codes are from.
+  unsigned thread = 0;  ///< Whose code books the block's codes are from.
   std::uint64_t lines = 0;
-  absl::Status failed;      ///< Of reading, not of a line.
+  absl::Status failed;  ///< Of reading, not of a line.
   std::uint64_t bad_lines = 0;
   std::uint64_t first_bad_line = 0;  ///< From 0 within the chunk.
   std::string first_bad;             ///< What is wrong with it.

@@ -27,9 +27,10 @@ int main(int argc, char** argv) {
   };
   const absl::StatusOr<cf::Rendezvous> met = cf::MeetOverMpi(options);
   if (!met.ok()) {
-    if (!met.status().message().empty()) {
-      std::fprintf(stderr, "probe: %s\n", std::string(met.status().message()).c_str());
-    }
+    // As cfworker does: mpirun ends the job at the first rank that fails, and a silent one would cut
+    // off the line of the one that speaks.
+    if (met.status().message().empty()) return cf::kExitFinished;
+    std::fprintf(stderr, "probe: %s\n", std::string(met.status().message()).c_str());
     return cf::ExitCodeOf(met.status());
   }
 
