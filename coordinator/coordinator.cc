@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "coordinator/run_view.h"
 
 namespace cf {
 namespace {
@@ -19,6 +20,9 @@ namespace {
 constexpr std::chrono::duration<double> kSegment = std::chrono::milliseconds(200);
 // Steps of the first segment, before a step was measured.
 constexpr std::uint64_t kFirstSegment = 4;
+// How often the status is renewed and a request to stop is looked for: a file server does not feel
+// it.
+constexpr std::chrono::seconds kLookInterval(1);
 // Validation samples of a turn, over all ranks: as much as fits the caches, few enough turns.
 constexpr std::uint64_t kValidationBatch = 16384;
 
@@ -94,6 +98,7 @@ std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
   const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
   const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
   return Verdict{.exit_code = kExitFinished,
+                 .cause = EndCause::kFinished,
                  .text = absl::StrFormat("%s epoch %d: %s %.4f -> %s/%s", best ? "best" : "last",
                                          result.epoch(), NameOf(job.early_stopping().monitor()),
                                          Monitored(job.early_stopping(), result), folder, snapshot),
@@ -129,6 +134,8 @@ void Coordinator::Restore(const Manifest& manifest) {
   stopping_.Restore(StoppingStateOf(manifest));
   if (manifest.has_last_metrics()) last_metrics_ = manifest.last_metrics();
   if (manifest.has_best_metrics()) best_metrics_ = manifest.best_metrics();
+  options_.status.set_snapshot(manifest.name());
+  options_.status.set_snapshot_seconds(manifest.created_seconds());
   best_snapshot_ = manifest.best_snapshot();
   for (const FileEntry& file : manifest.files()) files_[file.partition()].push_back(file);
 }
@@ -156,6 +163,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   if (!taken.ok()) return taken;
   const Verdict verdict{
       .exit_code = kExitContinue,
+      .cause = options_.folder->StopRequested() ? EndCause::kRequest : EndCause::kSignal,
       .text = absl::StrCat("stopped at epoch ", epoch_ + 1, ", step ", step_in_epoch_, " of ",
                            steps_per_epoch_, "; the same command continues"),
       .snapshot = "snapshots/latest"};
@@ -166,15 +174,17 @@ absl::StatusOr<Verdict> Coordinator::Run() {
 absl::Status Coordinator::TrainEpoch() {
   train_seconds_ = 0;
   train_samples_ = 0;
+  Tell(RunStatus::TRAINING);
   while (step_in_epoch_ < steps_per_epoch_) {
     absl::Status trained = TrainSegment(NextBoundary());
     if (!trained.ok()) return trained;
-    if (options_.stop_requested()) {
+    if (StopRequested()) {
       stopped_ = true;
       return absl::OkStatus();
     }
     if (step_in_epoch_ == steps_per_epoch_) break;
     options_.console->Progress(Progress());
+    TellNowAndThen();
     const SnapshotPolicy& policy = options_.job.snapshot();
     const bool by_step = policy.every_steps() > 0 && step() % policy.every_steps() == 0;
     const bool by_time =
@@ -281,6 +291,7 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
 
 absl::Status Coordinator::EndEpoch() {
   EpochProgress progress = Progress();
+  Tell(RunStatus::VALIDATING);
   absl::StatusOr<EpochMetrics> metrics = Measure();
   if (!metrics.ok()) return metrics.status();
   last_metrics_ = *metrics;
@@ -293,7 +304,7 @@ absl::Status Coordinator::EndEpoch() {
       history_.Append(RowOf(*metrics, progress.samples_per_second, train_seconds_));
   if (!appended.ok()) return appended;
 
-  stopped_ = stopped_ || options_.stop_requested();
+  stopped_ = stopped_ || StopRequested();
   if (improved) best_snapshot_.clear();  // The next snapshot is the best.
   if (SnapshotIsDue(improved)) {
     absl::Status taken = TakeSnapshot();
@@ -315,6 +326,7 @@ bool Coordinator::SnapshotIsDue(bool improved) const {
 
 absl::Status Coordinator::TakeSnapshot() {
   if (snapshot_step_ == step()) return absl::OkStatus();
+  Tell(RunStatus::SAVING);
   Command command;
   command.mutable_write()->set_step(step());
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
@@ -333,8 +345,12 @@ absl::Status Coordinator::TakeSnapshot() {
       step_in_epoch_ == 0) {
     best_snapshot_ = name;
   }
-  absl::Status committed = store_.Commit(MakeManifest());
+  const Manifest manifest = MakeManifest();
+  absl::Status committed = store_.Commit(manifest);
   if (!committed.ok()) return Because(committed, "committing a snapshot");
+  options_.status.set_snapshot(name);
+  options_.status.set_snapshot_seconds(manifest.created_seconds());
+  Tell(RunStatus::TRAINING);
   snapshot_step_ = step();
   snapshot_time_ = Clock::now();
   CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
@@ -405,6 +421,44 @@ Manifest Coordinator::MakeManifest() const {
   manifest.set_best_snapshot(best_snapshot_);
   *manifest.mutable_job() = options_.job;
   return manifest;
+}
+
+bool Coordinator::StopRequested() {
+  if (options_.stop_requested()) return true;
+  if (Clock::now() - looked_ < kLookInterval) return false;
+  looked_ = Clock::now();
+  return options_.folder->StopRequested();
+}
+
+void Coordinator::TellNowAndThen() {
+  if (Clock::now() - told_ >= kLookInterval) Tell(RunStatus::TRAINING);
+}
+
+void Coordinator::Tell(RunStatus::Phase phase) {
+  told_ = Clock::now();
+  RunStatus& status = options_.status;
+  const EpochProgress progress = Progress();
+  status.set_phase(phase);
+  status.set_updated_seconds(std::time(nullptr));
+  status.set_epoch(std::min(progress.epoch, progress.epochs));
+  status.set_epochs(progress.epochs);
+  status.set_step(progress.epoch > progress.epochs ? progress.steps : progress.step);
+  status.set_steps_per_epoch(progress.steps);
+  status.set_train_loss(progress.loss);
+  status.set_train_rmse(progress.rmse);
+  if (progress.samples_per_second > 0) {
+    status.set_samples_per_second(progress.samples_per_second);
+    const std::uint64_t steps = options_.job.train().epochs() * steps_per_epoch_;
+    const double samples_left = static_cast<double>(steps - std::min(steps, step())) /
+                                static_cast<double>(steps_per_epoch_) *
+                                static_cast<double>(options_.data->split.training_count());
+    status.set_seconds_left(samples_left / progress.samples_per_second);
+  }
+  status.set_monitor(NameOf(options_.job.early_stopping().monitor()));
+  if (last_metrics_.has_value()) *status.mutable_last_metrics() = *last_metrics_;
+  if (best_metrics_.has_value()) *status.mutable_best_metrics() = *best_metrics_;
+  // Nothing is decided by it: a disk that is full shows with the next snapshot.
+  WriteStatus(*options_.folder, status).IgnoreError();
 }
 
 EpochProgress Coordinator::Progress() const {

@@ -18,6 +18,7 @@
 #include "coordinator/history.h"
 #include "coordinator/member.h"
 #include "coordinator/run_folder.h"
+#include "coordinator/status.pb.h"
 #include "paramserver/optimizer.h"
 
 namespace cf {
@@ -50,7 +51,9 @@ class Coordinator {
     const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
     Console* console = nullptr;
     Execute execute;
-    std::function<bool()> stop_requested;  ///< Whether a snapshot and a clean end were asked for.
+    /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
+    std::function<bool()> stop_requested;
+    RunStatus status = {};  ///< What is known from the start: the hosts, the generation.
   };
 
   static absl::StatusOr<Coordinator> Open(Options options);
@@ -75,6 +78,10 @@ class Coordinator {
   Manifest MakeManifest() const;
   EpochProgress Progress() const;
 
+  bool StopRequested();
+  void Tell(RunStatus::Phase phase);
+  void TellNowAndThen();
+
   absl::StatusOr<std::vector<ObjectiveSums>> ExecuteForSums(const Command& command);
 
   std::uint64_t step() const { return epoch_ * steps_per_epoch_ + step_in_epoch_; }
@@ -97,8 +104,10 @@ class Coordinator {
 
   std::optional<std::uint64_t> snapshot_step_;  // Of the last snapshot of this generation.
   Clock::time_point snapshot_time_ = Clock::now();
-  double seconds_per_step_ = 0;  // As last measured; 0 before.
-  double train_seconds_ = 0;     // Of this epoch, in this process.
+  Clock::time_point told_ = {};
+  Clock::time_point looked_ = {};  // For a request in the run folder.
+  double seconds_per_step_ = 0;    // As last measured; 0 before.
+  double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <ctime>
 #include <memory>
 #include <set>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "coordinator/control_link.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/member.h"
+#include "coordinator/run_view.h"
 
 namespace cf {
 namespace {
@@ -58,6 +60,7 @@ class Generation {
   absl::StatusOr<SetUp> AgreeOnThreads();
   absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);
   void Announce(const SetUp& set_up) const;
+  RunStatus MakeStatus(const SetUp& set_up) const;
   absl::StatusOr<Verdict> Follow();
 
   GenerationOptions options_;
@@ -180,7 +183,8 @@ absl::StatusOr<Reply> Generation::SetUpMember(const SetUp& set_up) {
                     .snapshot = snapshot_.has_value() ? &*snapshot_ : nullptr,
                     .data = &*data_,
                     .placement = &*placement_,
-                    .mesh = mesh_.get()});
+                    .mesh = mesh_.get(),
+                    .memory = options_.memory});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
   exchange_ = &member_->exchange();
@@ -209,6 +213,9 @@ absl::StatusOr<Verdict> Generation::Coordinate() {
                        .servers = job().cluster().servers()});
   if (!placement.ok()) return placement.status();
   Announce(*set_up);
+  RunStatus status = MakeStatus(*set_up);
+  absl::Status told = WriteStatus(*options_.folder, status);
+  if (!told.ok()) return told;
   absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
   if (!ready.ok()) return ready.status();
 
@@ -220,7 +227,8 @@ absl::StatusOr<Verdict> Generation::Coordinate() {
        .snapshot = snapshot_.has_value() ? &*snapshot_ : nullptr,
        .console = options_.console,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
-       .stop_requested = options_.stop_requested});
+       .stop_requested = options_.stop_requested,
+       .status = std::move(status)});
   if (!coordinator.ok()) return coordinator.status();
   return coordinator->Run();
 }
@@ -315,6 +323,22 @@ void Generation::Announce(const SetUp& set_up) const {
       data.statistics.min, data.statistics.max, data.statistics.mean));
 }
 
+RunStatus Generation::MakeStatus(const SetUp& set_up) const {
+  RunStatus status;
+  status.set_generation(options_.note.generation());
+  status.set_phase(RunStatus::STARTING);
+  status.set_started_seconds(std::time(nullptr));
+  status.set_updated_seconds(status.started_seconds());
+  status.set_epochs(job().train().epochs());
+  for (const std::string& host : options_.hosts) status.add_hosts(host);
+  status.set_servers(job().cluster().servers());
+  for (const std::uint32_t threads : set_up.threads()) {
+    status.set_threads(status.threads() + threads);
+  }
+  if (options_.batch.has_value()) *status.mutable_batch() = *options_.batch;
+  return status;
+}
+
 absl::StatusOr<Verdict> Generation::Follow() {
   Envelope join;
   join.mutable_join()->set_threads(ThreadsWanted());
@@ -325,7 +349,9 @@ absl::StatusOr<Verdict> Generation::Follow() {
     if (!envelope->has_command()) return absl::DataLossError("the coordinator sent no command");
     if (envelope->command().has_finish()) {
       const auto code = static_cast<absl::StatusCode>(envelope->command().finish().code());
-      if (code == absl::StatusCode::kOk) return Verdict{.exit_code = kExitFinished};
+      if (code == absl::StatusCode::kOk) {
+        return Verdict{.exit_code = kExitFinished, .cause = EndCause::kFinished};
+      }
       return absl::Status(code, "");
     }
     const std::uint64_t sequence = envelope->command().sequence();

@@ -12,6 +12,7 @@
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/run_folder.h"
+#include "coordinator/status.pb.h"
 
 namespace cf {
 
@@ -23,10 +24,12 @@ struct GenerationOptions {
   std::vector<Endpoint> endpoints;   ///< By rank; not used in a job of one rank.
   std::optional<Listener> listener;  ///< At this rank's endpoint.
   JobKey key = {};
-  std::uint32_t cores = 1;  ///< That this rank has to itself.
+  std::uint32_t cores = 1;   ///< That this rank has to itself.
+  std::uint64_t memory = 0;  ///< Bytes that it may use; 0: unknown.
 
   // Of rank 0 only.
-  const RunFolder* folder = nullptr;  ///< Claimed.
+  const RunFolder* folder = nullptr;   ///< Claimed.
+  std::optional<BatchJob> batch = {};  ///< That the ranks run in.
   Console* console = nullptr;
   std::function<bool()> stop_requested;
 };

@@ -79,17 +79,18 @@ std::string ToText(const std::vector<HistoryRow>& rows) {
   return text;
 }
 
-}  // namespace
+// A crash, or a writer at work, can leave half a line without its end, and nothing else: Append
+// writes lines whole.
+std::string WholeLines(const std::string& text) {
+  return text.substr(0, text.rfind('\n') + 1);
+}
 
-absl::StatusOr<History> History::Open(const std::string& path) {
-  History history(path);
-  absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
-
-  // A crash can leave half a line, without its end, and nothing else: Append writes lines whole.
-  const std::string whole = text.ok() ? text->substr(0, text->rfind('\n') + 1) : "";
-  std::vector<std::string> lines = absl::StrSplit(whole, '\n');
+// `text`: whole lines. `path` stands in errors.
+absl::StatusOr<std::vector<HistoryRow>> ParseRows(const std::string& path,
+                                                  const std::string& text) {
+  std::vector<std::string> lines = absl::StrSplit(text, '\n');
   lines.pop_back();  // What follows the last line's end.
+  std::vector<HistoryRow> rows;
   for (std::size_t k = 0; k < lines.size(); ++k) {
     const auto refuse = [&](const std::string& expected) {
       return absl::InvalidArgumentError(absl::StrCat(path, ":", k + 1, ": expected ", expected));
@@ -99,16 +100,35 @@ absl::StatusOr<History> History::Open(const std::string& path) {
       continue;
     }
     const std::optional<HistoryRow> row = FromLine(lines[k]);
-    const std::uint32_t last = history.rows_.empty() ? 0 : history.rows_.back().epoch;
+    const std::uint32_t last = rows.empty() ? 0 : rows.back().epoch;
     if (!row.has_value()) return refuse(absl::StrCat(kColumns, " numbers"));
     if (row->epoch <= last) return refuse(absl::StrCat("an epoch after ", last));
-    history.rows_.push_back(*row);
+    rows.push_back(*row);
   }
-  if (!text.ok() || lines.empty() || whole.size() != text->size()) {
+  return rows;
+}
+
+}  // namespace
+
+absl::StatusOr<History> History::Open(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
+  const std::string whole = WholeLines(text.value_or(""));
+  absl::StatusOr<std::vector<HistoryRow>> rows = ParseRows(path, whole);
+  if (!rows.ok()) return rows.status();
+  History history(path);
+  history.rows_ = *std::move(rows);
+  if (!text.ok() || whole.empty() || whole.size() != text->size()) {
     const absl::Status written = WriteFileAtomically(path, ToText(history.rows_));
     if (!written.ok()) return written;
   }
   return history;
+}
+
+absl::StatusOr<std::vector<HistoryRow>> History::Read(const std::string& path) {
+  const absl::StatusOr<std::string> text = ReadFile(path);
+  if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
+  return ParseRows(path, WholeLines(text.value_or("")));
 }
 
 absl::Status History::CutBackTo(std::uint32_t epoch) {

@@ -41,6 +41,10 @@ class History {
   /// (PATH:LINE: ...); the file is then untouched.
   static absl::StatusOr<History> Open(const std::string& path);
 
+  /// The rows of a file that somebody else may be writing; none where there is no file.
+  /// InvalidArgument as above.
+  static absl::StatusOr<std::vector<HistoryRow>> Read(const std::string& path);
+
   /// Forgets the epochs after `epoch`: those that a run resumed from that epoch will train again.
   absl::Status CutBackTo(std::uint32_t epoch);
 

@@ -79,16 +79,31 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
 }
 
 absl::Status Member::CheckMemory(const std::vector<TableSpec>& tables) const {
-  std::size_t bytes = 0;
+  std::size_t rows = 0;
   const Placement::Role& servers = options_.placement->servers();
   for (const std::uint32_t seat : servers.OnRank(options_.rank)) {
-    bytes += Shard::RowsBytes(tables, options_.placement->partitioning(), servers.range(seat));
+    rows += Shard::RowsBytes(tables, options_.placement->partitioning(), servers.range(seat));
   }
   const std::uint64_t limit = options_.job.cluster().memory_mib();
-  if (limit == 0 || bytes >> 20 < limit) return absl::OkStatus();
+  if (limit > 0 && rows >> 20 >= limit) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rank ", options_.rank, " would hold ", (rows >> 20) + 1,
+        " MiB of rows where cluster.memory_mib is ", limit, ": start more ranks, or raise it"));
+  }
+  // The rank's share of the samples, as they would be if all partitions had the same number.
+  const Placement::Role& workers = options_.placement->workers();
+  std::uint64_t partitions = 0;
+  for (const std::uint32_t seat : workers.OnRank(options_.rank)) {
+    partitions += workers.range(seat).size();
+  }
+  const std::uint64_t samples = options_.data->split.training_count() *
+                                PartitionSamples::kBytesPerTrainingSample * partitions /
+                                options_.job.train().partitions();
+  if (options_.memory == 0 || rows + samples < options_.memory) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
-      "rank ", options_.rank, " would hold ", (bytes >> 20) + 1,
-      " MiB of rows where cluster.memory_mib is ", limit, ": start more ranks, or raise it"));
+      "rank ", options_.rank, " needs ", (rows >> 20) + 1, " MiB for its rows and ",
+      (samples >> 20) + 1, " MiB for its samples, and may use ", options_.memory >> 20,
+      " MiB: start ranks on more hosts, ask for more memory, or choose smaller vectors"));
 }
 
 absl::Status Member::OpenSeats() {

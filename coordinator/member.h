@@ -48,10 +48,13 @@ class Member {
     const TrainingData* data = nullptr;  ///< Borrowed, as are the others.
     const Placement* placement = nullptr;
     Mesh* mesh = nullptr;  ///< Null in a job of one rank.
+    /// Bytes that this rank may use, by the machine, a container or the batch system; 0: unknown.
+    std::uint64_t memory = 0;
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine
-  /// lacks; more memory than cluster.memory_mib; errors of Shard::Load.
+  /// lacks; rows of more than cluster.memory_mib, or rows and samples of more than `memory`; errors
+  /// of Shard::Load.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
   /// Train, Validate, Penalty or Write. An error of one thread ends the others' waiting.

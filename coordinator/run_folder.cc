@@ -76,6 +76,26 @@ std::string Describe(const Fields& claim) {
                       field("since"));
 }
 
+constexpr std::pair<EndCause, const char*> kCauses[] = {{EndCause::kFinished, "finished"},
+                                                        {EndCause::kSignal, "signal"},
+                                                        {EndCause::kRequest, "request"},
+                                                        {EndCause::kLost, "lost"},
+                                                        {EndCause::kFailed, "failed"}};
+
+std::string NameOf(EndCause cause) {
+  for (const auto& [known, name] : kCauses) {
+    if (known == cause) return name;
+  }
+  return "failed";
+}
+
+EndCause CauseOf(const std::string& name) {
+  for (const auto& [cause, known] : kCauses) {
+    if (name == known) return cause;
+  }
+  return EndCause::kFailed;  // Nobody restarts what is not understood.
+}
+
 absl::Status WriteAll(int file, const std::string& contents, const std::string& path) {
   const ssize_t written = ::pwrite(file, contents.data(), contents.size(), 0);
   if (written < 0) return ErrnoError(errno, path);
@@ -202,12 +222,17 @@ absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
     break;
   }
   if (absl::Status synced = SyncPath(generations_path()); !synced.ok()) return synced;
-  if (::unlink(verdict_path().c_str()) != 0 && errno != ENOENT) {
-    return ErrnoError(errno, verdict_path());
-  }
   lock_ = std::exchange(lock, -1);
   std::move(close).Cancel();
   return generation;
+}
+
+absl::Status RunFolder::Begin() const {
+  Check(lock_ >= 0, "only the claimed generation begins");
+  for (const std::string& path : {verdict_path(), status_path(), stop_path()}) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
+  }
+  return absl::OkStatus();
 }
 
 const std::string& RunFolder::nonce() const {
@@ -230,6 +255,7 @@ absl::Status RunFolder::CheckVisible(const std::string& path, const std::string&
 absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
   return WriteFileAtomically(
       verdict_path(), PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
+                          PrintLine("cause", NameOf(verdict.cause)) +
                           PrintLine("text", verdict.text) +
                           PrintLine("snapshot", verdict.snapshot));
 }
@@ -243,8 +269,27 @@ absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
     return absl::DataLossError(absl::StrCat(verdict_path(), ": no exit_code"));
   }
   return Verdict{.exit_code = static_cast<ExitCode>(code),
+                 .cause = CauseOf(fields["cause"]),
                  .text = fields["text"],
                  .snapshot = fields["snapshot"]};
+}
+
+absl::Status RunFolder::RequestStop() const {
+  return WriteFileAtomically(stop_path(), PrintLine("host", HostName()) +
+                                              PrintLine("pid", absl::StrCat(::getpid())) +
+                                              PrintLine("since", NowInWords()));
+}
+
+bool RunFolder::StopRequested() const {
+  // On NFS the absence of a file is remembered for up to a minute, unless its folder was opened
+  // anew and found changed.
+  const int folder = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) ::close(folder);
+  return ::access(stop_path().c_str(), F_OK) == 0;
+}
+
+absl::StatusOr<std::uint64_t> RunFolder::LastGeneration() const {
+  return HighestGeneration(generations_path());
 }
 
 absl::StatusOr<std::string> RunFolder::Holder() const {

@@ -10,9 +10,19 @@
 
 namespace cf {
 
+/// Why a job ended: what the exit code alone does not tell those who might start it again.
+enum class EndCause {
+  kFinished,  ///< There is nothing left to do.
+  kSignal,    ///< A signal asked for a snapshot and a clean end.
+  kRequest,   ///< `cfrun stop` did.
+  kLost,      ///< A rank or a host was lost; the job itself is sound.
+  kFailed,    ///< Anything that would happen again.
+};
+
 /// How a job ended, for whoever started it: mpirun's own exit code does not tell in every setting.
 struct Verdict {
   ExitCode exit_code = kExitFailed;
+  EndCause cause = EndCause::kFailed;
   std::string text = {};      ///< One line for people, "best epoch 7: val_rmse 0.8401".
   std::string snapshot = {};  ///< Where the result is, relative to the run folder; may be empty.
 
@@ -40,12 +50,15 @@ class RunFolder {
   RunFolder& operator=(RunFolder&& other) noexcept;
   ~RunFolder();
 
-  /// Takes the run for this process and starts its next generation, whose number is returned; the
-  /// first is 1. The claim holds as long as the object, or until the process ends in any way. The
-  /// verdict of the life before is removed. FailedPrecondition names the host, the process and the
-  /// time of a job that is alive here.
+  /// Takes the run for this process and makes its next generation, whose number is returned; the
+  /// first is 1. The claim holds as long as the object, or until the process ends in any way.
+  /// FailedPrecondition names the host, the process and the time of a job that is alive here.
   /// Requires: not claimed yet.
   absl::StatusOr<std::uint64_t> ClaimGeneration();
+
+  /// The claimed generation goes to work: removes the verdict, the status and the request to stop
+  /// of the life before. Until then a job that is refused leaves no trace in them.
+  absl::Status Begin() const;
 
   /// Names this claim; other ranks prove with it that they see the same folder.
   /// Requires: claimed.
@@ -61,6 +74,15 @@ class RunFolder {
   /// The last verdict. NotFound where the job has not ended, or was killed.
   absl::StatusOr<Verdict> ReadVerdict() const;
 
+  /// Asks the job that is alive here for a snapshot and a clean end.
+  absl::Status RequestStop() const;
+
+  /// Whether somebody has, since Begin.
+  bool StopRequested() const;
+
+  /// The number of the last generation; 0 before the first.
+  absl::StatusOr<std::uint64_t> LastGeneration() const;
+
   /// Who holds the claim now, in words ("process 4711 on host a since 2026-11-21 22:00:00 UTC");
   /// empty where nobody does.
   absl::StatusOr<std::string> Holder() const;
@@ -70,6 +92,7 @@ class RunFolder {
   std::string history_path() const { return path_ + "/history.csv"; }
   std::string log_path() const { return path_ + "/log.txt"; }
   std::string verdict_path() const { return path_ + "/verdict"; }
+  std::string status_path() const { return path_ + "/status"; }
   std::string snapshots_path() const { return path_ + "/snapshots"; }
   std::string generations_path() const { return path_ + "/generation"; }
 
@@ -77,6 +100,7 @@ class RunFolder {
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
 
   std::string lock_path() const { return path_ + "/lock"; }
+  std::string stop_path() const { return path_ + "/stop"; }
 
   std::string path_;
   int lock_ = -1;  ///< The open file that carries the claim; -1: none.

@@ -164,8 +164,6 @@ absl::StatusOr<Preparation> Prepare(const Flags& flags) {
     }
     preparation.finished = FinishedVerdict(manifest, *job, flags.run);
   }
-  absl::Status written = WriteFileAtomically(folder->job_path(), PrintJob(*job));
-  if (!written.ok()) return written;
   preparation.note.set_run_folder(
       std::filesystem::absolute(flags.run, error).lexically_normal().string());
   preparation.note.set_nonce(folder->nonce());
@@ -195,6 +193,20 @@ absl::StatusOr<std::unique_ptr<Console>> OpenConsole(const Flags& flags, const L
                         .log_path = folder.log_path()});
 }
 
+// From here on what the run's files say is about this life of the job.
+absl::Status Begin(const Preparation& preparation) {
+  absl::Status begun = preparation.folder->Begin();
+  if (!begun.ok()) return begun;
+  return WriteFileAtomically(preparation.folder->job_path(), PrintJob(preparation.note.job()));
+}
+
+// How a job ended that ended with an error: what is lost may be started again.
+Verdict VerdictOf(const absl::Status& error) {
+  return {.exit_code = ExitCodeOf(error),
+          .cause = absl::IsUnavailable(error) ? EndCause::kLost : EndCause::kFailed,
+          .text = std::string(error.message())};
+}
+
 // Plays this process's part; returns how the job ended.
 absl::StatusOr<Verdict> RunRank(const Flags& flags) {
   absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
@@ -214,12 +226,15 @@ absl::StatusOr<Verdict> RunRank(const Flags& flags) {
   GenerationOptions options;
   Check(options.note.ParseFromString(met->note), "a note that was checked parses");
   if (options.note.finished()) {
-    if (!first) return Verdict{.exit_code = kExitFinished};
+    if (!first) return Verdict{.exit_code = kExitFinished, .cause = EndCause::kFinished};
     const Verdict verdict = *preparation->finished;
     std::printf("%s is finished: %s\n", flags.run.c_str(), verdict.text.c_str());
     absl::Status written = preparation->folder->WriteVerdict(verdict);
     if (!written.ok()) return written;
     return verdict;
+  }
+  if (first) {
+    if (absl::Status begun = Begin(*preparation); !begun.ok()) return begun;
   }
   ListenToSignals();
   options.rank = met->place.rank;
@@ -240,10 +255,8 @@ absl::StatusOr<Verdict> RunRank(const Flags& flags) {
     (*console)->Line(absl::StrCat("resuming from ", options.note.snapshot()));
   }
   absl::StatusOr<Verdict> verdict = RunGeneration(std::move(options));
-  const Verdict last = verdict.ok() ? *verdict
-                                    : Verdict{.exit_code = ExitCodeOf(verdict.status()),
-                                              .text = std::string(verdict.status().message())};
-  absl::Status written = preparation->folder->WriteVerdict(last);
+  absl::Status written =
+      preparation->folder->WriteVerdict(verdict.ok() ? *verdict : VerdictOf(verdict.status()));
   if (verdict.ok() && !written.ok()) return written;
   return verdict;
 }

@@ -21,11 +21,13 @@ struct Sample {
 ///
 /// Owner:   Trainer, one for each partition of its seat.
 /// Threads: the seat's compute thread.
-/// Bounds:  24 bytes a training sample, 12 a validation sample.
+/// Bounds:  kBytesPerTrainingSample, and 12 bytes a validation sample.
 /// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
 /// of (seed, epoch, partition).
 class PartitionSamples {
  public:
+  static constexpr std::size_t kBytesPerTrainingSample = 2 * sizeof(Sample);
+
   PartitionSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
                    PartitionId partition);
 

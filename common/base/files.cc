@@ -16,14 +16,29 @@
 namespace cf {
 namespace {
 
-absl::Status WriteAndSync(int file, std::string_view contents, const std::string& path) {
+absl::Status WriteWhole(int file, std::string_view contents, const std::string& path) {
   while (!contents.empty()) {
     const ssize_t written = ::write(file, contents.data(), contents.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return ErrnoError(errno, path);
     contents.remove_prefix(static_cast<std::size_t>(written));
   }
-  return ::fsync(file) == 0 ? absl::OkStatus() : ErrnoError(errno, path);
+  return absl::OkStatus();
+}
+
+// Writes a temporary file beside `path`, syncs it if asked to, and gives it its name.
+absl::Status Replace(const std::string& path, std::string_view contents, bool sync) {
+  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
+  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (file < 0) return ErrnoError(errno, temporary);
+  absl::Status written = WriteWhole(file, contents, temporary);
+  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, temporary);
+  ::close(file);
+  if (written.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
+    written = ErrnoError(errno, path);
+  }
+  if (!written.ok()) ::unlink(temporary.c_str());
+  return written;
 }
 
 std::string FolderOf(const std::string& path) {
@@ -50,19 +65,12 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }
 
 absl::Status WriteFileAtomically(const std::string& path, std::string_view contents) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
-  const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return ErrnoError(errno, temporary);
-  absl::Status written = WriteAndSync(file, contents, temporary);
-  ::close(file);
-  if (written.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
-    written = ErrnoError(errno, path);
-  }
-  if (!written.ok()) {
-    ::unlink(temporary.c_str());
-    return written;
-  }
-  return SyncPath(FolderOf(path));
+  absl::Status written = Replace(path, contents, /*sync=*/true);
+  return written.ok() ? SyncPath(FolderOf(path)) : written;
+}
+
+absl::Status ReplaceFile(const std::string& path, std::string_view contents) {
+  return Replace(path, contents, /*sync=*/false);
 }
 
 absl::Status SyncPath(const std::string& path) {

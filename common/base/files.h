@@ -17,6 +17,10 @@ absl::StatusOr<std::string> ReadFile(const std::string& path);
 /// syncs, renames, syncs the folder.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view contents);
 
+/// Makes `path` hold `contents` for whoever opens it from now on, never half of them; nothing is
+/// synced, so after a crash of the machine it may be any older one, or empty.
+absl::Status ReplaceFile(const std::string& path, std::string_view contents);
+
 /// Flushes a file's, or a folder's, contents to the disk.
 absl::Status SyncPath(const std::string& path);
 

@@ -133,8 +133,9 @@ TEST_F(RunFolderTest, VisibleIsWhatHoldsTheNonce) {
   }
 }
 
-TEST_F(RunFolderTest, VerdictsRoundTripAndEndWithTheNextClaim) {
+TEST_F(RunFolderTest, VerdictsRoundTripAndEndWithTheNextLife) {
   const Verdict verdict = {.exit_code = kExitContinue,
+                           .cause = EndCause::kRequest,
                            .text = "stopped at epoch 3: val_rmse 0.8401",
                            .snapshot = "snapshots/latest"};
   {
@@ -149,9 +150,32 @@ TEST_F(RunFolderTest, VerdictsRoundTripAndEndWithTheNextClaim) {
   ASSERT_TRUE(run.ok()) << run.status();
   EXPECT_EQ(run->ReadVerdict().value(), verdict);
 
-  // A job that is killed must not leave the verdict of the life before.
+  // A job that is refused leaves the verdict; one that is killed must not leave that of the life
+  // before.
   ASSERT_TRUE(run->ClaimGeneration().ok());
+  EXPECT_EQ(run->ReadVerdict().value(), verdict);
+  ASSERT_TRUE(run->Begin().ok());
   EXPECT_EQ(run->ReadVerdict().status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RunFolderTest, ARequestToStopIsForOneLife) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  ASSERT_TRUE(run->Begin().ok());
+  EXPECT_FALSE(run->StopRequested());
+  ASSERT_TRUE(RunFolder::Open(path_)->RequestStop().ok());
+  EXPECT_TRUE(run->StopRequested());
+
+  run = RunFolder::Open(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  ASSERT_TRUE(run->Begin().ok());
+  EXPECT_FALSE(run->StopRequested());
+}
+
+TEST_F(RunFolderTest, AVerdictOfAnUnknownCauseIsNoReasonToRestart) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(WriteFileAtomically(run->verdict_path(), "exit_code: 1\ncause: weather\n").ok());
+  EXPECT_EQ(run->ReadVerdict()->cause, EndCause::kFailed);
 }
 
 TEST_F(RunFolderTest, ADamagedVerdictIsAnError) {
