@@ -37,6 +37,7 @@ enum class Purpose : std::uint8_t {
   kSynth = 5,
   kSplit = 6,
   kFault = 7,
+  kSweep = 8,
 };
 
 /// Random numbers without state: draw `n` is a pure function of (seed, purpose, stream, n), so any
