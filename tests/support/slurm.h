@@ -1,0 +1,77 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "tests/support/process.h"
+
+namespace cf {
+
+/// What Slurm says about a job: `scontrol show job`.
+struct SlurmJobState {
+  std::string state;      ///< PENDING, RUNNING, COMPLETING, COMPLETED, FAILED, CANCELLED, TIMEOUT.
+  std::string reason;     ///< Why it waits or has ended, "None" where there is nothing to say.
+  int restarts = 0;       ///< Times it was requeued.
+  std::string exit_code;  ///< Of the batch script, "0:0": code and signal.
+  std::string nodes;      ///< Where it runs, "n[0-3]"; empty while it waits.
+};
+
+/// A real Slurm on four hosts n0 to n3 of one machine, made by tests/support/slurm_cluster: each
+/// host is a network namespace with its own name, /dev/shm and $TMPDIR; files are shared. The test
+/// itself is on the login node.
+///
+/// Owner:   the test's fixture.
+/// Threads: one.
+/// Bounds:  four CPUs and 4,000 MB a host, 500 MB a CPU where a job does not ask; starts in 0.3 s.
+/// Invariants: no daemon and no process of a job outlives the object, nor the test if it crashes.
+class SlurmCluster {
+ public:
+  /// `settings` are lines for slurm.conf that replace its own, "SlurmdTimeout=4".
+  explicit SlurmCluster(const std::vector<std::string>& settings = {});
+  ~SlurmCluster();
+  SlurmCluster(const SlurmCluster&) = delete;
+  SlurmCluster& operator=(const SlurmCluster&) = delete;
+
+  /// What this machine lacks to run one, in words; empty where it lacks nothing.
+  static std::string Missing();
+
+  /// Runs a command on the login node: sbatch, squeue, or a program of ours, which are on the PATH
+  /// there and in jobs.
+  Process::Result Run(std::vector<std::string> command) const;
+
+  /// Submits a batch job and returns its id. Its output is appended to LogPath(id).
+  std::string Submit(std::vector<std::string> sbatch_arguments) const;
+  std::string LogPath(const std::string& job) const { return folder_ + "/job-" + job + ".log"; }
+  std::string Log(const std::string& job) const;
+
+  SlurmJobState State(const std::string& job) const;
+
+  /// Waits until the job is in `state`; false past the deadline, or when it has ended in another.
+  bool WaitForState(const std::string& job, const std::string& state,
+                    std::chrono::seconds deadline = std::chrono::seconds(30)) const;
+
+  /// Waits until Slurm has put the job back among those that wait for the `restart`th time, and
+  /// spares it the 6 s that it would now wait for its credentials to expire.
+  bool HastenRestart(const std::string& job, int restart) const;
+
+  void CutLink(int node) const { SetLink(node, "down"); }
+  void RestoreLink(int node) const { SetLink(node, "up"); }
+
+  /// The processes of jobs that are alive on any of the hosts.
+  std::vector<pid_t> ProcessesOfJobs() const;
+  bool WaitUntilNoneIsLeft(std::chrono::seconds deadline = std::chrono::seconds(10)) const;
+
+ private:
+  void SetLink(int node, const std::string& state) const;
+  std::vector<pid_t> Processes() const;
+
+  std::string folder_;
+  std::string process_namespace_;  // As /proc names it.
+  std::unique_ptr<Process> hosts_;
+};
+
+}  // namespace cf
