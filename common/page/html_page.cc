@@ -1,0 +1,81 @@
+#include "common/page/html_page.h"
+
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+#include "common/page/escape.h"
+#include "common/page/page_style.h"
+#include "common/page/series_style.h"
+
+namespace cf {
+namespace {
+
+std::string Element(const std::string& name, const std::string& text) {
+  return absl::StrCat("<", name, ">", EscapeMarkup(text), "</", name, ">\n");
+}
+
+}  // namespace
+
+HtmlPage::HtmlPage(const std::string& title) : title_(title) {
+  body_ = Element("h1", title);
+}
+
+void HtmlPage::AddHeading(const std::string& text) {
+  body_ += Element("h2", text);
+}
+
+void HtmlPage::AddText(const std::string& text) {
+  body_ += Element("p", text);
+}
+
+void HtmlPage::AddWarning(const std::string& text) {
+  absl::StrAppend(&body_, "<p class=\"warning\">", EscapeMarkup(text), "</p>\n");
+}
+
+void HtmlPage::AddTable(const HtmlTable& table) {
+  // Focusable, so that the box scrolls by keys too.
+  body_ += "<div class=\"table\" tabindex=\"0\"><table>\n<thead><tr>";
+  for (const HtmlTable::Column& column : table.columns) {
+    absl::StrAppend(&body_, "<th scope=\"col\"", column.right ? " class=\"right\"" : "", ">",
+                    EscapeMarkup(column.name), "</th>");
+  }
+  body_ += "</tr></thead>\n<tbody>\n";
+  for (const HtmlTable::Row& row : table.rows) {
+    Check(row.cells.size() == table.columns.size(), "a row has a cell for each column");
+    body_ += "<tr>";
+    for (std::size_t k = 0; k < row.cells.size(); ++k) {
+      const char* const right = table.columns[k].right ? " class=\"right\"" : "";
+      const std::string text = EscapeMarkup(row.cells[k]);
+      if (k == 0) {
+        absl::StrAppend(&body_, "<th scope=\"row\"", right, ">",
+                        row.style ? SeriesKey(*row.style) : "", text, "</th>");
+      } else {
+        absl::StrAppend(&body_, "<td", right, ">", text, "</td>");
+      }
+    }
+    body_ += "</tr>\n";
+  }
+  body_ += "</tbody></table></div>\n";
+}
+
+void HtmlPage::AddCharts(const std::vector<LineChart>& charts) {
+  body_ += "<div class=\"charts\">\n";
+  for (const LineChart& chart : charts) body_ += FormatLineChart(chart);
+  body_ += "</div>\n";
+}
+
+void HtmlPage::AddDetails(const std::string& summary, const std::string& text) {
+  absl::StrAppend(&body_, "<details><summary>", EscapeMarkup(summary), "</summary><pre>",
+                  EscapeMarkup(text), "</pre></details>\n");
+}
+
+std::string HtmlPage::Format() const {
+  return absl::StrCat(
+      "<!DOCTYPE html>\n"
+      "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n",
+      Element("title", title_), "<style>\n", kPageStyle, "</style>\n</head>\n<body>\n", body_,
+      "</body>\n</html>\n");
+}
+
+}  // namespace cf

@@ -1,0 +1,67 @@
+#include "common/page/html_page.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/page/page_style.h"
+#include "tests/unit/page/well_formed.h"
+
+namespace cf {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+HtmlPage MakePage() {
+  HtmlPage page("Runs <of> \"today\" & more");
+  page.AddWarning("2 data sets: the figures do not compare");
+  page.AddHeading("Table");
+  page.AddText("caf\xe9 \x01");
+  page.AddTable({.columns = {{"run"}, {"val_rmse", true}},
+                 .rows = {{{"first & best", "0.8375"}, 0}, {{"<script>", ""}, {}}}});
+  page.AddCharts({{.title = "One",
+                   .x_label = "epoch",
+                   .y_label = "loss",
+                   .series = {{.name = "first", .points = {{1, 2}, {2, 1}}}}},
+                  {.title = "Two", .x_label = "epoch", .y_label = "loss"}});
+  page.AddDetails("Configuration", "train {\n  epochs: 3\n}\n");
+  return page;
+}
+
+TEST(HtmlPage, IsWellFormedAndHoldsWhatItWasGiven) {
+  const std::string page = MakePage().Format();
+  EXPECT_THAT(ElementsOf(page, "h1"), ElementsAre("Runs <of> \"today\" & more"));
+  EXPECT_EQ(ElementsOf(page, "title").front(), "Runs <of> \"today\" & more");
+  EXPECT_THAT(ElementsOf(page, "h2"), ElementsAre("Table"));
+  EXPECT_THAT(ElementsOf(page, "th"), ElementsAre("run", "val_rmse", "first & best", "<script>"));
+  EXPECT_THAT(ElementsOf(page, "td"), ElementsAre("0.8375", ""));
+  EXPECT_THAT(ElementsOf(page, "figcaption"), ElementsAre("One", "Two"));
+  EXPECT_THAT(ElementsOf(page, "pre"), ElementsAre("train {   epochs: 3 } "));
+  EXPECT_THAT(ElementsOf(page, "p"), ElementsAre("2 data sets: the figures do not compare",
+                                                 "caf\xef\xbf\xbd \xef\xbf\xbd"));
+  EXPECT_THAT(page, HasSubstr("<td class=\"right\">0.8375"));
+}
+
+// A page is opened from a disk or sent by mail, years later: it fetches nothing and runs nothing.
+TEST(HtmlPage, NeedsNothingBesideIt) {
+  const std::string page = MakePage().Format();
+  for (const char* const part : {"<script", "<link", "http", "src=", "@import", "url("}) {
+    EXPECT_THAT(page, Not(HasSubstr(part)));
+  }
+  EXPECT_THAT(page, HasSubstr("prefers-color-scheme: dark"));
+  EXPECT_THAT(page, HasSubstr("width=device-width"));
+}
+
+TEST(HtmlPage, IsTheSameBytesEachTime) {
+  EXPECT_EQ(MakePage().Format(), MakePage().Format());
+}
+
+TEST(HtmlPage, StyleMayStandInXmlAsItIs) {
+  EXPECT_EQ(std::string(kPageStyle).find_first_of("<&"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace cf
