@@ -17,15 +17,6 @@ constexpr double kSecondsBetweenBars = 0.1;
 constexpr double kSecondsBetweenLines = 30;
 constexpr std::size_t kBarCells = 30;  // As many as Keras draws.
 
-/// "0.9s", "75s", "2m05s", "1h02m".
-std::string DurationText(double seconds) {
-  if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
-  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));
-  if (whole < 100) return absl::StrFormat("%ds", whole);
-  if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
-  return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
-}
-
 std::string PlaceText(const EpochProgress& p) {
   return absl::StrFormat("Epoch %d/%d %d/%d", p.epoch, p.epochs, p.step, p.steps);
 }
@@ -61,6 +52,14 @@ std::string InShort(double number) {
   }
   const int decimals = unit == 0 || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
   return absl::StrFormat("%.*f%s", decimals, number, kUnits[unit]);
+}
+
+std::string DurationText(double seconds) {
+  if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
+  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));
+  if (whole < 100) return absl::StrFormat("%ds", whole);
+  if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
+  return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
 }
 
 absl::StatusOr<std::unique_ptr<Console>> Console::Open(const Options& options) {

@@ -2,19 +2,29 @@
 
 #include <utility>
 
+#include <absl/strings/cord.h>
 #include <absl/strings/str_cat.h>
 
 namespace cf {
+namespace {
 
-void ControlLink::Deliver(int from, const Message& message) {
+constexpr char kLostHostUrl[] = "cf/lost_host";
+
+}  // namespace
+
+absl::Status ControlLink::Deliver(int from, const Message& message) {
   Envelope envelope;
   if (!envelope.ParseFromString(message.control)) {
-    return Close(absl::DataLossError(
-        absl::StrCat("rank ", from, " sent a control message that does not parse")));
+    return absl::DataLossError(
+        absl::StrCat("rank ", from, " sent a control message that does not parse"));
+  }
+  if (envelope.reply().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
+    return LostRank(envelope.reply().message(), envelope.reply().lost_host());
   }
   const std::lock_guard lock(mutex_);
   inbox_[static_cast<std::size_t>(from)].push_back(std::move(envelope));
   changed_.notify_all();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Envelope> ControlLink::Await(int from) {
@@ -31,6 +41,16 @@ void ControlLink::Close(const absl::Status& why) {
   const std::lock_guard lock(mutex_);
   if (closed_.ok()) closed_ = why;
   changed_.notify_all();
+}
+
+absl::Status LostRank(const std::string& message, const std::string& lost_host) {
+  absl::Status status = absl::UnavailableError(message);
+  if (!lost_host.empty()) status.SetPayload(kLostHostUrl, absl::Cord(lost_host));
+  return status;
+}
+
+std::string LostHost(const absl::Status& error) {
+  return std::string(error.GetPayload(kLostHostUrl).value_or(absl::Cord()));
 }
 
 void SendControl(Mesh& mesh, int to, const Envelope& envelope) {

@@ -24,8 +24,9 @@ class ControlLink {
  public:
   explicit ControlLink(int ranks) : inbox_(static_cast<std::size_t>(ranks)) {}
 
-  /// A message that does not parse closes the link.
-  void Deliver(int from, const Message& message);
+  /// Takes a message in. An error is one that ends the job: a message that does not parse, or a member
+  /// that has lost a rank and says which, before it leaves and would be missed itself.
+  absl::Status Deliver(int from, const Message& message);
 
   /// The next message of rank `from`; waits for it. The link's error once it is closed and nothing
   /// is left to read.
@@ -40,6 +41,13 @@ class ControlLink {
   std::vector<std::deque<Envelope>> inbox_;  // By rank.  Guarded by mutex_, as is what follows.
   absl::Status closed_;
 };
+
+/// The error of a job that has lost a rank, Unavailable; with the host, where the whole of it, or the
+/// way to it, is lost and not a process alone.
+absl::Status LostRank(const std::string& message, const std::string& lost_host);
+
+/// That host; empty where `error` tells of none.
+std::string LostHost(const absl::Status& error);
 
 /// Sends `envelope` as a control frame.
 void SendControl(Mesh& mesh, int to, const Envelope& envelope);

@@ -29,6 +29,7 @@ Reply ReplyOf(std::uint64_t sequence, absl::StatusOr<Reply> outcome) {
   } else {
     reply.set_code(static_cast<int>(outcome.status().code()));
     reply.set_message(std::string(outcome.status().message()));
+    reply.set_lost_host(LostHost(outcome.status()));
   }
   reply.set_sequence(sequence);
   return reply;
@@ -50,7 +51,8 @@ class Generation {
 
   absl::Status Connect();
   void OnMessage(int from, Message message);
-  void OnGone(int peer, const std::string& how);
+  void OnGone(int peer, const std::string& how, bool host_lost);
+  void Abandon(const absl::Status& why);
 
   std::uint32_t ThreadsWanted() const;
   absl::StatusOr<Reply> SetUpMember(const SetUp& set_up);
@@ -74,6 +76,7 @@ class Generation {
   std::unique_ptr<Member> member_;
   std::atomic<Exchange*> exchange_ = nullptr;  // The member's, for the I/O thread.
   std::atomic<bool> finishing_ = false;
+  std::atomic<bool> silent_ = false;  // Another rank says what was lost.
   std::uint64_t sequence_ = 0;
 };
 
@@ -88,6 +91,7 @@ absl::StatusOr<Verdict> Generation::Run() {
     for (int rank = 1; rank < ranks_; ++rank) SendControl(*mesh_, rank, finish);
   }
   if (mesh_ != nullptr) mesh_->Close();
+  if (silent_ && absl::IsUnavailable(verdict.status())) return absl::UnavailableError("");
   return verdict;
 }
 
@@ -103,11 +107,12 @@ absl::Status Generation::Connect() {
   Mesh::Handlers handlers;
   handlers.on_message = [this](int from, Message message) { OnMessage(from, std::move(message)); };
   handlers.on_lost = [this](int peer, const absl::Status& why) {
-    OnGone(peer, std::string(why.message()));
+    // A process that dies closes its connections; only a host, or the way to it, falls silent.
+    OnGone(peer, std::string(why.message()), absl::IsDeadlineExceeded(why));
   };
   // Members may leave before this one has read its own Finish; the coordinator leaves last.
   handlers.on_left = [this](int peer) {
-    if (coordinates() || peer == 0) OnGone(peer, "it ended");
+    if (coordinates() || peer == 0) OnGone(peer, "it ended", /*host_lost=*/false);
   };
   handlers.on_log = [this](const std::string& line) {
     if (coordinates()) {
@@ -124,7 +129,11 @@ absl::Status Generation::Connect() {
 }
 
 void Generation::OnMessage(int from, Message message) {
-  if (message.kind == FrameKind::kControl) return link_.Deliver(from, message);
+  if (message.kind == FrameKind::kControl) {
+    const absl::Status delivered = link_.Deliver(from, message);
+    if (!delivered.ok() && !finishing_) Abandon(delivered);
+    return;
+  }
   // Rows are asked for only after every member has answered SetUp, so the exchange is there.
   if (Exchange* exchange = exchange_.load(); exchange != nullptr) {
     exchange->Receive(from, std::move(message));
@@ -134,18 +143,20 @@ void Generation::OnMessage(int from, Message message) {
   }
 }
 
-void Generation::OnGone(int peer, const std::string& how) {
-  if (finishing_) return;
-  // Of many ranks that notice, the coordinator says it; where that is the one lost, its next in
-  // rank.
-  const bool speaks = coordinates() || (peer == 0 && options_.rank == 1);
-  const absl::Status why =
-      speaks ? absl::UnavailableError(absl::StrCat("rank ", peer, " on ",
-                                                   options_.hosts[static_cast<std::size_t>(peer)],
-                                                   " was lost: ", how))
-             : absl::UnavailableError("");
+void Generation::Abandon(const absl::Status& why) {
   link_.Close(why);
   if (Exchange* exchange = exchange_.load(); exchange != nullptr) exchange->Close(why);
+}
+
+void Generation::OnGone(int peer, const std::string& how, bool host_lost) {
+  if (finishing_) return;
+  const std::string& host = options_.hosts[static_cast<std::size_t>(peer)];
+  const absl::Status why =
+      LostRank(absl::StrCat("rank ", peer, " on ", host, " was lost: ", how), host_lost ? host : "");
+  // Of many ranks that notice, the coordinator says it; where that is the one lost, its next in
+  // rank.
+  if (!coordinates() && !(peer == 0 && options_.rank == 1)) silent_ = true;
+  Abandon(why);
 }
 
 std::uint32_t Generation::ThreadsWanted() const {
@@ -345,7 +356,13 @@ absl::StatusOr<Verdict> Generation::Follow() {
   SendControl(*mesh_, 0, join);
   for (;;) {
     absl::StatusOr<Envelope> envelope = link_.Await(0);
-    if (!envelope.ok()) return envelope.status();
+    if (!envelope.ok()) {
+      // The coordinator may be about to miss this rank before the one that was lost.
+      Envelope answer;
+      *answer.mutable_reply() = ReplyOf(0, envelope.status());
+      SendControl(*mesh_, 0, answer);
+      return envelope.status();
+    }
     if (!envelope->has_command()) return absl::DataLossError("the coordinator sent no command");
     if (envelope->command().has_finish()) {
       const auto code = static_cast<absl::StatusCode>(envelope->command().finish().code());

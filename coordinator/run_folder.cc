@@ -257,7 +257,8 @@ absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
       verdict_path(), PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
                           PrintLine("cause", NameOf(verdict.cause)) +
                           PrintLine("text", verdict.text) +
-                          PrintLine("snapshot", verdict.snapshot));
+                          PrintLine("snapshot", verdict.snapshot) +
+                          PrintLine("lost_host", verdict.lost_host));
 }
 
 absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
@@ -271,7 +272,8 @@ absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
   return Verdict{.exit_code = static_cast<ExitCode>(code),
                  .cause = CauseOf(fields["cause"]),
                  .text = fields["text"],
-                 .snapshot = fields["snapshot"]};
+                 .snapshot = fields["snapshot"],
+                 .lost_host = fields["lost_host"]};
 }
 
 absl::Status RunFolder::RequestStop() const {

@@ -25,6 +25,7 @@ struct Verdict {
   EndCause cause = EndCause::kFailed;
   std::string text = {};      ///< One line for people, "best epoch 7: val_rmse 0.8401".
   std::string snapshot = {};  ///< Where the result is, relative to the run folder; may be empty.
+  std::string lost_host = {};  ///< With kLost: the host that fell silent, if a whole host did.
 
   bool operator==(const Verdict&) const = default;
 };

@@ -6,7 +6,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <sched.h>
 #include <string>
 #include <unistd.h>
 #include <utility>
@@ -23,10 +22,13 @@
 #include "common/config/config.h"
 #include "common/dataset/dataset.h"
 #include "common/snapshot/snapshot_store.h"
+#include "coordinator/control_link.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/generation.h"
 #include "coordinator/run_folder.h"
+#include "launch/allocation.h"
 #include "launch/rendezvous.h"
+#include "launch/resources.h"
 
 namespace cf {
 namespace {
@@ -40,6 +42,8 @@ struct Flags {
   std::string resume = "auto";
   std::string progress = "auto";
   int width = 80;
+  std::uint32_t cores = 0;
+  std::uint64_t memory_mib = 0;
   bool print_config = false;
 };
 
@@ -55,14 +59,6 @@ void ListenToSignals() {
   action.sa_flags = SA_RESETHAND;  // The second one kills.
   ::sigaction(SIGTERM, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
-}
-
-std::uint32_t CoresForThisRank(const LaunchPlace& place) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (::sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return static_cast<std::uint32_t>(
-      std::max(1, CPU_COUNT(&set) / std::max(1, place.ranks_on_host)));
 }
 
 // A rank's own stdout is a pty even where mpirun's goes to a file, so mpirun's is looked at.
@@ -204,7 +200,8 @@ absl::Status Begin(const Preparation& preparation) {
 Verdict VerdictOf(const absl::Status& error) {
   return {.exit_code = ExitCodeOf(error),
           .cause = absl::IsUnavailable(error) ? EndCause::kLost : EndCause::kFailed,
-          .text = std::string(error.message())};
+          .text = std::string(error.message()),
+          .lost_host = LostHost(error)};
 }
 
 // Plays this process's part; returns how the job ended.
@@ -242,7 +239,10 @@ absl::StatusOr<Verdict> RunRank(const Flags& flags) {
   options.endpoints = met->endpoints;
   options.listener = std::move(met->listener);
   options.key = met->key;
-  options.cores = CoresForThisRank(met->place);
+  const HostResources host = ResourcesOfThisHost();
+  const auto ranks_here = static_cast<std::uint32_t>(met->place.ranks_on_host);
+  options.cores = flags.cores > 0 ? flags.cores : std::max(1U, host.cores / ranks_here);
+  options.memory = flags.memory_mib > 0 ? flags.memory_mib << 20 : host.memory / ranks_here;
   options.stop_requested = [] { return stop_requested.load(); };
   if (!first) return RunGeneration(std::move(options));
 
@@ -250,6 +250,13 @@ absl::StatusOr<Verdict> RunRank(const Flags& flags) {
       OpenConsole(flags, met->place, *preparation->folder);
   if (!console.ok()) return console.status();
   options.console = console->get();
+  const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
+  if (allocation.ok() && allocation->has_value()) {
+    options.batch.emplace();
+    options.batch->set_id((*allocation)->name);
+    options.batch->set_handle((*allocation)->id);
+    options.batch->set_restarts((*allocation)->restarts);
+  }
   options.folder = &*preparation->folder;
   if (!options.note.snapshot().empty()) {
     (*console)->Line(absl::StrCat("resuming from ", options.note.snapshot()));
@@ -282,6 +289,11 @@ int Main(int argc, char** argv) {
       ->check(CLI::IsMember({"auto", "bar", "lines"}));
   app.add_option("--width", flags.width, "Columns of the terminal, for the bar")
       ->capture_default_str();
+  app.add_option("--cores", flags.cores,
+                 "Cores that each rank may use, where they are fewer than it sees");
+  app.add_option(
+      "--memory", flags.memory_mib,
+      "MiB of memory that each rank may use, where it is less than its share of the host's");
   app.add_flag("--print-config", flags.print_config, "Print the whole configuration and end");
   try {
     app.parse(argc, argv);

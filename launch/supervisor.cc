@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
+#include <optional>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -19,6 +20,12 @@ namespace {
 // The signal that asks the ranks for a snapshot and a clean end; mpirun forwards it at once, which
 // it does with no other that ends a job.
 constexpr int kStopSignal = SIGUSR1;
+// How often is looked at what no signal tells.
+constexpr std::chrono::milliseconds kLookInterval(200);
+// What mpirun may take to end once the job has: it tells the ranks, and waits for the last output.
+constexpr std::chrono::seconds kGrace(10);
+
+using Clock = std::chrono::steady_clock;
 
 bool IsIgnored(int signal) {
   struct sigaction action = {};
@@ -35,6 +42,13 @@ sigset_t SignalsToHear() {
     if (!IsIgnored(signal)) ::sigaddset(&signals, signal);
   }
   return signals;
+}
+
+// The next of `signals`, or nothing (-1) if none comes for a while.
+int Next(const sigset_t& signals) {
+  const timespec interval = {.tv_sec = 0,
+                             .tv_nsec = std::chrono::nanoseconds(kLookInterval).count()};
+  return ::sigtimedwait(&signals, nullptr, &interval);
 }
 
 // Turns the forked child into `command`; on failure reports errno through `report` and ends.
@@ -87,9 +101,49 @@ absl::StatusOr<pid_t> Start(const std::vector<std::string>& command, const sigse
   return ErrnoError(error, command[0]);
 }
 
-// Passes one more request to end on to `job`, and says on standard error what that means.
-void AskToEnd(pid_t job, int times) {
-  switch (times) {
+}  // namespace
+
+Supervisor::Supervisor() : signals_(SignalsToHear()) {
+  ::sigprocmask(SIG_BLOCK, &signals_, &inherited_);
+}
+
+absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
+                                       const std::function<bool()>& is_over) {
+  const absl::StatusOr<pid_t> job = Start(command, inherited_);
+  if (!job.ok()) return job.status();
+  std::optional<Clock::time_point> over;
+  for (;;) {
+    int status = 0;
+    const pid_t ended = ::waitpid(*job, &status, WNOHANG);
+    if (ended < 0) return ErrnoError(errno, "waiting for mpirun");
+    if (ended == *job) {
+      const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+      return JobEnd{
+          .exit_code = code, .by_stop_signal = code == 128 + kStopSignal, .killed = requests_ > 1};
+    }
+    if (!over.has_value() && is_over()) over = Clock::now();
+    if (over.has_value() && Clock::now() - *over > kGrace) {
+      ::kill(*job, Clock::now() - *over > 2 * kGrace ? SIGKILL : SIGTERM);
+    }
+    Hear(Next(signals_), *job);
+  }
+}
+
+bool Supervisor::WaitUntil(const std::function<bool()>& holds, std::chrono::seconds limit) {
+  const Clock::time_point deadline = Clock::now() + limit;
+  while (!end_asked() && !holds()) {
+    if (Clock::now() > deadline) return false;
+    Hear(Next(signals_), 0);
+  }
+  return !end_asked();
+}
+
+void Supervisor::Hear(int signal, pid_t job) {
+  if (signal <= 0 || signal == SIGCHLD) return;
+  if (signal == kStopSignal && requests_ > 0) return;
+  ++requests_;
+  if (job == 0) return;
+  switch (requests_) {
     case 1:
       std::fputs("cfrun: asking for a snapshot and a clean end; once more kills the job\n", stderr);
       ::kill(job, kStopSignal);
@@ -100,33 +154,6 @@ void AskToEnd(pid_t job, int times) {
       return;
     default:
       ::kill(job, SIGKILL);
-  }
-}
-
-}  // namespace
-
-absl::StatusOr<JobEnd> Supervise(const std::vector<std::string>& command) {
-  const sigset_t signals = SignalsToHear();
-  sigset_t mask;
-  ::sigprocmask(SIG_BLOCK, &signals, &mask);
-  const absl::StatusOr<pid_t> job = Start(command, mask);
-  if (!job.ok()) return job.status();
-
-  int asked = 0;
-  for (;;) {
-    int status = 0;
-    const pid_t ended = ::waitpid(*job, &status, WNOHANG);
-    if (ended < 0) return ErrnoError(errno, "waiting for mpirun");
-    if (ended == *job) {
-      JobEnd end;
-      end.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-      end.stop_asked = asked > 0;
-      end.by_stop_signal = end.exit_code == 128 + kStopSignal;
-      end.killed = asked > 1;
-      return end;
-    }
-    const int signal = ::sigwaitinfo(&signals, nullptr);
-    if (signal > 0 && signal != SIGCHLD) AskToEnd(*job, ++asked);
   }
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <chrono>
+#include <csignal>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -10,20 +13,46 @@ namespace cf {
 /// How a supervised mpirun ended.
 struct JobEnd {
   int exit_code = 0;            ///< Its own, or 128 plus the signal that it died of.
-  bool stop_asked = false;      ///< A snapshot and a clean end were asked for.
-  bool by_stop_signal = false;  ///< It, or a rank, died of that request: nothing was ready to hear.
-  bool killed = false;          ///< A second signal killed the job.
+  bool by_stop_signal = false;  ///< It, or a rank, died of the request: nothing was ready to hear.
+  bool killed = false;          ///< By the user's second signal.
 };
 
-/// Runs `command` (an mpirun and its arguments, found on the PATH) and waits for it. SIGINT,
+/// Runs mpiruns one after another and stands between them and whoever wants them to end. SIGINT,
 /// SIGTERM, SIGHUP and SIGUSR1 that reach this process ask the job, the first time, for a snapshot
-/// and a clean end (SIGUSR1, which mpirun forwards to the ranks); the second ends mpirun, which
-/// kills the ranks within two seconds; the third kills mpirun outright. What this process was told
-/// to ignore stays ignored. mpirun has a process group of its own, so that Ctrl-C at a terminal
-/// comes from here alone, and ends with this process, however that dies.
+/// and a clean end (SIGUSR1, which mpirun forwards to the ranks). Of what follows, SIGUSR1 is the
+/// same request again; the second of the others ends mpirun, which kills the ranks within two
+/// seconds, and the third kills mpirun outright. What this process was told to ignore stays
+/// ignored.
 ///
-/// NotFound where the command is not installed. To be called from the main thread, before there is
-/// another: it blocks these signals for good.
-absl::StatusOr<JobEnd> Supervise(const std::vector<std::string>& command);
+/// Owner:   the program, one.
+/// Threads: the main thread, before there is another: the constructor blocks these signals for
+/// good. Bounds:  one job at a time. Invariants: mpirun has a process group of its own, so that
+/// Ctrl-C at a terminal comes from here
+///   alone, and ends with this process, however that dies.
+class Supervisor {
+ public:
+  Supervisor();
+  Supervisor(const Supervisor&) = delete;
+  Supervisor& operator=(const Supervisor&) = delete;
+
+  /// Runs `command` (an mpirun and its arguments, found on the PATH) and waits for it. Once
+  /// `is_over` holds, mpirun has some seconds to end by itself and is then ended: it can wait for
+  /// ever for a host that was lost. NotFound where the command is not installed.
+  absl::StatusOr<JobEnd> Run(const std::vector<std::string>& command,
+                             const std::function<bool()>& is_over);
+
+  /// Waits until `holds`, `limit` at most and not once an end was asked for; whether it holds.
+  bool WaitUntil(const std::function<bool()>& holds, std::chrono::seconds limit);
+
+  /// Whether a signal has asked for the end.
+  bool end_asked() const { return requests_ > 0; }
+
+ private:
+  void Hear(int signal, pid_t job);
+
+  sigset_t signals_;    // That are heard.
+  sigset_t inherited_;  // The mask that children get back.
+  int requests_ = 0;
+};
 
 }  // namespace cf

@@ -54,7 +54,10 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
   static int runs = 0;
   JobOptions options = KilledJob("killed" + std::to_string(runs++));
   options.ranks = 2 + static_cast<int>(draw(3));
-  if (scenario.victim == Victim::kMpirunOfCfrun) options.launcher = Launcher::kCfrun;
+  if (scenario.victim == Victim::kMpirunOfCfrun) {
+    options.launcher = Launcher::kCfrun;
+    options.flags = {"--restarts", "0"};
+  }
   const int victim_rank = static_cast<int>(draw(static_cast<std::uint64_t>(options.ranks)));
   // In the first half: the job has enough left to be caught.
   const std::uint64_t step = kSnapshotSteps * (1 + draw(4));

@@ -17,9 +17,9 @@ Message MessageOf(std::uint64_t sequence) {
 
 TEST(ControlLink, KeepsEachRanksMessagesApartAndInOrder) {
   ControlLink link(3);
-  link.Deliver(1, MessageOf(10));
-  link.Deliver(2, MessageOf(20));
-  link.Deliver(1, MessageOf(11));
+  ASSERT_TRUE(link.Deliver(1, MessageOf(10)).ok());
+  ASSERT_TRUE(link.Deliver(2, MessageOf(20)).ok());
+  ASSERT_TRUE(link.Deliver(1, MessageOf(11)).ok());
   EXPECT_EQ(link.Await(2)->reply().sequence(), 20U);
   EXPECT_EQ(link.Await(1)->reply().sequence(), 10U);
   EXPECT_EQ(link.Await(1)->reply().sequence(), 11U);
@@ -28,8 +28,8 @@ TEST(ControlLink, KeepsEachRanksMessagesApartAndInOrder) {
 TEST(ControlLink, WaitsForTheRankThatWasAskedFor) {
   ControlLink link(3);
   const std::jthread sender([&] {
-    link.Deliver(1, MessageOf(10));
-    link.Deliver(2, MessageOf(20));
+    ASSERT_TRUE(link.Deliver(1, MessageOf(10)).ok());
+    ASSERT_TRUE(link.Deliver(2, MessageOf(20)).ok());
   });
   EXPECT_EQ(link.Await(2)->reply().sequence(), 20U);
 }
@@ -37,7 +37,7 @@ TEST(ControlLink, WaitsForTheRankThatWasAskedFor) {
 // The last command of a coordinator that then leaves must still be read.
 TEST(ControlLink, WhatHasArrivedIsReadBeforeTheError) {
   ControlLink link(2);
-  link.Deliver(1, MessageOf(10));
+  ASSERT_TRUE(link.Deliver(1, MessageOf(10)).ok());
   link.Close(absl::UnavailableError("rank 1 was lost"));
   link.Close(absl::InternalError("later"));
   EXPECT_EQ(link.Await(1)->reply().sequence(), 10U);
@@ -54,12 +54,27 @@ TEST(ControlLink, ClosingWakesWhoeverWaits) {
   EXPECT_EQ(result, absl::UnavailableError("rank 1 was lost"));
 }
 
-TEST(ControlLink, AMessageThatDoesNotParseClosesTheLink) {
+TEST(ControlLink, AMessageThatDoesNotParseIsAnError) {
   ControlLink link(3);
   Message message;
   message.control = "\xff\xff";
-  link.Deliver(2, message);
-  EXPECT_EQ(link.Await(1).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(link.Deliver(2, message).code(), absl::StatusCode::kDataLoss);
+}
+
+// Goal: the rank that was lost is named, and not the one that noticed first and left.
+TEST(ControlLink, AMemberThatHasLostARankSaysWhich) {
+  ControlLink link(3);
+  Envelope envelope;
+  envelope.mutable_reply()->set_code(static_cast<int>(absl::StatusCode::kUnavailable));
+  envelope.mutable_reply()->set_message("rank 2 on n2 was lost: it was silent for 5000 ms");
+  envelope.mutable_reply()->set_lost_host("n2");
+  Message message;
+  message.control = envelope.SerializeAsString();
+  const absl::Status delivered = link.Deliver(1, message);
+  EXPECT_EQ(delivered.code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(delivered.message(), "rank 2 on n2 was lost: it was silent for 5000 ms");
+  EXPECT_EQ(LostHost(delivered), "n2");
+  EXPECT_EQ(LostHost(absl::UnavailableError("rank 2 died")), "");
 }
 
 }  // namespace

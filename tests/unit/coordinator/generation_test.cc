@@ -164,7 +164,7 @@ TEST_F(GenerationTest, ARankThatLeavesInMidStepEndsTheOthers) {
     ControlLink link(3);
     Mesh::Handlers handlers;
     handlers.on_message = [&](int from, const Message& message) {
-      if (message.kind == FrameKind::kControl) link.Deliver(from, message);
+      if (message.kind == FrameKind::kControl) link.Deliver(from, message).IgnoreError();
     };
     const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
     Envelope join;
@@ -190,7 +190,9 @@ TEST_F(GenerationTest, AMemberThatCannotSetUpEndsTheJobWithItsReason) {
   const std::jthread failing([&] {
     ControlLink link(3);
     Mesh::Handlers handlers;
-    handlers.on_message = [&](int from, const Message& message) { link.Deliver(from, message); };
+    handlers.on_message = [&](int from, const Message& message) {
+      link.Deliver(from, message).IgnoreError();
+    };
     const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
     Envelope join;
     join.mutable_join()->set_threads(1);

@@ -137,7 +137,8 @@ TEST_F(RunFolderTest, VerdictsRoundTripAndEndWithTheNextLife) {
   const Verdict verdict = {.exit_code = kExitContinue,
                            .cause = EndCause::kRequest,
                            .text = "stopped at epoch 3: val_rmse 0.8401",
-                           .snapshot = "snapshots/latest"};
+                           .snapshot = "snapshots/latest",
+                           .lost_host = "n2"};
   {
     absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
     ASSERT_TRUE(run->ClaimGeneration().ok());

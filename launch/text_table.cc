@@ -1,4 +1,4 @@
-#include "launch/snapshot_table.h"
+#include "launch/text_table.h"
 
 #include <algorithm>
 

@@ -1,0 +1,98 @@
+#include "launch/mpirun_command.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+
+#include "common/base/status.h"
+
+namespace cf {
+namespace {
+
+constexpr int kWidthDefault = 80;
+
+int TerminalWidth() {
+  winsize size = {};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : kWidthDefault;
+}
+
+absl::StatusOr<std::string> FindWorker() {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return ErrnoError(error.value(), "/proc/self/exe");
+  const std::string worker = self.parent_path() / "cfworker";
+  if (::access(worker.c_str(), X_OK) == 0) return worker;
+  return absl::NotFoundError(absl::StrCat(worker, ": cfworker must lie beside cfrun"));
+}
+
+}  // namespace
+
+std::string FindFlag(const std::vector<std::string>& words, const std::string& name) {
+  std::string value;
+  for (std::size_t k = 0; k < words.size(); ++k) {
+    if (words[k] == name && k + 1 < words.size()) value = words[k + 1];
+    if (absl::StartsWith(words[k], name + "=")) value = words[k].substr(name.size() + 1);
+  }
+  return value;
+}
+
+void TellAboutTerminal(std::vector<std::string>& flags) {
+  const std::string given = FindFlag(flags, "--progress");
+  const std::string asked = given.empty() ? "auto" : given;
+  const bool bar = asked == "bar" || (asked == "auto" && ::isatty(STDOUT_FILENO) == 1);
+  if (asked == "auto") {
+    for (std::size_t k = 0; k < flags.size();) {
+      const auto at = flags.begin() + static_cast<std::ptrdiff_t>(k);
+      if (flags[k] == "--progress") {
+        flags.erase(at, at + 2);
+      } else if (flags[k] == "--progress=auto") {
+        flags.erase(at);
+      } else {
+        ++k;
+      }
+    }
+    flags.insert(flags.end(), {"--progress", bar ? "bar" : "lines"});
+  }
+  if (bar && FindFlag(flags, "--width").empty()) {
+    flags.insert(flags.end(), {"--width", absl::StrCat(TerminalWidth())});
+  }
+}
+
+void SetUpOpenMpi() {
+  // More ranks than cores is an ordinary job here: they block while they wait.
+  ::setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0);
+  // With one or two ranks mpirun would pin each with all its threads to one core.
+  ::setenv("OMPI_MCA_hwloc_base_binding_policy", "none", 0);
+  if (::geteuid() == 0) {
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 0);
+    ::setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 0);
+  }
+}
+
+absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
+                                                       const std::vector<std::string>& flags) {
+  const absl::StatusOr<std::string> worker = FindWorker();
+  if (!worker.ok()) return worker.status();
+  std::vector<std::string> program = {*worker};
+  program.insert(program.end(), flags.begin(), flags.end());
+  if (plan.cores > 0) program.insert(program.end(), {"--cores", absl::StrCat(plan.cores)});
+  if (plan.memory_mib > 0) {
+    program.insert(program.end(), {"--memory", absl::StrCat(plan.memory_mib)});
+  }
+  // Quiet is about mpirun's own long texts; what ranks print passes.
+  std::vector<std::string> command = {"mpirun", "--quiet"};
+  for (std::size_t k = 0; k < plan.groups.size(); ++k) {
+    if (k > 0) command.push_back(":");
+    command.insert(command.end(), {"-n", absl::StrCat(plan.groups[k].ranks)});
+    command.insert(command.end(), plan.groups[k].placement.begin(), plan.groups[k].placement.end());
+    command.insert(command.end(), program.begin(), program.end());
+  }
+  return command;
+}
+
+}  // namespace cf

@@ -1,0 +1,335 @@
+#include "launch/start.h"
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <sys/stat.h>
+#include <utility>
+
+#include <absl/status/status.h>
+#include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+#include "common/snapshot/snapshot_store.h"
+#include "coordinator/run_folder.h"
+#include "launch/allocation.h"
+#include "launch/mpirun_command.h"
+#include "launch/requeue.h"
+
+namespace cf {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint32_t kRanksMax = 1
+                                    << 14;  // No job has more partitions, and each rank needs one.
+// What a life before may take to end: as long as a rank that is cut off waits for its peers, or a
+// file server for the lock of a host that died.
+constexpr std::chrono::seconds kFolderLimit(180);
+// What the ranks of a restart may take to meet: mpirun waits for ever for a host that was lost.
+constexpr std::chrono::seconds kMeetingLimit(120);
+
+void Say(const std::string& text) {
+  std::fputs(absl::StrCat("cfrun: ", text, "\n").c_str(), stderr);
+}
+
+absl::StatusOr<std::uint32_t> ParseNumber(const std::string& flag, const std::string& text,
+                                          std::uint32_t least, std::uint32_t most,
+                                          const std::string& what) {
+  std::uint32_t number = 0;
+  if (absl::SimpleAtoi(text, &number) && number >= least && number <= most) return number;
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, " ", text, ": expected ", what, " from ", least, " to ", most));
+}
+
+/// A verdict file's identity: it is replaced, never rewritten, so another one shows.
+using FileIdentity = std::pair<ino_t, std::pair<time_t, long>>;
+
+FileIdentity IdentityOf(const std::string& path) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) != 0) return {};
+  return {info.st_ino, {info.st_mtim.tv_sec, info.st_mtim.tv_nsec}};
+}
+
+/// The run folder as it was before a life of the job, to see what that life has left there.
+class Life {
+ public:
+  explicit Life(const std::string& run)
+      : run_(run), verdict_before_(VerdictIdentity()), generation_before_(Generation()) {}
+
+  /// The verdict, once there is a new one.
+  std::optional<Verdict> NewVerdict() const {
+    if (run_.empty() || VerdictIdentity() == verdict_before_) return std::nullopt;
+    const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+    if (!folder.ok()) return std::nullopt;
+    const absl::StatusOr<Verdict> verdict = folder->ReadVerdict();
+    return verdict.ok() ? std::optional(*verdict) : std::nullopt;
+  }
+
+  /// Whether rank 0 has taken the run.
+  bool HasBegun() const { return Generation() > generation_before_; }
+
+  /// Where the run stands: the newest snapshot, empty before there is one.
+  static std::string Progress(const std::string& run) {
+    const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(run + "/snapshots");
+    const absl::StatusOr<Manifest> latest =
+        store.ok() ? store->Latest() : absl::StatusOr<Manifest>(store.status());
+    return latest.ok() ? latest->name() : "";
+  }
+
+ private:
+  FileIdentity VerdictIdentity() const {
+    return run_.empty() ? FileIdentity{} : IdentityOf(run_ + "/verdict");
+  }
+  std::uint64_t Generation() const {
+    const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+    return folder.ok() ? folder->LastGeneration().value_or(0) : 0;
+  }
+
+  std::string run_;
+  FileIdentity verdict_before_;
+  std::uint64_t generation_before_;
+};
+
+/// One job under `cfrun start`: its lives, until it ends for good.
+class JobRunner {
+ public:
+  JobRunner(const StartOptions& options, Supervisor& supervisor)
+      : options_(options), supervisor_(supervisor), run_(FindFlag(options.worker, "--run")) {}
+
+  absl::StatusOr<ExitCode> Run();
+
+ private:
+  /// What became of one life.
+  struct Outcome {
+    ExitCode code = kExitFailed;
+    bool died = false;       ///< By itself, so that another life may end better.
+    bool resumable = false;  ///< 75, and not because the user wanted it to end here.
+    std::string why = {};    ///< Of a death.
+    std::string lost_host = {};
+  };
+
+  absl::Status Prepare();
+  absl::StatusOr<std::vector<std::string>> Command() const;
+  absl::StatusOr<Outcome> LiveOnce(bool again);
+  Outcome Judge(const JobEnd& end, const Life& life) const;
+  void WaitForFolder();
+  bool MayRestart(const Outcome& death);
+  std::string WhyNoRestart() const;
+  bool KeepsAllocation() const;
+  ExitCode End(const Outcome& outcome) const;
+
+  const StartOptions& options_;
+  Supervisor& supervisor_;
+  const std::string run_;
+  std::vector<std::string> flags_;
+  std::optional<Allocation> allocation_;
+  std::vector<std::string> lost_hosts_;
+
+  std::uint32_t deaths_ = 0;  // Since the last new snapshot.
+  std::string progress_;
+  Clock::time_point progress_time_ = Clock::now();
+};
+
+absl::StatusOr<ExitCode> JobRunner::Run() {
+  if (absl::Status prepared = Prepare(); !prepared.ok()) return prepared;
+  progress_ = Life::Progress(run_);
+  bool again = allocation_.has_value() && allocation_->restarts > 0;
+  for (;;) {
+    const absl::StatusOr<Outcome> outcome = LiveOnce(again);
+    if (!outcome.ok()) return outcome.status();
+    if (!outcome->died) return End(*outcome);
+    if (!MayRestart(*outcome)) return kExitFailed;
+    again = true;
+  }
+}
+
+absl::Status JobRunner::Prepare() {
+  absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
+  if (!allocation.ok()) return allocation.status();
+  allocation_ = *std::move(allocation);
+  Check(options_.ranks > 0 || allocation_.has_value(), "there is a number of ranks");
+  flags_ = options_.worker;
+  if (options_.servers > 0) {
+    flags_.insert(flags_.end(), {"--set", absl::StrCat("cluster.servers=", options_.servers)});
+  }
+  if (FindFlag(flags_, "--threads").empty()) flags_.insert(flags_.end(), {"--threads", "auto"});
+  TellAboutTerminal(flags_);
+  SetUpOpenMpi();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::string>> JobRunner::Command() const {
+  RankPlan plan{.groups = {{options_.ranks, {}}}};
+  if (allocation_.has_value()) {
+    std::vector<std::string> hosts;
+    if (options_.servers > 0 || !lost_hosts_.empty()) {
+      absl::StatusOr<std::vector<std::string>> named = HostsOf(*allocation_);
+      if (!named.ok()) return named.status();
+      hosts = *std::move(named);
+    }
+    absl::StatusOr<RankPlan> planned =
+        PlanRanks(*allocation_, hosts,
+                  {.ranks = options_.ranks, .servers = options_.servers, .without = lost_hosts_});
+    if (!planned.ok()) return planned.status();
+    plan = *std::move(planned);
+  }
+  return MpirunCommand(plan, flags_);
+}
+
+absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
+  if (again) WaitForFolder();
+  if (supervisor_.end_asked()) return Outcome{.code = kExitContinue, .resumable = true};
+  const absl::StatusOr<std::vector<std::string>> command = Command();
+  if (!command.ok()) return command.status();
+  const Life life(run_);
+  const Clock::time_point begin = Clock::now();
+  const absl::StatusOr<JobEnd> end = supervisor_.Run(*command, [&] {
+    return life.NewVerdict().has_value() ||
+           (again && Clock::now() - begin > kMeetingLimit && !life.HasBegun());
+  });
+  if (!end.ok()) return end.status();
+  return Judge(*end, life);
+}
+
+JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life) const {
+  if (end.killed) return {.code = kExitFailed};
+  if (const std::optional<Verdict> verdict = life.NewVerdict(); verdict.has_value()) {
+    return {
+        .code = verdict->exit_code,
+        .died = verdict->cause == EndCause::kLost && !supervisor_.end_asked(),
+        .resumable = verdict->exit_code == kExitContinue && verdict->cause != EndCause::kRequest,
+        .why = verdict->text};
+  }
+  if (end.exit_code == kExitFinished || end.exit_code == kExitUserInput) {
+    return {.code = static_cast<ExitCode>(end.exit_code)};
+  }
+  if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
+  if (supervisor_.end_asked()) {
+    // Either the request came while the ranks were starting, or the batch system ended them along
+    // with this process, before a snapshot was written: the last one is what there is.
+    if (end.by_stop_signal || life.HasBegun()) return {.code = kExitContinue, .resumable = true};
+    return {.code = kExitFailed};
+  }
+  // Without a generation nothing has begun: what stopped it would stop it again.
+  return {.code = kExitFailed,
+          .died = life.HasBegun(),
+          .why = absl::StrCat("mpirun ended with exit code ", end.exit_code)};
+}
+
+void JobRunner::WaitForFolder() {
+  const auto is_free = [this] {
+    const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+    return !folder.ok() || folder->Holder().value_or("").empty();
+  };
+  if (run_.empty() || is_free()) return;
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+  Say(absl::StrCat("waiting for the end of ", folder.ok() ? folder->Holder().value_or("") : "",
+                   ", which has ", run_));
+  supervisor_.WaitUntil(is_free, kFolderLimit);
+}
+
+bool JobRunner::MayRestart(const Outcome& death) {
+  if (std::string progress = Life::Progress(run_); progress != progress_) {
+    progress_ = std::move(progress);
+    progress_time_ = Clock::now();
+    deaths_ = 0;
+  }
+  ++deaths_;
+  if (const std::string reason = WhyNoRestart(); !reason.empty()) {
+    Say(absl::StrCat(death.why, "; ", reason, ": the same command continues"));
+    return false;
+  }
+  std::string how = progress_.empty() ? "starting again" : "starting again from the last snapshot";
+  if (allocation_.has_value() && !death.lost_host.empty()) {
+    lost_hosts_.push_back(death.lost_host);
+    absl::StrAppend(&how, " without ", death.lost_host);
+  }
+  Say(absl::StrCat(death.why, "; ", how, " (", deaths_, " of ", options_.restarts, ")"));
+  return true;
+}
+
+std::string JobRunner::WhyNoRestart() const {
+  if (options_.restarts == 0) return "not started again";
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+  if (folder.ok() && folder->StopRequested()) return "not started again, as it was asked to stop";
+  if (deaths_ > options_.restarts) {
+    return absl::StrCat("giving up after ", options_.restarts, " restarts without a new snapshot");
+  }
+  if (Clock::now() - progress_time_ > std::chrono::minutes(options_.restart_minutes)) {
+    return absl::StrCat("giving up after ", options_.restart_minutes,
+                        " minutes without a new snapshot");
+  }
+  if (allocation_.has_value() && !KeepsAllocation()) {
+    return "not started again here, as Slurm has ended the allocation";
+  }
+  return "";
+}
+
+ExitCode JobRunner::End(const Outcome& outcome) const {
+  if (outcome.resumable && options_.requeue && allocation_.has_value()) {
+    Say(RequeueIfWanted(*allocation_));
+  }
+  return outcome.code;
+}
+
+// A host that is cut off must not go on while Slurm starts the job elsewhere.
+bool JobRunner::KeepsAllocation() const {
+  const absl::StatusOr<BatchState> state = AskSlurm(allocation_->id);
+  return state.ok() && state->state == "RUNNING" && state->restarts == allocation_->restarts;
+}
+
+}  // namespace
+
+absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
+  StartOptions options;
+  for (std::size_t k = 0; k < words.size(); ++k) {
+    const std::string& word = words[k];
+    std::uint32_t* number = nullptr;
+    std::uint32_t least = 0;
+    std::uint32_t most = 1 << 20;
+    std::string what = "a number";
+    if (word == "-n" || word == "-np") {
+      number = &options.ranks;
+      least = 1;
+      most = kRanksMax;
+      what = "a number of processes";
+    } else if (word == "--servers") {
+      number = &options.servers;
+      most = kRanksMax - 1;
+    } else if (word == "--restarts") {
+      number = &options.restarts;
+    } else if (word == "--restart-minutes") {
+      number = &options.restart_minutes;
+    } else if (word == "--requeue") {
+      options.requeue = true;
+      continue;
+    } else {
+      options.worker.push_back(word);
+      continue;
+    }
+    if (k + 1 == words.size()) return absl::InvalidArgumentError(word + " needs a number");
+    const absl::StatusOr<std::uint32_t> parsed = ParseNumber(word, words[++k], least, most, what);
+    if (!parsed.ok()) return parsed.status();
+    *number = *parsed;
+  }
+  if (options.ranks == 0) {
+    const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
+    if (!allocation.ok()) return allocation.status();
+    if (!allocation->has_value()) {
+      return absl::InvalidArgumentError("-n N is missing (try --help)");
+    }
+  }
+  if (options.worker.empty() || absl::StartsWith(options.worker.front(), "-")) {
+    return absl::InvalidArgumentError("CONFIG must come before cfworker's flags (try --help)");
+  }
+  return options;
+}
+
+absl::StatusOr<ExitCode> StartJob(const StartOptions& options, Supervisor& supervisor) {
+  return JobRunner(options, supervisor).Run();
+}
+
+}  // namespace cf

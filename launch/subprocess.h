@@ -1,0 +1,17 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+namespace cf {
+
+/// What `command`, found on the PATH, prints on standard output, once it has ended with exit code
+/// 0. Its standard error is dropped. It starts with no signal blocked. NotFound: it is not
+/// installed; Internal: it ended otherwise; DeadlineExceeded: not within `limit`, and was killed.
+absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command,
+                                     std::chrono::seconds limit = std::chrono::seconds(20));
+
+}  // namespace cf
