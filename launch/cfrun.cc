@@ -21,6 +21,7 @@ constexpr char kUsage[] =
     "       cfrun status RUN...                  how runs stand\n"
     "       cfrun list [FOLDER]                  the runs of a folder\n"
     "       cfrun stop RUN...                    a snapshot and a clean end\n"
+    "       cfrun sweep JOBS.csv CONFIG          one run for each line of a file\n"
     "       cfrun compare RUN...                 a table and a page with the curves of runs\n"
     "\n"
     "start runs on this machine, or on the hosts of the Slurm allocation that it is called in, "
@@ -58,6 +59,7 @@ constexpr std::pair<const char*, Command> kCommands[] = {
     {"status", StatusCommand},
     {"list", ListCommand},
     {"stop", StopCommand},
+    {"sweep", SweepCommand},
     {"compare", CompareCommand},
 };
 

@@ -1,0 +1,217 @@
+#include "launch/sweep_table.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <vector>
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+#include "common/base/check.h"
+#include "common/config/config.h"
+#include "common/snapshot/snapshot.h"
+#include "coordinator/coordinator.h"
+#include "launch/text_table.h"
+
+namespace cf {
+namespace {
+
+/// The figures of an epoch, in the order of the columns.
+struct Figure {
+  const char* name;
+  std::optional<double> (*of)(const EpochMetrics& metrics);
+};
+
+constexpr Figure kFigures[] = {
+    {"train_loss", [](const EpochMetrics& m) { return std::optional(m.train_loss()); }},
+    {"train_rmse", [](const EpochMetrics& m) { return std::optional(m.train_rmse()); }},
+    {"val_loss",
+     [](const EpochMetrics& m) {
+       return m.has_val_loss() ? std::optional(m.val_loss()) : std::nullopt;
+     }},
+    {"val_rmse",
+     [](const EpochMetrics& m) {
+       return m.has_val_rmse() ? std::optional(m.val_rmse()) : std::nullopt;
+     }},
+    {"val_mae",
+     [](const EpochMetrics& m) {
+       return m.has_val_mae() ? std::optional(m.val_mae()) : std::nullopt;
+     }},
+};
+
+const Figure& MonitoredBy(const SweepJob& job) {
+  const std::string name =
+      absl::AsciiStrToLower(EarlyStopping::Monitor_Name(job.job.early_stopping().monitor()));
+  for (const Figure& figure : kFigures) {
+    if (name == figure.name) return figure;
+  }
+  Check(false, "every figure that can be monitored has a column");
+  return kFigures[0];
+}
+
+/// As many digits as give the same bits.
+std::string NumberText(const std::optional<double>& number) {
+  if (!number.has_value()) return "";
+  char text[32];  // The longest double has 24 characters.
+  const std::to_chars_result end = std::to_chars(text, text + sizeof text, *number);
+  return {text, end.ptr};
+}
+
+std::string ShortText(const std::optional<double>& number) {
+  return number.has_value() ? absl::StrFormat("%.4f", *number) : "";
+}
+
+SweepRow Failed(const absl::Status& status) {
+  SweepRow row;
+  row.state = RunState::kFailed;
+  row.text = std::string(status.message());
+  return row;
+}
+
+}  // namespace
+
+absl::StatusOr<SweepRow> LookAtJob(const SweepJob& job, const std::string& run,
+                                   const std::string& data_digest) {
+  const absl::StatusOr<RunView> view = ViewRun(run);
+  if (absl::IsNotFound(view.status())) return SweepRow();
+  if (!view.ok()) return Failed(view.status());
+  SweepRow row;
+  row.state = view->state;
+  if (view->state == RunState::kRunning) row.text = view->holder;
+  if (view->verdict.has_value() && view->state == RunState::kFailed) row.text = view->verdict->text;
+  if (!view->snapshot.has_value()) return row;
+
+  const Manifest& manifest = *view->snapshot;
+  absl::Status same = CheckSameResult(manifest.job(), job.job, run);
+  if (!same.ok()) return same;
+  if (manifest.data().digest() != data_digest) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(run, " was trained with data set ", manifest.data().name(), " of digest ",
+                     manifest.data().digest(), ", not ", data_digest, ": choose another --run"));
+  }
+  if (view->state == RunState::kRunning) return row;
+  const std::optional<Verdict> finished = FinishedVerdict(manifest, job.job, run);
+  if (!finished.has_value()) {
+    // Finished when it was to have fewer epochs.
+    if (row.state == RunState::kFinished) row.state = RunState::kStopped;
+    return row;
+  }
+  row.state = RunState::kFinished;
+  row.text = finished->text;
+  row.snapshot = absl::StrCat(run, "/", finished->snapshot);
+  const bool best = job.job.early_stopping().restore_best() && manifest.has_best_metrics();
+  row.result = best ? manifest.best_metrics() : manifest.last_metrics();
+  return row;
+}
+
+void AddDigest(SweepRow& row) {
+  if (row.state != RunState::kFinished) return;
+  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(row.snapshot);
+  const absl::StatusOr<std::string> digest =
+      snapshot.ok() ? snapshot->Digest() : absl::StatusOr<std::string>(snapshot.status());
+  if (digest.ok()) {
+    row.digest = *digest;
+  } else {
+    row = Failed(digest.status());
+  }
+}
+
+std::string DescribeJob(const Sweep& sweep, const SweepJob& job) {
+  std::string text;
+  for (std::size_t k = 0; k < sweep.labels.size(); ++k) {
+    if (job.values[k].empty()) continue;
+    absl::StrAppend(&text, text.empty() ? "" : " ", sweep.labels[k], "=", job.values[k]);
+  }
+  return text;
+}
+
+std::string DescribeResult(const SweepJob& job, const SweepRow& row) {
+  Check(row.result.has_value(), "a finished job has a result");
+  const Figure& figure = MonitoredBy(job);
+  return absl::StrCat(figure.name, " ", ShortText(figure.of(*row.result)), " at epoch ",
+                      row.result->epoch());
+}
+
+absl::StatusOr<std::size_t> FindBest(const Sweep& sweep, std::span<const SweepRow> rows) {
+  std::optional<std::size_t> best;
+  std::optional<std::size_t> first;
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    if (!rows[k].result.has_value()) continue;
+    const EarlyStopping& stopping = sweep.jobs[k].job.early_stopping();
+    if (!first.has_value()) first = k;
+    const EarlyStopping& judged = sweep.jobs[*first].job.early_stopping();
+    if (stopping.monitor() != judged.monitor() || stopping.mode() != judged.mode()) {
+      return absl::FailedPreconditionError(
+          "the jobs differ in early_stopping.monitor or mode, so none is the best");
+    }
+    const Figure& figure = MonitoredBy(sweep.jobs[k]);
+    const std::optional<double> value = figure.of(*rows[k].result);
+    if (!value.has_value() || std::isnan(*value)) continue;
+    const double least = best.has_value() ? *figure.of(*rows[*best].result) : 0;
+    const bool better = stopping.mode() == EarlyStopping::MAX ? *value > least : *value < least;
+    if (!best.has_value() || better) best = k;
+  }
+  if (!best.has_value()) return absl::NotFoundError("no job is finished");
+  return *best;
+}
+
+std::string SweepCsv(const Sweep& sweep, std::span<const SweepRow> rows) {
+  Check(rows.size() == sweep.jobs.size(), "a row for each job");
+  std::vector<TextTable::Column> columns = {{.name = "job"}};
+  for (const std::string& field : sweep.fields) columns.push_back({.name = field});
+  columns.push_back({.name = "state"});
+  columns.push_back({.name = "epoch"});
+  for (const Figure& figure : kFigures) columns.push_back({.name = figure.name});
+  columns.push_back({.name = "digest"});
+  TextTable table(columns);
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const std::optional<EpochMetrics>& result = rows[k].result;
+    std::vector<std::string> cells = {sweep.jobs[k].name};
+    cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
+    cells.push_back(NameOf(rows[k].state));
+    cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
+    for (const Figure& figure : kFigures) {
+      cells.push_back(result.has_value() ? NumberText(figure.of(*result)) : "");
+    }
+    cells.push_back(rows[k].digest);
+    table.AddRow(cells);
+  }
+  return table.Format(TableFormat::kCsv);
+}
+
+std::string SweepText(const Sweep& sweep, std::span<const SweepRow> rows,
+                      std::optional<std::size_t> best) {
+  Check(rows.size() == sweep.jobs.size(), "a row for each job");
+  std::vector<const Figure*> shown;  // Without a split no job has figures of validation.
+  for (const Figure& figure : kFigures) {
+    if (std::any_of(rows.begin(), rows.end(), [&figure](const SweepRow& row) {
+          return row.result.has_value() && figure.of(*row.result).has_value();
+        })) {
+      shown.push_back(&figure);
+    }
+  }
+  std::vector<TextTable::Column> columns = {{.name = "job", .right = true}};
+  for (const std::string& label : sweep.labels) columns.push_back({.name = label, .right = true});
+  columns.push_back({.name = "state"});
+  columns.push_back({.name = "epoch", .right = true});
+  for (const Figure* figure : shown) columns.push_back({.name = figure->name, .right = true});
+  columns.push_back({.name = ""});
+  TextTable table(columns);
+  for (std::size_t k = 0; k < rows.size(); ++k) {
+    const std::optional<EpochMetrics>& result = rows[k].result;
+    std::vector<std::string> cells = {absl::StrCat(k + 1)};
+    cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
+    cells.push_back(NameOf(rows[k].state));
+    cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
+    for (const Figure* figure : shown) {
+      cells.push_back(result.has_value() ? ShortText(figure->of(*result)) : "");
+    }
+    cells.push_back(best == k ? "best" : "");
+    table.AddRow(cells);
+  }
+  return table.Format(TableFormat::kText);
+}
+
+}  // namespace cf
