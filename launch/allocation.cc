@@ -123,9 +123,15 @@ absl::StatusOr<std::optional<Allocation>> FindAllocation(const Environment& envi
   const std::optional<std::vector<std::uint32_t>> by_node = ParseByNode(cpus);
   if (!by_node.has_value()) return NotAsSlurmWritesIt("SLURM_JOB_CPUS_PER_NODE", cpus);
   found.cpus = *by_node;
-  for (const auto& [name, number] :
-       {std::pair{"SLURM_RESTART_COUNT", &found.restarts}, std::pair{"SLURM_NTASKS", &found.tasks},
-        std::pair{"SLURM_CPUS_PER_TASK", &found.cpus_per_task}}) {
+  // SLURM_NTASKS only tells that tasks were asked for: after a requeue to fewer nodes it is stale.
+  if (environment("SLURM_NTASKS") != nullptr) {
+    const std::string tasks = TextOf(environment, "SLURM_TASKS_PER_NODE");
+    const std::optional<std::vector<std::uint32_t>> each = ParseByNode(tasks);
+    if (!each.has_value()) return NotAsSlurmWritesIt("SLURM_TASKS_PER_NODE", tasks);
+    found.tasks = std::accumulate(each->begin(), each->end(), 0U);
+  }
+  for (const auto& [name, number] : {std::pair{"SLURM_RESTART_COUNT", &found.restarts},
+                                     std::pair{"SLURM_CPUS_PER_TASK", &found.cpus_per_task}}) {
     if (absl::Status read = ReadNumber(environment, name, *number); !read.ok()) return read;
   }
   for (const auto& [name, number] : {std::pair{"SLURM_MEM_PER_NODE", &found.memory_per_node},

@@ -1,0 +1,140 @@
+// Goal: a job that dies by itself under cfrun goes on by itself, to the bits of an undisturbed one,
+// and one that cannot live is given up. Method: real jobs whose ranks or mpirun are killed; a
+// worker that always dies is a shell script, as in cfrun_test.
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/status.h"
+#include "tests/support/cluster.h"
+#include "tests/support/kill_scenario.h"
+
+namespace cf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Restart : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    cluster_ = new Cluster;
+    digest_ = new std::string(KillOracle(*cluster_));
+  }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    delete digest_;
+  }
+
+  // Kills with SIGKILL, after a snapshot, whom `find` finds; the job ends well all the same.
+  static std::string KillAndWait(const std::string& run, pid_t (*find)(const ClusterJob&)) {
+    JobOptions options = KilledJob(run);
+    options.launcher = Launcher::kCfrun;
+    options.ranks = 3;
+    const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+    EXPECT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
+    const pid_t victim = find(*job);
+    EXPECT_GT(victim, 0);
+    if (victim > 0) ::kill(victim, SIGKILL);
+    const Process::Result result = job->Wait();
+    EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+    EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+    EXPECT_EQ(cluster_->Digest(run), *digest_);
+    EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
+              (std::vector<std::string>{"1", "2", "3", "4"}));
+    return result.errors;
+  }
+
+  static Cluster* cluster_;
+  static std::string* digest_;
+};
+
+Cluster* Restart::cluster_ = nullptr;
+std::string* Restart::digest_ = nullptr;
+
+TEST_F(Restart, AfterTheDeathOfAMember) {
+  EXPECT_THAT(KillAndWait("member", [](const ClusterJob& job) { return job.FindRank(1); }),
+              HasSubstr("; starting again from the last snapshot (1 of 3)\n"));
+}
+
+TEST_F(Restart, AfterTheDeathOfTheCoordinator) {
+  EXPECT_THAT(KillAndWait("coordinator", [](const ClusterJob& job) { return job.FindRank(0); }),
+              HasSubstr("; starting again from the last snapshot (1 of 3)\n"));
+}
+
+TEST_F(Restart, AfterTheDeathOfMpirun) {
+  EXPECT_THAT(KillAndWait("mpirun", [](const ClusterJob& job) { return job.FindMpirun(); }),
+              HasSubstr("; starting again from the last snapshot (1 of 3)\n"));
+}
+
+// A folder with cfrun beside a worker that takes the run as `life` says, and then dies.
+class DyingJob : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = ::testing::TempDir() + "dying_" + std::to_string(::getpid());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_ + "/run/generation");
+    std::filesystem::copy(CF_BIN_DIR "/cfrun", folder_ + "/cfrun");
+    std::ofstream(folder_ + "/cfworker") << R"sh(#!/bin/bash
+cd "$(dirname "$0")/run"
+echo life >> lives
+[[ $1 == begins* ]] && touch "generation/$(($(ls generation | wc -l) + 1))"
+[[ $1 == begins_asked ]] && touch stop
+[[ $1 == begins_failed ]] && printf 'exit_code: 1\ncause: failed\n' > part && mv part verdict
+kill -9 $$
+)sh";
+    std::filesystem::permissions(folder_ + "/cfworker", std::filesystem::perms::owner_all);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  std::string Run(std::vector<std::string> words) const {
+    std::filesystem::remove(folder_ + "/run/lives");
+    std::filesystem::remove(folder_ + "/run/stop");
+    words.insert(words.begin(), {folder_ + "/cfrun", "-n", "1"});
+    words.insert(words.end(), {"--run", folder_ + "/run"});
+    const Process::Result result = Process(words).Wait();
+    EXPECT_EQ(result.exit_code, kExitFailed);
+    return result.errors;
+  }
+  std::size_t lives() const { return LinesOf(folder_ + "/run/lives").size(); }
+
+  std::string folder_;
+};
+
+TEST_F(DyingJob, IsGivenUpWithoutProgress) {
+  EXPECT_THAT(Run({"begins", "--restarts", "2"}),
+              AllOf(HasSubstr("; starting again (1 of 2)\n"),
+                    HasSubstr("; giving up after 2 restarts without a new snapshot: the same "
+                              "command continues\n")));
+  EXPECT_EQ(lives(), 3U);
+}
+
+TEST_F(DyingJob, IsGivenUpInTime) {
+  EXPECT_THAT(Run({"begins", "--restart-minutes", "0"}),
+              HasSubstr("; giving up after 0 minutes without a new snapshot"));
+  EXPECT_EQ(lives(), 1U);
+}
+
+TEST_F(DyingJob, IsNotStartedAgainWhereThatIsOfNoUse) {
+  // What has not begun, what was asked to stop, and what would fail again.
+  EXPECT_THAT(Run({"dies_at_once"}), Not(HasSubstr("starting again")));
+  EXPECT_EQ(lives(), 1U);
+  EXPECT_THAT(Run({"begins_asked"}), HasSubstr("not started again, as it was asked to stop"));
+  EXPECT_EQ(lives(), 1U);
+  EXPECT_THAT(Run({"begins_failed"}), Not(HasSubstr("starting again")));
+  EXPECT_EQ(lives(), 1U);
+  EXPECT_THAT(Run({"begins", "--restarts", "0"}), HasSubstr("; not started again"));
+  EXPECT_EQ(lives(), 1U);
+}
+
+}  // namespace
+}  // namespace cf
