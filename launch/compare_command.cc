@@ -146,13 +146,13 @@ std::size_t WidthOf(const std::string& text) {
   return width;
 }
 
-/// The table in the fullest layout that fits a terminal; where none does, a wide one.
+/// The table in the fullest layout that fits a terminal; where none does, in the narrowest.
 std::string FormatTable(const Comparison& comparison) {
-  for (const Layout layout : {Layout::kFull, Layout::kLabels, Layout::kCompact}) {
+  for (const Layout layout : {Layout::kFull, Layout::kLabels}) {
     std::string text = FormatTable(comparison, layout);
     if (WidthOf(text) <= kWidth) return text;
   }
-  return FormatTable(comparison, Layout::kLabels);
+  return FormatTable(comparison, Layout::kCompact);
 }
 
 std::string FormatCsv(const Comparison& comparison) {

@@ -4,12 +4,12 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <numeric>
 #include <set>
 #include <utility>
 
 #include <absl/strings/ascii.h>
+#include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
@@ -171,18 +171,27 @@ class TableBuilder {
     }
   }
 
-  /// Gives every column its label: the last part of a field's path, unless another has that too.
+  /// Gives every column its label: as many of the last parts of its name as no other column ends
+  /// with.
   void Label() {
-    std::map<std::string, int> seen;
-    const auto last_of = [](const std::string& path) { return path.substr(path.rfind('.') + 1); };
-    for (const ComparisonColumn& column : comparison_.columns) ++seen[last_of(column.name)];
     for (ComparisonColumn& column : comparison_.columns) {
-      const std::string last = last_of(column.name);
-      column.label = seen[last] > 1 ? column.name : last;
+      std::size_t dot = column.name.rfind('.');
+      while (dot != std::string::npos && Ending(column.name.substr(dot + 1)) > 1) {
+        dot = dot == 0 ? std::string::npos : column.name.rfind('.', dot - 1);
+      }
+      column.label = dot == std::string::npos ? column.name : column.name.substr(dot + 1);
     }
   }
 
  private:
+  /// How many columns' names are `part`, or end with it.
+  std::ptrdiff_t Ending(const std::string& part) const {
+    return std::count_if(comparison_.columns.begin(), comparison_.columns.end(),
+                         [&part](const ComparisonColumn& column) {
+                           return absl::EndsWith("." + column.name, "." + part);
+                         });
+  }
+
   Comparison& comparison_;
 };
 

@@ -22,7 +22,7 @@ struct ComparedRun {
 
 struct ComparisonColumn {
   std::string name;
-  std::string label = {};  ///< Shorter, and still of no other column.
+  std::string label = {};  ///< Its end, as far as it takes to be no other's.
   bool right = false;      ///< Holds numbers.
   bool larger_is_better = false;
   bool is_field = false;  ///< Of the configuration.

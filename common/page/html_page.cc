@@ -1,6 +1,7 @@
 #include "common/page/html_page.h"
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 
 #include "common/base/check.h"
 #include "common/page/escape.h"
@@ -12,6 +13,11 @@ namespace {
 
 std::string Element(const std::string& name, const std::string& text) {
   return absl::StrCat("<", name, ">", EscapeMarkup(text), "</", name, ">\n");
+}
+
+/// A heading that may be broken behind its dots: paths are longer than what stands below them.
+std::string Breakable(const std::string& heading) {
+  return absl::StrReplaceAll(EscapeMarkup(heading), {{".", ".<wbr/>"}});
 }
 
 }  // namespace
@@ -37,7 +43,7 @@ void HtmlPage::AddTable(const HtmlTable& table) {
   body_ += "<div class=\"table\" tabindex=\"0\"><table>\n<thead><tr>";
   for (const HtmlTable::Column& column : table.columns) {
     absl::StrAppend(&body_, "<th scope=\"col\"", column.right ? " class=\"right\"" : "", ">",
-                    EscapeMarkup(column.name), "</th>");
+                    Breakable(column.name), "</th>");
   }
   body_ += "</tr></thead>\n<tbody>\n";
   for (const HtmlTable::Row& row : table.rows) {

@@ -41,7 +41,7 @@ table {
 }
 th, td { text-align: left; padding: .3rem .7rem; white-space: nowrap; }
 thead th {
-  color: var(--faint); font-weight: 600; vertical-align: bottom;
+  color: var(--faint); font-weight: 600; vertical-align: bottom; white-space: normal;
   border-bottom: 1px solid var(--rule);
 }
 tbody tr + tr > * { border-top: 1px solid var(--grid); }

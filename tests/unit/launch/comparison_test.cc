@@ -99,6 +99,17 @@ TEST(Comparison, ShowsTheFieldsInWhichRunsDiffer) {
   EXPECT_EQ(comparison.columns[comparison.columns.size() - 2].label, "train.epochs");
 }
 
+TEST(Comparison, LabelsAreTheShortestEndsThatDiffer) {
+  const Comparison comparison =
+      Compare({MakeRunView("runs/a", {0.9}, {"optimizer.adam.learning_rate=0.01"}),
+               MakeRunView("runs/b", {0.8}, {"optimizer.sgd.learning_rate=0.5", "train.seed=7"})});
+  std::vector<std::string> labels;
+  for (const ComparisonColumn& column : comparison.columns) {
+    if (column.is_field) labels.push_back(column.label);
+  }
+  EXPECT_THAT(labels, ElementsAre("optimizer", "adam.learning_rate", "sgd.learning_rate", "seed"));
+}
+
 TEST(Comparison, OrdersByAnyColumn) {
   const std::vector<RunView> views = {
       MakeRunView("runs/a", {0.9, 0.8}, {"optimizer.adam.learning_rate=0.01"}),

@@ -45,6 +45,14 @@ TEST(HtmlPage, IsWellFormedAndHoldsWhatItWasGiven) {
   EXPECT_THAT(page, HasSubstr("<td class=\"right\">0.8375"));
 }
 
+// The path of a field is longer than its values: it takes several lines, not a wide column.
+TEST(HtmlPage, HeadingsMayBreakBehindDots) {
+  HtmlPage page("Page");
+  page.AddTable({.columns = {{"run"}, {"train.batch_size"}}, .rows = {}});
+  EXPECT_THAT(page.Format(), HasSubstr("train.<wbr/>batch_size"));
+  EXPECT_THAT(ElementsOf(page.Format(), "th"), ElementsAre("run", "train.batch_size"));
+}
+
 // A page is opened from a disk or sent by mail, years later: it fetches nothing and runs nothing.
 TEST(HtmlPage, NeedsNothingBesideIt) {
   const std::string page = MakePage().Format();
