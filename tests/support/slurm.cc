@@ -17,6 +17,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// PERIODIC_TIMEOUT of slurmctld, and how long before a job is to be submitted: it then trains.
+constexpr std::chrono::seconds kTimeCheckInterval(30);
+constexpr std::chrono::seconds kTimeToStart(4);
+
 bool IsNumber(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
@@ -149,9 +153,20 @@ bool SlurmCluster::HastenRestart(const std::string& job, int restart) const {
     const SlurmJobState now = State(job);
     return now.restarts == restart && now.state != "COMPLETING";
   });
-  // Where it does not wait any more, it has the time that it was to be given.
-  if (waits) Run({"scontrol", "update", "JobId=" + job, "StartTime=now"});
+  // Not at once: credentials of the second in which the last ones were revoked count as revoked
+  // too, and the job would fail. Where it does not wait any more, there is nothing to hasten.
+  if (waits) Run({"scontrol", "update", "JobId=" + job, "StartTime=now+2"});
   return waits;
+}
+
+void SlurmCluster::WaitForTimeCheck() const {
+  Eventually(
+      [this] {
+        const auto since = (std::chrono::steady_clock::now() - start_) % kTimeCheckInterval;
+        return since >= kTimeCheckInterval - kTimeToStart &&
+               since <= kTimeCheckInterval - kTimeToStart + std::chrono::seconds(1);
+      },
+      kTimeCheckInterval + std::chrono::seconds(1));
 }
 
 std::vector<pid_t> SlurmCluster::Processes() const {
@@ -175,6 +190,16 @@ std::vector<pid_t> SlurmCluster::ProcessesOfJobs() const {
 
 bool SlurmCluster::WaitUntilNoneIsLeft(std::chrono::seconds deadline) const {
   return Eventually([this] { return ProcessesOfJobs().empty(); }, deadline);
+}
+
+std::string SlurmCluster::Describe(const std::vector<pid_t>& pids) {
+  std::string text;
+  for (const pid_t pid : pids) {
+    std::string command = ReadFile("/proc/" + std::to_string(pid) + "/cmdline").value_or("");
+    std::replace(command.begin(), command.end(), '\0', ' ');
+    text += std::to_string(pid) + " " + command + "\n";
+  }
+  return text;
 }
 
 void SlurmCluster::SetLink(int node, const std::string& state) const {

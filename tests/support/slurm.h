@@ -26,7 +26,7 @@ struct SlurmJobState {
 ///
 /// Owner:   the test's fixture.
 /// Threads: one.
-/// Bounds:  four CPUs and 4,000 MB a host, 500 MB a CPU where a job does not ask; starts in 0.3 s.
+/// Bounds:  two CPUs and 4,000 MB a host, 500 MB a CPU where a job does not ask; starts in 0.3 s.
 /// Invariants: no daemon and no process of a job outlives the object, nor the test if it crashes.
 class SlurmCluster {
  public:
@@ -55,8 +55,12 @@ class SlurmCluster {
                     std::chrono::seconds deadline = std::chrono::seconds(30)) const;
 
   /// Waits until Slurm has put the job back among those that wait for the `restart`th time, and
-  /// spares it the 6 s that it would now wait for its credentials to expire.
+  /// spares it most of the 6 s that it would now wait for its credentials to expire.
   bool HastenRestart(const std::string& job, int restart) const;
+
+  /// Waits until Slurm is about to look which jobs come to their time limit, and sends the signals
+  /// of `sbatch --signal`, which it does every 30 s: a job submitted now is looked at in 3 to 5 s.
+  void WaitForTimeCheck() const;
 
   void CutLink(int node) const { SetLink(node, "down"); }
   void RestoreLink(int node) const { SetLink(node, "up"); }
@@ -65,10 +69,14 @@ class SlurmCluster {
   std::vector<pid_t> ProcessesOfJobs() const;
   bool WaitUntilNoneIsLeft(std::chrono::seconds deadline = std::chrono::seconds(10)) const;
 
+  /// The command lines of processes, for messages.
+  static std::string Describe(const std::vector<pid_t>& pids);
+
  private:
   void SetLink(int node, const std::string& state) const;
   std::vector<pid_t> Processes() const;
 
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   std::string folder_;
   std::string process_namespace_;  // As /proc names it.
   std::unique_ptr<Process> hosts_;
