@@ -24,8 +24,8 @@ class ControlLink {
  public:
   explicit ControlLink(int ranks) : inbox_(static_cast<std::size_t>(ranks)) {}
 
-  /// Takes a message in. An error is one that ends the job: a message that does not parse, or a member
-  /// that has lost a rank and says which, before it leaves and would be missed itself.
+  /// Takes a message in. An error is one that ends the job: a message that does not parse, or a
+  /// member that has lost a rank and says which, before it leaves and would be missed itself.
   absl::Status Deliver(int from, const Message& message);
 
   /// The next message of rank `from`; waits for it. The link's error once it is closed and nothing
@@ -42,8 +42,8 @@ class ControlLink {
   absl::Status closed_;
 };
 
-/// The error of a job that has lost a rank, Unavailable; with the host, where the whole of it, or the
-/// way to it, is lost and not a process alone.
+/// The error of a job that has lost a rank, Unavailable; with the host, where the whole of it, or
+/// the way to it, is lost and not a process alone.
 absl::Status LostRank(const std::string& message, const std::string& lost_host);
 
 /// That host; empty where `error` tells of none.

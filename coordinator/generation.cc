@@ -59,7 +59,8 @@ class Generation {
   absl::StatusOr<Reply> Execute(const Command& command);
 
   absl::StatusOr<Verdict> Coordinate();
-  absl::StatusOr<SetUp> AgreeOnThreads();
+  absl::StatusOr<std::vector<Join>> AwaitMembers();
+  SetUp AgreeOnThreads(const std::vector<Join>& members) const;
   absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);
   void Announce(const SetUp& set_up) const;
   RunStatus MakeStatus(const SetUp& set_up) const;
@@ -151,8 +152,8 @@ void Generation::Abandon(const absl::Status& why) {
 void Generation::OnGone(int peer, const std::string& how, bool host_lost) {
   if (finishing_) return;
   const std::string& host = options_.hosts[static_cast<std::size_t>(peer)];
-  const absl::Status why =
-      LostRank(absl::StrCat("rank ", peer, " on ", host, " was lost: ", how), host_lost ? host : "");
+  const absl::Status why = LostRank(absl::StrCat("rank ", peer, " on ", host, " was lost: ", how),
+                                    host_lost ? host : "");
   // Of many ranks that notice, the coordinator says it; where that is the one lost, its next in
   // rank.
   if (!coordinates() && !(peer == 0 && options_.rank == 1)) silent_ = true;
@@ -194,8 +195,7 @@ absl::StatusOr<Reply> Generation::SetUpMember(const SetUp& set_up) {
                     .snapshot = snapshot_.has_value() ? &*snapshot_ : nullptr,
                     .data = &*data_,
                     .placement = &*placement_,
-                    .mesh = mesh_.get(),
-                    .memory = options_.memory});
+                    .mesh = mesh_.get()});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
   exchange_ = &member_->exchange();
@@ -213,18 +213,24 @@ absl::StatusOr<Verdict> Generation::Coordinate() {
   absl::StatusOr<TrainingData> data = TrainingData::Open(job());
   if (!data.ok()) return data.status();
   data_ = *std::move(data);
-  absl::StatusOr<SetUp> set_up = AgreeOnThreads();
-  if (!set_up.ok()) return set_up.status();
+  const absl::StatusOr<std::vector<Join>> members = AwaitMembers();
+  if (!members.ok()) return members.status();
+  const SetUp set_up = AgreeOnThreads(*members);
   Command command;
-  *command.mutable_set_up() = *set_up;
+  *command.mutable_set_up() = set_up;
   // Refused before anybody works on it.
   absl::StatusOr<Placement> placement =
       Placement::Make({.partitions = job().train().partitions(),
-                       .threads = {set_up->threads().begin(), set_up->threads().end()},
+                       .threads = {set_up.threads().begin(), set_up.threads().end()},
                        .servers = job().cluster().servers()});
   if (!placement.ok()) return placement.status();
-  Announce(*set_up);
-  RunStatus status = MakeStatus(*set_up);
+  for (int rank = 0; rank < ranks_; ++rank) {
+    absl::Status fits = CheckMemory(job(), *data_, *placement, rank,
+                                    (*members)[static_cast<std::size_t>(rank)].memory());
+    if (!fits.ok()) return fits;
+  }
+  Announce(set_up);
+  RunStatus status = MakeStatus(set_up);
   absl::Status told = WriteStatus(*options_.folder, status);
   if (!told.ok()) return told;
   absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
@@ -244,15 +250,23 @@ absl::StatusOr<Verdict> Generation::Coordinate() {
   return coordinator->Run();
 }
 
-absl::StatusOr<SetUp> Generation::AgreeOnThreads() {
-  std::vector<std::uint32_t> threads = {ThreadsWanted()};
+absl::StatusOr<std::vector<Join>> Generation::AwaitMembers() {
+  std::vector<Join> members(static_cast<std::size_t>(ranks_));
+  members[0].set_threads(ThreadsWanted());
+  members[0].set_memory(options_.memory);
   for (int rank = 1; rank < ranks_; ++rank) {
     absl::StatusOr<Envelope> envelope = link_.Await(rank);
     if (!envelope.ok()) return envelope.status();
     if (!envelope->has_join())
       return absl::DataLossError(absl::StrCat("rank ", rank, " did not join"));
-    threads.push_back(std::max(1U, envelope->join().threads()));
+    members[static_cast<std::size_t>(rank)] = envelope->join();
   }
+  return members;
+}
+
+SetUp Generation::AgreeOnThreads(const std::vector<Join>& members) const {
+  std::vector<std::uint32_t> threads;
+  for (const Join& member : members) threads.push_back(std::max(1U, member.threads()));
   if (job().cluster().threads() == 0) {
     // As many as there are partitions for; a number that the user gave is his own.
     const auto workers =
@@ -353,6 +367,7 @@ RunStatus Generation::MakeStatus(const SetUp& set_up) const {
 absl::StatusOr<Verdict> Generation::Follow() {
   Envelope join;
   join.mutable_join()->set_threads(ThreadsWanted());
+  join.mutable_join()->set_memory(options_.memory);
   SendControl(*mesh_, 0, join);
   for (;;) {
     absl::StatusOr<Envelope> envelope = link_.Await(0);

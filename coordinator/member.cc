@@ -58,6 +58,36 @@ Member::Member(Options options, const KernelSet& kernels)
       chain_(options_.job.train().partitions(), 0) {
 }
 
+absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
+                         int rank, std::uint64_t memory) {
+  const std::vector<TableSpec> tables = TablesOf(job, data.data.users(), data.data.items());
+  std::size_t rows = 0;
+  const Placement::Role& servers = placement.servers();
+  for (const std::uint32_t seat : servers.OnRank(rank)) {
+    rows += Shard::RowsBytes(tables, placement.partitioning(), servers.range(seat));
+  }
+  const std::uint64_t limit = job.cluster().memory_mib();
+  if (limit > 0 && rows >> 20 >= limit) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rank ", rank, " would hold ", (rows >> 20) + 1,
+        " MiB of rows where cluster.memory_mib is ", limit, ": start more ranks, or raise it"));
+  }
+  // The rank's share of the samples, as they would be if all partitions had the same number.
+  const Placement::Role& workers = placement.workers();
+  std::uint64_t partitions = 0;
+  for (const std::uint32_t seat : workers.OnRank(rank)) {
+    partitions += workers.range(seat).size();
+  }
+  const std::uint64_t samples = data.split.training_count() *
+                                PartitionSamples::kBytesPerTrainingSample * partitions /
+                                job.train().partitions();
+  if (memory == 0 || rows + samples < memory) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "rank ", rank, " needs ", (rows >> 20) + 1, " MiB for its rows and ", (samples >> 20) + 1,
+      " MiB for its samples, and may use ", memory >> 20,
+      " MiB: start ranks on more hosts, ask for more memory, or choose smaller vectors"));
+}
+
 absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
   absl::StatusOr<const KernelSet*> kernels = KernelsFor(TargetOf(options.job));
   if (!kernels.ok()) return kernels.status();
@@ -78,41 +108,11 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
   return member;
 }
 
-absl::Status Member::CheckMemory(const std::vector<TableSpec>& tables) const {
-  std::size_t rows = 0;
-  const Placement::Role& servers = options_.placement->servers();
-  for (const std::uint32_t seat : servers.OnRank(options_.rank)) {
-    rows += Shard::RowsBytes(tables, options_.placement->partitioning(), servers.range(seat));
-  }
-  const std::uint64_t limit = options_.job.cluster().memory_mib();
-  if (limit > 0 && rows >> 20 >= limit) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", options_.rank, " would hold ", (rows >> 20) + 1,
-        " MiB of rows where cluster.memory_mib is ", limit, ": start more ranks, or raise it"));
-  }
-  // The rank's share of the samples, as they would be if all partitions had the same number.
-  const Placement::Role& workers = options_.placement->workers();
-  std::uint64_t partitions = 0;
-  for (const std::uint32_t seat : workers.OnRank(options_.rank)) {
-    partitions += workers.range(seat).size();
-  }
-  const std::uint64_t samples = options_.data->split.training_count() *
-                                PartitionSamples::kBytesPerTrainingSample * partitions /
-                                options_.job.train().partitions();
-  if (options_.memory == 0 || rows + samples < options_.memory) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "rank ", options_.rank, " needs ", (rows >> 20) + 1, " MiB for its rows and ",
-      (samples >> 20) + 1, " MiB for its samples, and may use ", options_.memory >> 20,
-      " MiB: start ranks on more hosts, ask for more memory, or choose smaller vectors"));
-}
-
 absl::Status Member::OpenSeats() {
   const TrainingData& data = *options_.data;
   const Placement& placement = *options_.placement;
   const std::vector<TableSpec> tables =
       TablesOf(options_.job, data.data.users(), data.data.items());
-  absl::Status fits = CheckMemory(tables);
-  if (!fits.ok()) return fits;
   exchange_ =
       std::make_unique<Exchange>(placement, options_.rank, LayoutsOf(tables), options_.mesh);
 

@@ -30,6 +30,12 @@ struct TrainingData {
   std::uint64_t steps_per_epoch(const Job& job) const;
 };
 
+/// Whether the rows of `rank` fit cluster.memory_mib, and its rows and samples the bytes that it
+/// may use, by its machine, a container or the batch system (`memory`; 0: unknown).
+/// FailedPrecondition says how much is missing. Meant to be asked before anybody takes memory.
+absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
+                         int rank, std::uint64_t memory);
+
 /// One rank's part of a generation: the shards and trainers of its compute threads, and what they
 /// do at the coordinator's command.
 ///
@@ -48,13 +54,10 @@ class Member {
     const TrainingData* data = nullptr;  ///< Borrowed, as are the others.
     const Placement* placement = nullptr;
     Mesh* mesh = nullptr;  ///< Null in a job of one rank.
-    /// Bytes that this rank may use, by the machine, a container or the batch system; 0: unknown.
-    std::uint64_t memory = 0;
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine
-  /// lacks; rows of more than cluster.memory_mib, or rows and samples of more than `memory`; errors
-  /// of Shard::Load.
+  /// lacks; errors of Shard::Load.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
   /// Train, Validate, Penalty or Write. An error of one thread ends the others' waiting.
@@ -73,7 +76,6 @@ class Member {
 
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
-  absl::Status CheckMemory(const std::vector<TableSpec>& tables) const;
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
   absl::Status Train(const TrainSteps& steps, Reply& reply);
   absl::Status Validate(const cf::Validate& command, Reply& reply);

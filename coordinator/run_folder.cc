@@ -254,11 +254,10 @@ absl::Status RunFolder::CheckVisible(const std::string& path, const std::string&
 
 absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
   return WriteFileAtomically(
-      verdict_path(), PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
-                          PrintLine("cause", NameOf(verdict.cause)) +
-                          PrintLine("text", verdict.text) +
-                          PrintLine("snapshot", verdict.snapshot) +
-                          PrintLine("lost_host", verdict.lost_host));
+      verdict_path(),
+      PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
+          PrintLine("cause", NameOf(verdict.cause)) + PrintLine("text", verdict.text) +
+          PrintLine("snapshot", verdict.snapshot) + PrintLine("lost_host", verdict.lost_host));
 }
 
 absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {

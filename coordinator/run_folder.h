@@ -23,8 +23,8 @@ enum class EndCause {
 struct Verdict {
   ExitCode exit_code = kExitFailed;
   EndCause cause = EndCause::kFailed;
-  std::string text = {};      ///< One line for people, "best epoch 7: val_rmse 0.8401".
-  std::string snapshot = {};  ///< Where the result is, relative to the run folder; may be empty.
+  std::string text = {};       ///< One line for people, "best epoch 7: val_rmse 0.8401".
+  std::string snapshot = {};   ///< Where the result is, relative to the run folder; may be empty.
   std::string lost_host = {};  ///< With kLost: the host that fell silent, if a whole host did.
 
   bool operator==(const Verdict&) const = default;

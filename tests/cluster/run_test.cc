@@ -22,6 +22,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::MatchesRegex;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -200,6 +201,20 @@ TEST_F(Run, MoreThreadsOrRanksThanPartitionsAreRefused) {
   const Process::Result ranks = cluster_->Run(options);
   EXPECT_EQ(ranks.exit_code, kExitUserInput);
   EXPECT_EQ(ranks.errors, "cfworker: 17" + cure);
+}
+
+TEST_F(Run, AModelThatDoesNotFitIsOneLine) {
+  const Process::Result by_host = cluster_->Run({.run = "too_large", .flags = {"--memory", "1"}});
+  EXPECT_EQ(by_host.exit_code, kExitUserInput);
+  EXPECT_EQ(by_host.output, "");
+  EXPECT_THAT(by_host.errors,
+              MatchesRegex("cfworker: rank 0 needs [0-9]+ MiB for its rows and "
+                           "[0-9]+ MiB for its samples, and may use 1 MiB: [^\n]+\n"));
+  const Process::Result by_user =
+      cluster_->Run({.run = "too_large", .set = {"cluster.memory_mib=1"}});
+  EXPECT_EQ(by_user.exit_code, kExitUserInput);
+  EXPECT_THAT(by_user.errors, MatchesRegex("cfworker: rank 0 would hold [0-9]+ MiB of rows where "
+                                           "cluster.memory_mib is 1: [^\n]+\n"));
 }
 
 TEST_F(Run, AMissingDataSetIsOneLine) {
