@@ -18,6 +18,7 @@
 #include "common/config/config.h"
 #include "common/dataset/dataset.h"
 #include "coordinator/run_folder.h"
+#include "launch/allocation.h"
 #include "launch/run_commands.h"
 #include "launch/start.h"
 #include "launch/supervisor.h"
@@ -82,8 +83,11 @@ class SweepRun {
     const absl::StatusOr<SweepSlice> slice =
         FindSweepSlice([](const char* name) { return std::getenv(name); });
     if (!slice.ok()) return slice.status();
+    const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
+    if (!allocation.ok()) return allocation.status();
 
     SweepRun run(flags, *std::move(sweep), *slice, data->digest());
+    run.restarted_ = allocation->has_value() && (*allocation)->restarts > 0;
     // Before anything runs: what was trained with other values is no job of this sweep.
     const absl::StatusOr<std::vector<SweepRow>> rows = run.LookAtAll();
     if (!rows.ok()) return rows.status();
@@ -199,7 +203,9 @@ class SweepRun {
       Say(absl::StrCat(title, " is finished: ", DescribeResult(job, *row)));
       return kExitFinished;
     }
-    if (row->state == RunState::kRunning) {
+    // In a batch job that was started again these may be the last ranks of its life before, for
+    // whose end StartJob waits.
+    if (row->state == RunState::kRunning && !restarted_) {
       Say(absl::StrCat(title, " is running: ", row->text));
       return kExitFailed;
     }
@@ -210,6 +216,12 @@ class SweepRun {
     if (supervisor_ == nullptr) supervisor_ = std::make_unique<Supervisor>();
     const absl::StatusOr<ExitCode> code = StartJob(*options, *supervisor_);
     if (!code.ok() || *code == kExitContinue) return code;
+    if (*code != kExitFinished && !std::filesystem::exists(PathOf(k))) {
+      // Flags, or mpirun itself: what all jobs share. They need not fail one by one.
+      const std::string what =
+          absl::StrCat(NumberOf(k), " did not even make its run folder, nor would the others");
+      return *code == kExitUserInput ? absl::InvalidArgumentError(what) : absl::InternalError(what);
+    }
     row = LookAtJob(job, PathOf(k), data_digest_);
     if (!row.ok()) return row.status();
     if (*code == kExitFinished && row->state == RunState::kFinished) {
@@ -258,7 +270,7 @@ class SweepRun {
   /// Of the tasks of an array each writes what it sees. The lock makes the last to write see all
   /// that the others have done.
   absl::StatusOr<std::vector<SweepRow>> WriteTable() const {
-    const std::string lock_path = flags_.run + "/sweep.lock";
+    const std::string lock_path = flags_.run + "/.sweep.lock";
     const int file = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file < 0) return ErrnoError(errno, lock_path);
     const absl::Cleanup close = [file] { ::close(file); };
@@ -280,6 +292,7 @@ class SweepRun {
   Sweep sweep_;
   SweepSlice slice_;
   std::string data_digest_;
+  bool restarted_ = false;           ///< By the batch system.
   std::vector<std::string> errors_;  ///< By job: why it failed here.
   std::unique_ptr<Supervisor> supervisor_;
 };
@@ -298,4 +311,5 @@ absl::StatusOr<ExitCode> SweepCommand(const std::vector<std::string>& words) {
   if (!run.ok()) return run.status();
   return run->Run();
 }
+
 }  // namespace cf

@@ -182,6 +182,16 @@ TEST_F(SweepTest, WhatIsWrongIsSaidBeforeAnythingRuns) {
                 ": not a data set (no manifest.textproto); cfdata import makes one\n");
 }
 
+TEST_F(SweepTest, AFlagThatNoJobTakesEndsTheSweepAtTheFirst) {
+  const Process::Result result = Process(Command("none", {"--thread", "2"})).Wait();
+  EXPECT_EQ(result.exit_code, kExitUserInput);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("--thread"),
+                    EndsWith("cfrun: job 1 of 3 did not even make its run folder, nor would the "
+                             "others\n")));
+  EXPECT_THAT(result.output, Not(HasSubstr("job 2 of 3")));
+}
+
 TEST_F(SweepTest, RunsOfAnotherConfigurationAreLeftAlone) {
   const Process::Result other = Process(Command("straight", {"--set", "train.seed=7"})).Wait();
   EXPECT_EQ(other.exit_code, kExitUserInput);
