@@ -55,12 +55,8 @@ absl::StatusOr<ExitCode> Start(const std::vector<std::string>& words) {
 using Command = absl::StatusOr<ExitCode> (*)(const std::vector<std::string>& words);
 
 constexpr std::pair<const char*, Command> kCommands[] = {
-    {"start", Start},
-    {"status", StatusCommand},
-    {"list", ListCommand},
-    {"stop", StopCommand},
-    {"sweep", SweepCommand},
-    {"compare", CompareCommand},
+    {"start", Start},      {"status", StatusCommand}, {"list", ListCommand},
+    {"stop", StopCommand}, {"sweep", SweepCommand},   {"compare", CompareCommand},
 };
 
 absl::StatusOr<ExitCode> Run(const std::vector<std::string>& words) {

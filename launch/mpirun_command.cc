@@ -74,6 +74,12 @@ void SetUpOpenMpi() {
   }
 }
 
+void SetUpOpenMpiForRestart() {
+  // The daemons of the mpirun before may hold the nodes' cores and memory for as long as one of
+  // them does not answer; the new ones share them.
+  ::setenv("OMPI_MCA_plm_slurm_args", "--overlap --mem=0", 0);
+}
+
 absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
                                                        const std::vector<std::string>& flags) {
   const absl::StatusOr<std::string> worker = FindWorker();

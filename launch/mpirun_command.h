@@ -21,6 +21,9 @@ void TellAboutTerminal(std::vector<std::string>& flags);
 /// has not set it himself (docs/openmpi.md).
 void SetUpOpenMpi();
 
+/// The same for an mpirun in the Slurm allocation of another that was lost.
+void SetUpOpenMpiForRestart();
+
 /// The mpirun that starts cfworker, which lies beside this program, as `plan` says. NotFound where
 /// it does not.
 absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,

@@ -140,8 +140,13 @@ absl::StatusOr<ExitCode> JobRunner::Run() {
   for (;;) {
     const absl::StatusOr<Outcome> outcome = LiveOnce(again);
     if (!outcome.ok()) return outcome.status();
+    if (outcome->code == kExitUserInput && !lost_hosts_.empty()) {
+      Say("it does not fit the hosts that are left");
+      return End({.code = kExitContinue, .resumable = true});
+    }
     if (!outcome->died) return End(*outcome);
     if (!MayRestart(*outcome)) return kExitFailed;
+    if (allocation_.has_value()) SetUpOpenMpiForRestart();
     again = true;
   }
 }

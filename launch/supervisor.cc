@@ -123,7 +123,7 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
     }
     if (!over.has_value() && is_over()) over = Clock::now();
     if (over.has_value() && Clock::now() - *over > kGrace) {
-      ::kill(*job, Clock::now() - *over > 2 * kGrace ? SIGKILL : SIGTERM);
+      ::kill(*job, Clock::now() - *over > 3 * kGrace / 2 ? SIGKILL : SIGTERM);
     }
     Hear(Next(signals_), *job);
   }
