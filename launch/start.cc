@@ -206,7 +206,8 @@ JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life) const {
         .code = verdict->exit_code,
         .died = verdict->cause == EndCause::kLost && !supervisor_.end_asked(),
         .resumable = verdict->exit_code == kExitContinue && verdict->cause != EndCause::kRequest,
-        .why = verdict->text};
+        .why = verdict->text,
+        .lost_host = verdict->lost_host};
   }
   if (end.exit_code == kExitFinished || end.exit_code == kExitUserInput) {
     return {.code = static_cast<ExitCode>(end.exit_code)};
