@@ -96,7 +96,8 @@ TEST_F(RunCommands, AKilledJobIsInterruptedAndNotRunning) {
   {
     const std::unique_ptr<ClusterJob> job = cluster_.Start(options);
     ASSERT_TRUE(job->WaitForLog("Epoch 1/")) << job->Wait().errors;
-    job->launcher().Signal(SIGKILL);
+    ::kill(job->FindRank(0), SIGKILL);
+    EXPECT_EQ(job->Wait().exit_code, kExitFailed);
     EXPECT_TRUE(job->WaitUntilNoneIsLeft());
   }
   EXPECT_THAT(Status("killed"), HasSubstr("killed: interrupted, "));
