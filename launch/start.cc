@@ -114,7 +114,7 @@ class JobRunner {
   absl::Status Prepare();
   absl::StatusOr<std::vector<std::string>> Command() const;
   absl::StatusOr<Outcome> LiveOnce(bool again);
-  Outcome Judge(const JobEnd& end, const Life& life) const;
+  Outcome Judge(const JobEnd& end, const Life& life, bool again) const;
   void WaitForFolder();
   bool MayRestart(const Outcome& death);
   std::string WhyNoRestart() const;
@@ -196,15 +196,20 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
            (again && Clock::now() - begin > kMeetingLimit && !life.HasBegun());
   });
   if (!end.ok()) return end.status();
-  return Judge(*end, life);
+  return Judge(*end, life, again);
 }
 
-JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life) const {
+JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life, bool again) const {
+  // A request that came while the ranks were starting, or a batch system that ended them along with
+  // this process: there is no new snapshot, and the last one is what the same command goes on from.
+  const Outcome cut_short = {.code = kExitContinue, .resumable = true};
   if (end.killed) return {.code = kExitFailed};
   if (const std::optional<Verdict> verdict = life.NewVerdict(); verdict.has_value()) {
+    const bool lost = verdict->cause == EndCause::kLost;
+    if (lost && supervisor_.end_asked()) return cut_short;
     return {
         .code = verdict->exit_code,
-        .died = verdict->cause == EndCause::kLost && !supervisor_.end_asked(),
+        .died = lost,
         .resumable = verdict->exit_code == kExitContinue && verdict->cause != EndCause::kRequest,
         .why = verdict->text,
         .lost_host = verdict->lost_host};
@@ -214,14 +219,11 @@ JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life) const {
   }
   if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
   if (supervisor_.end_asked()) {
-    // Either the request came while the ranks were starting, or the batch system ended them along
-    // with this process, before a snapshot was written: the last one is what there is.
-    if (end.by_stop_signal || life.HasBegun()) return {.code = kExitContinue, .resumable = true};
-    return {.code = kExitFailed};
+    return end.by_stop_signal || life.HasBegun() ? cut_short : Outcome{.code = kExitFailed};
   }
-  // Without a generation nothing has begun: what stopped it would stop it again.
+  // Where nothing has ever begun, what stopped it would stop it again.
   return {.code = kExitFailed,
-          .died = life.HasBegun(),
+          .died = again || life.HasBegun(),
           .why = absl::StrCat("mpirun ended with exit code ", end.exit_code)};
 }
 
