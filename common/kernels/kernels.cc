@@ -228,6 +228,7 @@ float DotOf(const float* a, const float* b, std::size_t n) {
 
 constexpr KernelSet kKernels = {
     .name = kWidth == kLanes ? "AVX512" : "AVX2",
+    .target = kWidth == kLanes ? KernelTarget::kAvx512 : KernelTarget::kAvx2,
     .dot = DotOf,
     .add_gradient = AddGradient,
     .pair_gradient = PairGradient,

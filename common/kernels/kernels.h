@@ -70,10 +70,13 @@ struct OptimizerStep {
   std::size_t padded_dim = 0;
 };
 
+enum class KernelTarget : std::uint8_t { kBest, kAvx2, kAvx512 };
+
 /// The kernels of one instruction set. Constant; any thread. No function allocates. Pointers need
 /// no alignment (64 bytes is faster); `n` is a multiple of kLanes.
 struct KernelSet {
   const char* name;
+  KernelTarget target;  ///< Never kBest.
 
   /// sum(a[k] * b[k]).
   float (*dot)(const float* a, const float* b, std::size_t n);
@@ -95,8 +98,6 @@ struct KernelSet {
   void (*score_rows)(const float* query, const float* rows, std::size_t stride, std::size_t n_rows,
                      std::size_t n, float* scores);
 };
-
-enum class KernelTarget : std::uint8_t { kBest, kAvx2, kAvx512 };
 
 /// The kernels of `target`. FailedPrecondition if this machine does not have it.
 absl::StatusOr<const KernelSet*> KernelsFor(KernelTarget target);

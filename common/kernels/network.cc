@@ -1,0 +1,191 @@
+#include "common/kernels/network.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "common/base/check.h"
+#include "common/math/random.h"
+
+namespace cf {
+namespace {
+
+constexpr std::size_t kLineFloats = 64 / sizeof(float);
+static_assert(kLineFloats == kLanes);
+
+/// 0 for what is dropped, else 1 / (1 - rate), for the `width` numbers at `level` of one sample.
+/// Number k is made from word k mod 4 of block `first_block` + k / 4.
+void DrawMask(const CounterRandom& random, std::uint64_t first_block, double rate,
+              std::size_t width, float* mask) {
+  const auto threshold = static_cast<std::uint64_t>(rate * 0x1p32);
+  const auto kept = static_cast<float>(1.0 / (1.0 - rate));
+  for (std::size_t k = 0; k < width; k += 4) {
+    const PhiloxBlock block = random.Block(first_block + k / 4);
+    for (std::size_t word = 0; word < 4 && k + word < width; ++word) {
+      mask[k + word] = block[word] < threshold ? 0.0F : kept;
+    }
+  }
+}
+
+}  // namespace
+
+PaddedMatrix::PaddedMatrix(std::size_t rows, std::size_t columns)
+    : stride_(((columns + kLineFloats - 1) / kLineFloats | 1U) * kLineFloats),
+      memory_(rows * stride_ + kLineFloats) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+  first_ = (64 - address % 64) % 64 / sizeof(float);
+}
+
+Network::Network(NetworkShape shape, const KernelSet& kernels)
+    : shape_(std::move(shape)), kernels_(MatrixKernelsOf(kernels)) {
+  Check(!shape_.layers.empty() && shape_.layers.front().inputs == shape_.inputs() &&
+            shape_.layers.back().units == 1,
+        "a network leads from the vectors to one output");
+  std::size_t widest = shape_.inputs();
+  for (const LayerShape& layer : shape_.layers) {
+    layers_.push_back({.kernel = PaddedMatrix(layer.inputs, layer.units),
+                       .transposed = PaddedMatrix(layer.units, layer.inputs),
+                       .biases = PaddedMatrix(1, layer.units)});
+    widest = std::max(widest, std::size_t{layer.units});
+  }
+  zeros_ = PaddedMatrix(1, widest);
+}
+
+void Network::SetLayer(std::size_t l, const float* row) {
+  Layer& layer = layers_[l];
+  const std::size_t inputs = shape_.layers[l].inputs;
+  const std::size_t units = shape_.layers[l].units;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    std::copy_n(row + i * units, units, layer.kernel.row(i));
+  }
+  std::copy_n(row + inputs * units, units, layer.biases.row(0));
+  for (std::size_t u = 0; u < units; ++u) {
+    float* to = layer.transposed.row(u);
+    for (std::size_t i = 0; i < inputs; ++i) to[i] = row[i * units + u];
+  }
+}
+
+void Network::Forward(std::size_t n, Passage& passage) const {
+  Run(n, false, passage);
+}
+
+void Network::ForwardWithDropout(const DropoutKey& key, std::uint64_t position, std::size_t n,
+                                 Passage& passage) const {
+  for (std::size_t level = 0; level < passage.levels_.size(); ++level) {
+    Passage::Level& to = passage.levels_[level];
+    if (to.dropout == 0) continue;
+    const CounterRandom random(
+        key.seed, Purpose::kDropout,
+        CounterRandom::Stream(key.epoch, static_cast<std::uint32_t>(level) << 16 | key.partition));
+    const std::uint64_t blocks = (to.width + 3) / 4;
+    for (std::size_t s = 0; s < n; ++s) {
+      DrawMask(random, (position + s) * blocks, to.dropout, to.width, to.masks.row(s));
+    }
+  }
+  Run(n, true, passage);
+}
+
+void Network::Run(std::size_t n, bool drops, Passage& passage) const {
+  Check(n <= kBlock, "a block is not exceeded");
+  for (std::size_t level = 0; level < passage.levels_.size(); ++level) {
+    Passage::Level& to = passage.levels_[level];
+    const std::size_t columns = PaddedDim(static_cast<std::uint32_t>(to.width));
+    const bool relu = level > 0 && shape_.layers[level - 1].relu;
+    if (level > 0) {
+      const Passage::Level& from = passage.levels_[level - 1];
+      const Layer& layer = layers_[level - 1];
+      kernels_.product({.a = from.values.row(0),
+                        .a_row = from.values.stride(),
+                        .a_step = 1,
+                        .b = layer.kernel.row(0),
+                        .b_stride = layer.kernel.stride(),
+                        .c = to.values.row(0),
+                        .c_stride = to.values.stride(),
+                        .start = layer.biases.row(0),
+                        .rows = n,
+                        .steps = from.width,
+                        .columns = columns});
+    }
+    const bool masked = drops && to.dropout != 0;
+    if (!relu && !masked) continue;
+    for (std::size_t s = 0; s < n; ++s) {
+      kernels_.activate(relu, masked ? to.masks.row(s) : nullptr, columns, to.values.row(s));
+    }
+  }
+}
+
+void Network::Backward(std::size_t n, Passage& passage) const {
+  for (std::size_t level = passage.levels_.size(); level-- > 0;) {
+    Passage::Level& to = passage.levels_[level];
+    const std::size_t columns = PaddedDim(static_cast<std::uint32_t>(to.width));
+    const bool relu = level > 0 && shape_.layers[level - 1].relu;
+    if (relu || to.dropout != 0) {
+      for (std::size_t s = 0; s < n; ++s) {
+        kernels_.activate_backward(relu, to.dropout != 0 ? to.masks.row(s) : nullptr,
+                                   to.values.row(s), columns, to.slopes.row(s));
+      }
+    }
+    if (level == 0) return;
+    Passage::Level& from = passage.levels_[level - 1];
+    Passage::Gradient& gradient = passage.gradients_[level - 1];
+    kernels_.product({.a = from.values.row(0),
+                      .a_row = 1,
+                      .a_step = from.values.stride(),
+                      .b = to.slopes.row(0),
+                      .b_stride = to.slopes.stride(),
+                      .c = gradient.kernel.row(0),
+                      .c_stride = gradient.kernel.stride(),
+                      .start = nullptr,
+                      .rows = from.width,
+                      .steps = n,
+                      .columns = columns});
+    kernels_.sum_rows(to.slopes.row(0), to.slopes.stride(), n, columns, gradient.biases.row(0));
+    const PaddedMatrix& transposed = layers_[level - 1].transposed;
+    kernels_.product({.a = to.slopes.row(0),
+                      .a_row = to.slopes.stride(),
+                      .a_step = 1,
+                      .b = transposed.row(0),
+                      .b_stride = transposed.stride(),
+                      .c = from.slopes.row(0),
+                      .c_stride = from.slopes.stride(),
+                      .start = zeros_.row(0),
+                      .rows = n,
+                      .steps = to.width,
+                      .columns = PaddedDim(static_cast<std::uint32_t>(from.width))});
+  }
+}
+
+Network::Passage::Passage(const NetworkShape& shape) {
+  const auto add_level = [this](std::size_t width, double dropout) {
+    levels_.push_back({.width = width,
+                       .dropout = dropout,
+                       .values = PaddedMatrix(kBlock, width),
+                       .slopes = PaddedMatrix(kBlock, width),
+                       .masks = dropout != 0 ? PaddedMatrix(kBlock, width) : PaddedMatrix()});
+  };
+  add_level(shape.inputs(), shape.dropout);
+  for (const LayerShape& layer : shape.layers) {
+    add_level(layer.units, layer.dropout);
+    gradients_.push_back({.inputs = layer.inputs,
+                          .units = layer.units,
+                          .kernel = PaddedMatrix(layer.inputs, layer.units),
+                          .biases = PaddedMatrix(1, layer.units)});
+  }
+}
+
+void Network::Passage::StartGradient() {
+  for (Gradient& gradient : gradients_) {
+    std::fill_n(gradient.kernel.row(0), gradient.inputs * gradient.kernel.stride(), 0.0F);
+    std::fill_n(gradient.biases.row(0), gradient.biases.stride(), 0.0F);
+  }
+}
+
+void Network::Passage::CopyGradient(std::size_t l, float* row) const {
+  const Gradient& gradient = gradients_[l];
+  for (std::size_t i = 0; i < gradient.inputs; ++i) {
+    row = std::copy_n(gradient.kernel.row(i), gradient.units, row);
+  }
+  std::copy_n(gradient.biases.row(0), gradient.units, row);
+}
+
+}  // namespace cf

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/kernels/matrix.h"
+
+namespace cf {
+
+/// output = dropout(activation(input * kernel + bias)).
+struct LayerShape {
+  std::uint32_t inputs = 0;
+  std::uint32_t units = 0;
+  bool relu = false;   ///< Else the activation is linear.
+  double dropout = 0;  ///< In training: the probability that an output is 0.
+
+  /// Of the layer's row: the kernel, row-major by input and then unit, and then the biases.
+  std::size_t weights() const { return (std::size_t{inputs} + 1) * units; }
+};
+
+/// A stack of dense layers with one output, on a user's and an item's vector side by side.
+struct NetworkShape {
+  std::uint32_t user_dim = 0;
+  std::uint32_t item_dim = 0;
+  bool item_first = false;
+  double dropout = 0;  ///< Of the vectors, side by side.
+  std::vector<LayerShape> layers;
+
+  std::uint32_t inputs() const { return user_dim + item_dim; }
+  /// Where the vectors begin in the input.
+  std::uint32_t user_at() const { return item_first ? item_dim : 0; }
+  std::uint32_t item_at() const { return item_first ? 0 : user_dim; }
+};
+
+/// Which random numbers drop: those of a visit of a partition's sample, which is the same whatever
+/// the number of ranks.
+struct DropoutKey {
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  std::uint32_t partition = 0;
+};
+
+/// A matrix whose rows are a whole, odd number of cache lines, so that a column's elements do not
+/// compete for the same places of the cache. Zeros at first.
+class PaddedMatrix {
+ public:
+  PaddedMatrix() = default;
+  PaddedMatrix(std::size_t rows, std::size_t columns);
+
+  std::size_t stride() const { return stride_; }
+  float* row(std::size_t r) { return data() + r * stride_; }
+  const float* row(std::size_t r) const { return data() + r * stride_; }
+
+ private:
+  float* data() { return memory_.data() + first_; }
+  const float* data() const { return memory_.data() + first_; }
+
+  std::size_t stride_ = 0;
+  std::size_t first_ = 0;  // Of the first aligned float.
+  std::vector<float> memory_;
+};
+
+/// The weights of a NetworkShape, in the form that the kernels read. Formulas: docs/arithmetic.md.
+///
+/// Owner:   the ranker of a worker seat, or a served model.
+/// Threads: any that do not change it.
+/// Bounds:  the weights twice, each row padded.
+class Network {
+ public:
+  /// Samples that go through the layers together: their activations stay in the second cache.
+  static constexpr std::size_t kBlock = 64;
+
+  class Passage;
+
+  Network(NetworkShape shape, const KernelSet& kernels);
+
+  const NetworkShape& shape() const { return shape_; }
+
+  /// Takes the weights of layer `l` from its row.
+  void SetLayer(std::size_t l, const float* row);
+
+  /// Computes passage.output(s) for the inputs of s < n. Requires: n <= kBlock.
+  void Forward(std::size_t n, Passage& passage) const;
+
+  /// The same with the dropout of training. Sample s is the partition's number `position` + s of
+  /// the epoch.
+  void ForwardWithDropout(const DropoutKey& key, std::uint64_t position, std::size_t n,
+                          Passage& passage) const;
+
+  /// From the slopes, the derivatives by the outputs: adds the gradients of the weights of s < n,
+  /// in order, to those that the passage holds, and computes passage.input_slope(s). Requires: the
+  /// last ForwardWithDropout was of the same n samples.
+  void Backward(std::size_t n, Passage& passage) const;
+
+ private:
+  struct Layer {
+    PaddedMatrix kernel;      // By input.
+    PaddedMatrix transposed;  // By unit.
+    PaddedMatrix biases;      // One row.
+  };
+
+  void Run(std::size_t n, bool drops, Passage& passage) const;
+
+  NetworkShape shape_;
+  const MatrixKernels& kernels_;
+  std::vector<Layer> layers_;
+  PaddedMatrix zeros_;  // One row, as long as any.
+};
+
+/// One block of samples on its way through a network: inputs, activations, slopes, and the gradient
+/// of the weights over all blocks since StartGradient.
+///
+/// Owner:   whoever runs the network, one a thread. Threads: one at a time.
+/// Bounds:  kBlock times the inputs and units, three times, and one gradient.
+class Network::Passage {
+ public:
+  explicit Passage(const NetworkShape& shape);
+
+  float* input(std::size_t s) { return levels_[0].values.row(s); }
+  float output(std::size_t s) const { return levels_.back().values.row(s)[0]; }
+  void set_slope(std::size_t s, float slope) { levels_.back().slopes.row(s)[0] = slope; }
+  const float* input_slope(std::size_t s) const { return levels_[0].slopes.row(s); }
+
+  void StartGradient();
+
+  /// Writes the gradient of layer `l` in the form of its row.
+  void CopyGradient(std::size_t l, float* row) const;
+
+ private:
+  friend class Network;
+
+  // The input of the first layer, or the output of layer l - 1.
+  struct Level {
+    std::size_t width = 0;
+    double dropout = 0;
+    PaddedMatrix values;
+    PaddedMatrix slopes;
+    PaddedMatrix masks;  // Empty without dropout.
+  };
+  struct Gradient {
+    std::size_t inputs = 0;
+    std::size_t units = 0;
+    PaddedMatrix kernel;
+    PaddedMatrix biases;
+  };
+
+  std::vector<Level> levels_;
+  std::vector<Gradient> gradients_;  // By layer.
+};
+
+}  // namespace cf
