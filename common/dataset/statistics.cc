@@ -46,14 +46,13 @@ double Quantile(std::span<const float> values, double share, float min, float ma
   return below + (above - below) * part;
 }
 
-std::string Row(const char* name, const std::array<double, 3>& values, int digits) {
-  std::string row = absl::StrFormat("%-6s", name);
-  for (const double value : values) {
-    const std::string cell = digits == 0 ? WithThousands(static_cast<std::uint64_t>(value))
-                                         : absl::StrFormat("%.*f", digits, value);
-    absl::StrAppendFormat(&row, " %14s", cell);
+StatisticsRow Row(const std::string& name, const std::array<double, 3>& values, int digits) {
+  StatisticsRow row = {.name = name, .cells = {}};
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    row.cells[k] = digits == 0 ? WithThousands(static_cast<std::uint64_t>(values[k]))
+                               : absl::StrFormat("%.*f", digits, values[k]);
   }
-  return row + "\n";
+  return row;
 }
 
 }  // namespace
@@ -89,15 +88,27 @@ Description Describe(std::span<const float> values) {
   return description;
 }
 
-DatasetStatistics ComputeStatistics(const Dataset& data) {
-  // Counts are below 2^24 in any data set that people describe; larger ones are rounded.
-  std::vector<float> per_user(data.users());
+std::vector<std::uint64_t> RatingsPerUser(const Dataset& data) {
+  std::vector<std::uint64_t> counts(data.users());
   for (std::uint32_t user = 0; user < data.users(); ++user) {
-    per_user[user] = static_cast<float>(data.user_offsets()[user + 1] - data.user_offsets()[user]);
+    counts[user] = data.user_offsets()[user + 1] - data.user_offsets()[user];
   }
+  return counts;
+}
+
+std::vector<std::uint64_t> RatingsPerItem(const Dataset& data) {
   std::vector<std::uint64_t> counts(data.items(), 0);
   for (const RowId item : data.item_column()) ++counts[Index(item)];
-  const std::vector<float> per_item(counts.begin(), counts.end());
+  return counts;
+}
+
+DatasetStatistics ComputeStatistics(const Dataset& data) {
+  // Counts are below 2^24 in any data set that people describe; larger ones are rounded.
+  const auto as_floats = [](const std::vector<std::uint64_t>& counts) {
+    return std::vector<float>(counts.begin(), counts.end());
+  };
+  const std::vector<float> per_user = as_floats(RatingsPerUser(data));
+  const std::vector<float> per_item = as_floats(RatingsPerItem(data));
   return {.ratings = Describe(data.ratings()),
           .ratings_per_user = Describe(per_user),
           .ratings_per_item = Describe(per_item),
@@ -105,28 +116,38 @@ DatasetStatistics ComputeStatistics(const Dataset& data) {
                      static_cast<double>(data.items())};
 }
 
-std::string FormatStatistics(const Dataset& data, const DatasetStatistics& statistics) {
+std::vector<StatisticsRow> StatisticsRows(const DatasetStatistics& statistics) {
   const Description& r = statistics.ratings;
   const Description& u = statistics.ratings_per_user;
   const Description& i = statistics.ratings_per_item;
+  std::vector<StatisticsRow> rows = {
+      Row("count",
+          {static_cast<double>(r.count), static_cast<double>(u.count),
+           static_cast<double>(i.count)},
+          0),
+      Row("mean", {r.mean, u.mean, i.mean}, 4),
+      Row("std", {r.deviation, u.deviation, i.deviation}, 4),
+      Row("min", {r.min, u.min, i.min}, 2),
+  };
+  for (int quarter = 0; quarter < 3; ++quarter) {
+    rows.push_back(Row(absl::StrCat(25 * (quarter + 1), "%"),
+                       {r.quartiles[quarter], u.quartiles[quarter], i.quartiles[quarter]}, 2));
+  }
+  rows.push_back(Row("max", {r.max, u.max, i.max}, 2));
+  return rows;
+}
+
+std::string FormatStatistics(const Dataset& data, const DatasetStatistics& statistics) {
   std::string text =
       absl::StrFormat("users %s, items %s, %s %s, density %.4g%%\n", WithThousands(data.users()),
                       WithThousands(data.items()), data.has_ratings() ? "ratings" : "interactions",
                       WithThousands(data.samples()), 100 * statistics.density);
   absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", "",
                         data.has_ratings() ? "rating" : "(all 1)", "per user", "per item");
-  text += Row(
-      "count",
-      {static_cast<double>(r.count), static_cast<double>(u.count), static_cast<double>(i.count)},
-      0);
-  text += Row("mean", {r.mean, u.mean, i.mean}, 4);
-  text += Row("std", {r.deviation, u.deviation, i.deviation}, 4);
-  text += Row("min", {r.min, u.min, i.min}, 2);
-  for (int quarter = 0; quarter < 3; ++quarter) {
-    text += Row(absl::StrCat(25 * (quarter + 1), "%").c_str(),
-                {r.quartiles[quarter], u.quartiles[quarter], i.quartiles[quarter]}, 2);
+  for (const StatisticsRow& row : StatisticsRows(statistics)) {
+    absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", row.name, row.cells[0], row.cells[1],
+                          row.cells[2]);
   }
-  text += Row("max", {r.max, u.max, i.max}, 2);
   return text;
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "common/dataset/dataset.h"
 
@@ -28,8 +30,19 @@ struct DatasetStatistics {
   double density = 0;  ///< Share of all pairs that have a rating.
 };
 
+/// How many ratings each user, and each item, has; by id.
+std::vector<std::uint64_t> RatingsPerUser(const Dataset& data);
+std::vector<std::uint64_t> RatingsPerItem(const Dataset& data);
+
 /// Reads the data set twice or so; its columns are not copied.
 DatasetStatistics ComputeStatistics(const Dataset& data);
+
+/// A line of the figures, as texts: of the ratings, of ratings per user and of ratings per item.
+struct StatisticsRow {
+  std::string name;  ///< "mean", "25%".
+  std::array<std::string, 3> cells;
+};
+std::vector<StatisticsRow> StatisticsRows(const DatasetStatistics& statistics);
 
 /// The figures as the notebooks print them, in several lines.
 std::string FormatStatistics(const Dataset& data, const DatasetStatistics& statistics);

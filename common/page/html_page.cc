@@ -20,6 +20,32 @@ std::string Breakable(const std::string& heading) {
   return absl::StrReplaceAll(EscapeMarkup(heading), {{".", ".<wbr/>"}});
 }
 
+std::string FormatTable(const HtmlTable& table) {
+  // Focusable, so that the box scrolls by keys too.
+  std::string text = "<div class=\"table\" tabindex=\"0\"><table>\n<thead><tr>";
+  for (const HtmlTable::Column& column : table.columns) {
+    absl::StrAppend(&text, "<th scope=\"col\"", column.right ? " class=\"right\"" : "", ">",
+                    Breakable(column.name), "</th>");
+  }
+  text += "</tr></thead>\n<tbody>\n";
+  for (const HtmlTable::Row& row : table.rows) {
+    Check(row.cells.size() == table.columns.size(), "a row has a cell for each column");
+    text += "<tr>";
+    for (std::size_t k = 0; k < row.cells.size(); ++k) {
+      const char* const right = table.columns[k].right ? " class=\"right\"" : "";
+      const std::string cell = EscapeMarkup(row.cells[k]);
+      if (k == 0) {
+        absl::StrAppend(&text, "<th scope=\"row\"", right, ">",
+                        row.style ? SeriesKey(*row.style) : "", cell, "</th>");
+      } else {
+        absl::StrAppend(&text, "<td", right, ">", cell, "</td>");
+      }
+    }
+    text += "</tr>\n";
+  }
+  return text + "</tbody></table></div>\n";
+}
+
 }  // namespace
 
 HtmlPage::HtmlPage(const std::string& title) : title_(title) {
@@ -28,6 +54,10 @@ HtmlPage::HtmlPage(const std::string& title) : title_(title) {
 
 void HtmlPage::AddHeading(const std::string& text) {
   body_ += Element("h2", text);
+}
+
+void HtmlPage::AddSubheading(const std::string& text) {
+  body_ += Element("h3", text);
 }
 
 void HtmlPage::AddText(const std::string& text) {
@@ -39,29 +69,7 @@ void HtmlPage::AddWarning(const std::string& text) {
 }
 
 void HtmlPage::AddTable(const HtmlTable& table) {
-  // Focusable, so that the box scrolls by keys too.
-  body_ += "<div class=\"table\" tabindex=\"0\"><table>\n<thead><tr>";
-  for (const HtmlTable::Column& column : table.columns) {
-    absl::StrAppend(&body_, "<th scope=\"col\"", column.right ? " class=\"right\"" : "", ">",
-                    Breakable(column.name), "</th>");
-  }
-  body_ += "</tr></thead>\n<tbody>\n";
-  for (const HtmlTable::Row& row : table.rows) {
-    Check(row.cells.size() == table.columns.size(), "a row has a cell for each column");
-    body_ += "<tr>";
-    for (std::size_t k = 0; k < row.cells.size(); ++k) {
-      const char* const right = table.columns[k].right ? " class=\"right\"" : "";
-      const std::string text = EscapeMarkup(row.cells[k]);
-      if (k == 0) {
-        absl::StrAppend(&body_, "<th scope=\"row\"", right, ">",
-                        row.style ? SeriesKey(*row.style) : "", text, "</th>");
-      } else {
-        absl::StrAppend(&body_, "<td", right, ">", text, "</td>");
-      }
-    }
-    body_ += "</tr>\n";
-  }
-  body_ += "</tbody></table></div>\n";
+  body_ += FormatTable(table);
 }
 
 void HtmlPage::AddCharts(const std::vector<LineChart>& charts) {
@@ -70,9 +78,20 @@ void HtmlPage::AddCharts(const std::vector<LineChart>& charts) {
   body_ += "</div>\n";
 }
 
+void HtmlPage::AddCharts(const std::vector<BarChart>& charts) {
+  body_ += "<div class=\"charts\">\n";
+  for (const BarChart& chart : charts) body_ += FormatBarChart(chart);
+  body_ += "</div>\n";
+}
+
 void HtmlPage::AddDetails(const std::string& summary, const std::string& text) {
   absl::StrAppend(&body_, "<details><summary>", EscapeMarkup(summary), "</summary><pre>",
                   EscapeMarkup(text), "</pre></details>\n");
+}
+
+void HtmlPage::AddDetails(const std::string& summary, const HtmlTable& table) {
+  absl::StrAppend(&body_, "<details><summary>", EscapeMarkup(summary), "</summary>",
+                  FormatTable(table), "</details>\n");
 }
 
 std::string HtmlPage::Format() const {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "common/page/bar_chart.h"
 #include "common/page/line_chart.h"
 
 namespace cf {
@@ -35,14 +36,17 @@ class HtmlPage {
   explicit HtmlPage(const std::string& title);
 
   void AddHeading(const std::string& text);
+  void AddSubheading(const std::string& text);
   void AddText(const std::string& text);
   /// Text that a reader must not overlook.
   void AddWarning(const std::string& text);
   void AddTable(const HtmlTable& table);
   /// Side by side where the page is wide enough for two.
   void AddCharts(const std::vector<LineChart>& charts);
+  void AddCharts(const std::vector<BarChart>& charts);
   /// Text as it is, such as a configuration, folded behind `summary`.
   void AddDetails(const std::string& summary, const std::string& text);
+  void AddDetails(const std::string& summary, const HtmlTable& table);
 
   /// The whole page.
   std::string Format() const;

@@ -6,25 +6,14 @@
 #include <utility>
 
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_format.h>
 
 #include "common/page/escape.h"
+#include "common/page/plot_area.h"
 #include "common/page/series_style.h"
 #include "common/page/ticks.h"
 
 namespace cf {
 namespace {
-
-// The drawing's own units; the page scales it to its column. Small, so that the text stays readable
-// in a column of a phone's width.
-constexpr double kWidth = 480;
-constexpr double kHeight = 290;
-constexpr double kLeft = 60;
-constexpr double kRight = 14;
-constexpr double kTop = 26;
-constexpr double kBottom = 42;
-constexpr double kPlotWidth = kWidth - kLeft - kRight;
-constexpr double kPlotHeight = kHeight - kTop - kBottom;
 
 constexpr double kRing = 5;
 constexpr double kMargin = 8;  // Around the plot, for the half of a ring on its edge.
@@ -32,11 +21,6 @@ constexpr double kMargin = 8;  // Around the plot, for the half of a ring on its
 constexpr std::size_t kTicksMax = 7;
 constexpr std::size_t kDotsMax = 60;       // More of them would hide the line.
 constexpr std::size_t kTooltipsMax = 400;  // A point each is one or two units of width.
-
-/// A number as a coordinate: a tenth of a unit is finer than a pixel.
-std::string At(double coordinate) {
-  return absl::StrFormat("%.1f", coordinate);
-}
 
 /// Numbers beyond this have differences that are not finite; they are gaps too.
 bool IsDrawable(double value) {
@@ -142,24 +126,24 @@ void Drawing::DrawAxes() {
   const std::vector<double> ys = log_ ? LogTicks(y_, kTicksMax) : LinearTicks(y_, kTicksMax);
   const std::vector<std::string> texts = TickTexts(ys);
   for (std::size_t k = 0; k < ys.size(); ++k) {
-    const std::string y = At(kTop + Y(ys[k]));
+    const std::string y = At(kPlotTop + Y(ys[k]));
     // On a logarithmic axis a tick's decimals are its own: 0.001, 0.1, 10.
     const std::string text = log_ ? TickTexts({ys[k]}).front() : texts[k];
-    absl::StrAppend(&text_, "<path class=\"grid\" d=\"M", At(kLeft), " ", y, "h", At(kPlotWidth),
-                    "\"/><text class=\"y\" x=\"", At(kLeft - 6), "\" y=\"", y, "\" dy=\".35em\">",
-                    text, "</text>");
+    absl::StrAppend(&text_, "<path class=\"grid\" d=\"M", At(kPlotLeft), " ", y, "h",
+                    At(kPlotWidth), "\"/><text class=\"y\" x=\"", At(kPlotLeft - 6), "\" y=\"", y,
+                    "\" dy=\".35em\">", text, "</text>");
   }
   const std::vector<double> xs = LinearTicks(x_, kTicksMax, chart_.x_whole);
   const std::vector<std::string> x_texts = TickTexts(xs);
-  const double bottom = kTop + kPlotHeight;
+  const double bottom = kPlotTop + kPlotHeight;
   for (std::size_t k = 0; k < xs.size(); ++k) {
-    const std::string x = At(kLeft + X(xs[k]));
+    const std::string x = At(kPlotLeft + X(xs[k]));
     absl::StrAppend(&text_, "<path d=\"M", x, " ", At(bottom), "v4\"/><text x=\"", x, "\" y=\"",
                     At(bottom + 17), "\">", x_texts[k], "</text>");
   }
-  absl::StrAppend(&text_, "<path d=\"M", At(kLeft), " ", At(bottom), "h", At(kPlotWidth),
-                  "\"/><text class=\"label\" x=\"", At(kLeft + kPlotWidth / 2), "\" y=\"",
-                  At(kHeight - 7), "\">", EscapeMarkup(chart_.x_label),
+  absl::StrAppend(&text_, "<path d=\"M", At(kPlotLeft), " ", At(bottom), "h", At(kPlotWidth),
+                  "\"/><text class=\"label\" x=\"", At(kPlotLeft + kPlotWidth / 2), "\" y=\"",
+                  At(kChartHeight - 7), "\">", EscapeMarkup(chart_.x_label),
                   "</text><text class=\"label first\" x=\"2\" y=\"14\">",
                   EscapeMarkup(chart_.y_label), log_ ? ", logarithmic" : "", "</text></g>");
 }
@@ -251,19 +235,19 @@ std::string Drawing::Description() const {
 
 std::string Drawing::Format() {
   absl::StrAppend(&text_, "<figure><figcaption>", EscapeMarkup(chart_.title),
-                  "</figcaption><svg role=\"img\" viewBox=\"0 0 ", kWidth, " ", kHeight,
+                  "</figcaption><svg role=\"img\" viewBox=\"0 0 ", kChartWidth, " ", kChartHeight,
                   "\"><title>", EscapeMarkup(chart_.title), "</title><desc>",
                   EscapeMarkup(Description()), "</desc>");
   if (empty_) {
-    absl::StrAppend(&text_, "<text class=\"nothing\" x=\"", At(kWidth / 2), "\" y=\"",
-                    At(kHeight / 2), "\">no figures</text>");
+    absl::StrAppend(&text_, "<text class=\"nothing\" x=\"", At(kChartWidth / 2), "\" y=\"",
+                    At(kChartHeight / 2), "\">no figures</text>");
   } else {
     DrawAxes();
     // An inner picture cuts off what leaves it.
-    absl::StrAppend(&text_, "<svg class=\"plot\" x=\"", At(kLeft - kMargin), "\" y=\"", At(kTop),
-                    "\" width=\"", At(kPlotWidth + 2 * kMargin), "\" height=\"", At(kPlotHeight),
-                    "\" viewBox=\"", -kMargin, " 0 ", At(kPlotWidth + 2 * kMargin), " ",
-                    At(kPlotHeight), "\">");
+    absl::StrAppend(&text_, "<svg class=\"plot\" x=\"", At(kPlotLeft - kMargin), "\" y=\"",
+                    At(kPlotTop), "\" width=\"", At(kPlotWidth + 2 * kMargin), "\" height=\"",
+                    At(kPlotHeight), "\" viewBox=\"", -kMargin, " 0 ", At(kPlotWidth + 2 * kMargin),
+                    " ", At(kPlotHeight), "\">");
     // The muted ones first: what is drawn later is on top.
     for (const ChartSeries& series : chart_.series) {
       if (series.muted) DrawSeries(series, 0);

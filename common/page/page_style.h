@@ -26,6 +26,7 @@ body {
 }
 h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+h3 { font-size: 1rem; margin: 1.25rem 0 .25rem; }
 p { margin: .5rem 0; max-width: 60rem; }
 .warning {
   background: var(--alarm-ground); color: var(--alarm); padding: .5rem .75rem;
@@ -72,6 +73,8 @@ svg text.label { fill: var(--text); }
 .spot { fill: transparent; }
 .best { fill: var(--ground); stroke: currentColor; stroke-width: 2.5; }
 .plot g:hover path { stroke-width: 3; }
+.bars rect { fill: currentColor; }
+.bars rect:hover { opacity: .75; }
 .key { width: 26px; height: 10px; flex: none; vertical-align: .1em; margin-right: .5rem; }
 .s0 { color: var(--s0); } .s1 { color: var(--s1); } .s2 { color: var(--s2); }
 .s3 { color: var(--s3); } .s4 { color: var(--s4); } .s5 { color: var(--s5); }

@@ -1,6 +1,7 @@
 #include "common/page/html_page.h"
 
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,7 +28,11 @@ HtmlPage MakePage() {
                    .y_label = "loss",
                    .series = {{.name = "first", .points = {{1, 2}, {2, 1}}}}},
                   {.title = "Two", .x_label = "epoch", .y_label = "loss"}});
+  page.AddSubheading("Bars & tables");
+  page.AddCharts(
+      std::vector<BarChart>{{.title = "Three", .x_label = "rating", .y_label = "count"}});
   page.AddDetails("Configuration", "train {\n  epochs: 3\n}\n");
+  page.AddDetails("Epochs", HtmlTable{.columns = {{"epoch"}}, .rows = {{{"1 <first>"}, {}}}});
   return page;
 }
 
@@ -36,9 +41,12 @@ TEST(HtmlPage, IsWellFormedAndHoldsWhatItWasGiven) {
   EXPECT_THAT(ElementsOf(page, "h1"), ElementsAre("Runs <of> \"today\" & more"));
   EXPECT_EQ(ElementsOf(page, "title").front(), "Runs <of> \"today\" & more");
   EXPECT_THAT(ElementsOf(page, "h2"), ElementsAre("Table"));
-  EXPECT_THAT(ElementsOf(page, "th"), ElementsAre("run", "val_rmse", "first & best", "<script>"));
+  EXPECT_THAT(ElementsOf(page, "th"),
+              ElementsAre("run", "val_rmse", "first & best", "<script>", "epoch", "1 <first>"));
+  EXPECT_THAT(ElementsOf(page, "h3"), ElementsAre("Bars & tables"));
+  EXPECT_THAT(ElementsOf(page, "summary"), ElementsAre("Configuration", "Epochs"));
   EXPECT_THAT(ElementsOf(page, "td"), ElementsAre("0.8375", ""));
-  EXPECT_THAT(ElementsOf(page, "figcaption"), ElementsAre("One", "Two"));
+  EXPECT_THAT(ElementsOf(page, "figcaption"), ElementsAre("One", "Two", "Three"));
   EXPECT_THAT(ElementsOf(page, "pre"), ElementsAre("train {   epochs: 3 } "));
   EXPECT_THAT(ElementsOf(page, "p"), ElementsAre("2 data sets: the figures do not compare",
                                                  "caf\xef\xbf\xbd \xef\xbf\xbd"));
