@@ -4,7 +4,10 @@
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
+#include <fstream>
+#include <iterator>
 #include <optional>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,7 +26,10 @@ constexpr int kStopSignal = SIGUSR1;
 // How often is looked at what no signal tells.
 constexpr std::chrono::milliseconds kLookInterval(200);
 // What mpirun may take to end once the job has: it tells the ranks, and waits for the last output.
-constexpr std::chrono::seconds kGrace(10);
+constexpr std::chrono::seconds kGrace(6);
+// What the processes that mpirun leaves behind may take.
+constexpr std::chrono::seconds kOrphanGrace(1);
+constexpr std::chrono::seconds kOrphanLimit(5);
 
 using Clock = std::chrono::steady_clock;
 
@@ -101,10 +107,35 @@ absl::StatusOr<pid_t> Start(const std::vector<std::string>& command, const sigse
   return ErrnoError(error, command[0]);
 }
 
+bool HasChild() {
+  siginfo_t info = {};
+  return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+std::vector<pid_t> Children() {
+  const std::string self = std::to_string(::getpid());
+  std::ifstream list("/proc/" + self + "/task/" + self + "/children");
+  return {std::istream_iterator<pid_t>(list), std::istream_iterator<pid_t>()};
+}
+
+// Waits for the processes that a dead mpirun has left to this one, and kills those that stay: the
+// srun that started its daemons survives a killed mpirun, and not every Slurm would find it.
+void EndOrphans() {
+  const Clock::time_point begin = Clock::now();
+  while (HasChild() && Clock::now() - begin < kOrphanLimit) {
+    if (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
+    if (Clock::now() - begin > kOrphanGrace) {
+      for (const pid_t child : Children()) ::kill(child, SIGKILL);
+    }
+    ::poll(nullptr, 0, 10);
+  }
+}
+
 }  // namespace
 
 Supervisor::Supervisor() : signals_(SignalsToHear()) {
   ::sigprocmask(SIG_BLOCK, &signals_, &inherited_);
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
 absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
@@ -112,18 +143,23 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
   const absl::StatusOr<pid_t> job = Start(command, inherited_);
   if (!job.ok()) return job.status();
   std::optional<Clock::time_point> over;
+  bool terminated = false;
   for (;;) {
     int status = 0;
     const pid_t ended = ::waitpid(*job, &status, WNOHANG);
     if (ended < 0) return ErrnoError(errno, "waiting for mpirun");
     if (ended == *job) {
+      EndOrphans();
       const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       return JobEnd{
           .exit_code = code, .by_stop_signal = code == 128 + kStopSignal, .killed = requests_ > 1};
     }
     if (!over.has_value() && is_over()) over = Clock::now();
-    if (over.has_value() && Clock::now() - *over > kGrace) {
-      ::kill(*job, Clock::now() - *over > 3 * kGrace / 2 ? SIGKILL : SIGTERM);
+    if (over.has_value() && Clock::now() - *over > 3 * kGrace / 2) {
+      ::kill(*job, SIGKILL);
+    } else if (over.has_value() && Clock::now() - *over > kGrace && !terminated) {
+      ::kill(*job, SIGTERM);
+      terminated = true;  // Open MPI 4.1 crashes at the second one, with a page of text.
     }
     Hear(Next(signals_), *job);
   }

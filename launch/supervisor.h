@@ -26,9 +26,11 @@ struct JobEnd {
 ///
 /// Owner:   the program, one.
 /// Threads: the main thread, before there is another: the constructor blocks these signals for
-/// good. Bounds:  one job at a time. Invariants: mpirun has a process group of its own, so that
-/// Ctrl-C at a terminal comes from here
-///   alone, and ends with this process, however that dies.
+///          good, and makes the process the parent of what its children leave behind.
+/// Bounds:  one job at a time.
+/// Invariants: mpirun has a process group of its own, so that Ctrl-C at a terminal comes from here
+///   alone, and ends with this process, however that dies. No process of it is left on this host
+///   when Run returns.
 class Supervisor {
  public:
   Supervisor();
