@@ -37,7 +37,7 @@ TEST_F(PlainInSlurm, FourHosts) {
 TEST_F(PlainInSlurm, OneHostWithTwoTasks) {
   const std::string job = Submit({.sbatch = {"--nodes=1", "--ntasks=2"}, .run = "one"});
   ExpectSameBits(job, "one");
-  EXPECT_THAT(slurm().Log(job), HasSubstr("2 ranks on 1 host, 2 threads"));
+  EXPECT_THAT(slurm().Log(job), HasSubstr("2 ranks on 1 host, 16 partitions"));
 }
 
 TEST_F(PlainInSlurm, DedicatedServers) {

@@ -62,15 +62,15 @@ void InSlurm::StartSlurm(const std::vector<std::string>& settings) {
   if (!SlurmCluster::Missing().empty()) return;
   slurm_ = new SlurmCluster(settings);
   cluster_ = new Cluster;
-  JobOptions undisturbed{.launcher = Launcher::kAlone, .run = "undisturbed"};
-  undisturbed.set = BatchJobOptions().set;
-  digest_ = new std::string(cluster_->Train(undisturbed));
 }
 
 void InSlurm::TearDownTestSuite() {
   delete slurm_;
   delete cluster_;
   delete digest_;
+  slurm_ = nullptr;  // The file may have another suite.
+  cluster_ = nullptr;
+  digest_ = nullptr;
 }
 
 void InSlurm::SetUp() {
@@ -79,7 +79,9 @@ void InSlurm::SetUp() {
 
 void InSlurm::TearDown() {
   if (slurm_ == nullptr) return;
+  for (int node = 0; node < SlurmCluster::kNodes; ++node) slurm_->RestoreLink(node);
   if (HasFailure()) slurm_->Run({"scancel", "--user=root"});
+  EXPECT_TRUE(slurm_->WaitUntilIdle());
   EXPECT_TRUE(slurm_->WaitUntilNoneIsLeft()) << slurm_->Describe(slurm_->ProcessesOfJobs());
 }
 
@@ -118,12 +120,21 @@ bool InSlurm::WaitForSnapshot(const std::string& run, std::uint64_t step) {
   });
 }
 
+const std::string& InSlurm::UndisturbedDigest() {
+  if (digest_ == nullptr) {
+    JobOptions undisturbed{.launcher = Launcher::kAlone, .run = "undisturbed"};
+    undisturbed.set = BatchJobOptions().set;
+    digest_ = new std::string(cluster_->Train(undisturbed));
+  }
+  return *digest_;
+}
+
 void InSlurm::ExpectSameBits(const std::string& job, const std::string& run) {
   EXPECT_TRUE(slurm_->WaitForState(job, "COMPLETED", kJobMax))
       << slurm_->State(job).state << " " << slurm_->State(job).reason << "\n"
       << slurm_->Log(job);
   EXPECT_EQ(slurm_->State(job).exit_code, "0:0");
-  EXPECT_EQ(cluster_->Digest(run), *digest_) << slurm_->Log(job);
+  EXPECT_EQ(cluster_->Digest(run), UndisturbedDigest()) << slurm_->Log(job);
   const ShownRun status = Status(run);
   EXPECT_EQ(status.state, "finished");
   EXPECT_EQ(status.exit_code, 0);

@@ -79,9 +79,11 @@ class InSlurm : public ::testing::Test {
   static void ExpectSameBits(const std::string& job, const std::string& run);
 
  private:
+  static const std::string& UndisturbedDigest();
+
   static SlurmCluster* slurm_;  // Null where there can be none.
   static Cluster* cluster_;
-  static std::string* digest_;
+  static std::string* digest_;  // Null until it is wanted.
 };
 
 }  // namespace cf

@@ -169,6 +169,15 @@ void SlurmCluster::WaitForTimeCheck() const {
       kTimeCheckInterval + std::chrono::seconds(1));
 }
 
+bool SlurmCluster::WaitUntilIdle(std::chrono::seconds deadline) const {
+  return Eventually(
+      [this] {
+        return Run({"sinfo", "--noheader", "--states=idle", "--format=%D"}).output ==
+               std::to_string(kNodes) + "\n";
+      },
+      deadline);
+}
+
 std::vector<pid_t> SlurmCluster::Processes() const {
   std::vector<pid_t> pids;
   std::error_code error;

@@ -30,6 +30,8 @@ struct SlurmJobState {
 /// Invariants: no daemon and no process of a job outlives the object, nor the test if it crashes.
 class SlurmCluster {
  public:
+  static constexpr int kNodes = 4;
+
   /// `settings` are lines for slurm.conf that replace its own, "SlurmdTimeout=4".
   explicit SlurmCluster(const std::vector<std::string>& settings = {});
   ~SlurmCluster();
@@ -64,6 +66,9 @@ class SlurmCluster {
 
   void CutLink(int node) const { SetLink(node, "down"); }
   void RestoreLink(int node) const { SetLink(node, "up"); }
+
+  /// Waits until all hosts are there and none has a job.
+  bool WaitUntilIdle(std::chrono::seconds deadline = std::chrono::seconds(30)) const;
 
   /// The processes of jobs that are alive on any of the hosts.
   std::vector<pid_t> ProcessesOfJobs() const;
