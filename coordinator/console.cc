@@ -25,9 +25,11 @@ std::string PlaceText(const EpochProgress& p) {
 std::string FiguresText(const EpochProgress& p) {
   const double steps = static_cast<double>(std::max<std::uint64_t>(p.step, 1));
   const double milliseconds = 1e3 * p.seconds / steps;
-  return absl::StrFormat("%s %.*fms/step %s samples/s loss %.4f rmse %.4f", DurationText(p.seconds),
-                         milliseconds < 0.1 ? 3 : 1, milliseconds, InShort(p.samples_per_second),
-                         p.loss, p.rmse);
+  std::string text = absl::StrFormat("%s %.*fms/step %s samples/s loss %.4f",
+                                     DurationText(p.seconds), milliseconds < 0.1 ? 3 : 1,
+                                     milliseconds, InShort(p.samples_per_second), p.loss);
+  if (p.rmse.has_value()) absl::StrAppendFormat(&text, " rmse %.4f", *p.rmse);
+  return text;
 }
 
 /// "[=========>....................]"
@@ -100,12 +102,11 @@ void Console::Progress(const EpochProgress& progress) {
   }
 }
 
-void Console::EpochDone(const EpochProgress& progress,
-                        const std::optional<ValidationFigures>& validation, bool best) {
+void Console::EpochDone(const EpochProgress& progress, const std::vector<NamedFigure>& validation,
+                        bool best) {
   std::string text = absl::StrCat(PlaceText(progress), " ", FiguresText(progress));
-  if (validation.has_value()) {
-    absl::StrAppendFormat(&text, " val_loss %.4f val_rmse %.4f val_mae %.4f", validation->loss,
-                          validation->rmse, validation->mae);
+  for (const NamedFigure& figure : validation) {
+    absl::StrAppendFormat(&text, " %s %.4f", figure.name, figure.value);
   }
   if (best) text += " best";
   const std::lock_guard lock(mutex_);

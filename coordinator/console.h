@@ -6,9 +6,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
+
+#include "coordinator/history.h"
 
 namespace cf {
 
@@ -27,14 +30,7 @@ struct EpochProgress {
   double seconds = 0;  ///< Since the epoch began.
   double samples_per_second = 0;
   double loss = 0;
-  double rmse = 0;
-};
-
-/// What validation adds to the line of a finished epoch.
-struct ValidationFigures {
-  double loss = 0;
-  double rmse = 0;
-  double mae = 0;
+  std::optional<double> rmse = {};  ///< Where it is to be shown.
 };
 
 /// The display of a training run: plain lines, and where a person watches a terminal a bar that
@@ -67,8 +63,8 @@ class Console {
   /// Says how far the epoch is; prints only as often as a reader wants to know.
   void Progress(const EpochProgress& progress);
 
-  /// Prints the line of a finished epoch in place of its bar.
-  void EpochDone(const EpochProgress& progress, const std::optional<ValidationFigures>& validation,
+  /// Prints the line of a finished epoch, with what validation found, in place of its bar.
+  void EpochDone(const EpochProgress& progress, const std::vector<NamedFigure>& validation,
                  bool best);
 
  private:

@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "common/metrics/names.h"
 #include "coordinator/run_view.h"
 
 namespace cf {
@@ -26,36 +27,6 @@ constexpr std::chrono::seconds kLookInterval(1);
 // Validation samples of a turn, over all ranks: as much as fits the caches, few enough turns.
 constexpr std::uint64_t kValidationBatch = 16384;
 
-const char* NameOf(EarlyStopping::Monitor monitor) {
-  switch (monitor) {
-    case EarlyStopping::VAL_LOSS:
-      return "val_loss";
-    case EarlyStopping::VAL_MAE:
-      return "val_mae";
-    case EarlyStopping::TRAIN_LOSS:
-      return "train_loss";
-    case EarlyStopping::TRAIN_RMSE:
-      return "train_rmse";
-    default:
-      return "val_rmse";
-  }
-}
-
-double Monitored(const EarlyStopping& options, const EpochMetrics& metrics) {
-  switch (options.monitor()) {
-    case EarlyStopping::VAL_LOSS:
-      return metrics.val_loss();
-    case EarlyStopping::VAL_MAE:
-      return metrics.val_mae();
-    case EarlyStopping::TRAIN_LOSS:
-      return metrics.train_loss();
-    case EarlyStopping::TRAIN_RMSE:
-      return metrics.train_rmse();
-    default:
-      return metrics.val_rmse();
-  }
-}
-
 StoppingState StoppingStateOf(const Manifest& manifest) {
   StoppingState state;
   state.last_epoch = manifest.position().epoch();
@@ -66,24 +37,40 @@ StoppingState StoppingStateOf(const Manifest& manifest) {
   return state;
 }
 
-HistoryRow RowOf(const EpochMetrics& metrics, double samples_per_second, double seconds) {
-  HistoryRow row{.epoch = metrics.epoch(),
-                 .step = metrics.step(),
-                 .train_loss = metrics.train_loss(),
-                 .train_rmse = metrics.train_rmse(),
-                 .l2_penalty = metrics.l2_penalty(),
-                 .val_loss = {},
-                 .val_rmse = {},
-                 .val_mae = {},
-                 .learning_rate = metrics.learning_rate(),
-                 .samples_per_second = samples_per_second,
-                 .seconds = seconds};
-  if (metrics.has_val_loss()) {
-    row.val_loss = metrics.val_loss();
-    row.val_rmse = metrics.val_rmse();
-    row.val_mae = metrics.val_mae();
+/// The figures of validation, in the order in which people read them.
+std::vector<NamedFigure> ValidationOf(const EpochMetrics& metrics) {
+  const HistoryRow row = RowOf(metrics);
+  std::vector<NamedFigure> figures;
+  for (const char* name : {"val_loss", "val_rmse", "val_mae"}) {
+    const std::optional<double> value = FigureOf(row, name);
+    if (value.has_value()) figures.push_back({.name = name, .value = *value});
   }
-  return row;
+  figures.insert(figures.end(), row.others.begin(), row.others.end());
+  return figures;
+}
+
+/// "val_rmse 0.8375".
+std::string MonitoredText(const Job& job, const EpochMetrics& metrics) {
+  const std::string& name = job.early_stopping().monitor();
+  const std::optional<double> value = FigureOf(metrics, name);
+  return value.has_value() ? absl::StrFormat("%s %.4f", name, *value)
+                           : absl::StrCat(name, " not measured");
+}
+
+/// The figures that the job asks for beside those of every job, each once. What is monitored is
+/// one of them.
+std::vector<std::string> OtherFigures(const Job& job) {
+  std::vector<std::string> names(job.validation().metrics().begin(),
+                                 job.validation().metrics().end());
+  names.push_back(job.early_stopping().monitor());
+  std::vector<std::string> others;
+  for (const std::string& name : names) {
+    const bool other = name == "val_bce" || ParseRankingMetric(name).has_value();
+    if (other && std::find(others.begin(), others.end(), name) == others.end()) {
+      others.push_back(name);
+    }
+  }
+  return others;
 }
 
 }  // namespace
@@ -97,18 +84,19 @@ std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
   const bool best = job.early_stopping().restore_best() && last.has_best_metrics();
   const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
   const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
-  return Verdict{.exit_code = kExitFinished,
-                 .cause = EndCause::kFinished,
-                 .text = absl::StrFormat("%s epoch %d: %s %.4f -> %s/%s", best ? "best" : "last",
-                                         result.epoch(), NameOf(job.early_stopping().monitor()),
-                                         Monitored(job.early_stopping(), result), folder, snapshot),
-                 .snapshot = snapshot};
+  return Verdict{
+      .exit_code = kExitFinished,
+      .cause = EndCause::kFinished,
+      .text = absl::StrFormat("%s epoch %d: %s -> %s/%s", best ? "best" : "last", result.epoch(),
+                              MonitoredText(job, result), folder, snapshot),
+      .snapshot = snapshot};
 }
 
 absl::StatusOr<Coordinator> Coordinator::Open(Options options) {
   absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(options.folder->snapshots_path());
   if (!store.ok()) return store.status();
-  absl::StatusOr<History> history = History::Open(options.folder->history_path());
+  absl::StatusOr<History> history =
+      History::Open(options.folder->history_path(), OtherFigures(options.job));
   if (!history.ok()) return history.status();
   Coordinator coordinator(std::move(options), *std::move(store), *std::move(history));
   absl::Status cut = coordinator.history_.CutBackTo(static_cast<std::uint32_t>(coordinator.epoch_));
@@ -259,7 +247,7 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   metrics.set_step(step());
   const Figures train = FiguresOf(sums_);
   metrics.set_train_loss(train.loss);
-  metrics.set_train_rmse(train.rmse);
+  if (options_.job.train().metrics()) metrics.set_train_rmse(train.rmse);
   metrics.set_learning_rate(optimizer_.LearningRate(step() - 1));
 
   Command penalty;
@@ -276,17 +264,31 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   }
   metrics.set_l2_penalty(SumAlongTree(penalties));
 
-  if (const std::uint64_t n = options_.data->split.validation_count(); n > 0) {
-    Command validate;
-    validate.mutable_validate()->set_batches((n + kValidationBatch - 1) / kValidationBatch);
-    absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(validate);
-    if (!sums.ok()) return sums.status();
-    const Figures figures = FiguresOf(*sums);
-    metrics.set_val_loss(figures.loss);
-    metrics.set_val_rmse(figures.rmse);
-    metrics.set_val_mae(figures.mae);
-  }
+  absl::Status validated = Validate(metrics);
+  if (!validated.ok()) return validated;
   return metrics;
+}
+
+absl::Status Coordinator::Validate(EpochMetrics& metrics) {
+  const std::uint64_t n = options_.data->split.validation_count();
+  if (n == 0 || metrics.epoch() % options_.job.validation().every_epochs() != 0) {
+    return absl::OkStatus();
+  }
+  Command command;
+  command.mutable_validate()->set_batches((n + kValidationBatch - 1) / kValidationBatch);
+  absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(command);
+  if (!sums.ok()) return sums.status();
+  const Figures figures = FiguresOf(*sums);
+  metrics.set_val_loss(figures.loss);
+  metrics.set_val_rmse(figures.rmse);
+  metrics.set_val_mae(figures.mae);
+  for (const std::string& name : OtherFigures(options_.job)) {
+    if (name != "val_bce") continue;
+    MetricFigure& figure = *metrics.add_figures();
+    figure.set_name(name);
+    figure.set_value(figures.loss);  // It is asked for only where it is the loss.
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Coordinator::EndEpoch() {
@@ -297,11 +299,15 @@ absl::Status Coordinator::EndEpoch() {
   last_metrics_ = *metrics;
   ++epoch_;
   step_in_epoch_ = 0;
-  const bool improved = stopping_.Observe(static_cast<std::uint32_t>(epoch_),
-                                          Monitored(options_.job.early_stopping(), *metrics));
+  const std::optional<double> monitored =
+      FigureOf(*metrics, options_.job.early_stopping().monitor());
+  if (!monitored.has_value()) stopping_.Skip(metrics->epoch());
+  const bool improved = monitored.has_value() && stopping_.Observe(metrics->epoch(), *monitored);
   if (improved) best_metrics_ = *metrics;
-  absl::Status appended =
-      history_.Append(RowOf(*metrics, progress.samples_per_second, train_seconds_));
+  HistoryRow row = RowOf(*metrics);
+  row.samples_per_second = progress.samples_per_second;
+  row.seconds = train_seconds_;
+  absl::Status appended = history_.Append(row);
   if (!appended.ok()) return appended;
 
   stopped_ = stopped_ || StopRequested();
@@ -310,12 +316,7 @@ absl::Status Coordinator::EndEpoch() {
     absl::Status taken = TakeSnapshot();
     if (!taken.ok()) return taken;
   }
-  std::optional<ValidationFigures> validation;
-  if (metrics->has_val_loss()) {
-    validation = ValidationFigures{
-        .loss = metrics->val_loss(), .rmse = metrics->val_rmse(), .mae = metrics->val_mae()};
-  }
-  options_.console->EpochDone(progress, validation, improved);
+  options_.console->EpochDone(progress, ValidationOf(*metrics), improved);
   return absl::OkStatus();
 }
 
@@ -445,7 +446,7 @@ void Coordinator::Tell(RunStatus::Phase phase) {
   status.set_step(progress.epoch > progress.epochs ? progress.steps : progress.step);
   status.set_steps_per_epoch(progress.steps);
   status.set_train_loss(progress.loss);
-  status.set_train_rmse(progress.rmse);
+  if (progress.rmse.has_value()) status.set_train_rmse(*progress.rmse);
   if (progress.samples_per_second > 0) {
     status.set_samples_per_second(progress.samples_per_second);
     const std::uint64_t steps = options_.job.train().epochs() * steps_per_epoch_;
@@ -454,7 +455,7 @@ void Coordinator::Tell(RunStatus::Phase phase) {
                                 static_cast<double>(options_.data->split.training_count());
     status.set_seconds_left(samples_left / progress.samples_per_second);
   }
-  status.set_monitor(NameOf(options_.job.early_stopping().monitor()));
+  status.set_monitor(options_.job.early_stopping().monitor());
   if (last_metrics_.has_value()) *status.mutable_last_metrics() = *last_metrics_;
   if (best_metrics_.has_value()) *status.mutable_best_metrics() = *best_metrics_;
   // Nothing is decided by it: a disk that is full shows with the next snapshot.
@@ -471,7 +472,7 @@ EpochProgress Coordinator::Progress() const {
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
           .loss = figures.loss,
-          .rmse = figures.rmse};
+          .rmse = options_.job.train().metrics() ? std::optional(figures.rmse) : std::nullopt};
 }
 
 }  // namespace cf

@@ -73,6 +73,7 @@ class Coordinator {
   absl::Status TrainSegment(std::uint64_t last_step);
   absl::Status EndEpoch();
   absl::StatusOr<EpochMetrics> Measure();
+  absl::Status Validate(EpochMetrics& metrics);
   bool SnapshotIsDue(bool improved) const;
   absl::Status TakeSnapshot();
   Manifest MakeManifest() const;

@@ -3,8 +3,13 @@
 #include <cmath>
 
 #include "common/base/check.h"
+#include "coordinator/history.h"
 
 namespace cf {
+
+std::optional<double> FigureOf(const EpochMetrics& metrics, const std::string& name) {
+  return FigureOf(RowOf(metrics), name);
+}
 
 StoppingRule::StoppingRule(const EarlyStopping& options)
     : larger_is_better_(options.mode() == EarlyStopping::MAX),
@@ -12,9 +17,13 @@ StoppingRule::StoppingRule(const EarlyStopping& options)
       patience_(options.patience()) {
 }
 
-bool StoppingRule::Observe(std::uint32_t epoch, double value) {
+void StoppingRule::Skip(std::uint32_t epoch) {
   Check(epoch > state_.last_epoch, "epochs are observed in order, each once");
   state_.last_epoch = epoch;
+}
+
+bool StoppingRule::Observe(std::uint32_t epoch, double value) {
+  Skip(epoch);
   if (!Improves(value)) return false;
   state_.best_epoch = epoch;
   state_.best_value = value;

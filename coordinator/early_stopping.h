@@ -1,10 +1,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 
 #include "common/config/job.pb.h"
+#include "common/snapshot/manifest.pb.h"
 
 namespace cf {
+
+/// The figure of `metrics` called `name`, its column in history.csv; nothing where it was not
+/// measured. What early_stopping.monitor names is looked up here and nowhere else.
+std::optional<double> FigureOf(const EpochMetrics& metrics, const std::string& name);
 
 /// What a StoppingRule knows; a snapshot carries it, so that a resumed run stops where the other
 /// would have.
@@ -31,6 +38,9 @@ class StoppingRule {
   /// Takes the monitored figure of `epoch`, counted from 1; returns whether it is the best so far.
   /// Requires: epochs come in order, each once.
   bool Observe(std::uint32_t epoch, double value);
+
+  /// Passes over an epoch that was not validated; it counts for patience. Requires: as Observe.
+  void Skip(std::uint32_t epoch);
 
   bool ShouldStop() const;
 

@@ -8,7 +8,6 @@
 #include <set>
 #include <utility>
 
-#include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
@@ -17,6 +16,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "common/metrics/names.h"
 #include "coordinator/console.h"
 #include "coordinator/early_stopping.h"
 #include "launch/job_differences.h"
@@ -25,12 +25,6 @@ namespace cf {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::pair<const char*, std::optional<double> HistoryRow::*> kFigures[] = {
-    {"val_rmse", &HistoryRow::val_rmse},     {"val_loss", &HistoryRow::val_loss},
-    {"val_mae", &HistoryRow::val_mae},       {"train_rmse", &HistoryRow::train_rmse},
-    {"train_loss", &HistoryRow::train_loss},
-};
 
 // --- Runs ----------------------------------------------------------------------------------------
 
@@ -41,8 +35,8 @@ Job JobOf(const RunView& view) {
   return job;
 }
 
-std::string MonitorOf(const Job& job) {
-  return absl::AsciiStrToLower(EarlyStopping::Monitor_Name(job.early_stopping().monitor()));
+const std::string& MonitorOf(const Job& job) {
+  return job.early_stopping().monitor();
 }
 
 /// Where `path` leads, without looking at links: a run keeps the name that the user gave it.
@@ -71,7 +65,11 @@ ComparedRun MakeRun(RunView view, const Job& job, const fs::path& folder) {
   double samples = 0;
   for (const HistoryRow& row : view.history) {
     const std::optional<double> figure = FigureOf(row, MonitorOf(job));
-    if (figure.has_value() && rule.Observe(row.epoch, *figure)) run.best = row;
+    if (!figure.has_value()) {
+      rule.Skip(row.epoch);
+    } else if (rule.Observe(row.epoch, *figure)) {
+      run.best = row;
+    }
     run.seconds += row.seconds.value_or(0);
     samples += row.seconds.value_or(0) * row.samples_per_second.value_or(0);
   }
@@ -226,22 +224,21 @@ void MakeTable(const std::vector<Job>& jobs, bool largest_is_best, Comparison& c
     return Number(runs[k].best->epoch, absl::StrCat(runs[k].best->epoch));
   });
 
-  // The figure that decides comes first, and train_loss only where it is that.
-  std::vector<std::string> figures = {"val_rmse", "val_loss", "val_mae", "train_rmse"};
+  // The figure that decides comes first, and train_loss only where it is that. Without a split
+  // there is nothing of validation.
+  std::vector<HistoryRow> best;
+  for (const ComparedRun& run : runs) {
+    if (run.best.has_value()) best.push_back(*run.best);
+  }
+  std::vector<std::string> figures = FigureNamesOf(best);
+  std::erase(figures, "train_loss");
   std::erase(figures, comparison.figure);
   figures.insert(figures.begin(), comparison.figure);
   for (const std::string& figure : figures) {
-    const bool measured = std::any_of(runs.begin(), runs.end(), [&](const ComparedRun& run) {
-      return run.best.has_value() && FigureOf(*run.best, figure).has_value();
+    const bool largest = figure == comparison.figure ? largest_is_best : LargerIsBetter(figure);
+    table.Add({.name = figure, .right = true, .larger_is_better = largest}, [&](std::size_t k) {
+      return Figure(runs[k].best ? FigureOf(*runs[k].best, figure) : std::nullopt);
     });
-    // Without a split there is nothing of validation.
-    if (!measured && figure != comparison.figure) continue;
-    table.Add({.name = figure,
-               .right = true,
-               .larger_is_better = largest_is_best && figure == comparison.figure},
-              [&](std::size_t k) {
-                return Figure(runs[k].best ? FigureOf(*runs[k].best, figure) : std::nullopt);
-              });
   }
   table.Add({.name = "samples/s", .right = true, .larger_is_better = true}, [&](std::size_t k) {
     const double speed = runs[k].samples_per_second;
@@ -328,14 +325,6 @@ std::pair<std::string, bool> ChooseFigure(const std::vector<Job>& jobs,
 }
 
 }  // namespace
-
-std::optional<double> FigureOf(const HistoryRow& row, const std::string& name) {
-  for (const auto& [figure, member] : kFigures) {
-    if (name == figure) return row.*member;
-  }
-  Check(false, "a figure is one of history.csv's");
-  return std::nullopt;
-}
 
 absl::StatusOr<Comparison> CompareRuns(std::vector<RunView> views, const std::string& sort) {
   Check(!views.empty(), "there is a run to compare");

@@ -54,7 +54,4 @@ struct Comparison {
 /// paths differ.
 absl::StatusOr<Comparison> CompareRuns(std::vector<RunView> views, const std::string& sort);
 
-/// A figure of an epoch by its column in history.csv.
-std::optional<double> FigureOf(const HistoryRow& row, const std::string& name);
-
 }  // namespace cf

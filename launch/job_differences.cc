@@ -5,6 +5,7 @@
 #include <set>
 
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 #include <google/protobuf/text_format.h>
@@ -22,6 +23,13 @@ using google::protobuf::TextFormat;
 using Messages = std::vector<const Message*>;
 
 std::string ValueOf(const Message& message, const FieldDescriptor& field) {
+  if (field.is_repeated()) {
+    std::vector<std::string> values;
+    for (int k = 0; k < message.GetReflection()->FieldSize(message, &field); ++k) {
+      TextFormat::PrintFieldValueToString(message, &field, k, &values.emplace_back());
+    }
+    return absl::StrJoin(values, ", ");
+  }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     return message.GetReflection()->GetString(message, &field);
   }
@@ -40,7 +48,12 @@ class Collector {
       if (kinds != nullptr && kinds->field(0) == &field) CompareKinds(path, *kinds, messages);
       const std::string field_path =
           path.empty() ? field.name() : absl::StrCat(path, ".", field.name());
-      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (field.is_repeated() && field.message_type() != nullptr) {
+        for (int n = 0; n < LongestList(messages, field); ++n) {
+          Collect(absl::StrCat(field_path, ".", n), *field.message_type(),
+                  Elements(messages, field, n));
+        }
+      } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         Collect(field_path, *field.message_type(), Below(messages, field));
       } else if (field_path != "data.path") {
         CompareValues(field_path, field, messages);
@@ -59,6 +72,26 @@ class Collector {
       below.push_back(present ? &message->GetReflection()->GetMessage(*message, &field) : nullptr);
     }
     return below;
+  }
+
+  static int LongestList(const Messages& messages, const FieldDescriptor& field) {
+    int longest = 0;
+    for (const Message* message : messages) {
+      if (message == nullptr) continue;
+      longest = std::max(longest, message->GetReflection()->FieldSize(*message, &field));
+    }
+    return longest;
+  }
+
+  static Messages Elements(const Messages& messages, const FieldDescriptor& field, int n) {
+    Messages elements;
+    for (const Message* message : messages) {
+      const bool present =
+          message != nullptr && n < message->GetReflection()->FieldSize(*message, &field);
+      elements.push_back(
+          present ? &message->GetReflection()->GetRepeatedMessage(*message, &field, n) : nullptr);
+    }
+    return elements;
   }
 
   void CompareKinds(const std::string& path, const OneofDescriptor& kinds,

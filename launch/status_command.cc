@@ -12,6 +12,7 @@
 #include "common/base/check.h"
 #include "common/base/thousands.h"
 #include "coordinator/console.h"
+#include "coordinator/early_stopping.h"
 #include "coordinator/run_view.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
@@ -29,13 +30,9 @@ std::string MonitorOf(const RunSummary& run) {
   return run.monitor().empty() ? "train_loss" : run.monitor();
 }
 
-double Monitored(const RunSummary& run, const EpochMetrics& metrics) {
-  const std::string monitor = MonitorOf(run);
-  if (monitor == "val_rmse") return metrics.val_rmse();
-  if (monitor == "val_loss") return metrics.val_loss();
-  if (monitor == "val_mae") return metrics.val_mae();
-  if (monitor == "train_rmse") return metrics.train_rmse();
-  return metrics.train_loss();
+std::string MonitoredText(const RunSummary& run, const EpochMetrics& metrics) {
+  const std::optional<double> figure = FigureOf(metrics, MonitorOf(run));
+  return figure.has_value() ? absl::StrFormat("%.4f", *figure) : "not measured";
 }
 
 std::string PlaceText(const RunSummary& run) {
@@ -50,12 +47,12 @@ std::string PlaceText(const RunSummary& run) {
 std::string FiguresText(const RunSummary& run) {
   std::vector<std::string> parts;
   if (run.has_best()) {
-    parts.push_back(absl::StrFormat("best %s %.4f (epoch %d)", MonitorOf(run),
-                                    Monitored(run, run.best()), run.best().epoch()));
+    parts.push_back(absl::StrFormat("best %s %s (epoch %d)", MonitorOf(run),
+                                    MonitoredText(run, run.best()), run.best().epoch()));
   }
   if (run.has_last()) {
-    parts.push_back(absl::StrFormat("last %.4f, train loss %.4f (epoch %d)",
-                                    Monitored(run, run.last()), run.last().train_loss(),
+    parts.push_back(absl::StrFormat("last %s, train loss %.4f (epoch %d)",
+                                    MonitoredText(run, run.last()), run.last().train_loss(),
                                     run.last().epoch()));
   }
   return absl::StrJoin(parts, "; ");
@@ -134,8 +131,7 @@ void PrintTable(const std::vector<RunSummary>& runs) {
                    {"where"}});
   for (const RunSummary& run : runs) {
     table.AddRow({run.path(), run.state(), absl::StrCat(run.finished_epochs(), "/", run.epochs()),
-                  MonitorOf(run),
-                  run.has_best() ? absl::StrFormat("%.4f", Monitored(run, run.best())) : "",
+                  MonitorOf(run), run.has_best() ? MonitoredText(run, run.best()) : "",
                   run.samples_per_second() > 0 ? InShort(run.samples_per_second()) : "",
                   run.snapshot().empty() ? "none" : DurationText(run.snapshot_age()) + " ago",
                   !run.batch_job().empty() ? "Slurm " + run.batch_job()

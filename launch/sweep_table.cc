@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
-#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
@@ -13,42 +13,35 @@
 #include "common/config/config.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/early_stopping.h"
 #include "launch/text_table.h"
 
 namespace cf {
 namespace {
 
-/// The figures of an epoch, in the order of the columns.
-struct Figure {
-  const char* name;
-  std::optional<double> (*of)(const EpochMetrics& metrics);
-};
+/// The figures that every sweep has a column for, in their order.
+constexpr const char* kFigures[] = {"train_loss", "train_rmse", "val_loss", "val_rmse", "val_mae"};
 
-constexpr Figure kFigures[] = {
-    {"train_loss", [](const EpochMetrics& m) { return std::optional(m.train_loss()); }},
-    {"train_rmse", [](const EpochMetrics& m) { return std::optional(m.train_rmse()); }},
-    {"val_loss",
-     [](const EpochMetrics& m) {
-       return m.has_val_loss() ? std::optional(m.val_loss()) : std::nullopt;
-     }},
-    {"val_rmse",
-     [](const EpochMetrics& m) {
-       return m.has_val_rmse() ? std::optional(m.val_rmse()) : std::nullopt;
-     }},
-    {"val_mae",
-     [](const EpochMetrics& m) {
-       return m.has_val_mae() ? std::optional(m.val_mae()) : std::nullopt;
-     }},
-};
-
-const Figure& MonitoredBy(const SweepJob& job) {
-  const std::string name =
-      absl::AsciiStrToLower(EarlyStopping::Monitor_Name(job.job.early_stopping().monitor()));
-  for (const Figure& figure : kFigures) {
-    if (name == figure.name) return figure;
+/// The figures of the columns: those of every sweep, then what the jobs asked for beside them.
+std::vector<std::string> ColumnsOf(std::span<const SweepRow> rows) {
+  std::vector<std::string> names(std::begin(kFigures), std::end(kFigures));
+  for (const SweepRow& row : rows) {
+    if (!row.result.has_value()) continue;
+    for (const MetricFigure& figure : row.result->figures()) {
+      if (std::find(names.begin(), names.end(), figure.name()) == names.end()) {
+        names.push_back(figure.name());
+      }
+    }
   }
-  Check(false, "every figure that can be monitored has a column");
-  return kFigures[0];
+  return names;
+}
+
+const std::string& MonitorOf(const SweepJob& job) {
+  return job.job.early_stopping().monitor();
+}
+
+std::optional<double> FigureOf(const SweepRow& row, const std::string& name) {
+  return row.result.has_value() ? FigureOf(*row.result, name) : std::nullopt;
 }
 
 /// As many digits as give the same bits.
@@ -129,8 +122,7 @@ std::string DescribeJob(const Sweep& sweep, const SweepJob& job) {
 
 std::string DescribeResult(const SweepJob& job, const SweepRow& row) {
   Check(row.result.has_value(), "a finished job has a result");
-  const Figure& figure = MonitoredBy(job);
-  return absl::StrCat(figure.name, " ", ShortText(figure.of(*row.result)), " at epoch ",
+  return absl::StrCat(MonitorOf(job), " ", ShortText(FigureOf(row, MonitorOf(job))), " at epoch ",
                       row.result->epoch());
 }
 
@@ -146,10 +138,9 @@ absl::StatusOr<std::size_t> FindBest(const Sweep& sweep, std::span<const SweepRo
       return absl::FailedPreconditionError(
           "the jobs differ in early_stopping.monitor or mode, so none is the best");
     }
-    const Figure& figure = MonitoredBy(sweep.jobs[k]);
-    const std::optional<double> value = figure.of(*rows[k].result);
+    const std::optional<double> value = FigureOf(rows[k], stopping.monitor());
     if (!value.has_value() || std::isnan(*value)) continue;
-    const double least = best.has_value() ? *figure.of(*rows[*best].result) : 0;
+    const double least = best.has_value() ? *FigureOf(rows[*best], stopping.monitor()) : 0;
     const bool better = stopping.mode() == EarlyStopping::MAX ? *value > least : *value < least;
     if (!best.has_value() || better) best = k;
   }
@@ -163,7 +154,8 @@ std::string SweepCsv(const Sweep& sweep, std::span<const SweepRow> rows) {
   for (const std::string& field : sweep.fields) columns.push_back({.name = field});
   columns.push_back({.name = "state"});
   columns.push_back({.name = "epoch"});
-  for (const Figure& figure : kFigures) columns.push_back({.name = figure.name});
+  const std::vector<std::string> figures = ColumnsOf(rows);
+  for (const std::string& figure : figures) columns.push_back({.name = figure});
   columns.push_back({.name = "digest"});
   TextTable table(columns);
   for (std::size_t k = 0; k < rows.size(); ++k) {
@@ -172,8 +164,8 @@ std::string SweepCsv(const Sweep& sweep, std::span<const SweepRow> rows) {
     cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
     cells.push_back(NameOf(rows[k].state));
     cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
-    for (const Figure& figure : kFigures) {
-      cells.push_back(result.has_value() ? NumberText(figure.of(*result)) : "");
+    for (const std::string& figure : figures) {
+      cells.push_back(NumberText(FigureOf(rows[k], figure)));
     }
     cells.push_back(rows[k].digest);
     table.AddRow(cells);
@@ -184,19 +176,16 @@ std::string SweepCsv(const Sweep& sweep, std::span<const SweepRow> rows) {
 std::string SweepText(const Sweep& sweep, std::span<const SweepRow> rows,
                       std::optional<std::size_t> best) {
   Check(rows.size() == sweep.jobs.size(), "a row for each job");
-  std::vector<const Figure*> shown;  // Without a split no job has figures of validation.
-  for (const Figure& figure : kFigures) {
-    if (std::any_of(rows.begin(), rows.end(), [&figure](const SweepRow& row) {
-          return row.result.has_value() && figure.of(*row.result).has_value();
-        })) {
-      shown.push_back(&figure);
-    }
+  std::vector<std::string> shown;  // Without a split no job has figures of validation.
+  for (const std::string& figure : ColumnsOf(rows)) {
+    const auto has = [&](const SweepRow& row) { return FigureOf(row, figure).has_value(); };
+    if (std::any_of(rows.begin(), rows.end(), has)) shown.push_back(figure);
   }
   std::vector<TextTable::Column> columns = {{.name = "job", .right = true}};
   for (const std::string& label : sweep.labels) columns.push_back({.name = label, .right = true});
   columns.push_back({.name = "state"});
   columns.push_back({.name = "epoch", .right = true});
-  for (const Figure* figure : shown) columns.push_back({.name = figure->name, .right = true});
+  for (const std::string& figure : shown) columns.push_back({.name = figure, .right = true});
   columns.push_back({.name = ""});
   TextTable table(columns);
   for (std::size_t k = 0; k < rows.size(); ++k) {
@@ -205,9 +194,7 @@ std::string SweepText(const Sweep& sweep, std::span<const SweepRow> rows,
     cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
     cells.push_back(NameOf(rows[k].state));
     cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
-    for (const Figure* figure : shown) {
-      cells.push_back(result.has_value() ? ShortText(figure->of(*result)) : "");
-    }
+    for (const std::string& figure : shown) cells.push_back(ShortText(FigureOf(rows[k], figure)));
     cells.push_back(best == k ? "best" : "");
     table.AddRow(cells);
   }

@@ -82,6 +82,14 @@ std::string ExpectedText(const FieldDescriptor& field) {
 
 std::string ValueText(const Message& message, const FieldDescriptor& field) {
   const Reflection& reflection = *message.GetReflection();
+  if (field.is_repeated()) {
+    Check(field.cpp_type() == FieldDescriptor::CPPTYPE_STRING, "lists of scalars are of strings");
+    std::vector<std::string> values;
+    for (int k = 0; k < reflection.FieldSize(message, &field); ++k) {
+      values.push_back(Quoted(reflection.GetRepeatedString(message, &field, k)));
+    }
+    return absl::StrCat("[", absl::StrJoin(values, ", "), "]");
+  }
   switch (field.cpp_type()) {
     case FieldDescriptor::CPPTYPE_UINT32:
       return absl::StrCat(reflection.GetUInt32(message, &field));

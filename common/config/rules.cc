@@ -6,12 +6,14 @@
 #include <limits>
 #include <optional>
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
 #include "common/base/partition.h"
 #include "common/config/config.h"
 #include "common/config/fields.h"
+#include "common/metrics/names.h"
 
 namespace cf {
 namespace {
@@ -19,6 +21,7 @@ namespace {
 using config::ExpectedText;
 using config::JoinPath;
 using config::NumberText;
+using config::Quoted;
 using config::ValueText;
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
@@ -32,6 +35,7 @@ void FillScalars(Message& message) {
   const Descriptor& descriptor = *message.GetDescriptor();
   for (int k = 0; k < descriptor.field_count(); ++k) {
     const FieldDescriptor* field = descriptor.field(k);
+    if (field->is_repeated()) continue;  // A list that is not given is empty.
     const bool present = reflection.HasField(message, field);
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_MESSAGE:
@@ -107,6 +111,7 @@ constexpr Range kRanges[] = {
     {"train.batch_size", 1, true, kNoLimit, false, "at least 1"},
     {"train.epochs", 1, true, kNoLimit, false, "at least 1"},
     {"train.delay", 0, true, 0, true, "0, the only delay so far"},
+    {"validation.every_epochs", 1, true, kNoLimit, false, "at least 1"},
     {"early_stopping.min_delta", 0, true, kNoLimit, false, "at least 0"},
     {"snapshot.keep", 1, true, kNoLimit, false, "at least 1"},
     {"cluster.timeout_seconds", 1, true, kNoLimit, false, "at least 1"},
@@ -158,7 +163,7 @@ absl::Status CheckFields(const Message& message, const std::string& path) {
   const Descriptor& descriptor = *message.GetDescriptor();
   for (int k = 0; k < descriptor.field_count(); ++k) {
     const FieldDescriptor* field = descriptor.field(k);
-    if (!reflection.HasField(message, field)) continue;
+    if (field->is_repeated() || !reflection.HasField(message, field)) continue;
     const std::string field_path = JoinPath(path, field->name());
     const absl::Status status = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE
                                     ? CheckFields(reflection.GetMessage(message, field), field_path)
@@ -195,6 +200,49 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
   return vectors.ok() ? CheckInitial(model.bias_values(), path + ".bias_values") : vectors;
 }
 
+/// Whether validation can compute `metric`, which field `path` names.
+absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
+  if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
+  const bool crossentropy = job.model().matrix_factorization().loss() == MatrixFactorization::BCE;
+  if (metric == "val_bce" && !crossentropy) {
+    return Refusal(path, metric, "another figure, as the model's loss is not BCE");
+  }
+  return absl::OkStatus();
+}
+
+/// The figures that the job asks for, and whether there will be what they are computed from.
+absl::Status CheckFigures(const Job& job) {
+  const bool validates = job.split().kind_case() != Split::KIND_NOT_SET;
+  for (const std::string& metric : job.validation().metrics()) {
+    const absl::Status known = CheckMetric(job, "validation.metrics", metric);
+    if (!known.ok()) return known;
+    if (IsOfTraining(metric)) {
+      return Refusal("validation.metrics", metric,
+                     "figures of validation, whose names start with val_");
+    }
+    if (!validates) {
+      return Refusal("validation.metrics", metric, "none, as there is no split to validate on");
+    }
+  }
+  const std::string path = "early_stopping.monitor";
+  const std::string& monitor = job.early_stopping().monitor();
+  const absl::Status known = CheckMetric(job, path, monitor);
+  if (!known.ok()) return known;
+  if (!validates && !IsOfTraining(monitor)) {
+    return Refusal(path, monitor, "train_loss or train_rmse, as there is no split to validate on");
+  }
+  if (monitor == "train_rmse" && !job.train().metrics()) {
+    return Refusal(path, monitor, "another figure, as train.metrics is false");
+  }
+  const std::uint32_t every = job.validation().every_epochs();
+  if (!IsOfTraining(monitor) && every > job.train().epochs()) {
+    return Refusal("validation.every_epochs", absl::StrCat(every),
+                   absl::StrCat("at most train.epochs (", job.train().epochs(),
+                                "), as early_stopping.monitor is ", monitor));
+  }
+  return absl::OkStatus();
+}
+
 /// What two fields must be to each other.
 absl::Status CheckTogether(const Job& job) {
   if (job.model().kind_case() == Model::KIND_NOT_SET) {
@@ -216,14 +264,7 @@ absl::Status CheckTogether(const Job& job) {
   if (job.cluster().threads() > partitions) {
     return Refusal("cluster.threads", absl::StrCat(job.cluster().threads()), at_most);
   }
-  const EarlyStopping::Monitor monitor = job.early_stopping().monitor();
-  const bool on_training =
-      monitor == EarlyStopping::TRAIN_LOSS || monitor == EarlyStopping::TRAIN_RMSE;
-  if (job.split().kind_case() == Split::KIND_NOT_SET && !on_training) {
-    return Refusal("early_stopping.monitor", EarlyStopping::Monitor_Name(monitor),
-                   "TRAIN_LOSS or TRAIN_RMSE, as there is no split to validate on");
-  }
-  return absl::OkStatus();
+  return CheckFigures(job);
 }
 
 /// The kind that is chosen, or null.
@@ -274,7 +315,11 @@ void FillDefaults(Job& job) {
   if (optimizer.kind_case() == Optimizer::KIND_NOT_SET) optimizer.mutable_adam();
   EarlyStopping& stopping = *job.mutable_early_stopping();
   if (!stopping.has_monitor() && job.split().kind_case() == Split::KIND_NOT_SET) {
-    stopping.set_monitor(EarlyStopping::TRAIN_RMSE);
+    stopping.set_monitor(job.train().metrics() ? "train_rmse" : "train_loss");
+  }
+  stopping.set_monitor(absl::AsciiStrToLower(stopping.monitor()));
+  if (!stopping.has_mode() && LargerIsBetter(stopping.monitor())) {
+    stopping.set_mode(EarlyStopping::MAX);
   }
   if (job.model().has_matrix_factorization()) {
     MatrixFactorization& model = *job.mutable_model()->mutable_matrix_factorization();

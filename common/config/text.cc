@@ -17,6 +17,7 @@
 
 #include "common/base/check.h"
 #include "common/base/files.h"
+#include "common/config/bare_monitor.h"
 #include "common/config/config.h"
 #include "common/config/fields.h"
 
@@ -179,13 +180,24 @@ std::optional<TextError> ReadText(const std::string& text, const std::string& pa
   FirstError errors;
   TextFormat::Parser parser;
   parser.RecordErrorsTo(&errors);
-  if (parser.ParseFromString(text, &message)) return std::nullopt;
+  const std::string quoted = QuoteBareMonitor(text);
+  if (parser.ParseFromString(quoted, &message)) return std::nullopt;
   Check(errors.error().has_value(), "protobuf's parser reports why it fails");
-  return PlaceFinder(text, *message.GetDescriptor(), path).Explain(*errors.error());
+  TextError error = PlaceFinder(quoted, *message.GetDescriptor(), path).Explain(*errors.error());
+  error.column = ColumnBeforeQuotes(text, error.line, error.column);
+  return error;
 }
 
 /// Sets a scalar from its text; false if the text is not such a value.
 bool SetScalar(Message& message, const FieldDescriptor& field, const std::string& value) {
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING && field.is_repeated()) {
+    message.GetReflection()->ClearField(&message, &field);
+    for (const absl::string_view part : absl::StrSplit(value, ',', absl::SkipWhitespace())) {
+      message.GetReflection()->AddString(&message, &field,
+                                         std::string(absl::StripAsciiWhitespace(part)));
+    }
+    return true;
+  }
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_STRING) {
     message.GetReflection()->SetString(&message, &field, value);
     return true;

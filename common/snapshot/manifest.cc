@@ -17,6 +17,7 @@
 #include "common/base/files.h"
 #include "common/base/partition.h"
 #include "common/base/status.h"
+#include "common/config/bare_monitor.h"
 #include "common/snapshot/checksum.h"
 
 namespace cf {
@@ -253,11 +254,12 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view contents) {
 
   // The version first, past fields that only a later program knows.
   Manifest manifest;
-  absl::Status parsed = ParseText(std::string(text), true, &manifest);
+  const std::string readable = QuoteBareMonitor(std::string(text));
+  absl::Status parsed = ParseText(readable, true, &manifest);
   if (!parsed.ok()) return parsed;
   if (manifest.format_version() == kManifestFormat) {
     manifest.Clear();
-    parsed = ParseText(std::string(text), false, &manifest);
+    parsed = ParseText(readable, false, &manifest);
     if (!parsed.ok()) return parsed;
   }
   absl::Status valid = ValidateManifest(manifest);

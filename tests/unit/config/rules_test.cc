@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/config.h"
+#include "common/metrics/names.h"
 
 namespace cf {
 namespace {
@@ -50,7 +51,11 @@ TEST(Schema, EveryValueHasAMarkAndNothingElseHas) {
     const bool value = field.message_type() == nullptr;
     values += value ? 1 : 0;
     EXPECT_EQ(field.options().GetExtension(mark) != MARK_UNSPECIFIED, value) << path;
-    EXPECT_FALSE(field.is_repeated() || field.is_required()) << path;
+    EXPECT_FALSE(field.is_required()) << path;
+    // Lists are of messages or of strings.
+    EXPECT_TRUE(!field.is_repeated() || field.message_type() != nullptr ||
+                field.cpp_type() == FieldDescriptor::CPPTYPE_STRING)
+        << path;
   });
   EXPECT_GT(values, 50);
 }
@@ -114,9 +119,10 @@ train {
   seed: 42
   partitions: 16
   delay: 0
+  metrics: true
 }
 early_stopping {
-  monitor: VAL_RMSE
+  monitor: "val_rmse"
   mode: MIN
   patience: 0
   min_delta: 0
@@ -138,6 +144,9 @@ cluster {
 kernels {
   target: BEST
 }
+validation {
+  every_epochs: 1
+}
 )");
   Job again = job;
   FillDefaults(again);
@@ -153,7 +162,26 @@ TEST(FillDefaults, KeepsWhatIsGivenAndMonitorsTrainingWithoutASplit) {
   EXPECT_EQ(job.train().epochs(), 3U);
   EXPECT_TRUE(job.model().matrix_factorization().vectors().has_zeros());
   EXPECT_EQ(job.model().matrix_factorization().bias_values().normal().deviation(), 2);
-  EXPECT_EQ(job.early_stopping().monitor(), EarlyStopping::TRAIN_RMSE);
+  EXPECT_EQ(job.early_stopping().monitor(), "train_rmse");
+  EXPECT_EQ(job.early_stopping().mode(), EarlyStopping::MIN);
+
+  Job losses;
+  losses.mutable_train()->set_metrics(false);
+  FillDefaults(losses);
+  EXPECT_EQ(losses.early_stopping().monitor(), "train_loss");
+}
+
+TEST(FillDefaults, LooksForTheLargestFigureOfRanking) {
+  const auto mode = [](const std::vector<std::string>& assignments) {
+    Job job = With(SmallJob(), assignments);
+    FillDefaults(job);
+    return job.early_stopping().mode();
+  };
+  EXPECT_EQ(mode({"early_stopping.monitor=val_ndcg_10"}), EarlyStopping::MAX);
+  EXPECT_EQ(mode({"early_stopping.monitor=VAL_TOP_100_UNMASKED"}), EarlyStopping::MAX);
+  EXPECT_EQ(mode({"early_stopping.monitor=val_mae"}), EarlyStopping::MIN);
+  EXPECT_EQ(mode({"early_stopping.monitor=val_ndcg_10", "early_stopping.mode=MIN"}),
+            EarlyStopping::MIN);
 }
 
 TEST(ValidateJob, AcceptsEveryKindWithItsDefaults) {
@@ -179,7 +207,11 @@ TEST(ValidateJob, AcceptsTheEdges) {
            {"optimizer.adam.beta1=0", "optimizer.adam.epsilon=1e-30"},
            {"optimizer.schedule.exponential.decay=1"},
            {"split={}", "early_stopping.monitor=TRAIN_LOSS", "early_stopping.patience=2"},
-           {"early_stopping.mode=MAX", "early_stopping.monitor=VAL_MAE"}}) {
+           {"early_stopping.mode=MAX", "early_stopping.monitor=VAL_MAE"},
+           {"early_stopping.monitor=val_mrr_1000_unmasked", "validation.every_epochs=20"},
+           {"validation.metrics=val_top_1,val_coverage_10, val_ild_10,val_rmse"},
+           {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false", "validation.metrics=val_bce"},
+           {"train.metrics=false", "validation.every_epochs=7"}}) {
     Job job = SmallJob();
     if (assignments.front() == "split={}") job.clear_split();
     const absl::Status status = ValidateJob(With(job, assignments));
@@ -231,8 +263,18 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"train.partitions=12", " is 12; expected a power of two, at most 16384"},
       {"train.partitions=32768", " is 32768; expected a power of two, at most 16384"},
       {"train.delay=1", " is 1; expected 0, the only delay so far"},
-      {"early_stopping.monitor=MONITOR_UNSPECIFIED",
-       " is MONITOR_UNSPECIFIED; expected VAL_RMSE, VAL_LOSS, VAL_MAE, TRAIN_LOSS or TRAIN_RMSE"},
+      {"validation.every_epochs=0", " is 0; expected at least 1"},
+      {"validation.every_epochs=21",
+       " is 21; expected at most train.epochs (20), as early_stopping.monitor is val_rmse"},
+      {"validation.metrics=val_ndcg_10,val_ndcg",
+       std::string(" is \"val_ndcg\"; expected ") + kMetricNames},
+      {"validation.metrics=train_loss",
+       " is train_loss; expected figures of validation, whose names start with val_"},
+      {"validation.metrics=val_bce",
+       " is val_bce; expected another figure, as the model's loss is not BCE"},
+      {"early_stopping.monitor=val_top_1001",
+       std::string(" is \"val_top_1001\"; expected ") + kMetricNames},
+      {"early_stopping.monitor=", std::string(" is \"\"; expected ") + kMetricNames},
       {"early_stopping.mode=MODE_UNSPECIFIED", " is MODE_UNSPECIFIED; expected MIN or MAX"},
       {"early_stopping.min_delta=-1", " is -1; expected at least 0"},
       {"snapshot.keep=0", " is 0; expected at least 1"},
@@ -278,8 +320,13 @@ TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
   Job job = SmallJob();
   job.clear_split();
   EXPECT_EQ(error(With(job, {"early_stopping.monitor=VAL_MAE"})),
-            "early_stopping.monitor is VAL_MAE; expected TRAIN_LOSS or TRAIN_RMSE, as there is no "
+            "early_stopping.monitor is val_mae; expected train_loss or train_rmse, as there is no "
             "split to validate on");
+  EXPECT_EQ(error(With(job, {"validation.metrics=val_hr_10"})),
+            "validation.metrics is val_hr_10; expected none, as there is no split to validate on");
+  EXPECT_EQ(error(With(job, {"train.metrics=false", "early_stopping.monitor=train_rmse"})),
+            "early_stopping.monitor is train_rmse; expected another figure, as train.metrics is "
+            "false");
   EXPECT_EQ(error(Job()), "model names no kind; expected matrix_factorization");
 }
 

@@ -17,7 +17,8 @@ constexpr EpochProgress kEnd = {.epoch = 3,
                                 .samples_per_second = 100836,
                                 .loss = .60934,
                                 .rmse = .81766};
-constexpr ValidationFigures kValidation = {.loss = .6138, .rmse = .8451, .mae = .6502};
+const std::vector<NamedFigure> kValidation = {
+    {"val_loss", .6138}, {"val_rmse", .8451}, {"val_mae", .6502}};
 constexpr char kEndLine[] =
     "Epoch 3/20 1418/1418 0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177 "
     "val_loss 0.6138 val_rmse 0.8451 val_mae 0.6502 best\n";
@@ -56,7 +57,7 @@ TEST_F(ConsoleTest, PrintsTheEpochAsDocumented) {
   const auto console = Open(Console::Mode::kLines);
   console->Line("90,752 training and 10,084 validation samples");
   console->EpochDone(kEnd, kValidation, true);
-  console->EpochDone(kEnd, std::nullopt, false);
+  console->EpochDone(kEnd, {}, false);
   EXPECT_EQ(Output(),
             std::string("90,752 training and 10,084 validation samples\n") + kEndLine +
                 "Epoch 3/20 1418/1418 0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177\n");

@@ -63,6 +63,33 @@ TEST(StoppingRule, MaxMeansLargerIsBetter) {
   EXPECT_EQ(rule.state().best_epoch, 3U);
 }
 
+TEST(StoppingRule, EpochsWithoutTheFigureCountForPatience) {
+  StoppingRule rule(Options(3));
+  rule.Skip(1);
+  EXPECT_TRUE(rule.Observe(2, .5));
+  rule.Skip(3);
+  EXPECT_FALSE(rule.Observe(4, .6));
+  EXPECT_FALSE(rule.ShouldStop());
+  rule.Skip(5);
+  EXPECT_TRUE(rule.ShouldStop());
+  EXPECT_EQ(rule.state(), (StoppingState{.last_epoch = 5, .best_epoch = 2, .best_value = .5}));
+}
+
+TEST(FigureOf, FindsEveryFigureByItsColumn) {
+  EpochMetrics metrics;
+  metrics.set_train_loss(1);
+  metrics.set_val_rmse(2);
+  MetricFigure& figure = *metrics.add_figures();
+  figure.set_name("val_ndcg_10");
+  figure.set_value(3);
+  EXPECT_EQ(FigureOf(metrics, "train_loss"), 1);
+  EXPECT_EQ(FigureOf(metrics, "val_rmse"), 2);
+  EXPECT_EQ(FigureOf(metrics, "val_ndcg_10"), 3);
+  EXPECT_EQ(FigureOf(metrics, "train_rmse"), std::nullopt);
+  EXPECT_EQ(FigureOf(metrics, "val_mae"), std::nullopt);
+  EXPECT_EQ(FigureOf(metrics, "val_hr_10"), std::nullopt);
+}
+
 TEST(StoppingRule, NotANumberNeverImproves) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   StoppingRule rule(Options(2));

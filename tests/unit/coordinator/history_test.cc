@@ -67,6 +67,35 @@ TEST_F(HistoryTest, ReadsBackTheSameBits) {
   EXPECT_EQ(again->rows(), history->rows());
 }
 
+TEST_F(HistoryTest, KeepsAColumnForEachFigureThatAJobAskedFor) {
+  absl::StatusOr<History> history = History::Open(path_, {"val_ndcg_10"});
+  ASSERT_TRUE(history.ok()) << history.status();
+  HistoryRow first = Row(1);
+  first.others = {{"val_ndcg_10", 0.25}};
+  ASSERT_TRUE(history->Append(first).ok());
+  ASSERT_TRUE(history->Append(Row(2)).ok());
+  const std::string header(kHeader, sizeof kHeader - 2);
+  EXPECT_EQ(Text(), header + ",val_ndcg_10\n1,100,1,,,,,,,,,0.25\n2,200,0.5,,,,,,,,,\n");
+
+  // A job that goes on may ask for other figures.
+  history = History::Open(path_, {"val_hr_5", "val_ndcg_10"});
+  ASSERT_TRUE(history.ok()) << history.status();
+  HistoryRow third = Row(3);
+  third.others = {{"val_hr_5", 0.5}, {"val_ndcg_10", 0.125}};
+  ASSERT_TRUE(history->Append(third).ok());
+  EXPECT_EQ(Text(), header +
+                        ",val_ndcg_10,val_hr_5\n1,100,1,,,,,,,,,0.25,\n2,200,0.5,,,,,,,,,,\n"
+                        "3,300,0.3333333333333333,,,,,,,,,0.125,0.5\n");
+  const std::vector<HistoryRow> rows = History::Read(path_).value();
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0], first);
+  EXPECT_EQ(FigureOf(rows[2], "val_hr_5"), 0.5);
+  EXPECT_EQ(FigureOf(rows[0], "val_hr_5"), std::nullopt);
+  EXPECT_EQ(FigureOf(rows[0], "train_loss"), 1);
+  EXPECT_EQ(FigureNamesOf(rows),
+            (std::vector<std::string>{"train_loss", "val_ndcg_10", "val_hr_5"}));
+}
+
 TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
   absl::StatusOr<History> history = History::Open(path_);
   ASSERT_TRUE(history.ok());
@@ -108,6 +137,8 @@ TEST_F(HistoryTest, RefusesAFileThatIsNotItsOwnAndLeavesItAlone) {
   };
   const std::string header = kHeader;
   EXPECT_EQ(error("a,b\n"), path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
+  EXPECT_EQ(error(header.substr(0, header.size() - 1) + ",b\n"),
+            path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
   EXPECT_EQ(error(header + "1,100\n"), path_ + ":2: expected 11 numbers");
   EXPECT_EQ(error(header + "1,100,x,,,,,,,,\n"), path_ + ":2: expected 11 numbers");
   EXPECT_EQ(error(header + "3,1,,,,,,,,,\n3,2,,,,,,,,,\n"),

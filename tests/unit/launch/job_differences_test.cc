@@ -64,7 +64,7 @@ TEST(DifferingFields, NameKindsByWhatTheyAre) {
   EXPECT_THAT(Differences({JobWith({}), JobWith({"optimizer.sgd.learning_rate=0.5"})}),
               ElementsAre("optimizer: adam | sgd", "optimizer.sgd.learning_rate:  | 0.5"));
   EXPECT_THAT(Differences({JobWith({}), JobWith({"split.given={}"})}),
-              ElementsAre("split:  | given", "early_stopping.monitor: TRAIN_RMSE | VAL_RMSE"));
+              ElementsAre("split:  | given", "early_stopping.monitor: train_rmse | val_rmse"));
 }
 
 TEST(DifferingFields, ReachIntoNestedKinds) {

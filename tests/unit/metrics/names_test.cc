@@ -1,0 +1,41 @@
+#include "common/metrics/names.h"
+
+#include <gtest/gtest.h>
+
+namespace cf {
+namespace {
+
+TEST(MetricNames, AreReadAndWrittenAlike) {
+  for (const char* name :
+       {"val_top_1", "val_recall_5", "val_hr_10", "val_ndcg_50", "val_mrr_100", "val_coverage_10",
+        "val_ild_10", "val_novelty_1000", "val_ndcg_10_unmasked", "val_top_100_unmasked"}) {
+    const std::optional<RankingMetric> metric = ParseRankingMetric(name);
+    ASSERT_TRUE(metric.has_value()) << name;
+    EXPECT_EQ(NameOf(*metric), name);
+    EXPECT_TRUE(IsMetric(name));
+    EXPECT_TRUE(LargerIsBetter(name));
+    EXPECT_FALSE(IsOfTraining(name));
+  }
+  EXPECT_EQ(ParseRankingMetric("val_ndcg_20_unmasked"),
+            (RankingMetric{RankingFigure::kNdcg, 20, true}));
+}
+
+TEST(MetricNames, HaveOneSpelling) {
+  for (const char* name : {"", "val_ndcg", "val_ndcg_", "val_ndcg_0", "val_ndcg_010", "val_ndcg_+1",
+                           "val_ndcg_1001", "val_ndcg_10 ", "ndcg_10", "val_ndcg_10_masked",
+                           "train_ndcg_10", "VAL_NDCG_10", "val_ndcg_10_unmasked_unmasked"}) {
+    EXPECT_FALSE(IsMetric(name)) << name;
+  }
+}
+
+TEST(MetricNames, OfRatingFiguresTheSmallerIsBetter) {
+  for (const char* name :
+       {"train_loss", "train_rmse", "val_loss", "val_rmse", "val_mae", "val_bce"}) {
+    EXPECT_TRUE(IsMetric(name));
+    EXPECT_FALSE(LargerIsBetter(name));
+  }
+  EXPECT_TRUE(IsOfTraining("train_rmse"));
+}
+
+}  // namespace
+}  // namespace cf
