@@ -334,10 +334,12 @@ void Generation::Announce(const SetUp& set_up) const {
     const TableShape& shape = table.shape;
     const std::uint64_t weights = std::uint64_t{shape.rows} * (shape.dim + (shape.biases ? 1 : 0));
     const std::uint64_t table_bytes = shape.rows * RowLayout(shape).stride() * sizeof(float);
+    const bool dense = table.layer.has_value();
     console.Line(absl::StrFormat(
         "  table %-8s %s x %d%s  %s parameters, %.1f MiB with optimizer state", shape.name,
-        WithThousands(shape.rows), shape.dim, shape.biases ? " + bias" : "", WithThousands(weights),
-        static_cast<double>(table_bytes) / 1048576.0));
+        WithThousands(dense ? table.layer->inputs : shape.rows),
+        dense ? table.layer->units : shape.dim, dense || shape.biases ? " + bias" : "",
+        WithThousands(weights), static_cast<double>(table_bytes) / 1048576.0));
     parameters += weights;
     bytes += table_bytes;
   }

@@ -36,8 +36,7 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   absl::StatusOr<TrainingStatistics> statistics =
       ComputeTrainingStatistics(*data, *split, job.train().partitions());
   if (!statistics.ok()) return statistics.status();
-  if (job.model().matrix_factorization().link() != MatrixFactorization::IDENTITY &&
-      statistics->min == statistics->max) {
+  if (LinkOf(job) != MatrixFactorization::IDENTITY && statistics->min == statistics->max) {
     return absl::FailedPreconditionError(
         absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
                      ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
@@ -155,6 +154,7 @@ absl::Status Member::OpenSeats() {
                            .hosts_here = hosts,
                            .objective = ObjectiveOf(options_.job, data.statistics.mean,
                                                     data.statistics.min, data.statistics.max),
+                           .network = NetworkOf(options_.job),
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);
     }

@@ -11,6 +11,7 @@
 #include <absl/status/status.h>
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 #include <absl/strings/str_split.h>
@@ -53,6 +54,14 @@ Place FindPlace(const Job& job, const std::string& path) {
   for (std::size_t k = 0; k < names.size(); ++k) {
     place.field = place.message->GetDescriptor()->FindFieldByName(names[k]);
     Check(place.field != nullptr, "the path of a column was found in the schema");
+    if (place.field->is_repeated() && place.field->message_type() != nullptr) {
+      int number = 0;
+      const bool named = k + 1 < names.size() && absl::SimpleAtoi(names[++k], &number);
+      const google::protobuf::Reflection& reflection = *place.message->GetReflection();
+      if (!named || number >= reflection.FieldSize(*place.message, place.field)) return {};
+      place.message = &reflection.GetRepeatedMessage(*place.message, place.field, number);
+      continue;
+    }
     if (!place.message->GetReflection()->HasField(*place.message, place.field)) return {};
     if (k + 1 < names.size()) {
       place.message = &place.message->GetReflection()->GetMessage(*place.message, place.field);
@@ -232,6 +241,10 @@ absl::StatusOr<const FieldDescriptor*> FindSweepField(const std::string& path) {
   const Descriptor* message = Job::descriptor();
   const FieldDescriptor* field = nullptr;
   for (const absl::string_view name : absl::StrSplit(path, '.')) {
+    const bool numbers = field != nullptr && field->is_repeated();
+    if (numbers && !name.empty() && absl::ascii_isdigit(static_cast<unsigned char>(name[0]))) {
+      continue;  // Which element of the list: the job says whether it is there.
+    }
     field = message == nullptr ? nullptr : message->FindFieldByName(std::string(name));
     if (field == nullptr) {
       Job unused;  // SetField knows how to say what is wrong with a path.

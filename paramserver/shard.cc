@@ -1,6 +1,7 @@
 #include "paramserver/shard.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -16,8 +17,14 @@ constexpr std::uint32_t kNone = ~std::uint32_t{0};
 // Initial biases draw from blocks that no vector reaches.
 constexpr std::uint64_t kBiasBlock = std::uint64_t{1} << 32;
 
+/// What the variance of some initial values follows from, as Keras has it.
+struct Fan {
+  std::uint32_t in = 0;
+  std::uint32_t out = 0;
+};
+
 void FillInitial(const Initial& initial, const CounterRandom& random, std::uint64_t first_block,
-                 std::uint32_t rows, std::span<float> values) {
+                 Fan fan, std::span<float> values) {
   switch (initial.kind_case()) {
     case Initial::kZeros:
       std::ranges::fill(values, 0.0F);
@@ -29,11 +36,35 @@ void FillInitial(const Initial& initial, const CounterRandom& random, std::uint6
       return FillNormal(random, first_block, initial.normal().mean(), initial.normal().deviation(),
                         values);
     case Initial::kHeNormal:
-      return FillTruncatedNormal(random, first_block, 2.0 / rows, values);
+      return FillTruncatedNormal(random, first_block, 2.0 / fan.in, values);
+    case Initial::kGlorotUniform: {
+      const double limit = std::sqrt(6.0 / (static_cast<double>(fan.in) + fan.out));
+      return FillUniform(random, first_block, -limit, limit, values);
+    }
     case Initial::KIND_NOT_SET:
       break;
   }
   Check(false, "a validated job says how rows start");
+}
+
+/// The weights at the front of a row's record.
+void FillWeights(const TableSpec& spec, const CounterRandom& random, std::span<float> record) {
+  const TableShape& shape = spec.shape;
+  if (spec.layer.has_value()) {
+    const LayerShape& layer = *spec.layer;
+    const std::size_t kernel = std::size_t{layer.inputs} * layer.units;
+    FillInitial(spec.vectors, random, 0, {.in = layer.inputs, .out = layer.units},
+                record.first(kernel));
+    FillInitial(spec.biases, random, kBiasBlock, {.in = layer.units, .out = layer.units},
+                record.subspan(kernel, layer.units));
+    return;
+  }
+  FillInitial(spec.vectors, random, 0, {.in = shape.rows, .out = shape.dim},
+              record.first(shape.dim));
+  if (shape.biases) {
+    FillInitial(spec.biases, random, kBiasBlock, {.in = shape.rows, .out = 1},
+                record.subspan(shape.dim, 1));
+  }
 }
 
 std::size_t SlabBytes(const RowLayout& layout, std::uint32_t rows) {
@@ -109,11 +140,7 @@ void Shard::Initialize() {
         const RowId id = partitioning_.IdAt(PartitionId{p}, slot);
         const CounterRandom random(options_.seed, Purpose::kInitialValues,
                                    CounterRandom::Stream(t, static_cast<std::uint32_t>(id)));
-        FillInitial(table.spec.vectors, random, 0, shape.rows, std::span(record).first(shape.dim));
-        if (shape.biases) {
-          FillInitial(table.spec.biases, random, kBiasBlock, shape.rows,
-                      std::span(record).subspan(shape.dim, 1));
-        }
+        FillWeights(table.spec, random, record);
         table.layout.FromRecord(record.data(), RowOf(table, id));
         MarkDirty(table, id);
       }

@@ -27,7 +27,11 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1),
       shuffled_epoch_(~std::uint64_t{0}),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
-  Check(layouts_.size() == 2, "the model has a table of users and one of items");
+  gradient_memory_.resize(layouts_.size());
+  gradients_.resize(layouts_.size());
+  if (options_.network.has_value()) ranker_.emplace(*options_.network, *options_.kernels);
+  Check(layouts_.size() == Index(kFirstLayer) + (ranker_.has_value() ? ranker_->layers() : 0),
+        "the model has a table of users, one of items, and one for each layer");
   std::size_t users = 0;
   for (std::uint32_t p = range_.first; p < range_.last; ++p) {
     samples_.emplace_back(data, split, partitioning_, PartitionId{p});
@@ -36,7 +40,11 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
   }
   indices_.emplace_back(users);
   indices_.emplace_back(data.items());
+  for (std::size_t table = Index(kFirstLayer); table < layouts_.size(); ++table) {
+    indices_.emplace_back(1);
+  }
   for (Minibatch& batch : batches_) {
+    batch.tables.resize(layouts_.size());
     for (TableWork& work : batch.tables) work.by_server.resize(placement_.servers().size());
   }
 }
@@ -49,6 +57,7 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
   }
   return Run({.training = true,
               .scores_training = false,
+              .epoch = segment.epoch,
               .batches = segment.steps_per_epoch,
               .first = segment.first,
               .last = segment.last,
@@ -61,6 +70,7 @@ absl::Status Trainer::Score(bool training_samples, std::uint64_t batches, std::u
                             std::span<ObjectiveSums> sums) {
   return Run({.training = false,
               .scores_training = training_samples,
+              .epoch = 0,
               .batches = batches,
               .first = 0,
               .last = batches,
@@ -103,6 +113,7 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   batch.samples.clear();
   batch.samples_end.clear();
   batch.user_parts_end.clear();
+  batch.positions.clear();
   for (std::size_t table = 0; table < layouts_.size(); ++table)
     batch.tables[table].batch.Clear(indices_[table]);
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
@@ -118,6 +129,12 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
       }
       AddSample(p, samples[k], batch);
     }
+    // A layer has a part for each partition that has samples.
+    for (std::size_t table = Index(kFirstLayer);
+         table < layouts_.size() && range.first < range.last; ++table) {
+      batch.tables[table].batch.Touch(indices_[table], 0, RowId{0}, range_.first + p);
+    }
+    batch.positions.push_back(range.first);
     batch.samples_end.push_back(batch.samples.size());
     batch.user_parts_end.push_back(batch.tables[Index(kUsers)].batch.parts().size());
   }
@@ -146,35 +163,87 @@ void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch)
 
 void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                       std::span<ObjectiveSums> sums) {
-  for (std::size_t table = 0; table < layouts_.size(); ++table) {
-    const std::size_t floats =
-        batch.tables[table].batch.parts().size() * layouts_[table].gradient_stride();
-    if (pass.training && gradient_memory_[table].size() < floats + kLanes) {
-      gradient_memory_[table].resize(2 * floats + kLanes);
-      const auto address = reinterpret_cast<std::uintptr_t>(gradient_memory_[table].data());
-      gradients_[table] = gradient_memory_[table].data() + (64 - address % 64) % 64 / sizeof(float);
-    }
-  }
+  if (pass.training) MakeRoomForGradients(batch);
+  if (ranker_.has_value()) SetLayers(batch);
   std::size_t first_sample = 0;
   std::size_t first_user = 0;
+  std::size_t layer_part = 0;
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
-    const PairBatch pairs{
-        .samples =
-            std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample),
-        .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
-        .item_rows = batch.tables[Index(kItems)].part_rows.data(),
-        .user_gradients = gradients_[Index(kUsers)],
-        .item_gradients = gradients_[Index(kItems)],
-        .gradient_stride = layouts_[0].gradient_stride(),
-        .padded_dim = layouts_[0].padded_dim()};
-    if (pass.training) {
-      options_.kernels->pair_gradient(pairs, options_.objective, sums[p]);
-      if (applies_at_once_) ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
-    } else {
-      options_.kernels->pair_score(pairs, options_.objective, sums[p]);
+    const std::span<const PairSample> samples =
+        std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
+    if (!ranker_.has_value()) {
+      ComputePairs(pass, batch, samples, sums[p]);
+    } else if (!samples.empty()) {
+      ComputeRanker(pass, batch, p, samples, layer_part++, sums[p]);
+    }
+    if (pass.training && applies_at_once_) {
+      ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
     }
     first_sample = batch.samples_end[p];
     first_user = batch.user_parts_end[p];
+  }
+}
+
+void Trainer::MakeRoomForGradients(const Minibatch& batch) {
+  for (std::size_t table = 0; table < layouts_.size(); ++table) {
+    const std::size_t floats =
+        batch.tables[table].batch.parts().size() * layouts_[table].gradient_stride();
+    if (gradient_memory_[table].size() >= floats + kLanes) continue;
+    gradient_memory_[table].resize(2 * floats + kLanes);
+    const auto address = reinterpret_cast<std::uintptr_t>(gradient_memory_[table].data());
+    gradients_[table] = gradient_memory_[table].data() + (64 - address % 64) % 64 / sizeof(float);
+  }
+}
+
+void Trainer::ComputePairs(const Pass& pass, const Minibatch& batch,
+                           std::span<const PairSample> samples, ObjectiveSums& sums) {
+  const PairBatch pairs{.samples = samples,
+                        .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                        .item_rows = batch.tables[Index(kItems)].part_rows.data(),
+                        .user_gradients = gradients_[Index(kUsers)],
+                        .item_gradients = gradients_[Index(kItems)],
+                        .gradient_stride = layouts_[Index(kUsers)].gradient_stride(),
+                        .padded_dim = layouts_[Index(kUsers)].padded_dim()};
+  if (pass.training) {
+    options_.kernels->pair_gradient(pairs, options_.objective, sums);
+  } else {
+    options_.kernels->pair_score(pairs, options_.objective, sums);
+  }
+}
+
+void Trainer::SetLayers(const Minibatch& batch) {
+  for (std::size_t l = 0; l < ranker_->layers(); ++l) {
+    // Nobody's samples: nobody's rows.
+    const TableWork& work = batch.tables[Index(kFirstLayer) + l];
+    if (!work.rows.empty()) ranker_->SetLayer(l, work.rows.front());
+  }
+}
+
+void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
+                            std::span<const PairSample> samples, std::size_t layer_part,
+                            ObjectiveSums& sums) {
+  layer_gradients_.clear();
+  layer_strides_.clear();
+  for (std::size_t l = 0; pass.training && l < ranker_->layers(); ++l) {
+    const std::size_t table = Index(kFirstLayer) + l;
+    layer_strides_.push_back(layouts_[table].gradient_stride());
+    layer_gradients_.push_back(gradients_[table] + layer_part * layer_strides_[l]);
+  }
+  const RankerBatch pairs{.samples = samples,
+                          .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                          .item_rows = batch.tables[Index(kItems)].part_rows.data(),
+                          .user_gradients = gradients_[Index(kUsers)],
+                          .item_gradients = gradients_[Index(kItems)],
+                          .user_stride = layouts_[Index(kUsers)].gradient_stride(),
+                          .item_stride = layouts_[Index(kItems)].gradient_stride(),
+                          .layer_gradients = layer_gradients_,
+                          .layer_strides = layer_strides_};
+  if (pass.training) {
+    const DropoutKey key{
+        .seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p};
+    ranker_->Gradient(pairs, options_.objective, key, batch.positions[p], sums);
+  } else {
+    ranker_->Score(pairs, options_.objective, sums);
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
 #include "worker/minibatch.h"
+#include "worker/neural_ranker.h"
 #include "worker/samples.h"
 
 namespace cf {
@@ -32,14 +34,15 @@ class Trainer {
  public:
   struct Options {
     std::uint32_t seat = 0;
-    std::vector<TableSpec> tables;       ///< Users and items.
+    std::vector<TableSpec> tables;       ///< Users, items, and a ranker's layers.
     const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
     Exchange* exchange = nullptr;
     RowHost* host = nullptr;  ///< Of the same thread; null with dedicated servers.
     /// By server seat; null where the seat is in another process.
     std::vector<const RowHost*> hosts_here;
     Objective objective;
-    std::uint64_t shuffle_seed = 0;
+    std::optional<NetworkShape> network{};  ///< Of a ranker; nothing for a factorisation.
+    std::uint64_t shuffle_seed = 0;         ///< Of dropout, too.
   };
 
   Trainer(Options options, const Dataset& data, const DataSplit& split);
@@ -70,16 +73,18 @@ class Trainer {
     std::vector<std::vector<std::uint32_t>> by_server;  // By server seat: rows of the batch.
   };
   struct Minibatch {
-    TableWork tables[2];                      // By TableId.
+    std::vector<TableWork> tables;            // By TableId.
     std::vector<PairSample> samples;          // Partition after partition,
     std::vector<std::size_t> samples_end;     // by partition of the range, where they end,
-    std::vector<std::size_t> user_parts_end;  // and where the parts of their users do.
+    std::vector<std::size_t> user_parts_end;  // where the parts of their users do,
+    std::vector<std::uint64_t> positions;     // and which of the epoch's the first of them is.
   };
   // A sequence of batches: an epoch's training samples in their order, or samples that are only
   // scored.
   struct Pass {
     bool training = false;
     bool scores_training = false;  // Of a pass that does not train: which samples.
+    std::uint64_t epoch = 0;
     std::uint64_t batches = 0;
     std::uint64_t first = 0;
     std::uint64_t last = 0;
@@ -95,6 +100,13 @@ class Trainer {
   void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
   void Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                std::span<ObjectiveSums> sums);
+  void MakeRoomForGradients(const Minibatch& batch);
+  void ComputePairs(const Pass& pass, const Minibatch& batch, std::span<const PairSample> samples,
+                    ObjectiveSums& sums);
+  void SetLayers(const Minibatch& batch);
+  void ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
+                     std::span<const PairSample> samples, std::size_t layer_part,
+                     ObjectiveSums& sums);
   void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
@@ -109,12 +121,13 @@ class Trainer {
   const std::vector<RowLayout> layouts_;
   std::vector<PartitionSamples> samples_;  // By partition of the range.
   std::vector<std::size_t>
-      user_key_base_;                      // By partition of the range: the first key of its users.
-  std::vector<BatchIndex> indices_;        // By table.
-  Minibatch batches_[3];                   // Step t is in t mod 3.
-  std::vector<float> gradient_memory_[2];  // By table.
-  float* gradients_[2] = {};               // By table: aligned, `gradient_stride` floats a part.
-  std::vector<OwnPartials> own_;           // By table: what this thread's own server is to apply.
+      user_key_base_;                // By partition of the range: the first key of its users.
+  std::vector<BatchIndex> indices_;  // By table.
+  Minibatch batches_[3];             // Step t is in t mod 3.
+  std::vector<std::vector<float>> gradient_memory_;  // By table.
+  std::vector<float*> gradients_;       // By table: aligned, `gradient_stride` floats a part.
+  std::vector<OwnPartials> own_;        // By table: what this thread's own server is to apply.
+  std::optional<NeuralRanker> ranker_;  // Nothing for a factorisation.
   // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
   // likes: alone, partition by partition, while the rows are in the cache; among others, while it
   // would wait for them.
@@ -127,6 +140,8 @@ class Trainer {
   std::vector<RowId> ids_;
   std::vector<const float*> pointers_;
   std::vector<TreePart> chain_;
+  std::vector<float*> layer_gradients_;
+  std::vector<std::size_t> layer_strides_;
   std::vector<std::vector<OwnPartials>> outgoing_;  // By server seat, by table.
 };
 

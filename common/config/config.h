@@ -22,6 +22,8 @@ absl::StatusOr<Job> ParseJob(const std::string& text, const std::string& name);
 /// "optimizer.adam.learning_rate=0.01". A field of a kind (a oneof) selects that kind; a message is
 /// selected, or several of its fields given, in braces: "split.given={}". Strings need no quotes; a
 /// list of them is replaced by those between commas: "validation.metrics=val_hr_10,val_ndcg_10".
+/// An element of a list of messages goes by its number, from 0, "model.ranker.dense.0.units=64";
+/// without one a new element is added to the end.
 /// On InvalidArgument, which names the path and suggests the nearest field, `job` is as it was.
 absl::Status SetField(Job& job, const std::string& assignment);
 

@@ -5,9 +5,13 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
 
 #include "common/base/check.h"
 #include "common/base/partition.h"
@@ -35,7 +39,13 @@ void FillScalars(Message& message) {
   const Descriptor& descriptor = *message.GetDescriptor();
   for (int k = 0; k < descriptor.field_count(); ++k) {
     const FieldDescriptor* field = descriptor.field(k);
-    if (field->is_repeated()) continue;  // A list that is not given is empty.
+    if (field->is_repeated()) {  // A list that is not given is empty.
+      if (field->message_type() == nullptr) continue;
+      for (int n = 0; n < reflection.FieldSize(message, field); ++n) {
+        FillScalars(*reflection.MutableRepeatedMessage(&message, field, n));
+      }
+      continue;
+    }
     const bool present = reflection.HasField(message, field);
     switch (field->cpp_type()) {
       case FieldDescriptor::CPPTYPE_MESSAGE:
@@ -82,10 +92,14 @@ struct Range {
   }
 };
 
+// A layer is one row, which travels whole, for every step, in a frame of at most 256 MiB.
+constexpr std::uint64_t kLayerWeightsMax = std::uint64_t{1} << 22;
+constexpr int kLayersMax = 16;
+
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
-// Numbers not listed may have any (finite) value. An epsilon must not vanish in float: it keeps a
-// row that has seen no gradient from 0 / 0.
+// By path, without the number of a layer. Numbers not listed may have any (finite) value. An
+// epsilon must not vanish in float: it keeps a row that has seen no gradient from 0 / 0.
 constexpr Range kRanges[] = {
     {"split.random.fraction", 0, false, 1, false, "a number between 0 and 1"},
     {"split.global_time.fraction", 0, false, 1, false, "a number between 0 and 1"},
@@ -95,6 +109,17 @@ constexpr Range kRanges[] = {
      "at least 0"},
     {"model.matrix_factorization.l2_vectors", 0, true, kNoLimit, false, "at least 0"},
     {"model.matrix_factorization.l2_biases", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.user.dim", 1, true, 4096, true, "1 to 4096"},
+    {"model.ranker.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.user.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.item.dim", 1, true, 4096, true, "1 to 4096"},
+    {"model.ranker.item.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.item.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.dropout", 0, true, 1, false, "at least 0 and less than 1"},
+    {"model.ranker.dense.units", 1, true, 4096, true, "1 to 4096"},
+    {"model.ranker.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
+    {"model.ranker.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"optimizer.adam.learning_rate", 0, false, kNoLimit, false, "more than 0"},
     {"optimizer.adam.beta1", 0, true, 1, false, "at least 0 and less than 1"},
     {"optimizer.adam.beta2", 0, true, 1, false, "at least 0 and less than 1"},
@@ -137,6 +162,13 @@ std::optional<double> NumberOf(const Message& message, const FieldDescriptor& fi
   }
 }
 
+/// "model.ranker.dense.0.units" -> "model.ranker.dense.units".
+std::string WithoutNumbers(const std::string& path) {
+  std::vector<std::string> names = absl::StrSplit(path, '.');
+  std::erase_if(names, [](const std::string& name) { return absl::ascii_isdigit(name[0]); });
+  return absl::StrJoin(names, ".");
+}
+
 absl::Status CheckField(const Message& message, const FieldDescriptor& field,
                         const std::string& path) {
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM &&
@@ -145,8 +177,9 @@ absl::Status CheckField(const Message& message, const FieldDescriptor& field,
   }
   const std::optional<double> number = NumberOf(message, field);
   if (!number.has_value()) return absl::OkStatus();
+  const std::string rule = WithoutNumbers(path);
   for (const Range& range : kRanges) {
-    if (path == range.path && !range.Contains(*number)) {
+    if (rule == range.path && !range.Contains(*number)) {
       return Refusal(path, ValueText(message, field), range.expected);
     }
   }
@@ -163,8 +196,17 @@ absl::Status CheckFields(const Message& message, const std::string& path) {
   const Descriptor& descriptor = *message.GetDescriptor();
   for (int k = 0; k < descriptor.field_count(); ++k) {
     const FieldDescriptor* field = descriptor.field(k);
-    if (field->is_repeated() || !reflection.HasField(message, field)) continue;
     const std::string field_path = JoinPath(path, field->name());
+    if (field->is_repeated()) {
+      if (field->message_type() == nullptr) continue;
+      for (int n = 0; n < reflection.FieldSize(message, field); ++n) {
+        const absl::Status status = CheckFields(reflection.GetRepeatedMessage(message, field, n),
+                                                JoinPath(field_path, absl::StrCat(n)));
+        if (!status.ok()) return status;
+      }
+      continue;
+    }
+    if (!reflection.HasField(message, field)) continue;
     const absl::Status status = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE
                                     ? CheckFields(reflection.GetMessage(message, field), field_path)
                                     : CheckField(message, *field, field_path);
@@ -203,7 +245,10 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
 /// Whether validation can compute `metric`, which field `path` names.
 absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
   if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
-  const bool crossentropy = job.model().matrix_factorization().loss() == MatrixFactorization::BCE;
+  const MatrixFactorization::Loss loss = job.model().has_ranker()
+                                             ? job.model().ranker().loss()
+                                             : job.model().matrix_factorization().loss();
+  const bool crossentropy = loss == MatrixFactorization::BCE;
   if (metric == "val_bce" && !crossentropy) {
     return Refusal(path, metric, "another figure, as the model's loss is not BCE");
   }
@@ -243,12 +288,73 @@ absl::Status CheckFigures(const Job& job) {
   return absl::OkStatus();
 }
 
+absl::Status CheckLayers(const Ranker& model) {
+  const std::string path = "model.ranker.dense";
+  if (model.dense_size() < 1 || model.dense_size() > kLayersMax) {
+    return absl::InvalidArgumentError(absl::StrCat(path, " has ", model.dense_size(),
+                                                   " layers; expected 1 to ", kLayersMax,
+                                                   ", the last with 1 unit"));
+  }
+  const int last = model.dense_size() - 1;
+  const std::string last_path = absl::StrCat(path, ".", last);
+  const Dense& output = model.dense(last);
+  if (output.units() != 1) {
+    return Refusal(last_path + ".units", absl::StrCat(output.units()),
+                   "1, as the last layer's output is the prediction");
+  }
+  if (output.activation() != Dense::LINEAR) {
+    return Refusal(last_path + ".activation", Dense::Activation_Name(output.activation()),
+                   "LINEAR, as what follows the last layer is the link");
+  }
+  if (output.dropout() != 0) {
+    return Refusal(last_path + ".dropout", NumberText(output.dropout()),
+                   "0, as the last layer's output is the prediction");
+  }
+  std::uint64_t inputs = std::uint64_t{model.user().dim()} + model.item().dim();
+  for (int l = 0; l <= last; ++l) {
+    const Dense& layer = model.dense(l);
+    const std::string layer_path = absl::StrCat(path, ".", l);
+    const std::uint64_t weights = (inputs + 1) * layer.units();
+    if (weights > kLayerWeightsMax) {
+      return Refusal(
+          layer_path + ".units", absl::StrCat(layer.units()),
+          absl::StrCat("at most ", kLayerWeightsMax / (inputs + 1), ", as ", inputs,
+                       " inputs feed it and a layer has at most ", kLayerWeightsMax, " weights"));
+    }
+    inputs = layer.units();
+    absl::Status initial = CheckInitial(layer.kernel(), layer_path + ".kernel");
+    initial.Update(CheckInitial(layer.bias(), layer_path + ".bias"));
+    if (!initial.ok()) return initial;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRanker(const Ranker& model) {
+  const std::string path = "model.ranker";
+  if (model.loss() == MatrixFactorization::BCE && model.link() != MatrixFactorization::SIGMOID) {
+    return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
+                   "SIGMOID, as loss is BCE");
+  }
+  absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
+  vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));
+  return vectors.ok() ? CheckLayers(model) : vectors;
+}
+
+absl::Status CheckModel(const Model& model) {
+  switch (model.kind_case()) {
+    case Model::kMatrixFactorization:
+      return CheckFactorization(model.matrix_factorization());
+    case Model::kRanker:
+      return CheckRanker(model.ranker());
+    case Model::KIND_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("model names no kind; expected matrix_factorization or ranker");
+}
+
 /// What two fields must be to each other.
 absl::Status CheckTogether(const Job& job) {
-  if (job.model().kind_case() == Model::KIND_NOT_SET) {
-    return absl::InvalidArgumentError("model names no kind; expected matrix_factorization");
-  }
-  const absl::Status model = CheckFactorization(job.model().matrix_factorization());
+  const absl::Status model = CheckModel(job.model());
   if (!model.ok()) return model;
 
   const std::uint32_t partitions = job.train().partitions();
@@ -278,6 +384,25 @@ std::string KindText(const std::string& path, const OneofDescriptor& oneof,
   return absl::StrCat("no ", oneof.name(), " of ", path);
 }
 
+std::optional<std::string> FirstDifference(const Message& trained, const Message& wanted,
+                                           const std::string& path);
+
+std::optional<std::string> FirstListDifference(const Message& trained, const Message& wanted,
+                                               const FieldDescriptor& field,
+                                               const std::string& path) {
+  const int was = trained.GetReflection()->FieldSize(trained, &field);
+  const int is = wanted.GetReflection()->FieldSize(wanted, &field);
+  if (was != is) return absl::StrCat(was, " of ", path, ", not ", is);
+  for (int n = 0; n < was; ++n) {
+    std::optional<std::string> difference =
+        FirstDifference(trained.GetReflection()->GetRepeatedMessage(trained, &field, n),
+                        wanted.GetReflection()->GetRepeatedMessage(wanted, &field, n),
+                        JoinPath(path, absl::StrCat(n)));
+    if (difference.has_value()) return difference;
+  }
+  return std::nullopt;
+}
+
 /// "optimizer.adam.learning_rate 0.001, not 0.003" for the first RESULT field that differs.
 std::optional<std::string> FirstDifference(const Message& trained, const Message& wanted,
                                            const std::string& path) {
@@ -292,7 +417,11 @@ std::optional<std::string> FirstDifference(const Message& trained, const Message
   for (int k = 0; k < descriptor.field_count(); ++k) {
     const FieldDescriptor& field = *descriptor.field(k);
     const std::string field_path = JoinPath(path, field.name());
-    if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    if (field.is_repeated() && field.message_type() != nullptr) {
+      std::optional<std::string> difference =
+          FirstListDifference(trained, wanted, field, field_path);
+      if (difference.has_value()) return difference;
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       // Of a kind not chosen both have nothing; all other messages are there.
       if (!trained.GetReflection()->HasField(trained, &field)) continue;
       std::optional<std::string> difference =
@@ -311,6 +440,9 @@ std::optional<std::string> FirstDifference(const Message& trained, const Message
 }  // namespace
 
 void FillDefaults(Job& job) {
+  const auto fill = [](Initial& initial, auto make_default) {
+    if (initial.kind_case() == Initial::KIND_NOT_SET) (initial.*make_default)();
+  };
   Optimizer& optimizer = *job.mutable_optimizer();
   if (optimizer.kind_case() == Optimizer::KIND_NOT_SET) optimizer.mutable_adam();
   EarlyStopping& stopping = *job.mutable_early_stopping();
@@ -323,10 +455,16 @@ void FillDefaults(Job& job) {
   }
   if (job.model().has_matrix_factorization()) {
     MatrixFactorization& model = *job.mutable_model()->mutable_matrix_factorization();
-    Initial& vectors = *model.mutable_vectors();
-    if (vectors.kind_case() == Initial::KIND_NOT_SET) vectors.mutable_uniform();
-    Initial& biases = *model.mutable_bias_values();
-    if (biases.kind_case() == Initial::KIND_NOT_SET) biases.mutable_zeros();
+    fill(*model.mutable_vectors(), &Initial::mutable_uniform);
+    fill(*model.mutable_bias_values(), &Initial::mutable_zeros);
+  } else if (job.model().has_ranker()) {
+    Ranker& model = *job.mutable_model()->mutable_ranker();
+    fill(*model.mutable_user()->mutable_vectors(), &Initial::mutable_uniform);
+    fill(*model.mutable_item()->mutable_vectors(), &Initial::mutable_uniform);
+    for (Dense& layer : *model.mutable_dense()) {
+      fill(*layer.mutable_kernel(), &Initial::mutable_glorot_uniform);
+      fill(*layer.mutable_bias(), &Initial::mutable_zeros);
+    }
   }
   FillScalars(job);
 }

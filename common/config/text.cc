@@ -8,6 +8,7 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 #include <absl/strings/strip.h>
@@ -226,6 +227,20 @@ absl::Status SetMessage(Message& message, const std::string& path, const std::st
   return absl::OkStatus();
 }
 
+/// The element of a list that the text of its number names.
+absl::StatusOr<Message*> ElementOf(Message& message, const FieldDescriptor& field,
+                                   const std::string& path, const std::string& number) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  const int size = reflection.FieldSize(message, &field);
+  int index = 0;
+  if (absl::SimpleAtoi(number, &index) && index >= 0 && index < size) {
+    return reflection.MutableRepeatedMessage(&message, &field, index);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(path, ": no ", Quoted(number), " in ",
+                                                 field.name(), ", of which there are ", size,
+                                                 ", numbered from 0"));
+}
+
 }  // namespace
 
 absl::StatusOr<Job> LoadJob(const std::string& path) {
@@ -277,8 +292,20 @@ absl::Status SetField(Job& job, const std::string& assignment) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": ", NoSuchField(*message->GetDescriptor(), names[k])));
     }
-    const bool last = k + 1 == names.size();
-    if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    bool last = k + 1 == names.size();
+    if (field->is_repeated() && field->message_type() != nullptr) {
+      if (last) {
+        message = message->GetReflection()->AddMessage(message, field);
+      } else {
+        const absl::StatusOr<Message*> element = ElementOf(*message, *field, path, names[++k]);
+        if (!element.ok()) return element.status();
+        message = *element;
+        last = k + 1 == names.size();
+        if (!last) continue;
+      }
+      const absl::Status set = SetMessage(*message, path, value);
+      if (!set.ok()) return set;
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
       message = message->GetReflection()->MutableMessage(message, field);
       if (!last) continue;
       const absl::Status set = SetMessage(*message, path, value);

@@ -155,17 +155,20 @@ void Network::Backward(std::size_t n, Passage& passage) const {
   }
 }
 
-Network::Passage::Passage(const NetworkShape& shape) {
-  const auto add_level = [this](std::size_t width, double dropout) {
-    levels_.push_back({.width = width,
-                       .dropout = dropout,
-                       .values = PaddedMatrix(kBlock, width),
-                       .slopes = PaddedMatrix(kBlock, width),
-                       .masks = dropout != 0 ? PaddedMatrix(kBlock, width) : PaddedMatrix()});
+Network::Passage::Passage(const NetworkShape& shape, Use use) {
+  const bool trains = use == Use::kTraining;
+  const auto add_level = [this, trains](std::size_t width, double dropout) {
+    Level& level = levels_.emplace_back();
+    level.width = width;
+    level.dropout = dropout;
+    level.values = PaddedMatrix(kBlock, width);
+    if (trains) level.slopes = PaddedMatrix(kBlock, width);
+    if (trains && dropout != 0) level.masks = PaddedMatrix(kBlock, width);
   };
   add_level(shape.inputs(), shape.dropout);
   for (const LayerShape& layer : shape.layers) {
     add_level(layer.units, layer.dropout);
+    if (!trains) continue;
     gradients_.push_back({.inputs = layer.inputs,
                           .units = layer.units,
                           .kernel = PaddedMatrix(layer.inputs, layer.units),

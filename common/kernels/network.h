@@ -111,10 +111,13 @@ class Network {
 /// of the weights over all blocks since StartGradient.
 ///
 /// Owner:   whoever runs the network, one a thread. Threads: one at a time.
-/// Bounds:  kBlock times the inputs and units, three times, and one gradient.
+/// Bounds:  kBlock times the inputs and units; for training three times that, and one gradient.
 class Network::Passage {
  public:
-  explicit Passage(const NetworkShape& shape);
+  enum class Use : std::uint8_t { kForward, kTraining };
+
+  /// Only a passage for training goes through ForwardWithDropout and Backward.
+  Passage(const NetworkShape& shape, Use use);
 
   float* input(std::size_t s) { return levels_[0].values.row(s); }
   float output(std::size_t s) const { return levels_.back().values.row(s)[0]; }

@@ -1,5 +1,7 @@
 #include "common/rows/tables.h"
 
+#include <absl/strings/str_cat.h>
+
 #include "common/base/check.h"
 
 namespace cf {
@@ -20,10 +22,8 @@ std::uint32_t SlotsOf(const Optimizer& optimizer) {
   return 0;
 }
 
-}  // namespace
-
-std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items) {
-  Check(job.model().has_matrix_factorization(), "a validated job has a model");
+std::vector<TableSpec> FactorizationTables(const Job& job, std::uint32_t users,
+                                           std::uint32_t items) {
   const MatrixFactorization& model = job.model().matrix_factorization();
   const auto table = [&](const char* name, std::uint32_t rows) {
     return TableSpec{.shape = {.name = name,
@@ -31,6 +31,7 @@ std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32
                                .dim = model.dim(),
                                .biases = model.biases(),
                                .slots = SlotsOf(job.optimizer())},
+                     .layer = {},
                      .vectors = model.vectors(),
                      .biases = model.bias_values(),
                      .l2_vectors = model.l2_vectors(),
@@ -39,10 +40,76 @@ std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32
   return {table("users", users), table("items", items)};
 }
 
+std::vector<TableSpec> RankerTables(const Job& job, std::uint32_t users, std::uint32_t items) {
+  const Ranker& model = job.model().ranker();
+  const std::uint32_t slots = SlotsOf(job.optimizer());
+  const auto embedding = [&](const char* name, std::uint32_t rows, const Embedding& options) {
+    return TableSpec{.shape = {.name = name,
+                               .rows = rows,
+                               .dim = options.dim(),
+                               .biases = false,
+                               .slots = slots},
+                     .layer = {},
+                     .vectors = options.vectors(),
+                     .biases = {},
+                     .l2_vectors = options.l2()};
+  };
+  std::vector<TableSpec> tables = {embedding("users", users, model.user()),
+                                   embedding("items", items, model.item())};
+  const NetworkShape network = *NetworkOf(job);
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Dense& options = model.dense(static_cast<int>(l));
+    tables.push_back({.shape = {.name = absl::StrCat("dense_", l),
+                                .rows = 1,
+                                .dim = static_cast<std::uint32_t>(network.layers[l].weights()),
+                                .biases = false,
+                                .slots = slots},
+                      .layer = network.layers[l],
+                      .vectors = options.kernel(),
+                      .biases = options.bias()});
+  }
+  return tables;
+}
+
+}  // namespace
+
+std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items) {
+  if (job.model().has_ranker()) return RankerTables(job, users, items);
+  Check(job.model().has_matrix_factorization(), "a validated job has a model");
+  return FactorizationTables(job, users, items);
+}
+
+std::optional<NetworkShape> NetworkOf(const Job& job) {
+  if (!job.model().has_ranker()) return std::nullopt;
+  const Ranker& model = job.model().ranker();
+  NetworkShape network{.user_dim = model.user().dim(),
+                       .item_dim = model.item().dim(),
+                       .item_first = model.item_first(),
+                       .dropout = model.dropout(),
+                       .layers = {}};
+  std::uint32_t inputs = network.inputs();
+  for (const Dense& layer : model.dense()) {
+    network.layers.push_back({.inputs = inputs,
+                              .units = layer.units(),
+                              .relu = layer.activation() == Dense::RELU,
+                              .dropout = layer.dropout()});
+    inputs = layer.units();
+  }
+  return network;
+}
+
+MatrixFactorization::Link LinkOf(const Job& job) {
+  return job.model().has_ranker() ? job.model().ranker().link()
+                                  : job.model().matrix_factorization().link();
+}
+
 Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max) {
-  const MatrixFactorization& model = job.model().matrix_factorization();
+  const MatrixFactorization& factorization = job.model().matrix_factorization();
+  const bool ranker = job.model().has_ranker();
+  const MatrixFactorization::Loss loss =
+      ranker ? job.model().ranker().loss() : factorization.loss();
   Objective objective;
-  switch (model.link()) {
+  switch (LinkOf(job)) {
     case MatrixFactorization::SIGMOID:
       objective.link = Objective::Link::kSigmoid;
       break;
@@ -52,9 +119,9 @@ Objective ObjectiveOf(const Job& job, double mean, float rating_min, float ratin
     default:
       objective.link = Objective::Link::kIdentity;
   }
-  objective.loss = model.loss() == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy
-                                                            : Objective::Loss::kSquared;
-  objective.mean = model.mean() ? static_cast<float>(mean) : 0.0F;
+  objective.loss =
+      loss == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy : Objective::Loss::kSquared;
+  objective.mean = !ranker && factorization.mean() ? static_cast<float>(mean) : 0.0F;
   objective.rating_min = rating_min;
   objective.rating_range = rating_max - rating_min;
   objective.inverse_batch = 1.0F / static_cast<float>(job.train().batch_size());

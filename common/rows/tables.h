@@ -1,18 +1,27 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
+#include "common/base/ids.h"
 #include "common/config/job.pb.h"
+#include "common/kernels/network.h"
 #include "common/kernels/objective.h"
 #include "common/rows/layout.h"
 
 namespace cf {
 
+/// The first dense layer's table; the others follow. A layer is a table of its own with one row, so
+/// that layers of different sizes are stored, sent and written with no padding between them.
+inline constexpr TableId kFirstLayer{2};
+
 /// A table of the model with what decides its rows besides gradients.
 struct TableSpec {
   TableShape shape;
-  Initial vectors;        ///< Initial values of the vectors,
+  /// Where the row is a dense layer: its kernel and biases, which are all in the row's vector.
+  std::optional<LayerShape> layer;
+  Initial vectors;        ///< Initial values of the vectors (of a layer: the kernel),
   Initial biases;         ///< and of the biases.
   double l2_vectors = 0;  ///< lambda: adds lambda * sum(w^2) over the touched rows to the loss.
   double l2_biases = 0;
@@ -21,6 +30,12 @@ struct TableSpec {
 /// The tables of the job's model, by TableId. Requires: a validated job with its defaults filled
 /// in.
 std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items);
+
+/// The dense layers of the job's model; nothing for a factorisation. Requires: as TablesOf.
+std::optional<NetworkShape> NetworkOf(const Job& job);
+
+/// How the job's model predicts from a raw sum. Requires: as TablesOf.
+MatrixFactorization::Link LinkOf(const Job& job);
 
 /// What the job's model makes of a raw sum, given the mean, smallest and largest training rating.
 /// Requires: as TablesOf.

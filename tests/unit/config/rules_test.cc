@@ -33,6 +33,13 @@ Job With(Job job, const std::vector<std::string>& assignments) {
   return job;
 }
 
+/// A job that passes and has what `path` names: the model of a kind, and one of each list.
+Job JobFor(const std::string& path) {
+  Job job = SmallJob();
+  if (path.starts_with("model.ranker")) job.mutable_model()->mutable_ranker()->add_dense();
+  return job;
+}
+
 using Visit = std::function<void(const std::string& path, const FieldDescriptor& field)>;
 
 /// Visits all fields of the schema, those of every kind included.
@@ -41,7 +48,8 @@ void ForEachField(const Descriptor& message, const std::string& prefix, const Vi
     const FieldDescriptor& field = *message.field(k);
     const std::string path = prefix + field.name();
     visit(path, field);
-    if (field.message_type() != nullptr) ForEachField(*field.message_type(), path + ".", visit);
+    if (field.message_type() == nullptr) continue;
+    ForEachField(*field.message_type(), path + (field.is_repeated() ? ".0." : "."), visit);
   }
 }
 
@@ -188,7 +196,7 @@ TEST(ValidateJob, AcceptsEveryKindWithItsDefaults) {
   EXPECT_TRUE(ValidateJob(SmallJob()).ok()) << ValidateJob(SmallJob());
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.message_type() == nullptr) return;
-    const absl::Status status = ValidateJob(With(SmallJob(), {path + "={}"}));
+    const absl::Status status = ValidateJob(With(JobFor(path), {path + "={}"}));
     EXPECT_TRUE(status.ok()) << path << ": " << status;
   });
 }
@@ -299,7 +307,7 @@ TEST(ValidateJob, RefusesEveryNumberThatIsNotFinite) {
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.cpp_type() != FieldDescriptor::CPPTYPE_DOUBLE) return;
     for (const char* value : {"nan", "inf", "-inf", "1e39"}) {
-      const absl::Status status = ValidateJob(With(SmallJob(), {path + "=" + value}));
+      const absl::Status status = ValidateJob(With(JobFor(path), {path + "=" + value}));
       EXPECT_EQ(status.message().substr(0, path.size() + 4), path + " is ") << value;
     }
   });
@@ -327,7 +335,7 @@ TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(error(With(job, {"train.metrics=false", "early_stopping.monitor=train_rmse"})),
             "early_stopping.monitor is train_rmse; expected another figure, as train.metrics is "
             "false");
-  EXPECT_EQ(error(Job()), "model names no kind; expected matrix_factorization");
+  EXPECT_EQ(error(Job()), "model names no kind; expected matrix_factorization or ranker");
 }
 
 /// A value other than the default.
@@ -349,7 +357,7 @@ TEST(CheckSameResult, RefusesExactlyTheFieldsMarkedResult) {
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.message_type() != nullptr) return;
     const std::string message = path.substr(0, path.rfind('.'));
-    const Job trained = With(SmallJob(), {message + "={}"});
+    const Job trained = With(JobFor(path), {message + "={}"});
     const Job wanted = With(trained, {path + "=" + OtherValue(field)});
     const absl::Status status = CheckSameResult(trained, wanted, "runs/first");
     EXPECT_EQ(status.ok(), field.options().GetExtension(mark) == EXECUTION) << path << status;

@@ -128,7 +128,7 @@ class NetworkTest : public ::testing::Test {
   void ExpectGradientIsNumerical(const NetworkShape& shape, const Objective& objective) {
     SlowNetwork slow = Draw(shape);
     Network network(shape, BestKernels());
-    Network::Passage passage(shape);
+    Network::Passage passage(shape, Network::Passage::Use::kTraining);
     Load(slow, network, passage);
     passage.StartGradient();
     network.ForwardWithDropout(kKey, kPosition, kSamples, passage);
@@ -195,7 +195,7 @@ TEST_F(NetworkTest, NothingIsDroppedOutsideTraining) {
   const NetworkShape shape = Shape(true, 0.4);
   const SlowNetwork slow = Draw(shape);
   Network network(shape, BestKernels());
-  Network::Passage passage(shape);
+  Network::Passage passage(shape, Network::Passage::Use::kTraining);
   Load(slow, network, passage);
   network.ForwardWithDropout(kKey, kPosition, kSamples, passage);
   Load(slow, network, passage);
@@ -213,7 +213,7 @@ TEST_F(NetworkTest, BlocksDoNotChangeTheOutcome) {
   Network network(shape, BestKernels());
   std::vector<float> gradients[2];
   for (const std::size_t cut : {std::size_t{0}, std::size_t{8}}) {
-    Network::Passage passage(shape);
+    Network::Passage passage(shape, Network::Passage::Use::kTraining);
     Load(slow, network, passage);
     passage.StartGradient();
     for (const auto& [first, last] : {std::pair(std::size_t{0}, cut), std::pair(cut, kSamples)}) {
@@ -242,7 +242,7 @@ TEST_F(NetworkTest, DropoutDropsItsShareAndKeepsTheMean) {
   Network network(shape, BestKernels());
   const std::vector<float> row(shape.layers[0].weights(), 1.0F);
   network.SetLayer(0, row.data());
-  Network::Passage passage(shape);
+  Network::Passage passage(shape, Network::Passage::Use::kTraining);
   double sum = 0;
   for (std::uint64_t block = 0; block < 4; ++block) {
     for (std::size_t s = 0; s < Network::kBlock; ++s) std::fill_n(passage.input(s), 400, 1.0F);

@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/kernels/kernels.h"
+#include "common/kernels/network.h"
+
+namespace cf {
+
+/// Samples of one partition with their rows, for a ranker. `user_rows[k]` points at the vector of
+/// entry k; its gradient starts at `user_gradients + k * user_stride`. All of a gradient's floats
+/// are written: behind the vector there are zeros.
+struct RankerBatch {
+  std::span<const PairSample> samples;
+  const float* const* user_rows = nullptr;
+  const float* const* item_rows = nullptr;
+  float* user_gradients = nullptr;
+  float* item_gradients = nullptr;
+  std::size_t user_stride = 0;
+  std::size_t item_stride = 0;
+  std::span<float* const> layer_gradients;  ///< By layer: of this partition.
+  std::span<const std::size_t> layer_strides;
+};
+
+/// The gradient of a neural ranker over the samples of a partition: what pair_gradient is for a
+/// factorisation, with a network behind the vectors.
+///
+/// Owner:   Trainer. Threads: the seat's compute thread.
+/// Bounds:  the network and one passage through it; no allocation after construction.
+class NeuralRanker {
+ public:
+  NeuralRanker(const NetworkShape& shape, const KernelSet& kernels)
+      : kernels_(MatrixKernelsOf(kernels)), network_(shape, kernels), passage_(shape, Network::Passage::Use::kTraining) {}
+
+  std::size_t layers() const { return network_.shape().layers.size(); }
+
+  /// The weights of a layer for the batches to come: its row.
+  void SetLayer(std::size_t l, const float* row) { network_.SetLayer(l, row); }
+
+  /// Adds every sample's gradient to its two entries, in the order of the samples, sums those of
+  /// the layers, and adds the figures to `sums`. The samples are the numbers `position` and on of
+  /// the partition's epoch: dropout depends on it.
+  void Gradient(const RankerBatch& batch, const Objective& objective, const DropoutKey& key,
+                std::uint64_t position, ObjectiveSums& sums);
+
+  /// The figures alone, without dropout.
+  void Score(const RankerBatch& batch, const Objective& objective, ObjectiveSums& sums);
+
+ private:
+  void TakeInputs(const RankerBatch& batch, std::span<const PairSample> samples);
+  void AddInputSlopes(const RankerBatch& batch, std::span<const PairSample> samples);
+
+  const MatrixKernels& kernels_;
+  Network network_;
+  Network::Passage passage_;
+};
+
+}  // namespace cf
