@@ -24,6 +24,20 @@ constexpr std::uint32_t kGroup = 64;
 // Users whose lists are held until they are handed out: enough groups for many threads.
 constexpr std::uint32_t kWave = 64 * kGroup;
 
+// Calls `take(first, scores)` with the raw sums that a ranker makes of each tile of `rows` rows,
+// ascending. `pair_of(row)` is the pair that a row is scored in.
+template <class PairOf, class Take>
+void ForRankedTiles(const ServedModel& model, std::uint32_t rows, PairOf pair_of, Take take) {
+  std::array<UserItem, kTile> pairs;
+  Tile scores;
+  for (std::uint32_t first = 0; first < rows; first += kTile) {
+    const std::uint32_t count = std::min(kTile, rows - first);
+    for (std::uint32_t k = 0; k < count; ++k) pairs[k] = pair_of(RowId{first + k});
+    model.RawScores(std::span(pairs).first(count), std::span(scores).first(count));
+    take(first, std::span<const float>(scores).first(count));
+  }
+}
+
 // Calls `take(first, dots)` with the dot products of `query` and each tile of `table`, ascending.
 template <class Take>
 void ForTiles(const KernelSet& kernels, const float* query, const WeightTable& table, Take take) {
@@ -49,7 +63,7 @@ absl::StatusOr<Recommender> Recommender::Make(const ServedModel& model,
   return Recommender(model, catalogue);
 }
 
-// Offers to `list` what one tile of items has for a user.
+// Offers to `list` what one tile of items has for a user of a factorisation.
 void Recommender::ListTile(RowId user, std::uint32_t first_item, std::span<const float> dots,
                            std::uint32_t min_ratings, TopList& list) const {
   const float user_bias = model_->users().bias(user);
@@ -58,7 +72,13 @@ void Recommender::ListTile(RowId user, std::uint32_t first_item, std::span<const
   for (std::size_t k = 0; k < dots.size(); ++k) {
     raw[k] = RawSum(model_->objective(), user_bias, item_biases[k], dots[k]);
   }
-  for (std::uint32_t k = 0; k < dots.size(); ++k) {
+  OfferTile(user, first_item, std::span<const float>(raw).first(dots.size()), min_ratings, list);
+}
+
+// Offers to `list` what may be in it of one tile of items with these raw sums.
+void Recommender::OfferTile(RowId user, std::uint32_t first_item, std::span<const float> raw,
+                            std::uint32_t min_ratings, TopList& list) const {
+  for (std::uint32_t k = 0; k < raw.size(); ++k) {
     // Few pass, so the costly questions come last.
     if (!(raw[k] > list.threshold())) [[likely]]
       continue;
@@ -72,6 +92,15 @@ void Recommender::ListTile(RowId user, std::uint32_t first_item, std::span<const
 std::vector<ScoredRow> Recommender::TopItems(RowId user, const ListOptions& options) const {
   SetFloatMode();
   TopList list(options.top);
+  if (model_->network() != nullptr) {
+    ForRankedTiles(
+        *model_, model_->items().rows(),
+        [user](RowId item) { return UserItem{.user = user, .item = item}; },
+        [&](std::uint32_t first, std::span<const float> raw) {
+          OfferTile(user, first, raw, options.min_ratings, list);
+        });
+    return list.Take();
+  }
   ForTiles(model_->kernels(), model_->users().vector(user), model_->items(),
            [&](std::uint32_t first, std::span<const float> dots) {
              ListTile(user, first, dots, options.min_ratings, list);
@@ -82,16 +111,25 @@ std::vector<ScoredRow> Recommender::TopItems(RowId user, const ListOptions& opti
 std::vector<ScoredRow> Recommender::TopUsers(RowId item, std::size_t top) const {
   SetFloatMode();
   TopList list(top);
+  const auto offer = [&](RowId user, float raw) {
+    if (raw > list.threshold() && !catalogue_->HasSeen(user, item)) list.Offer(user, raw);
+  };
+  if (model_->network() != nullptr) {
+    ForRankedTiles(
+        *model_, model_->users().rows(),
+        [item](RowId user) { return UserItem{.user = user, .item = item}; },
+        [&](std::uint32_t first, std::span<const float> raw) {
+          for (std::uint32_t k = 0; k < raw.size(); ++k) offer(RowId{first + k}, raw[k]);
+        });
+    return list.Take();
+  }
   const float item_bias = model_->items().bias(item);
   ForTiles(model_->kernels(), model_->items().vector(item), model_->users(),
            [&](std::uint32_t first, std::span<const float> dots) {
              for (std::uint32_t k = 0; k < dots.size(); ++k) {
                const RowId user{first + k};
-               const float raw =
-                   RawSum(model_->objective(), model_->users().bias(user), item_bias, dots[k]);
-               if (raw > list.threshold() && !catalogue_->HasSeen(user, item)) {
-                 list.Offer(user, raw);
-               }
+               offer(user,
+                     RawSum(model_->objective(), model_->users().bias(user), item_bias, dots[k]));
              }
            });
   return list.Take();
@@ -130,6 +168,13 @@ std::vector<ScoredRow> Recommender::PopularItems(std::size_t top) const {
 // Makes the lists of some users, tile by tile, so that the items stay in the cache.
 void Recommender::ListUsers(std::uint32_t first_user, std::span<std::vector<ScoredRow>> lists,
                             const ListOptions& options) const {
+  if (model_->network() != nullptr) {
+    // A tile's way through the layers costs far more than fetching its rows.
+    for (std::uint32_t k = 0; k < lists.size(); ++k) {
+      lists[k] = TopItems(RowId{first_user + k}, options);
+    }
+    return;
+  }
   const WeightTable& items = model_->items();
   const std::size_t n = items.padded_dim();
   std::vector<TopList> tops(lists.size(), TopList(options.top));

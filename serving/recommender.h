@@ -66,6 +66,8 @@ class Recommender {
 
   void ListTile(RowId user, std::uint32_t first_item, std::span<const float> dots,
                 std::uint32_t min_ratings, TopList& list) const;
+  void OfferTile(RowId user, std::uint32_t first_item, std::span<const float> raw,
+                 std::uint32_t min_ratings, TopList& list) const;
   void ListUsers(std::uint32_t first_user, std::span<std::vector<ScoredRow>> lists,
                  const ListOptions& options) const;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,15 +20,27 @@ namespace {
 constexpr std::size_t kAlignment = 64;  // A cache line, and the widest register.
 
 absl::Status CheckTables(const Manifest& manifest) {
-  if (manifest.tables_size() != 2) {
-    return absl::FailedPreconditionError("the model is not one of users and items");
+  const std::optional<NetworkShape> network = NetworkOf(manifest.job());
+  const std::size_t layers = network.has_value() ? network->layers.size() : 0;
+  if (manifest.tables_size() != static_cast<int>(Index(kFirstLayer) + layers)) {
+    return absl::FailedPreconditionError(
+        network.has_value() ? "the snapshot has other tables than its ranker's job says"
+                            : "the model is not one of users and items");
   }
   const SnapshotTable& users = manifest.tables(0);
   const SnapshotTable& items = manifest.tables(1);
-  if (users.dim() != items.dim() || users.bias() != items.bias()) {
+  if (!network.has_value()) {
+    if (users.dim() == items.dim() && users.bias() == items.bias()) return absl::OkStatus();
     return absl::FailedPreconditionError("the vectors of users and items are of different forms");
   }
-  return absl::OkStatus();
+  bool same = users.dim() == network->user_dim && items.dim() == network->item_dim;
+  for (std::size_t l = 0; l < layers; ++l) {
+    const SnapshotTable& layer = manifest.tables(static_cast<int>(Index(kFirstLayer) + l));
+    same = same && layer.rows() == 1 && layer.dim() == network->layers[l].weights();
+  }
+  if (same) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the snapshot's tables have other sizes than its ranker's job says");
 }
 
 }  // namespace
@@ -64,46 +77,81 @@ absl::StatusOr<ServedModel> ServedModel::Make(WeightTable users, WeightTable ite
 
 absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
   const Manifest& manifest = snapshot.manifest();
-  if (!manifest.job().model().has_matrix_factorization()) {
-    return absl::FailedPreconditionError(
-        "the snapshot's model is not a matrix factorisation, the only kind served so far");
+  if (manifest.job().model().kind_case() == Model::KIND_NOT_SET) {
+    return absl::FailedPreconditionError("the snapshot's model is of a kind that is not served");
   }
-  const SnapshotStatistics& statistics = manifest.statistics();
-  const Objective objective =
-      ObjectiveOf(manifest.job(), statistics.mean(), static_cast<float>(statistics.min()),
-                  static_cast<float>(statistics.max()));
   if (absl::Status tables = CheckTables(manifest); !tables.ok()) return tables;
   if (manifest.arithmetic_version() != kArithmeticVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat("the snapshot was computed by version ", manifest.arithmetic_version(),
                      " of the arithmetic; this program has version ", kArithmeticVersion));
   }
-
-  const std::uint32_t dim = manifest.tables(0).dim();
-  const bool has_bias = manifest.tables(0).bias();
-  WeightTable weights[] = {WeightTable(manifest.tables(0).rows(), dim),
-                           WeightTable(manifest.tables(1).rows(), dim)};
+  const absl::StatusOr<const KernelSet*> kernels = KernelsFor(KernelTarget::kBest);
+  if (!kernels.ok()) return kernels.status();
+  const SnapshotStatistics& statistics = manifest.statistics();
+  ServedModel model;
+  model.kernels_ = *kernels;
+  model.objective_ =
+      ObjectiveOf(manifest.job(), statistics.mean(), static_cast<float>(statistics.min()),
+                  static_cast<float>(statistics.max()));
+  model.users_ = WeightTable(manifest.tables(0).rows(), manifest.tables(0).dim());
+  model.items_ = WeightTable(manifest.tables(1).rows(), manifest.tables(1).dim());
+  if (std::optional<NetworkShape> network = NetworkOf(manifest.job())) {
+    model.network_ = std::make_unique<Network>(*std::move(network), **kernels);
+  }
   const auto take = [&](TableId table, RowId id, std::span<const float> record) -> absl::Status {
-    const std::span<const float> row = record.first(dim + (has_bias ? 1 : 0));
+    const SnapshotTable& shape = manifest.tables(static_cast<int>(Index(table)));
+    const std::span<const float> row = record.first(shape.dim() + (shape.bias() ? 1 : 0));
     if (!std::all_of(row.begin(), row.end(), [](float w) { return std::isfinite(w); })) {
       return absl::FailedPreconditionError(
-          absl::StrCat("table ", manifest.tables(static_cast<int>(Index(table))).name(), ", id ",
-                       Index(id), " has a weight that is not a finite number: training diverged"));
+          absl::StrCat("table ", shape.name(), ", id ", Index(id),
+                       " has a weight that is not a finite number: training diverged"));
     }
-    WeightTable& target = weights[Index(table)];
-    std::copy_n(row.begin(), dim, target.mutable_vector(id));
-    if (has_bias) target.mutable_bias(id) = row.back();
+    if (table >= kFirstLayer) {
+      model.network_->SetLayer(Index(table) - Index(kFirstLayer), row.data());
+      return absl::OkStatus();
+    }
+    WeightTable& target = table == kUsers ? model.users_ : model.items_;
+    std::copy_n(row.begin(), shape.dim(), target.mutable_vector(id));
+    if (shape.bias()) target.mutable_bias(id) = row.back();
     return absl::OkStatus();
   };
   for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
     if (absl::Status read = snapshot.ReadPartition(PartitionId{p}, take); !read.ok()) return read;
   }
-  return Make(std::move(weights[0]), std::move(weights[1]), objective);
+  return model;
 }
 
 float ServedModel::RawScore(RowId user, RowId item) const {
-  const float dot = kernels_->dot(users_.vector(user), items_.vector(item), users_.padded_dim());
-  return RawSum(objective_, users_.bias(user), items_.bias(item), dot);
+  const UserItem pair{.user = user, .item = item};
+  float score = 0;
+  RawScores(std::span(&pair, 1), std::span(&score, 1));
+  return score;
+}
+
+void ServedModel::RawScores(std::span<const UserItem> pairs, std::span<float> scores) const {
+  Check(pairs.size() == scores.size(), "there is room for a score of each pair");
+  if (network_ == nullptr) {
+    for (std::size_t k = 0; k < pairs.size(); ++k) {
+      const auto [user, item] = pairs[k];
+      const float dot =
+          kernels_->dot(users_.vector(user), items_.vector(item), users_.padded_dim());
+      scores[k] = RawSum(objective_, users_.bias(user), items_.bias(item), dot);
+    }
+    return;
+  }
+  const NetworkShape& shape = network_->shape();
+  Network::Passage passage(shape, Network::Passage::Use::kForward);
+  for (std::size_t first = 0; first < pairs.size(); first += Network::kBlock) {
+    const std::size_t n = std::min(Network::kBlock, pairs.size() - first);
+    for (std::size_t s = 0; s < n; ++s) {
+      const auto [user, item] = pairs[first + s];
+      std::copy_n(users_.vector(user), shape.user_dim, passage.input(s) + shape.user_at());
+      std::copy_n(items_.vector(item), shape.item_dim, passage.input(s) + shape.item_at());
+    }
+    network_->Forward(n, passage);
+    for (std::size_t s = 0; s < n; ++s) scores[first + s] = passage.output(s);
+  }
 }
 
 }  // namespace cf

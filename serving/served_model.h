@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <span>
 
 #include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
 #include "common/kernels/kernels.h"
+#include "common/kernels/network.h"
 #include "common/kernels/objective.h"
 #include "common/snapshot/snapshot.h"
 
@@ -48,13 +50,19 @@ class WeightTable {
   Floats biases_;
 };
 
+/// A user and an item whose rating is to be predicted.
+struct UserItem {
+  RowId user{};
+  RowId item{};
+};
+
 /// A trained model as serving needs it: weights without optimizer state, and how a raw sum becomes
 /// a rating. Scores have the bits that training and validation compute: the same kernels in the
 /// same order (docs/arithmetic.md).
 ///
 /// Owner:   whoever loaded it.
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
-/// Bounds:  one WeightTable of users and one of items.
+/// Bounds:  one WeightTable of users and one of items, and a ranker's network.
 /// Invariants: all weights are finite.
 class ServedModel {
  public:
@@ -62,7 +70,8 @@ class ServedModel {
   /// here, of another version of the arithmetic, or has weights that are not finite numbers.
   static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot);
 
-  /// Of weights made elsewhere. Requires: users and items have the same dim; finite weights.
+  /// A factorisation, of weights made elsewhere. Requires: users and items have the same dim;
+  /// finite weights.
   static absl::StatusOr<ServedModel> Make(WeightTable users, WeightTable items,
                                           const Objective& objective);
 
@@ -70,9 +79,14 @@ class ServedModel {
   const WeightTable& items() const { return items_; }
   const Objective& objective() const { return objective_; }
   const KernelSet& kernels() const { return *kernels_; }
+  /// Of a ranker; null for a factorisation, whose raw sum is a dot product and two biases.
+  const Network* network() const { return network_.get(); }
 
   /// The sum before the link: what is ranked by. Requires: ids within the tables.
   float RawScore(RowId user, RowId item) const;
+
+  /// The same for many pairs, faster for a ranker. Requires: scores.size() == pairs.size().
+  void RawScores(std::span<const UserItem> pairs, std::span<float> scores) const;
 
   /// The predicted rating. Requires: as RawScore.
   float Predict(RowId user, RowId item) const {
@@ -86,6 +100,7 @@ class ServedModel {
   WeightTable items_;
   Objective objective_;
   const KernelSet* kernels_ = nullptr;
+  std::unique_ptr<Network> network_;
 };
 
 }  // namespace cf
