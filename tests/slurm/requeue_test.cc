@@ -3,8 +3,10 @@
 // many nodes as before and on fewer.
 
 #include <chrono>
+#include <filesystem>
 #include <random>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -81,6 +83,35 @@ TEST_F(RequeueInSlurm, OnFewerNodes) {
   EXPECT_THAT(Status("fewer").hosts, ElementsAre("n0", "n1"));
   ExpectSameBits(job, "fewer");
   EXPECT_EQ(slurm().State(job).nodes, "n[0-1]");
+}
+
+// From the moment that Slurm has started it again to a snapshot of a new step.
+TEST_F(RequeueInSlurm, TrainsAgainWithinThreeSeconds) {
+  const std::string data = cluster().Path("ml-1m");
+  const std::string ratings = CF_TEST_DATA "/ml-1m/ratings.csv";
+  const Process::Result made =
+      std::filesystem::exists(ratings)
+          ? RunProgram("cfdata", {"import", "--ratings", ratings, "--out", data})
+          : RunProgram("cfdata", {"synth", "--preset", "ml-1m", "--out", data});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+
+  const std::string job = Submit({.config = "ml_1m_biased_mf",
+                                  .data = data,
+                                  .run = "quick",
+                                  .set = {"snapshot.every_steps=20", "early_stopping.patience=0"}});
+  ASSERT_TRUE(WaitForSnapshot("quick", 200)) << slurm().Log(job);
+  Requeue(job);
+  ASSERT_TRUE(slurm().HastenRestart(job, 1));
+  ASSERT_TRUE(slurm().WaitForState(job, "RUNNING")) << slurm().Log(job);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_TRUE(Eventually([] {
+    const std::vector<std::string> manifests = cluster().Manifests("quick");
+    return !manifests.empty() && manifests.back().starts_with("g000002-");
+  })) << slurm().Log(job);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  RecordProperty("seconds", std::to_string(seconds.count()));
+  EXPECT_LT(seconds.count(), 3);
+  slurm().Run({"scancel", job});
 }
 
 // A job that its user has cancelled must not come back, though it could.
