@@ -12,8 +12,8 @@
 
 #include "common/base/check.h"
 
-/// Gradients and minibatches that make_optimizer_reference.py draws too, and what PyTorch made of
-/// them. Everything is exact in a float.
+/// Gradients and minibatches that make_optimizer_reference.py and make_ranker_reference.py draw
+/// too, and what PyTorch made of them. Everything is exact in a float.
 namespace cf::drawn {
 
 inline constexpr std::uint32_t kRows = 10;
@@ -59,12 +59,13 @@ inline DrawnSample SampleOf(std::uint32_t step, std::uint32_t s) {
           .rating = static_cast<float>(1 + Draw({5, step, s, 2}) % 5)};
 }
 
-/// PyTorch's weights by (case, step, table, row): the vector, then the bias.
+/// PyTorch's weights by (case, step, table, row): the vector, then the bias; of a dense layer, its
+/// row.
 using Figures = std::map<std::tuple<std::string, std::uint32_t, std::string, std::uint32_t>,
                          std::vector<double>>;
 
-inline Figures ReadFigures() {
-  std::ifstream file(CF_SOURCE_DIR "/tests/reference/optimizers.csv");
+inline Figures ReadFigures(const std::string& file_name = "optimizers") {
+  std::ifstream file(CF_SOURCE_DIR "/tests/reference/" + file_name + ".csv");
   Check(file.is_open(), "the reference is beside the tests");
   Figures figures;
   std::string line;
