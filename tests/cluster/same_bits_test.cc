@@ -49,7 +49,8 @@ TEST_P(SameBitsOf, RanksThreadsAndServers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOf,
-                         ::testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce"),
+                         ::testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
+                                           "mlp_10"),
                          [](const ::testing::TestParamInfo<std::string>& model) {
                            return model.param;
                          });
@@ -66,8 +67,10 @@ TEST_F(SameBits, EveryOptimizer) {
 }
 
 TEST_F(SameBits, EveryInstructionSetOfTheMachine) {
-  const std::string best = Train({.ranks = 2});
-  EXPECT_EQ(Train({.ranks = 2}, {"kernels.target=AVX2"}), best);
+  for (const char* config : {"ml_100k_u1_biased_mf", "mlp_128_32"}) {
+    const std::string best = Train({.ranks = 2, .config = config});
+    EXPECT_EQ(Train({.ranks = 2, .config = config}, {"kernels.target=AVX2"}), best) << config;
+  }
 }
 
 }  // namespace

@@ -11,8 +11,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/partition.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control_link.h"
+#include "coordinator/evaluate.h"
+#include "coordinator/member.h"
+#include "serving/served_model.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
 namespace cf {
@@ -112,22 +116,38 @@ class GenerationTest : public ::testing::Test {
   TinyData tiny_;
 };
 
-TEST_F(GenerationTest, ThreeRanksMakeTheModelOfOne) {
-  const Job job = MakeTinyJob(tiny_, 2);
+/// Of each kind of model.
+class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {};
+
+INSTANTIATE_TEST_SUITE_P(Models, GenerationOf, ::testing::Values(kTinyFactorization, kTinyRanker),
+                         [](const ::testing::TestParamInfo<const char*>& model) {
+                           const std::string text = model.param;
+                           return text.substr(0, text.find(' '));
+                         });
+
+TEST_P(GenerationOf, ThreeRanksMakeTheModelOfOne) {
+  const Job job = MakeTinyJob(tiny_, 2, GetParam());
   const std::string expected = DigestOf(job, 1, "one");
   EXPECT_EQ(DigestOf(job, 3, "three"), expected);
 }
 
-TEST_F(GenerationTest, DedicatedServersMakeTheSameModel) {
-  Job job = MakeTinyJob(tiny_, 2);
+TEST_P(GenerationOf, EveryInstructionSetMakesTheSameModel) {
+  Job job = MakeTinyJob(tiny_, 2, GetParam());
+  const std::string expected = DigestOf(job, 1, "best");
+  job.mutable_kernels()->set_target(Kernels::AVX2);
+  EXPECT_EQ(DigestOf(job, 1, "avx2"), expected);
+}
+
+TEST_P(GenerationOf, DedicatedServersMakeTheSameModel) {
+  Job job = MakeTinyJob(tiny_, 2, GetParam());
   const std::string expected = DigestOf(job, 1, "one");
   job.mutable_cluster()->set_servers(1);
   EXPECT_EQ(DigestOf(job, 3, "servers"), expected);
 }
 
 // Goal: a stop in mid-epoch and a resume with another number of ranks and threads change no bit.
-TEST_F(GenerationTest, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
-  Job job = MakeTinyJob(tiny_, 2);
+TEST_P(GenerationOf, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
+  Job job = MakeTinyJob(tiny_, 2, GetParam());
   const std::string expected = DigestOf(job, 1, "one");
 
   LocalGeneration stopped(job, tiny_, "stopped", 3);
@@ -139,6 +159,43 @@ TEST_F(GenerationTest, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
 
   job.mutable_cluster()->set_threads(2);
   EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
+}
+
+// Goal: nothing is dropped outside training, and whoever predicts has the bits of validation.
+// Method: the validation of the last epoch, the evaluation of its snapshot and the predictions that
+// are served from it are the same figures.
+TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
+  const Job job = MakeTinyJob(tiny_, 2, GetParam());
+  LocalGeneration generation(job, tiny_, "run", 3);
+  for (const absl::StatusOr<Verdict>& verdict : generation.Run(3)) ASSERT_TRUE(verdict.ok());
+  const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
+  const EpochMetrics& run = snapshot.manifest().last_metrics();
+  const Figures evaluated =
+      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().figures;
+  EXPECT_EQ(evaluated.loss, run.val_loss());
+  EXPECT_EQ(evaluated.rmse, run.val_rmse());
+  EXPECT_EQ(evaluated.mae, run.val_mae());
+
+  const ServedModel model = ServedModel::Load(snapshot).value();
+  const TrainingData data = TrainingData::Open(job).value();
+  std::vector<ObjectiveSums> sums(job.train().partitions());
+  std::jthread([&] {
+    SetFloatMode();  // Of a thread of its own.
+    for (std::uint32_t u = 0; u < data.data.users(); ++u) {
+      const RowId user{u};
+      for (std::uint64_t s = data.data.user_offsets()[u]; s < data.data.user_offsets()[u + 1];
+           ++s) {
+        if (!data.split.is_validation(s)) continue;
+        const float raw = model.RawScore(user, data.data.item_column()[s]);
+        Observe(model.objective(), raw, data.data.ratings()[s],
+                sums[Index(Partitioning(job.train().partitions()).Of(user))]);
+      }
+    }
+  }).join();
+  const Figures predicted = FiguresOf(sums);
+  EXPECT_EQ(predicted.samples, evaluated.samples);
+  EXPECT_EQ(predicted.loss, evaluated.loss);
+  EXPECT_EQ(predicted.rmse, evaluated.rmse);
 }
 
 /// The ranks 0 and 1 end with an error; one line of it is for people.

@@ -12,15 +12,25 @@
 
 namespace cf {
 
+/// A model for a tiny job.
+inline constexpr char kTinyFactorization[] =
+    "matrix_factorization { dim: 5 l2_vectors: 0.001 l2_biases: 0.0005 }";
+/// With all that a ranker can have: vectors of different lengths, layers that fill no register.
+inline constexpr char kTinyRanker[] =
+    "ranker { user { dim: 5 l2: 0.001 } item { dim: 19 vectors { he_normal {} } } item_first: true"
+    "  dropout: 0.1 dense { units: 37 activation: RELU dropout: 0.3 kernel { he_normal {} } }"
+    "  dense { units: 6 bias { uniform {} } } dense {} link: SCALED_SIGMOID }";
+
 /// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
-inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs) {
-  absl::StatusOr<Job> job = ParseJob(
-      "model { matrix_factorization { dim: 5 l2_vectors: 0.001 l2_biases: 0.0005 } }"
-      "split { random { fraction: 0.2 } }"
-      "optimizer { adam { learning_rate: 0.02 } }"
-      "train { batch_size: 64 partitions: 8 }"
-      "cluster { threads: 1 timeout_seconds: 60 }",
-      "test");
+inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
+                       const std::string& model = kTinyFactorization) {
+  absl::StatusOr<Job> job = ParseJob("model {" + model +
+                                         "}"
+                                         "split { random { fraction: 0.2 } }"
+                                         "optimizer { adam { learning_rate: 0.02 } }"
+                                         "train { batch_size: 64 partitions: 8 }"
+                                         "cluster { threads: 1 timeout_seconds: 60 }",
+                                     "test");
   Check(job.ok(), "the test's job parses");
   job->mutable_data()->set_path(data.path());
   job->mutable_train()->set_epochs(epochs);

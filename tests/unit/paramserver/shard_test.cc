@@ -1,6 +1,7 @@
 #include "paramserver/shard.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -91,6 +92,56 @@ TEST(Shard, InitialValuesDoNotDependOnTheNumberOfRows) {
   larger.Initialize();
   for (std::uint32_t id = 0; id < kUserRows; ++id)
     EXPECT_EQ(shards.Record(kUsers, RowId{id}), larger.Record(kUsers, RowId{id}));
+}
+
+/// The record of a dense layer that starts as `kernel` and `bias` say.
+std::vector<float> LayerRecord(const LayerShape& layer, const Initial& kernel,
+                               const Initial& bias) {
+  TableSpec table;
+  table.shape = {.name = "dense_0",
+                 .rows = 1,
+                 .dim = static_cast<std::uint32_t>(layer.weights()),
+                 .biases = false,
+                 .slots = 0};
+  table.layer = layer;
+  table.vectors = kernel;
+  table.biases = bias;
+  LocalShards shards({.partitions = 2, .seats = 1, .tables = {table}});
+  shards.Initialize();
+  return shards.Record(TableId{0}, RowId{0});
+}
+
+// Goal: kernels start as Keras's Dense has them. Method: the limits of a uniform distribution, the
+// variance of a cut normal one, for a layer that is far from square.
+TEST(Shard, LayersStartWithTheirFans) {
+  const LayerShape layer{.inputs = 400, .units = 25};
+  const std::size_t count = std::size_t{400} * 25;
+  Initial glorot;
+  glorot.mutable_glorot_uniform();
+  Initial he;
+  he.mutable_he_normal();
+  Initial zeros;
+  zeros.mutable_zeros();
+
+  const std::vector<float> uniform = LayerRecord(layer, glorot, zeros);
+  ASSERT_EQ(uniform.size(), count + 25);
+  const auto [least, most] =
+      std::minmax_element(uniform.begin(), uniform.begin() + std::ptrdiff_t{count});
+  const double limit = std::sqrt(6.0 / 425);
+  EXPECT_NEAR(static_cast<double>(*least), -limit, 0.001 * limit);
+  EXPECT_NEAR(static_cast<double>(*most), limit, 0.001 * limit);
+  for (std::size_t u = 0; u < 25; ++u) EXPECT_EQ(uniform[count + u], 0.0F);
+
+  const std::vector<float> normal = LayerRecord(layer, he, glorot);
+  double squares = 0;
+  for (std::size_t k = 0; k < count; ++k) {
+    squares += static_cast<double>(normal[k]) * static_cast<double>(normal[k]);
+  }
+  EXPECT_NEAR(squares / static_cast<double>(count), 2.0 / 400, 0.05 * 2.0 / 400);
+  for (std::size_t u = 0; u < 25; ++u) {
+    EXPECT_LE(std::abs(static_cast<double>(normal[count + u])), std::sqrt(6.0 / 50)) << u;
+    EXPECT_NE(normal[count + u], 0.0F) << u;
+  }
 }
 
 TEST(Shard, InitialStateIsTheOptimizers) {
