@@ -35,10 +35,12 @@ TEST(Configs, AllAreValidAndSayWhatTheyAre) {
     EXPECT_TRUE(ValidateJob(job).ok()) << file.path() << ": " << ValidateJob(job);
     EXPECT_TRUE(job.data().has_path()) << file.path();
   }
-  for (const char* name : {"ml_latest_small_biased_mf", "ml_latest_small_bias_only",
-                           "ml_latest_small_mean", "ml_100k_u1_biased_mf", "ml_100k_u1_bias_only",
-                           "ml_100k_u1_mean", "ml_1m_biased_mf", "ml_1m_bias_only", "ml_1m_mean",
-                           "ml_100k_biased_mf_bce", "ml_20m_biased_mf", "quickstart"}) {
+  for (const char* name :
+       {"ml_latest_small_biased_mf", "ml_latest_small_bias_only", "ml_latest_small_mean",
+        "ml_100k_u1_biased_mf", "ml_100k_u1_bias_only", "ml_100k_u1_mean", "ml_1m_biased_mf",
+        "ml_1m_bias_only", "ml_1m_mean", "ml_100k_biased_mf_bce", "ml_20m_biased_mf", "quickstart",
+        "ml_100k_mean", "ml_100k_bias_only", "keras_recommender_net", "mf_dot",
+        "mf_bias_scaled_sigmoid"}) {
     EXPECT_EQ(names.count(name), 1U) << name;
   }
 }
@@ -65,6 +67,43 @@ TEST(Configs, TheSpeedJobIsTheOneThatWasAgreed) {
   EXPECT_EQ(job.model().matrix_factorization().dim(), 64U);
   EXPECT_EQ(job.train().batch_size(), 4096U);
   EXPECT_EQ(job.optimizer().kind_case(), Optimizer::kAdam);
+}
+
+// What docs/results.md compares with references is what the notebooks have, defaults filled in.
+TEST(Configs, TheNotebooksFactorizationsAreTheirs) {
+  struct Expected {
+    const char* name;
+    MatrixFactorization::Link link;
+    MatrixFactorization::Loss loss;
+    bool biases;
+    Initial::KindCase bias_values;
+    double l2_biases;
+  };
+  using Mf = MatrixFactorization;
+  for (const Expected& expected :
+       {Expected{"keras_recommender_net", Mf::SIGMOID, Mf::BCE, true, Initial::kUniform, 0},
+        Expected{"mf_dot", Mf::IDENTITY, Mf::MSE, false, Initial::kZeros, 0},
+        Expected{"mf_bias_scaled_sigmoid", Mf::SCALED_SIGMOID, Mf::MSE, true, Initial::kHeNormal,
+                 1e-6}}) {
+    Job job = Load(expected.name);
+    FillDefaults(job);
+    const MatrixFactorization& model = job.model().matrix_factorization();
+    EXPECT_EQ(model.link(), expected.link) << expected.name;
+    EXPECT_EQ(model.loss(), expected.loss) << expected.name;
+    EXPECT_EQ(model.biases(), expected.biases) << expected.name;
+    EXPECT_EQ(model.bias_values().kind_case(), expected.bias_values) << expected.name;
+    EXPECT_EQ(model.l2_biases(), expected.l2_biases) << expected.name;
+    EXPECT_EQ(model.l2_vectors(), 1e-6) << expected.name;
+    EXPECT_EQ(model.vectors().kind_case(), Initial::kHeNormal) << expected.name;
+    EXPECT_EQ(model.dim(), 50U) << expected.name;
+    EXPECT_FALSE(model.mean()) << expected.name;
+    EXPECT_EQ(job.optimizer().ShortDebugString(),
+              "adam { learning_rate: 0.001 beta1: 0.9 beta2: 0.999 epsilon: 1e-07 } "
+              "schedule { warm_up_steps: 0 }")
+        << expected.name;
+    EXPECT_EQ(job.train().batch_size(), 64U) << expected.name;
+    EXPECT_EQ(job.train().epochs(), 5U) << expected.name;
+  }
 }
 
 }  // namespace
