@@ -94,6 +94,7 @@ class RunFolder {
   std::string log_path() const { return path_ + "/log.txt"; }
   std::string verdict_path() const { return path_ + "/verdict"; }
   std::string status_path() const { return path_ + "/status"; }
+  std::string report_path() const { return path_ + "/report.html"; }
   std::string snapshots_path() const { return path_ + "/snapshots"; }
   std::string generations_path() const { return path_ + "/generation"; }
 

@@ -53,18 +53,7 @@ RunState StateOf(const RunView& view) {
   if (!view.verdict.has_value()) {
     return view.generation == 0 ? RunState::kNew : RunState::kInterrupted;
   }
-  switch (view.verdict->cause) {
-    case EndCause::kFinished:
-      return RunState::kFinished;
-    case EndCause::kSignal:
-    case EndCause::kRequest:
-      return RunState::kStopped;
-    case EndCause::kLost:
-      return RunState::kInterrupted;
-    case EndCause::kFailed:
-      break;
-  }
-  return RunState::kFailed;
+  return StateAfter(*view.verdict);
 }
 
 absl::Status ReadAll(const RunFolder& folder, RunView& view) {
@@ -105,6 +94,21 @@ const char* NameOf(RunState state) {
       break;
   }
   return "failed";
+}
+
+RunState StateAfter(const Verdict& verdict) {
+  switch (verdict.cause) {
+    case EndCause::kFinished:
+      return RunState::kFinished;
+    case EndCause::kSignal:
+    case EndCause::kRequest:
+      return RunState::kStopped;
+    case EndCause::kLost:
+      return RunState::kInterrupted;
+    case EndCause::kFailed:
+      break;
+  }
+  return RunState::kFailed;
 }
 
 absl::StatusOr<RunView> ViewRun(const std::string& path) {

@@ -29,6 +29,9 @@ enum class RunState {
 /// "running", "interrupted".
 const char* NameOf(RunState state);
 
+/// How a run stands whose job has ended so.
+RunState StateAfter(const Verdict& verdict);
+
 /// Everything that a run's folder tells about it, read once. What is not there yet is empty.
 struct RunView {
   std::string path;

@@ -22,6 +22,7 @@ constexpr char kUsage[] =
     "       cfrun list [FOLDER]                  the runs of a folder\n"
     "       cfrun stop RUN...                    a snapshot and a clean end\n"
     "       cfrun sweep JOBS.csv CONFIG          one run for each line of a file\n"
+    "       cfrun report RUN [--beside OTHER]    the page that a run ends with, made again\n"
     "       cfrun compare RUN...                 a table and a page with the curves of runs\n"
     "\n"
     "start runs on this machine, or on the hosts of the Slurm allocation that it is called in, "
@@ -55,8 +56,9 @@ absl::StatusOr<ExitCode> Start(const std::vector<std::string>& words) {
 using Command = absl::StatusOr<ExitCode> (*)(const std::vector<std::string>& words);
 
 constexpr std::pair<const char*, Command> kCommands[] = {
-    {"start", Start},      {"status", StatusCommand}, {"list", ListCommand},
-    {"stop", StopCommand}, {"sweep", SweepCommand},   {"compare", CompareCommand},
+    {"start", Start},          {"status", StatusCommand}, {"list", ListCommand},
+    {"stop", StopCommand},     {"sweep", SweepCommand},   {"compare", CompareCommand},
+    {"report", ReportCommand},
 };
 
 absl::StatusOr<ExitCode> Run(const std::vector<std::string>& words) {

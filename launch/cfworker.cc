@@ -25,6 +25,7 @@
 #include "coordinator/control_link.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/generation.h"
+#include "coordinator/report.h"
 #include "coordinator/run_folder.h"
 #include "launch/allocation.h"
 #include "launch/rendezvous.h"
@@ -265,6 +266,10 @@ absl::StatusOr<Verdict> RunRank(const Flags& flags) {
   absl::Status written =
       preparation->folder->WriteVerdict(verdict.ok() ? *verdict : VerdictOf(verdict.status()));
   if (verdict.ok() && !written.ok()) return written;
+  // After the verdict: whatever becomes of the page, the run has ended as it has.
+  if (absl::Status reported = WriteReport(*preparation->folder); !reported.ok()) {
+    (*console)->Line(std::string(Because(reported, "report.html was not written").message()));
+  }
   return verdict;
 }
 

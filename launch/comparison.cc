@@ -16,10 +16,10 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "common/config/job_differences.h"
 #include "common/metrics/names.h"
 #include "coordinator/console.h"
 #include "coordinator/early_stopping.h"
-#include "launch/job_differences.h"
 
 namespace cf {
 namespace {

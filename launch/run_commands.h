@@ -24,6 +24,9 @@ absl::StatusOr<ExitCode> StopCommand(const std::vector<std::string>& words);
 /// `cfrun compare RUN...`: a table and a page with the curves of several runs.
 absl::StatusOr<ExitCode> CompareCommand(const std::vector<std::string>& words);
 
+/// `cfrun report RUN`: the page that a run ends with, made again.
+absl::StatusOr<ExitCode> ReportCommand(const std::vector<std::string>& words);
+
 /// `cfrun sweep JOBS CONFIG`: one job for each line of a file.
 absl::StatusOr<ExitCode> SweepCommand(const std::vector<std::string>& words);
 

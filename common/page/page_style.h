@@ -34,6 +34,7 @@ p { margin: .5rem 0; max-width: 60rem; }
 }
 .table {
   overflow-x: auto; overflow-wrap: normal; margin: .75rem 0;
+  width: fit-content; max-width: 100%;
   border: 1px solid var(--rule); border-radius: 6px;
 }
 table {
@@ -91,10 +92,10 @@ pre {
   font-size: .8125rem; line-height: 1.4; overflow-x: auto; overflow-wrap: normal;
 }
 @media (max-width: 40rem) {
-  svg text { font-size: 14.5px; }
+  svg text { font-size: 13.5px; }
   th, td { padding: .3rem .5rem; }
   tr > th:first-child {
-    min-width: 7.5rem; max-width: 45vw; white-space: normal; overflow-wrap: anywhere;
+    min-width: 8.25rem; max-width: 45vw; white-space: normal; overflow-wrap: anywhere;
   }
 }
 )css";

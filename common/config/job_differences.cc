@@ -1,4 +1,4 @@
-#include "launch/job_differences.h"
+#include "common/config/job_differences.h"
 
 #include <algorithm>
 #include <memory>
