@@ -38,13 +38,17 @@ const char* LinkName(Objective::Link link) {
   return "";
 }
 
-const char* Formula(Objective::Link link) {
-  if (link == Objective::Link::kIdentity) {
-    return "rating = user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], "
-           "item_embeddings[i])";
+std::string Formula(const ServedModel& model) {
+  const Network* network = model.network();
+  std::string x =
+      "user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
+  if (network != nullptr) {
+    x = network->shape().item_first
+            ? "the dense layers' output for (item_embeddings[i], user_embeddings[u])"
+            : "the dense layers' output for (user_embeddings[u], item_embeddings[i])";
   }
-  return "rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = user_biases[u] + "
-         "item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
+  if (model.objective().link == Objective::Link::kIdentity) return absl::StrCat("rating = ", x);
+  return absl::StrCat("rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = ", x);
 }
 
 absl::Status WriteVectors(const std::string& path, const WeightTable& table) {
@@ -55,6 +59,28 @@ absl::Status WriteVectors(const std::string& path, const WeightTable& table) {
     file->Write(table.vector(RowId{row}), table.dim() * sizeof(float));
   }
   return file->Close();
+}
+
+absl::Status WriteLayers(const std::string& folder, const Network& network) {
+  for (std::size_t l = 0; l < network.shape().layers.size(); ++l) {
+    const LayerShape& layer = network.shape().layers[l];
+    absl::StatusOr<OutputFile> kernel =
+        OutputFile::Create(absl::StrCat(folder, "/dense_", l, "_kernel.npy"));
+    if (!kernel.ok()) return kernel.status();
+    kernel->Write(NpyHeader("<f4", {layer.inputs, layer.units}));
+    for (std::uint32_t i = 0; i < layer.inputs; ++i) {
+      kernel->Write(network.kernel_row(l, i), layer.units * sizeof(float));
+    }
+    absl::StatusOr<OutputFile> biases =
+        OutputFile::Create(absl::StrCat(folder, "/dense_", l, "_bias.npy"));
+    if (!biases.ok()) return biases.status();
+    biases->Write(NpyHeader("<f4", {layer.units}));
+    biases->Write(network.biases(l), layer.units * sizeof(float));
+    absl::Status written = kernel->Close();
+    written.Update(biases->Close());
+    if (!written.ok()) return written;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteColumn(const std::string& path, const std::string& descr, const void* values,
@@ -106,10 +132,21 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   if (!digest.ok()) return digest.status();
   ExportedModel exported;
   exported.set_format_version(kExportFormat);
-  exported.set_prediction(Formula(model.objective().link));
+  exported.set_prediction(Formula(model));
   exported.set_users(model.users().rows());
   exported.set_items(model.items().rows());
   exported.set_dim(model.users().dim());
+  exported.set_item_dim(model.items().dim());
+  if (model.network() != nullptr) {
+    const NetworkShape& network = model.network()->shape();
+    exported.set_item_first(network.item_first);
+    for (const LayerShape& layer : network.layers) {
+      ExportedLayer& out = *exported.add_layers();
+      out.set_inputs(layer.inputs);
+      out.set_units(layer.units);
+      out.set_activation(layer.relu ? "relu" : "linear");
+    }
+  }
   exported.set_mean(model.objective().mean);
   exported.set_link(LinkName(model.objective().link));
   exported.set_rating_min(static_cast<float>(manifest.statistics().min()));
@@ -118,7 +155,7 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
     ExportedMetrics& out = *exported.mutable_metrics();
     out.set_epoch(metrics->epoch());
     out.set_train_loss(metrics->train_loss());
-    out.set_train_rmse(metrics->train_rmse());
+    if (metrics->has_train_rmse()) out.set_train_rmse(metrics->train_rmse());
     if (metrics->has_val_loss()) out.set_val_loss(metrics->val_loss());
     if (metrics->has_val_rmse()) out.set_val_rmse(metrics->val_rmse());
     if (metrics->has_val_mae()) out.set_val_mae(metrics->val_mae());
@@ -157,6 +194,7 @@ absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
   static_assert(sizeof(RowId) == sizeof(std::int32_t));
   absl::Status written = WriteVectors(path("user_embeddings.npy"), users);
   written.Update(WriteVectors(path("item_embeddings.npy"), items));
+  if (model.network() != nullptr) written.Update(WriteLayers(folder, *model.network()));
   written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
   written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));
   // Offsets are far below 2^63 and ids below 2^31, so the signed numbers have the same bytes.

@@ -79,6 +79,12 @@ class Network {
   /// Takes the weights of layer `l` from its row.
   void SetLayer(std::size_t l, const float* row);
 
+  /// The weights of layer `l`: the kernel's row of one input, and the biases; `units` floats each.
+  const float* kernel_row(std::size_t l, std::size_t input) const {
+    return layers_[l].kernel.row(input);
+  }
+  const float* biases(std::size_t l) const { return layers_[l].biases.row(0); }
+
   /// Computes passage.output(s) for the inputs of s < n. Requires: n <= kBlock.
   void Forward(std::size_t n, Passage& passage) const;
 

@@ -1,8 +1,11 @@
 // Goal: an export of a trained model is enough to serve from. Method: a NumPy program that reads
-// nothing else repeats 1,000 predictions and the lists of 100 users, for both kinds of link.
+// nothing else repeats 1,000 predictions and the lists of 100 users, for every kind of model and of
+// link.
 #include <cstdlib>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -31,10 +34,12 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
   ASSERT_NE(python, "")
       << "python3-numpy is among the packages that launch/install-dependencies installs";
   const Cluster cluster;
-  cluster.Train({.launcher = Launcher::kAlone,
-                 .config = GetParam(),
-                 .run = "run",
-                 .set = {"train.epochs=3"}});
+  std::vector<std::string> set = {"train.epochs=3"};
+  if (GetParam() == std::string("mlp_10")) {
+    set.insert(set.end(), {"model.ranker.item_first=true", "model.ranker.item.dim=7"});
+  }
+  cluster.Train(
+      {.launcher = Launcher::kAlone, .config = GetParam(), .run = "run", .set = std::move(set)});
   const std::string best = cluster.SnapshotPath("run", "best");
   const std::string folder = cluster.Path("export");
   ASSERT_EQ(
@@ -67,7 +72,8 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Links, ExportedModelTest,
-                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce"));
+                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
+                                         "mlp_10"));
 
 }  // namespace
 }  // namespace cf

@@ -5,15 +5,30 @@ import numpy as np
 
 
 def load(folder):
+    model = json.load(open(f"{folder}/model.json", encoding="utf-8"))
     names = ["user_embeddings", "item_embeddings", "user_biases", "item_biases", "seen_offsets", "seen_items"]
-    arrays = {name: np.load(f"{folder}/{name}.npy") for name in names}
-    return json.load(open(f"{folder}/model.json", encoding="utf-8")), arrays
+    for k in range(len(model["layers"])):
+        names += [f"dense_{k}_kernel", f"dense_{k}_bias"]
+    return model, {name: np.load(f"{folder}/{name}.npy") for name in names}
+
+
+def raw_sums(model, a, user):
+    """What the link makes a rating of, for all items and the user in row `user`."""
+    one, items = a["user_embeddings"][user].astype(np.float64), a["item_embeddings"].astype(np.float64)
+    if not model["layers"]:
+        return a["user_biases"][user].astype(np.float64) + a["item_biases"] + model["mean"] + items @ one
+    users = np.tile(one, (len(items), 1))
+    h = np.concatenate((items, users) if model["item_first"] else (users, items), 1)
+    for k, layer in enumerate(model["layers"]):
+        h = h @ a[f"dense_{k}_kernel"].astype(np.float64) + a[f"dense_{k}_bias"]
+        if layer["activation"] == "relu":
+            h = np.maximum(h, 0)
+    return h[:, 0]
 
 
 def predict(model, a, user):
     """The predicted ratings of all items for the user in row `user`."""
-    dots = a["item_embeddings"].astype(np.float64) @ a["user_embeddings"][user].astype(np.float64)
-    x = a["user_biases"][user].astype(np.float64) + a["item_biases"] + model["mean"] + dots
+    x = raw_sums(model, a, user)
     if model["link"] == "identity":
         return x
     return model["rating_min"] + (model["rating_max"] - model["rating_min"]) / (1 + np.exp(-x))
