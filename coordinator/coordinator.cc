@@ -10,7 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
-#include "common/metrics/names.h"
+#include "coordinator/ranking_figures.h"
 #include "coordinator/run_view.h"
 
 namespace cf {
@@ -55,22 +55,6 @@ std::string MonitoredText(const Job& job, const EpochMetrics& metrics) {
   const std::optional<double> value = FigureOf(metrics, name);
   return value.has_value() ? absl::StrFormat("%s %.4f", name, *value)
                            : absl::StrCat(name, " not measured");
-}
-
-/// The figures that the job asks for beside those of every job, each once. What is monitored is
-/// one of them.
-std::vector<std::string> OtherFigures(const Job& job) {
-  std::vector<std::string> names(job.validation().metrics().begin(),
-                                 job.validation().metrics().end());
-  names.push_back(job.early_stopping().monitor());
-  std::vector<std::string> others;
-  for (const std::string& name : names) {
-    const bool other = name == "val_bce" || ParseRankingMetric(name).has_value();
-    if (other && std::find(others.begin(), others.end(), name) == others.end()) {
-      others.push_back(name);
-    }
-  }
-  return others;
 }
 
 }  // namespace
@@ -282,11 +266,35 @@ absl::Status Coordinator::Validate(EpochMetrics& metrics) {
   metrics.set_val_loss(figures.loss);
   metrics.set_val_rmse(figures.rmse);
   metrics.set_val_mae(figures.mae);
-  for (const std::string& name : OtherFigures(options_.job)) {
-    if (name != "val_bce") continue;
+  return MeasureOthers(metrics);
+}
+
+absl::Status Coordinator::MeasureOthers(EpochMetrics& metrics) {
+  const std::vector<std::string> names = OtherFigures(options_.job);
+  Command command;
+  *command.mutable_rank() = RankCommand(names);
+  RankingFigures ranking;
+  if (command.rank().metrics_size() > 0) {
+    absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
+    if (!replies.ok()) return replies.status();
+    const std::uint32_t items = options_.data->data.items();
+    absl::StatusOr<RankingFigures> added =
+        AddUpRanks(command.rank(), *replies, options_.job.train().partitions(), items);
+    if (!added.ok()) return added.status();
+    ranking = *std::move(added);
+    if (!ranking_told_) {
+      options_.console->Line("ranking " + DescribeCounts(ranking.counts, items));
+    }
+    ranking_told_ = true;
+  }
+  for (const std::string& name : names) {
+    const auto ranked =
+        std::find_if(ranking.figures.begin(), ranking.figures.end(),
+                     [&name](const NamedFigure& figure) { return figure.name == name; });
     MetricFigure& figure = *metrics.add_figures();
     figure.set_name(name);
-    figure.set_value(figures.loss);  // It is asked for only where it is the loss.
+    // What is not of ranking is val_bce, which is asked for only where it is the loss.
+    figure.set_value(ranked == ranking.figures.end() ? metrics.val_loss() : ranked->value);
   }
   return absl::OkStatus();
 }

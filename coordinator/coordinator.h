@@ -74,6 +74,7 @@ class Coordinator {
   absl::Status EndEpoch();
   absl::StatusOr<EpochMetrics> Measure();
   absl::Status Validate(EpochMetrics& metrics);
+  absl::Status MeasureOthers(EpochMetrics& metrics);
   bool SnapshotIsDue(bool improved) const;
   absl::Status TakeSnapshot();
   Manifest MakeManifest() const;
@@ -102,6 +103,7 @@ class Coordinator {
   std::string best_snapshot_;                  // Empty before there is one.
   std::vector<std::vector<FileEntry>> files_;  // By partition: the chain of the last snapshot.
   bool stopped_ = false;                       // By request.
+  bool ranking_told_ = false;                  // What ranking is made on was said.
 
   std::optional<std::uint64_t> snapshot_step_;  // Of the last snapshot of this generation.
   Clock::time_point snapshot_time_ = Clock::now();

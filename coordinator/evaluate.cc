@@ -7,12 +7,56 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/config/config.h"
 #include "coordinator/member.h"
+#include "coordinator/ranking_figures.h"
 
 namespace cf {
 namespace {
 
 constexpr std::uint64_t kTurnSamples = 16384;
+
+/// The figures to compute beside those of every job, which must be such as the job could ask for.
+absl::StatusOr<std::vector<std::string>> OthersOf(const EvaluateOptions& options, Job job) {
+  if (options.training_samples) {
+    if (options.metrics.empty()) return std::vector<std::string>();
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.metrics.front(), " is a figure of validation samples"));
+  }
+  if (options.metrics.empty()) return OtherFigures(job);
+  job.mutable_validation()->mutable_metrics()->Assign(options.metrics.begin(),
+                                                      options.metrics.end());
+  absl::Status valid = ValidateJob(job);
+  if (!valid.ok()) return valid;
+  return options.metrics;
+}
+
+absl::Status AddOthers(const std::vector<std::string>& names, const TrainingData& data,
+                       std::uint32_t partitions, Member& member, Evaluation& evaluation) {
+  Command command;
+  *command.mutable_rank() = RankCommand(names);
+  RankingFigures ranking;
+  if (command.rank().metrics_size() > 0) {
+    absl::StatusOr<Reply> reply = member.Execute(command);
+    if (!reply.ok()) return reply.status();
+    absl::StatusOr<RankingFigures> added = AddUpRanks(
+        command.rank(), std::vector<Reply>{*std::move(reply)}, partitions, data.data.items());
+    if (!added.ok()) return added.status();
+    ranking = *std::move(added);
+    evaluation.ranked = DescribeCounts(ranking.counts, data.data.items());
+  }
+  for (const std::string& name : names) {
+    const auto ranked =
+        std::find_if(ranking.figures.begin(), ranking.figures.end(),
+                     [&name](const NamedFigure& figure) { return figure.name == name; });
+    if (ranked != ranking.figures.end()) {
+      evaluation.others.push_back(*ranked);
+    } else if (name == "val_bce") {
+      evaluation.others.push_back({.name = name, .value = evaluation.figures.loss});
+    }
+  }
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -21,6 +65,8 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
   if (!snapshot.ok()) return snapshot.status();
   Job job = snapshot->manifest().job();
   if (!options.data.empty()) job.mutable_data()->set_path(options.data);
+  const absl::StatusOr<std::vector<std::string>> others = OthersOf(options, job);
+  if (!others.ok()) return others.status();
   absl::StatusOr<TrainingData> data = TrainingData::Open(job);
   if (!data.ok()) return data.status();
   if (data->data.digest() != snapshot->manifest().data().digest()) {
@@ -54,7 +100,10 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
                                  .absolute_error = figures.absolute_error(),
                                  .samples = figures.samples()};
   }
-  return Evaluation{.figures = FiguresOf(sums), .split = data->split.name()};
+  Evaluation evaluation{.figures = FiguresOf(sums), .split = data->split.name()};
+  absl::Status added = AddOthers(*others, *data, job.train().partitions(), **member, evaluation);
+  if (!added.ok()) return added;
+  return evaluation;
 }
 
 }  // namespace cf

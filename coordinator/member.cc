@@ -189,6 +189,9 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
     case Command::kValidate:
       done = Validate(command.validate(), reply);
       break;
+    case Command::kRank:
+      done = Rank(command.rank(), reply);
+      break;
     case Command::kPenalty:
       for (const Seat& seat : seats_) {
         for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {

@@ -15,6 +15,7 @@
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
 #include "paramserver/shard.h"
+#include "worker/evaluator.h"
 #include "worker/trainer.h"
 
 namespace cf {
@@ -60,7 +61,7 @@ class Member {
   /// lacks; errors of Shard::Load.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
-  /// Train, Validate, Penalty or Write. An error of one thread ends the others' waiting.
+  /// Train, Validate, Rank, Penalty or Write. An error of one thread ends the others' waiting.
   absl::StatusOr<Reply> Execute(const Command& command);
 
   Exchange& exchange() { return *exchange_; }
@@ -79,6 +80,10 @@ class Member {
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
   absl::Status Train(const TrainSteps& steps, Reply& reply);
   absl::Status Validate(const cf::Validate& command, Reply& reply);
+  absl::Status Rank(const cf::Rank& command, Reply& reply);
+  std::unique_ptr<Evaluator> MakeEvaluator(std::uint32_t worker_seat, const Seat& seat,
+                                           const std::vector<RankingMetric>& metrics,
+                                           std::uint64_t turn);
   absl::Status ServeTurns(Shard& shard, std::uint64_t turns, bool training, std::uint64_t applied);
   absl::Status Write(std::uint64_t step, Reply& reply);
   absl::StatusOr<FileEntry> WritePartition(const Shard& shard, PartitionId partition,
@@ -90,8 +95,9 @@ class Member {
   OptimizerRule optimizer_;
   std::unique_ptr<Exchange> exchange_;
   std::vector<Seat> seats_;
-  std::uint64_t turn_ = 0;           // Of the next exchange; the same on every rank.
-  std::vector<ObjectiveSums> sums_;  // By partition: of the current epoch so far.
+  std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
+  std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
+  std::vector<std::uint32_t> training_samples_;  // By item; empty before the first Rank.
   std::vector<std::uint32_t>
       chain_;  // By partition: files in the chain of the last snapshot; 0 before the first.
 };

@@ -74,9 +74,13 @@ void AddInspection(CommandLine& line) {
 
 void AddEvaluate(CommandLine& line) {
   EvaluateFlags& flags = line.evaluate;
-  CLI::App* verb = AddVerb(line, "evaluate", "Loss, RMSE and MAE, as its training measured them",
+  CLI::App* verb = AddVerb(line, "evaluate", "Its figures, as its training measured them",
                            [&flags] { return Evaluate(flags); });
   AddModel(verb, flags.model);
+  verb->add_option("--metrics", flags.metrics,
+                   "Figures beside loss, RMSE and MAE, such as val_ndcg_10,val_top_100_unmasked; "
+                   "else those that its job asked for")
+      ->delimiter(',');
   AddFormat(verb, flags.model.format);
   verb->add_option_function<std::string>(
           "--split",

@@ -28,6 +28,7 @@ struct ModelFlags {
 struct EvaluateFlags {
   ModelFlags model;
   bool training_samples = false;  ///< The training samples instead of the validation samples.
+  std::vector<std::string> metrics;
 };
 absl::Status Evaluate(const EvaluateFlags& flags);
 

@@ -1,6 +1,8 @@
 #include <cstdio>
+#include <string>
 
 #include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
 #include "coordinator/evaluate.h"
@@ -12,23 +14,32 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
   const absl::StatusOr<Evaluation> evaluation =
       EvaluateSnapshot({.snapshot = flags.model.snapshot,
                         .data = flags.model.data,
-                        .training_samples = flags.training_samples});
+                        .training_samples = flags.training_samples,
+                        .metrics = flags.metrics});
   if (!evaluation.ok()) return evaluation.status();
   const Figures& figures = evaluation->figures;
   const char* samples = flags.training_samples ? "train" : "val";
   if (flags.model.format == TableFormat::kCsv) {
     // All digits, as in history.csv.
-    std::printf("split,samples,count,loss,rmse,mae\n%s\n",
-                absl::StrFormat("\"%s\",%s,%d,%.17g,%.17g,%.17g", evaluation->split, samples,
-                                figures.samples, figures.loss, figures.rmse, figures.mae)
-                    .c_str());
+    std::string names = "split,samples,count,loss,rmse,mae";
+    std::string values =
+        absl::StrFormat("\"%s\",%s,%d,%.17g,%.17g,%.17g", evaluation->split, samples,
+                        figures.samples, figures.loss, figures.rmse, figures.mae);
+    for (const NamedFigure& other : evaluation->others) {
+      absl::StrAppend(&names, ",", other.name);
+      absl::StrAppendFormat(&values, ",%.17g", other.value);
+    }
+    std::printf("%s\n%s\n", names.c_str(), values.c_str());
     return absl::OkStatus();
   }
-  std::printf("%s\n",
-              absl::StrFormat("%s_loss %.4f %s_rmse %.4f %s_mae %.4f (%d samples of split %s)",
-                              samples, figures.loss, samples, figures.rmse, samples, figures.mae,
-                              figures.samples, evaluation->split)
-                  .c_str());
+  std::string text = absl::StrFormat("%s_loss %.4f %s_rmse %.4f %s_mae %.4f", samples, figures.loss,
+                                     samples, figures.rmse, samples, figures.mae);
+  for (const NamedFigure& other : evaluation->others) {
+    absl::StrAppendFormat(&text, " %s %.4f", other.name, other.value);
+  }
+  absl::StrAppendFormat(&text, " (%d samples of split %s)", figures.samples, evaluation->split);
+  std::printf("%s\n", text.c_str());
+  if (!evaluation->ranked.empty()) std::printf("%s\n", evaluation->ranked.c_str());
   return absl::OkStatus();
 }
 

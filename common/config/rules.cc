@@ -245,6 +245,9 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
 /// Whether validation can compute `metric`, which field `path` names.
 absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
   if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
+  if (ParseRankingMetric(metric).has_value() && !job.model().has_matrix_factorization()) {
+    return Refusal(path, metric, "figures of ratings, as only matrix_factorization ranks all items");
+  }
   const MatrixFactorization::Loss loss = job.model().has_ranker()
                                              ? job.model().ranker().loss()
                                              : job.model().matrix_factorization().loss();

@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
+#include "common/kernels/kernels.h"
+#include "common/metrics/ranking.h"
+#include "common/rows/exchange.h"
+#include "common/rows/rows.h"
+#include "worker/row_reader.h"
+
+namespace cf {
+
+/// How often each item is in the training samples.
+std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataSplit& split);
+
+/// What ranking found for the users of one partition.
+struct PartitionRanking {
+  std::vector<MetricSum> sums;  ///< By metric; a coverage has none.
+  std::uint64_t users = 0;      ///< With a positive.
+  std::uint64_t positives = 0;
+  std::uint64_t cold_users = 0;      ///< Of them, without a training sample.
+  std::uint64_t cold_positives = 0;  ///< Of them, of items without a training sample.
+};
+
+/// Ranks the validation samples of one worker seat's users among all items.
+///
+/// Users come in slices of a partition. For each slice all items pass twice, in blocks: first the
+/// rows of the positives, for their scores; then all rows, against which these are counted. A third
+/// pass brings the rows of listed items where their distances are asked for. The score of an item
+/// is <user vector, item vector> + item bias, by one kernel for positives and candidates; what the
+/// model adds to it or wraps around it is the same for all items of a user and keeps their order.
+///
+/// Owner:   the seat's process, for one command.
+/// Threads: the seat's compute thread.
+/// Bounds:  kUsersMax users with their positives and lists, kItemsMax rows of items.
+/// Invariants: all seats take TurnsOf() turns. What is found for a partition does not depend on
+/// which seat works on it.
+class Evaluator {
+ public:
+  static constexpr std::uint32_t kUsersMax = 4096;
+  static constexpr std::uint32_t kItemsMax = 1024;
+
+  struct Options {
+    RowReader::Options reader;
+    const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
+    const Dataset* data = nullptr;
+    const DataSplit* split = nullptr;
+    std::span<const std::uint32_t> training_samples;  ///< By item: CountTrainingSamples.
+    std::vector<RankingMetric> metrics;
+  };
+
+  /// How many turns of the exchange every seat of the job takes.
+  static std::uint64_t TurnsOf(const Placement& placement, const Dataset& data,
+                               std::span<const RankingMetric> metrics);
+
+  explicit Evaluator(Options options);
+
+  /// Ranks; `found` is by partition of the seat's range. The exchange's error if a peer is lost.
+  absl::Status Run(std::span<PartitionRanking> found);
+
+  /// By metric: which items are in some user's list, a bit each; empty but for coverages.
+  const std::vector<std::vector<std::uint8_t>>& listed() const { return listed_; }
+
+ private:
+  enum Mask : std::uint8_t { kMasked = 0, kUnmasked = 1 };
+  struct User {
+    RowId id{};
+    std::uint64_t next = 0;   // The first of its samples that is not below the item block.
+    std::uint32_t first = 0;  // Its positives in positives_
+    std::uint32_t last = 0;   // and one past them.
+    bool cold = true;         // Without a training sample.
+  };
+  struct Listed {
+    RowId id{};
+    float score = 0;
+  };
+
+  void Gather(PartitionId partition, std::uint32_t slice);
+  absl::Status ScorePositives();
+  absl::Status CountCandidates();
+  void CountUser(std::uint32_t u, std::uint32_t first_item, std::span<float> scores);
+  void Count(Mask mask, std::uint32_t u, std::uint32_t first_item, std::span<const float> scores);
+  void Offer(Mask mask, std::uint32_t u, std::uint32_t first_item, std::span<const float> scores);
+  void SortLists();
+  std::span<const Listed> ListOf(const RankingMetric& metric, std::uint32_t u) const;
+  absl::Status AddDistances(PartitionRanking& found);
+  void AddDirections(const RankingMetric& metric, std::uint32_t first_item, std::uint32_t last_item,
+                     std::vector<double>& directions, std::vector<std::uint32_t>& counts);
+  void AddFigures(PartitionRanking& found);
+  float ScoreOf(const float* user, const float* item) const;
+  std::uint32_t BlockEnd(std::uint32_t first_item) const;
+
+  const Options options_;
+  const Partitioning partitioning_;
+  const RowLayout layout_;
+  const std::uint32_t items_;
+  RowReader reader_;
+  bool counts_[2] = {};                // By mask: whether a metric goes by ranks,
+  std::uint32_t list_length_[2] = {};  // and how long the longest list is; 0 for none.
+  bool distances_ = false;
+  std::vector<std::vector<std::uint8_t>> listed_;
+
+  // Of the slice.
+  std::vector<User> users_;
+  std::vector<RowId> positives_;               // User after user, ascending.
+  std::vector<float> positive_scores_;         // By positive,
+  std::vector<std::uint32_t> not_below_[2];    // by mask and positive,
+  std::vector<std::vector<Listed>> lists_[2];  // by mask and user: a heap, then sorted.
+  RowBlock user_rows_;
+
+  // Scratch.
+  RowBlock item_rows_;
+  std::vector<RowId> ids_;
+  std::vector<float> scores_;
+  UserRanks ranks_;
+};
+
+}  // namespace cf
