@@ -245,8 +245,8 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
 /// Whether validation can compute `metric`, which field `path` names.
 absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
   if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
-  if (ParseRankingMetric(metric).has_value() && !job.model().has_matrix_factorization()) {
-    return Refusal(path, metric, "figures of ratings, as only matrix_factorization ranks all items");
+  if (ParseRankingMetric(metric).has_value() && job.model().has_ranker()) {
+    return Refusal(path, metric, "a figure of ratings, as the model is a ranker of given pairs");
   }
   const MatrixFactorization::Loss loss = job.model().has_ranker()
                                              ? job.model().ranker().loss()
