@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "common/config/config.h"
 #include "coordinator/ranking_figures.h"
 #include "coordinator/run_view.h"
 
@@ -24,8 +25,10 @@ constexpr std::uint64_t kFirstSegment = 4;
 // How often the status is renewed and a request to stop is looked for: a file server does not feel
 // it.
 constexpr std::chrono::seconds kLookInterval(1);
-// Validation samples of a turn, over all ranks: as much as fits the caches, few enough turns.
-constexpr std::uint64_t kValidationBatch = 16384;
+
+bool ShowsTrainingErrors(const Job& job) {
+  return job.train().metrics() && PredictsRatings(job);
+}
 
 StoppingState StoppingStateOf(const Manifest& manifest) {
   StoppingState state;
@@ -231,7 +234,7 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   metrics.set_step(step());
   const Figures train = FiguresOf(sums_);
   metrics.set_train_loss(train.loss);
-  if (options_.job.train().metrics()) metrics.set_train_rmse(train.rmse);
+  if (ShowsTrainingErrors(options_.job)) metrics.set_train_rmse(train.rmse);
   metrics.set_learning_rate(optimizer_.LearningRate(step() - 1));
 
   Command penalty;
@@ -259,13 +262,15 @@ absl::Status Coordinator::Validate(EpochMetrics& metrics) {
     return absl::OkStatus();
   }
   Command command;
-  command.mutable_validate()->set_batches((n + kValidationBatch - 1) / kValidationBatch);
+  command.mutable_validate()->set_batches(ScoringTurns(options_.job, n));
   absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(command);
   if (!sums.ok()) return sums.status();
   const Figures figures = FiguresOf(*sums);
   metrics.set_val_loss(figures.loss);
-  metrics.set_val_rmse(figures.rmse);
-  metrics.set_val_mae(figures.mae);
+  if (PredictsRatings(options_.job)) {
+    metrics.set_val_rmse(figures.rmse);
+    metrics.set_val_mae(figures.mae);
+  }
   return MeasureOthers(metrics);
 }
 
@@ -480,7 +485,7 @@ EpochProgress Coordinator::Progress() const {
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
           .loss = figures.loss,
-          .rmse = options_.job.train().metrics() ? std::optional(figures.rmse) : std::nullopt};
+          .rmse = ShowsTrainingErrors(options_.job) ? std::optional(figures.rmse) : std::nullopt};
 }
 
 }  // namespace cf

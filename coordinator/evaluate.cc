@@ -14,8 +14,6 @@
 namespace cf {
 namespace {
 
-constexpr std::uint64_t kTurnSamples = 16384;
-
 /// The figures to compute beside those of every job, which must be such as the job could ask for.
 absl::StatusOr<std::vector<std::string>> OthersOf(const EvaluateOptions& options, Job job) {
   if (options.training_samples) {
@@ -89,7 +87,7 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
                                                                  .placement = &*placement});
   if (!member.ok()) return member.status();
   Command command;
-  command.mutable_validate()->set_batches((samples + kTurnSamples - 1) / kTurnSamples);
+  command.mutable_validate()->set_batches(ScoringTurns(job, samples));
   command.mutable_validate()->set_training_samples(options.training_samples);
   absl::StatusOr<Reply> reply = (*member)->Execute(command);
   if (!reply.ok()) return reply.status();
@@ -100,7 +98,9 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
                                  .absolute_error = figures.absolute_error(),
                                  .samples = figures.samples()};
   }
-  Evaluation evaluation{.figures = FiguresOf(sums), .split = data->split.name()};
+  Evaluation evaluation{.figures = FiguresOf(sums),
+                        .split = data->split.name(),
+                        .has_errors = PredictsRatings(job)};
   absl::Status added = AddOthers(*others, *data, job.train().partitions(), **member, evaluation);
   if (!added.ok()) return added;
   return evaluation;

@@ -24,6 +24,7 @@ struct Evaluation {
   /// What others of ranking were made on: "943 users with ..."; else empty.
   std::string ranked = {};
   std::string split = {};  ///< As results name it: "random .1, seed 42".
+  bool has_errors = true;  ///< Else the model predicts no ratings, and figures' errors are none.
 };
 
 /// The figures of a snapshot by the code, the split and the order of operations of its training, so

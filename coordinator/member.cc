@@ -14,6 +14,8 @@ namespace {
 
 // A chain of deltas is read whole at a resume: after this many the next file is a base again.
 constexpr std::uint32_t kChainFilesMax = 8;
+// Samples of a turn that only scores, over all ranks: as much as fits the caches, few enough turns.
+constexpr std::uint64_t kScoredBatch = 16384;
 
 KernelTarget TargetOf(const Job& job) {
   switch (job.kernels().target()) {
@@ -49,6 +51,11 @@ std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
   return (split.training_count() + batch - 1) / batch;
 }
 
+std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples) {
+  const std::uint64_t batch = job.model().has_retrieval() ? job.train().batch_size() : kScoredBatch;
+  return (samples + batch - 1) / batch;
+}
+
 Member::Member(Options options, const KernelSet& kernels)
     : options_(std::move(options)),
       kernels_(kernels),
@@ -77,9 +84,12 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
   for (const std::uint32_t seat : workers.OnRank(rank)) {
     partitions += workers.range(seat).size();
   }
-  const std::uint64_t samples = data.split.training_count() *
-                                PartitionSamples::kBytesPerTrainingSample * partitions /
-                                job.train().partitions();
+  std::uint64_t samples = data.split.training_count() * PartitionSamples::kBytesPerTrainingSample *
+                          partitions / job.train().partitions();
+  if (job.model().has_retrieval()) {
+    samples +=
+        data.split.training_count() * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
+  }
   if (memory == 0 || rows + samples < memory) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       "rank ", rank, " needs ", (rows >> 20) + 1, " MiB for its rows and ", (samples >> 20) + 1,
@@ -155,6 +165,7 @@ absl::Status Member::OpenSeats() {
                            .objective = ObjectiveOf(options_.job, data.statistics.mean,
                                                     data.statistics.min, data.statistics.max),
                            .network = NetworkOf(options_.job),
+                           .softmax = SoftmaxOf(options_.job),
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);
     }

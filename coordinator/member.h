@@ -31,6 +31,10 @@ struct TrainingData {
   std::uint64_t steps_per_epoch(const Job& job) const;
 };
 
+/// The turns that scoring `samples` of the job takes. Those of a turn are candidates of each other
+/// in retrieval, so its losses are of batches as large as in training.
+std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples);
+
 /// Whether the rows of `rank` fit cluster.memory_mib, and its rows and samples the bytes that it
 /// may use, by its machine, a container or the batch system (`memory`; 0: unknown).
 /// FailedPrecondition says how much is missing. Meant to be asked before anybody takes memory.

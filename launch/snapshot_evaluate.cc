@@ -19,21 +19,28 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
   if (!evaluation.ok()) return evaluation.status();
   const Figures& figures = evaluation->figures;
   const char* samples = flags.training_samples ? "train" : "val";
+  const bool errors = evaluation->has_errors;
   if (flags.model.format == TableFormat::kCsv) {
     // All digits, as in history.csv.
-    std::string names = "split,samples,count,loss,rmse,mae";
-    std::string values =
-        absl::StrFormat("\"%s\",%s,%d,%.17g,%.17g,%.17g", evaluation->split, samples,
-                        figures.samples, figures.loss, figures.rmse, figures.mae);
-    for (const NamedFigure& other : evaluation->others) {
-      absl::StrAppend(&names, ",", other.name);
-      absl::StrAppendFormat(&values, ",%.17g", other.value);
+    std::string header = "split,samples,count,loss";
+    std::string row = absl::StrFormat("\"%s\",%s,%d,%.17g", evaluation->split, samples,
+                                      figures.samples, figures.loss);
+    if (errors) {
+      header += ",rmse,mae";
+      absl::StrAppendFormat(&row, ",%.17g,%.17g", figures.rmse, figures.mae);
     }
-    std::printf("%s\n%s\n", names.c_str(), values.c_str());
+    for (const NamedFigure& other : evaluation->others) {
+      absl::StrAppend(&header, ",", other.name);
+      absl::StrAppendFormat(&row, ",%.17g", other.value);
+    }
+    std::printf("%s\n%s\n", header.c_str(), row.c_str());
     return absl::OkStatus();
   }
-  std::string text = absl::StrFormat("%s_loss %.4f %s_rmse %.4f %s_mae %.4f", samples, figures.loss,
-                                     samples, figures.rmse, samples, figures.mae);
+  std::string text = absl::StrFormat("%s_loss %.4f", samples, figures.loss);
+  if (errors) {
+    absl::StrAppendFormat(&text, " %s_rmse %.4f %s_mae %.4f", samples, figures.rmse, samples,
+                          figures.mae);
+  }
   for (const NamedFigure& other : evaluation->others) {
     absl::StrAppendFormat(&text, " %s %.4f", other.name, other.value);
   }

@@ -132,7 +132,9 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   if (!digest.ok()) return digest.status();
   ExportedModel exported;
   exported.set_format_version(kExportFormat);
-  exported.set_prediction(Formula(model));
+  exported.set_prediction(manifest.job().model().has_retrieval()
+                              ? "score = dot(user_embeddings[u], item_embeddings[i])"
+                              : Formula(model));
   exported.set_users(model.users().rows());
   exported.set_items(model.items().rows());
   exported.set_dim(model.users().dim());

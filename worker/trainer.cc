@@ -8,6 +8,8 @@
 namespace cf {
 namespace {
 
+constexpr std::uint64_t kNoEpoch = ~std::uint64_t{0};
+
 // While a minibatch is made, the places of samples this far ahead are fetched.
 constexpr std::uint64_t kPlacesAhead = 12;
 
@@ -25,11 +27,18 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       layouts_(options_.exchange->layouts().begin(), options_.exchange->layouts().end()),
       own_(options_.host != nullptr ? layouts_.size() : 0),
       applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1),
-      shuffled_epoch_(~std::uint64_t{0}),
+      shuffled_epoch_(kNoEpoch),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
   gradient_memory_.resize(layouts_.size());
   gradients_.resize(layouts_.size());
   if (options_.network.has_value()) ranker_.emplace(*options_.network, *options_.kernels);
+  if (options_.softmax.has_value()) {
+    const bool logq = options_.softmax->logq_correction;
+    softmax_.emplace(*options_.softmax,
+                     logq ? NegativeLogShares(data, split) : std::vector<float>(),
+                     *options_.kernels);
+    batch_items_.emplace(data, split, partitioning_);
+  }
   Check(layouts_.size() == Index(kFirstLayer) + (ranker_.has_value() ? ranker_->layers() : 0),
         "the model has a table of users, one of items, and one for each layer");
   std::size_t users = 0;
@@ -53,6 +62,7 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
   if (shuffled_epoch_ != segment.epoch) {
     for (PartitionSamples& samples : samples_)
       samples.Shuffle(options_.shuffle_seed, segment.epoch);
+    if (batch_items_.has_value()) batch_items_->TakeEpoch(options_.shuffle_seed, segment.epoch);
     shuffled_epoch_ = segment.epoch;
   }
   return Run({.training = true,
@@ -68,6 +78,11 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
 
 absl::Status Trainer::Score(bool training_samples, std::uint64_t batches, std::uint64_t turn,
                             std::span<ObjectiveSums> sums) {
+  if (batch_items_.has_value()) {
+    batch_items_->Take(training_samples ? BatchItems::Samples::kTraining
+                                        : BatchItems::Samples::kValidation);
+    shuffled_epoch_ = kNoEpoch;
+  }
   return Run({.training = false,
               .scores_training = training_samples,
               .epoch = 0,
@@ -116,12 +131,14 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   batch.positions.clear();
   for (std::size_t table = 0; table < layouts_.size(); ++table)
     batch.tables[table].batch.Clear(indices_[table]);
+  if (batch_items_.has_value()) batch_items_->Collect(t, pass.batches, batch.candidates);
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const PartitionSamples& from = samples_[p];
     const std::span<const Sample> samples = pass.training          ? from.shuffled()
                                             : pass.scores_training ? from.training()
                                                                    : from.validation();
     const SampleRange range = SamplesOfBatch(samples.size(), t, pass.batches);
+    if (softmax_.has_value() && range.first < range.last) TouchCandidates(p, batch);
     for (std::uint64_t k = range.first; k < range.last; ++k) {
       if (k + kPlacesAhead < range.last) {
         indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
@@ -148,6 +165,14 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   }
 }
 
+void Trainer::TouchCandidates(std::uint32_t p, Minibatch& batch) {
+  // In a row, so that the items' rows are the candidates and each partition's parts are, too.
+  for (const RowId item : batch.candidates.items) {
+    batch.tables[Index(kItems)].batch.Touch(indices_[Index(kItems)], Index(item), item,
+                                            range_.first + p);
+  }
+}
+
 void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch) {
   const std::size_t user_key = user_key_base_[p] + partitioning_.SlotOf(sample.user);
   const TableBatch::Touched user = batch.tables[Index(kUsers)].batch.Touch(
@@ -167,14 +192,23 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
   if (ranker_.has_value()) SetLayers(batch);
   std::size_t first_sample = 0;
   std::size_t first_user = 0;
-  std::size_t layer_part = 0;
+  const std::vector<const float*>& items = batch.tables[Index(kItems)].rows;
+  if (softmax_.has_value() && !items.empty()) {
+    softmax_->SetCandidates(batch.candidates, items.data());
+  }
+  std::size_t turn = 0;  // Of the partitions that have samples.
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const std::span<const PairSample> samples =
         std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
-    if (!ranker_.has_value()) {
-      ComputePairs(pass, batch, samples, sums[p]);
-    } else if (!samples.empty()) {
-      ComputeRanker(pass, batch, p, samples, layer_part++, sums[p]);
+    if (!samples.empty()) {
+      if (ranker_.has_value()) {
+        ComputeRanker(pass, batch, p, samples, turn, sums[p]);
+      } else if (softmax_.has_value()) {
+        ComputeSoftmax(pass, batch, samples, turn, sums[p]);
+      } else {
+        ComputePairs(pass, batch, samples, sums[p]);
+      }
+      ++turn;
     }
     if (pass.training && applies_at_once_) {
       ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
@@ -244,6 +278,24 @@ void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint3
     ranker_->Gradient(pairs, options_.objective, key, batch.positions[p], sums);
   } else {
     ranker_->Score(pairs, options_.objective, sums);
+  }
+}
+
+void Trainer::ComputeSoftmax(const Pass& pass, const Minibatch& batch,
+                             std::span<const PairSample> samples, std::size_t turn,
+                             ObjectiveSums& sums) {
+  const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
+  const std::size_t first_item = turn * batch.candidates.items.size();
+  const SoftmaxBatch pairs{.samples = samples,
+                           .first_item = static_cast<std::uint32_t>(first_item),
+                           .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                           .user_gradients = gradients_[Index(kUsers)],
+                           .item_gradients = gradients_[Index(kItems)] + first_item * stride,
+                           .gradient_stride = stride};
+  if (pass.training) {
+    softmax_->Gradient(pairs, sums);
+  } else {
+    softmax_->Score(pairs, sums);
   }
 }
 

@@ -13,6 +13,8 @@
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
+#include "worker/batch_items.h"
+#include "worker/batch_softmax.h"
 #include "worker/minibatch.h"
 #include "worker/neural_ranker.h"
 #include "worker/samples.h"
@@ -41,10 +43,12 @@ class Trainer {
     /// By server seat; null where the seat is in another process.
     std::vector<const RowHost*> hosts_here;
     Objective objective;
-    std::optional<NetworkShape> network{};  ///< Of a ranker; nothing for a factorisation.
+    std::optional<NetworkShape> network{};  ///< Of a ranker; else nothing.
+    std::optional<SoftmaxShape> softmax{};  ///< Of retrieval; else nothing.
     std::uint64_t shuffle_seed = 0;         ///< Of dropout, too.
   };
 
+  /// `data` and `split` are borrowed for retrieval; other models do not look at them afterwards.
   Trainer(Options options, const Dataset& data, const DataSplit& split);
 
   /// Steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on; `sums`, by
@@ -78,6 +82,7 @@ class Trainer {
     std::vector<std::size_t> samples_end;     // by partition of the range, where they end,
     std::vector<std::size_t> user_parts_end;  // where the parts of their users do,
     std::vector<std::uint64_t> positions;     // and which of the epoch's the first of them is.
+    Candidates candidates;                    // Of retrieval: in every partition's parts of items.
   };
   // A sequence of batches: an epoch's training samples in their order, or samples that are only
   // scored.
@@ -94,6 +99,7 @@ class Trainer {
 
   absl::Status Run(const Pass& pass, std::span<ObjectiveSums> sums);
   void Make(const Pass& pass, std::uint64_t t, Minibatch& batch);
+  void TouchCandidates(std::uint32_t p, Minibatch& batch);
   std::size_t UserKey(std::uint32_t p, RowId user) const {
     return user_key_base_[p] + partitioning_.SlotOf(user);
   }
@@ -107,6 +113,8 @@ class Trainer {
   void ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
                      std::span<const PairSample> samples, std::size_t layer_part,
                      ObjectiveSums& sums);
+  void ComputeSoftmax(const Pass& pass, const Minibatch& batch, std::span<const PairSample> samples,
+                      std::size_t turn, ObjectiveSums& sums);
   void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
@@ -127,7 +135,9 @@ class Trainer {
   std::vector<std::vector<float>> gradient_memory_;  // By table.
   std::vector<float*> gradients_;       // By table: aligned, `gradient_stride` floats a part.
   std::vector<OwnPartials> own_;        // By table: what this thread's own server is to apply.
-  std::optional<NeuralRanker> ranker_;  // Nothing for a factorisation.
+  std::optional<NeuralRanker> ranker_;  // At most one of these; neither for a factorisation.
+  std::optional<BatchSoftmax> softmax_;
+  std::optional<BatchItems> batch_items_;  // With the softmax.
   // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
   // likes: alone, partition by partition, while the rows are in the cache; among others, while it
   // would wait for them.

@@ -31,6 +31,9 @@ absl::Status SetField(Job& job, const std::string& assignment);
 /// that decides the run. Only the kind of model and the kind of split have no default. Idempotent.
 void FillDefaults(Job& job);
 
+/// Whether the model predicts ratings, so that its predictions have errors: all but retrieval.
+bool PredictsRatings(const Job& job);
+
 /// InvalidArgument for the first value out of its range, in one line with the field's full path,
 /// the value and what is expected. Judges the job as it is with its defaults filled in.
 absl::Status ValidateJob(const Job& job);

@@ -120,6 +120,13 @@ constexpr Range kRanges[] = {
     {"model.ranker.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
     {"model.ranker.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.ranker.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.user.dim", 1, true, 4096, true, "1 to 4096"},
+    {"model.retrieval.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.user.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.item.dim", 1, true, 4096, true, "1 to 4096"},
+    {"model.retrieval.item.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.item.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.temperature", 1e-6, true, kNoLimit, false, "at least 1e-6"},
     {"optimizer.adam.learning_rate", 0, false, kNoLimit, false, "more than 0"},
     {"optimizer.adam.beta1", 0, true, 1, false, "at least 0 and less than 1"},
     {"optimizer.adam.beta2", 0, true, 1, false, "at least 0 and less than 1"},
@@ -255,6 +262,9 @@ absl::Status CheckMetric(const Job& job, const std::string& path, const std::str
   if (metric == "val_bce" && !crossentropy) {
     return Refusal(path, metric, "another figure, as the model's loss is not BCE");
   }
+  if (IsOfRatings(metric) && !PredictsRatings(job)) {
+    return Refusal(path, metric, "another figure, as retrieval predicts no ratings");
+  }
   return absl::OkStatus();
 }
 
@@ -343,16 +353,31 @@ absl::Status CheckRanker(const Ranker& model) {
   return vectors.ok() ? CheckLayers(model) : vectors;
 }
 
+absl::Status CheckRetrieval(const Retrieval& model) {
+  const std::string path = "model.retrieval";
+  if (model.user().dim() != model.item().dim()) {
+    return Refusal(
+        path + ".item.dim", absl::StrCat(model.item().dim()),
+        absl::StrCat("user.dim (", model.user().dim(), "), as a score is their dot product"));
+  }
+  absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
+  vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));
+  return vectors;
+}
+
 absl::Status CheckModel(const Model& model) {
   switch (model.kind_case()) {
     case Model::kMatrixFactorization:
       return CheckFactorization(model.matrix_factorization());
     case Model::kRanker:
       return CheckRanker(model.ranker());
+    case Model::kRetrieval:
+      return CheckRetrieval(model.retrieval());
     case Model::KIND_NOT_SET:
       break;
   }
-  return absl::InvalidArgumentError("model names no kind; expected matrix_factorization or ranker");
+  return absl::InvalidArgumentError(
+      "model names no kind; expected matrix_factorization, ranker or retrieval");
 }
 
 /// What two fields must be to each other.
@@ -442,6 +467,10 @@ std::optional<std::string> FirstDifference(const Message& trained, const Message
 
 }  // namespace
 
+bool PredictsRatings(const Job& job) {
+  return !job.model().has_retrieval();
+}
+
 void FillDefaults(Job& job) {
   const auto fill = [](Initial& initial, auto make_default) {
     if (initial.kind_case() == Initial::KIND_NOT_SET) (initial.*make_default)();
@@ -449,7 +478,10 @@ void FillDefaults(Job& job) {
   Optimizer& optimizer = *job.mutable_optimizer();
   if (optimizer.kind_case() == Optimizer::KIND_NOT_SET) optimizer.mutable_adam();
   EarlyStopping& stopping = *job.mutable_early_stopping();
-  if (!stopping.has_monitor() && job.split().kind_case() == Split::KIND_NOT_SET) {
+  const bool validates = job.split().kind_case() != Split::KIND_NOT_SET;
+  if (!stopping.has_monitor() && !PredictsRatings(job)) {
+    stopping.set_monitor(validates ? "val_loss" : "train_loss");
+  } else if (!stopping.has_monitor() && !validates) {
     stopping.set_monitor(job.train().metrics() ? "train_rmse" : "train_loss");
   }
   stopping.set_monitor(absl::AsciiStrToLower(stopping.monitor()));
@@ -468,6 +500,10 @@ void FillDefaults(Job& job) {
       fill(*layer.mutable_kernel(), &Initial::mutable_glorot_uniform);
       fill(*layer.mutable_bias(), &Initial::mutable_zeros);
     }
+  } else if (job.model().has_retrieval()) {
+    Retrieval& model = *job.mutable_model()->mutable_retrieval();
+    fill(*model.mutable_user()->mutable_vectors(), &Initial::mutable_uniform);
+    fill(*model.mutable_item()->mutable_vectors(), &Initial::mutable_uniform);
   }
   FillScalars(job);
 }

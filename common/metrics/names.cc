@@ -59,6 +59,10 @@ bool IsMetric(const std::string& name) {
          ParseRankingMetric(name).has_value();
 }
 
+bool IsOfRatings(const std::string& name) {
+  return absl::EndsWith(name, "_rmse") || name == "val_mae" || name == "val_bce";
+}
+
 bool IsOfTraining(const std::string& name) {
   return absl::StartsWith(name, "train_");
 }

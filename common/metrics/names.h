@@ -38,6 +38,10 @@ std::string NameOf(const RankingMetric& metric);
 /// val_loss, val_rmse, val_mae, val_bce) or a ranking metric.
 bool IsMetric(const std::string& name);
 
+/// Whether the figure compares predictions with ratings: the errors, and the cross-entropy of
+/// ratings.
+bool IsOfRatings(const std::string& name);
+
 bool IsOfTraining(const std::string& name);
 
 /// Whether the larger value is the better one: of ranking metrics, not of losses and errors.

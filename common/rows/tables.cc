@@ -40,22 +40,28 @@ std::vector<TableSpec> FactorizationTables(const Job& job, std::uint32_t users,
   return {table("users", users), table("items", items)};
 }
 
+TableSpec EmbeddingTable(const char* name, std::uint32_t rows, const Embedding& options,
+                         std::uint32_t slots) {
+  return TableSpec{
+      .shape = {.name = name, .rows = rows, .dim = options.dim(), .biases = false, .slots = slots},
+      .layer = {},
+      .vectors = options.vectors(),
+      .biases = {},
+      .l2_vectors = options.l2()};
+}
+
+std::vector<TableSpec> RetrievalTables(const Job& job, std::uint32_t users, std::uint32_t items) {
+  const Retrieval& model = job.model().retrieval();
+  const std::uint32_t slots = SlotsOf(job.optimizer());
+  return {EmbeddingTable("users", users, model.user(), slots),
+          EmbeddingTable("items", items, model.item(), slots)};
+}
+
 std::vector<TableSpec> RankerTables(const Job& job, std::uint32_t users, std::uint32_t items) {
   const Ranker& model = job.model().ranker();
   const std::uint32_t slots = SlotsOf(job.optimizer());
-  const auto embedding = [&](const char* name, std::uint32_t rows, const Embedding& options) {
-    return TableSpec{.shape = {.name = name,
-                               .rows = rows,
-                               .dim = options.dim(),
-                               .biases = false,
-                               .slots = slots},
-                     .layer = {},
-                     .vectors = options.vectors(),
-                     .biases = {},
-                     .l2_vectors = options.l2()};
-  };
-  std::vector<TableSpec> tables = {embedding("users", users, model.user()),
-                                   embedding("items", items, model.item())};
+  std::vector<TableSpec> tables = {EmbeddingTable("users", users, model.user(), slots),
+                                   EmbeddingTable("items", items, model.item(), slots)};
   const NetworkShape network = *NetworkOf(job);
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
     const Dense& options = model.dense(static_cast<int>(l));
@@ -75,6 +81,7 @@ std::vector<TableSpec> RankerTables(const Job& job, std::uint32_t users, std::ui
 
 std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items) {
   if (job.model().has_ranker()) return RankerTables(job, users, items);
+  if (job.model().has_retrieval()) return RetrievalTables(job, users, items);
   Check(job.model().has_matrix_factorization(), "a validated job has a model");
   return FactorizationTables(job, users, items);
 }
@@ -96,6 +103,17 @@ std::optional<NetworkShape> NetworkOf(const Job& job) {
     inputs = layer.units();
   }
   return network;
+}
+
+std::optional<SoftmaxShape> SoftmaxOf(const Job& job) {
+  if (!job.model().has_retrieval()) return std::nullopt;
+  const Retrieval& model = job.model().retrieval();
+  const bool mean = model.reduction() == Retrieval::MEAN;
+  return SoftmaxShape{.dim = model.item().dim(),
+                      .inverse_temperature = static_cast<float>(1.0 / model.temperature()),
+                      .weight = mean ? 1.0F / static_cast<float>(job.train().batch_size()) : 1.0F,
+                      .logq_correction = model.logq_correction(),
+                      .remove_accidental_hits = model.remove_accidental_hits()};
 }
 
 MatrixFactorization::Link LinkOf(const Job& job) {
@@ -121,7 +139,9 @@ Objective ObjectiveOf(const Job& job, double mean, float rating_min, float ratin
   }
   objective.loss =
       loss == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy : Objective::Loss::kSquared;
-  objective.mean = !ranker && factorization.mean() ? static_cast<float>(mean) : 0.0F;
+  objective.mean = job.model().has_matrix_factorization() && factorization.mean()
+                       ? static_cast<float>(mean)
+                       : 0.0F;
   objective.rating_min = rating_min;
   objective.rating_range = rating_max - rating_min;
   objective.inverse_batch = 1.0F / static_cast<float>(job.train().batch_size());

@@ -27,12 +27,24 @@ struct TableSpec {
   double l2_biases = 0;
 };
 
+/// The softmax over a batch's items that trains a retrieval model.
+struct SoftmaxShape {
+  std::uint32_t dim = 0;
+  float inverse_temperature = 1;
+  float weight = 1;  ///< Of a sample's loss in the batch's.
+  bool logq_correction = false;
+  bool remove_accidental_hits = false;
+};
+
 /// The tables of the job's model, by TableId. Requires: a validated job with its defaults filled
 /// in.
 std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items);
 
-/// The dense layers of the job's model; nothing for a factorisation. Requires: as TablesOf.
+/// The dense layers of the job's model; nothing where it has none. Requires: as TablesOf.
 std::optional<NetworkShape> NetworkOf(const Job& job);
+
+/// The softmax of the job's model; nothing where it is not retrieval. Requires: as TablesOf.
+std::optional<SoftmaxShape> SoftmaxOf(const Job& job);
 
 /// How the job's model predicts from a raw sum. Requires: as TablesOf.
 MatrixFactorization::Link LinkOf(const Job& job);

@@ -61,7 +61,8 @@ def train(case, kind, link, loss_name, item_first):
                 show(case, step + 1, name, table.detach())
 
 
-print("case,step,table,row,values")
-train("adam", "adam", "identity", "mse", False)
-train("adagrad", "adagrad", "scaled_sigmoid", "mse", True)
-train("sgd", "sgd", "sigmoid", "bce", False)
+if __name__ == "__main__":
+    print("case,step,table,row,values")
+    train("adam", "adam", "identity", "mse", False)
+    train("adagrad", "adagrad", "scaled_sigmoid", "mse", True)
+    train("sgd", "sgd", "sigmoid", "bce", False)

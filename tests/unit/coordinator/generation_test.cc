@@ -119,7 +119,8 @@ class GenerationTest : public ::testing::Test {
 /// Of each kind of model.
 class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {};
 
-INSTANTIATE_TEST_SUITE_P(Models, GenerationOf, ::testing::Values(kTinyFactorization, kTinyRanker),
+INSTANTIATE_TEST_SUITE_P(Models, GenerationOf,
+                         ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval),
                          [](const ::testing::TestParamInfo<const char*>& model) {
                            const std::string text = model.param;
                            return text.substr(0, text.find(' '));
@@ -175,6 +176,10 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   EXPECT_EQ(evaluated.loss, run.val_loss());
   EXPECT_EQ(evaluated.rmse, run.val_rmse());
   EXPECT_EQ(evaluated.mae, run.val_mae());
+  if (!PredictsRatings(job)) {
+    EXPECT_FALSE(run.has_val_rmse() || run.has_val_mae() || run.has_train_rmse());
+    return;  // What is served is no rating.
+  }
 
   const ServedModel model = ServedModel::Load(snapshot).value();
   const TrainingData data = TrainingData::Open(job).value();

@@ -21,6 +21,10 @@ inline constexpr char kTinyRanker[] =
     "  dropout: 0.1 dense { units: 37 activation: RELU dropout: 0.3 kernel { he_normal {} } }"
     "  dense { units: 6 bias { uniform {} } } dense {} link: SCALED_SIGMOID }";
 
+inline constexpr char kTinyRetrieval[] =
+    "retrieval { user { dim: 5 l2: 0.001 } item { dim: 5 vectors { he_normal {} } }"
+    "  temperature: 0.7 logq_correction: true remove_accidental_hits: true reduction: MEAN }";
+
 /// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
 inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
                        const std::string& model = kTinyFactorization) {
