@@ -211,23 +211,25 @@ void AddCourse(const std::vector<ReportedRun>& runs, HtmlPage& page) {
 
 // --- The model -----------------------------------------------------------------------------------
 
-std::vector<TableShape> ShapesOf(const ReportContent& content) {
-  std::vector<TableShape> shapes;
-  if (content.run.snapshot.has_value()) {
-    for (const SnapshotTable& table : content.run.snapshot->tables()) {
-      shapes.push_back({.name = table.name(),
-                        .rows = table.rows(),
-                        .dim = table.dim(),
-                        .biases = table.bias(),
-                        .slots = table.slots()});
-    }
-  } else if (content.run.job.has_value() && content.data.has_value()) {
-    for (const TableSpec& table :
-         TablesOf(*content.run.job, content.data->users, content.data->items)) {
-      shapes.push_back(table.shape);
-    }
-  }
-  return shapes;
+/// The tables of the run's model, as far as it came to have any.
+std::vector<TableSpec> SpecsOf(const ReportContent& content) {
+  const bool saved = content.run.snapshot.has_value();
+  if (!saved && (!content.run.job.has_value() || !content.data.has_value())) return {};
+  // Out of a file, and perhaps of an earlier program, so it is judged before it is believed.
+  Job job = saved ? content.run.snapshot->job() : *content.run.job;
+  FillDefaults(job);
+  if (!ValidateJob(job).ok()) return {};
+  if (!saved) return TablesOf(job, content.data->users, content.data->items);
+  return TablesOf(job, static_cast<std::uint32_t>(content.run.snapshot->data().users()),
+                  static_cast<std::uint32_t>(content.run.snapshot->data().items()));
+}
+
+/// "610 x 64 + bias"; of a dense layer its inputs and units.
+std::string FormText(const TableSpec& table) {
+  const bool dense = table.layer.has_value();
+  return absl::StrCat(WithThousands(dense ? table.layer->inputs : table.shape.rows), " x ",
+                      dense ? table.layer->units : table.shape.dim,
+                      dense || table.shape.biases ? " + bias" : "");
 }
 
 std::string SizeText(std::uint64_t bytes) {
@@ -247,19 +249,18 @@ void AddModel(const ReportContent& content, HtmlPage& page) {
                      .rows = {}};
   std::uint64_t parameters = 0;
   std::uint64_t bytes = 0;
-  for (const TableShape& shape : ShapesOf(content)) {
+  for (const TableSpec& spec : SpecsOf(content)) {
+    const TableShape& shape = spec.shape;
     const std::uint64_t weights = std::uint64_t{shape.rows} * (shape.dim + (shape.biases ? 1 : 0));
     const std::uint64_t size = shape.rows * RowLayout(shape).stride() * sizeof(float);
-    table.rows.push_back({.cells = {shape.name,
-                                    absl::StrCat(WithThousands(shape.rows), " x ", shape.dim,
-                                                 shape.biases ? " + bias" : ""),
-                                    WithThousands(weights), SizeText(size)},
-                          .style = {}});
+    table.rows.push_back(
+        {.cells = {shape.name, FormText(spec), WithThousands(weights), SizeText(size)},
+         .style = {}});
     parameters += weights;
     bytes += size;
   }
   if (table.rows.empty()) {
-    page.AddText("The run ended before its tables were made.");
+    page.AddText("The run ended before it had tables.");
     return;
   }
   table.rows.push_back(
@@ -269,11 +270,23 @@ void AddModel(const ReportContent& content, HtmlPage& page) {
 
 // --- Configuration and origin --------------------------------------------------------------------
 
+/// Makes `message` of the same kind as `example`, without any field of it.
+void TakeKind(const google::protobuf::Message& example, google::protobuf::Message& message) {
+  const auto* const kinds = example.GetDescriptor()->FindOneofByName("kind");
+  const auto* const kind = example.GetReflection()->GetOneofFieldDescriptor(example, kinds);
+  if (kind != nullptr) message.GetReflection()->MutableMessage(&message, kind);
+}
+
 /// The fields in which a run's job is not the default, or the runs' jobs differ.
 HtmlTable FieldsTable(const std::vector<ReportedRun>& runs) {
   HtmlTable table;
   table.columns.push_back({.name = "field"});
+  // The kinds of model and split have no default: the run's own, with defaults in all else.
   std::vector<Job> jobs(1);
+  if (runs.front().view->job.has_value()) {
+    TakeKind(runs.front().view->job->model(), *jobs.front().mutable_model());
+    TakeKind(runs.front().view->job->split(), *jobs.front().mutable_split());
+  }
   FillDefaults(jobs.front());
   for (const ReportedRun& run : runs) {
     if (!run.view->job.has_value()) continue;
