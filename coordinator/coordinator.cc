@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <map>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
+#include <absl/strings/str_join.h>
 
 #include "common/base/check.h"
 #include "common/base/status.h"
@@ -205,10 +207,41 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
   sums_ = *std::move(sums);
   step_in_epoch_ = last_step;
   if (!std::isfinite(FiguresOf(sums_).loss)) {
-    return absl::InternalError(absl::StrCat("the training loss is not finite by step ", step(),
-                                            ": lower the learning rate; the last snapshot stays"));
+    return LossNotFinite();
   }
   return absl::OkStatus();
+}
+
+absl::Status Coordinator::LossNotFinite() {
+  Command command;
+  command.mutable_find_not_finite();
+  absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
+  if (!replies.ok()) return replies.status();
+  return NotFinite("the training loss", *replies);
+}
+
+absl::Status Coordinator::NotFinite(const std::string& figure,
+                                    const std::vector<Reply>& replies) const {
+  std::vector<std::string> what;
+  if (!figure.empty()) what.push_back(figure);
+  std::map<std::uint32_t, std::uint32_t> first_by_table;
+  for (const Reply& reply : replies) {
+    for (const NotFiniteRow& found : reply.not_finite()) {
+      const auto [first, is_new] = first_by_table.emplace(found.table(), found.row());
+      if (!is_new) first->second = std::min(first->second, found.row());
+    }
+  }
+  const std::vector<TableSpec> tables =
+      TablesOf(options_.job, options_.data->data.users(), options_.data->data.items());
+  for (const auto& [table, row] : first_by_table) {
+    if (table >= tables.size()) return absl::DataLossError("a row of a table that is not there");
+    what.push_back(absl::StrCat("row ", row, " of table ", tables[table].shape.name));
+  }
+  if (what.empty()) return absl::OkStatus();
+  const bool none = options_.status.snapshot().empty();
+  return absl::InternalError(absl::StrCat(
+      "not finite by step ", step(), ": ", absl::StrJoin(what, ", "), "; lower the learning rate (",
+      none ? "no snapshot yet" : "the last snapshot stays", ")"));
 }
 
 absl::StatusOr<std::vector<ObjectiveSums>> Coordinator::ExecuteForSums(const Command& command) {
@@ -345,6 +378,8 @@ absl::Status Coordinator::TakeSnapshot() {
   command.mutable_write()->set_step(step());
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
+  absl::Status finite = NotFinite("", *replies);
+  if (!finite.ok()) return finite;
   for (const Reply& reply : *replies) {
     for (const FileEntry& file : reply.files()) {
       if (file.partition() >= files_.size())

@@ -71,12 +71,15 @@ class Coordinator {
   absl::Status TrainEpoch();
   std::uint64_t NextBoundary() const;
   absl::Status TrainSegment(std::uint64_t last_step);
+  absl::Status LossNotFinite();
   absl::Status EndEpoch();
   absl::StatusOr<EpochMetrics> Measure();
   absl::Status Validate(EpochMetrics& metrics);
   absl::Status MeasureOthers(EpochMetrics& metrics);
   bool SnapshotIsDue(bool improved) const;
   absl::Status TakeSnapshot();
+  // The error that names `figure`, unless it is empty, and the rows in `replies`; ok without any.
+  absl::Status NotFinite(const std::string& figure, const std::vector<Reply>& replies) const;
   Manifest MakeManifest() const;
   EpochProgress Progress() const;
 

@@ -1,6 +1,7 @@
 #include "coordinator/member.h"
 
 #include <algorithm>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -212,6 +213,9 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
         }
       }
       break;
+    case Command::kFindNotFinite:
+      done = FindNotFinite(/*changed_only=*/false, reply);
+      break;
     case Command::kWrite:
       done = Write(command.write().step(), reply);
       break;
@@ -279,7 +283,32 @@ void Member::AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) co
   }
 }
 
+absl::Status Member::FindNotFinite(bool changed_only, Reply& reply) {
+  const std::uint32_t tables = static_cast<std::uint32_t>(exchange_->layouts().size());
+  std::vector<std::vector<std::optional<RowId>>> found(seats_.size());
+  absl::Status searched = OnSeats([&](Seat& seat) {
+    if (seat.shard == nullptr) return absl::OkStatus();
+    for (std::uint32_t t = 0; t < tables; ++t) {
+      found[static_cast<std::size_t>(&seat - seats_.data())].push_back(
+          seat.shard->FirstNotFinite(TableId{t}, changed_only));
+    }
+    return absl::OkStatus();
+  });
+  for (const std::vector<std::optional<RowId>>& of_seat : found) {
+    for (std::uint32_t t = 0; t < of_seat.size(); ++t) {
+      if (!of_seat[t].has_value()) continue;
+      NotFiniteRow& row = *reply.add_not_finite();
+      row.set_table(t);
+      row.set_row(static_cast<std::uint32_t>(*of_seat[t]));
+    }
+  }
+  return searched;
+}
+
 absl::Status Member::Write(std::uint64_t step, Reply& reply) {
+  // Rows that did not change were finite when they were written.
+  absl::Status searched = FindNotFinite(/*changed_only=*/true, reply);
+  if (!searched.ok() || reply.not_finite_size() > 0) return searched;
   std::vector<std::vector<FileEntry>> files(seats_.size());
   absl::Status written = OnSeats([&](Seat& seat) -> absl::Status {
     if (seat.shard == nullptr) return absl::OkStatus();

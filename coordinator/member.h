@@ -65,7 +65,8 @@ class Member {
   /// lacks; errors of Shard::Load.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
-  /// Train, Validate, Rank, Penalty or Write. An error of one thread ends the others' waiting.
+  /// Train, Validate, Rank, Penalty, FindNotFinite or Write. An error of one thread ends the
+  /// others' waiting.
   absl::StatusOr<Reply> Execute(const Command& command);
 
   Exchange& exchange() { return *exchange_; }
@@ -89,6 +90,7 @@ class Member {
                                            const std::vector<RankingMetric>& metrics,
                                            std::uint64_t turn);
   absl::Status ServeTurns(Shard& shard, std::uint64_t turns, bool training, std::uint64_t applied);
+  absl::Status FindNotFinite(bool changed_only, Reply& reply);
   absl::Status Write(std::uint64_t step, Reply& reply);
   absl::StatusOr<FileEntry> WritePartition(const Shard& shard, PartitionId partition,
                                            std::uint64_t step);

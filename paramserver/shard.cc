@@ -1,6 +1,7 @@
 #include "paramserver/shard.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <utility>
 
@@ -65,6 +66,16 @@ void FillWeights(const TableSpec& spec, const CounterRandom& random, std::span<f
     FillInitial(spec.biases, random, kBiasBlock, {.in = shape.rows, .out = 1},
                 record.subspan(shape.dim, 1));
   }
+}
+
+/// Whether all are: without its sign, a float's bits ascend with its size, and infinity and NaN are
+/// above all others. No branch, so that a pass over many rows costs no more than reading them.
+bool IsFinite(std::span<const float> values) {
+  std::uint32_t largest = 0;
+  for (const float value : values) {
+    largest = std::max(largest, std::bit_cast<std::uint32_t>(value) & 0x7fffffffU);
+  }
+  return largest < 0x7f800000U;
 }
 
 std::size_t SlabBytes(const RowLayout& layout, std::uint32_t rows) {
@@ -352,6 +363,22 @@ std::uint64_t Shard::ChangedRows(PartitionId partition) const {
     }
   }
   return changed;
+}
+
+std::optional<RowId> Shard::FirstNotFinite(TableId table, bool changed_only) const {
+  const Table& of = tables_[Index(table)];
+  std::optional<RowId> first;
+  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+    const std::vector<std::uint64_t>& dirty = of.dirty[p - range_.first];
+    for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(PartitionId{p}, of.spec.shape.rows);
+         ++slot) {
+      if (changed_only && ((dirty[slot / 64] >> (slot % 64)) & 1U) == 0) continue;
+      const RowId id = partitioning_.IdAt(PartitionId{p}, slot);
+      if (first.has_value() && *first < id) break;  // Ids ascend within a partition.
+      if (!IsFinite({RowOf(of, id), of.layout.stride()})) first = id;
+    }
+  }
+  return first;
 }
 
 absl::Status Shard::Write(PartitionId partition, bool changed_only, PartitionWriter& writer) const {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -68,6 +69,10 @@ class Shard : public RowHost {
   /// How many rows of `partition` there are, and have changed since the last MarkClean.
   std::uint64_t Rows(PartitionId partition) const;
   std::uint64_t ChangedRows(PartitionId partition) const;
+
+  /// The first row of `table` here, or of those that changed since the last MarkClean, with a
+  /// weight or a number of its optimizer's state that is infinite or not a number.
+  std::optional<RowId> FirstNotFinite(TableId table, bool changed_only) const;
 
   /// Writes the rows of `partition`, or only the changed ones.
   absl::Status Write(PartitionId partition, bool changed_only, PartitionWriter& writer) const;

@@ -261,5 +261,56 @@ TEST_F(Run, NoCarriageReturnInAFile) {
   }
 }
 
+// The rate rises until the training diverges, epochs after the first snapshot.
+const std::vector<std::string>& Diverging() {
+  static const std::vector<std::string> settings = {
+      "optimizer.sgd.learning_rate=1e17", "optimizer.schedule.warm_up_steps=100000000000000000",
+      "snapshot.every_epochs=1", "train.epochs=30"};
+  return settings;
+}
+
+// Goal: a job that diverges says so once, is not tried again, and leaves a snapshot to go on from.
+TEST_F(Run, ATrainingThatDivergesNamesStepAndTablesAndKeepsTheLastGoodSnapshot) {
+  for (const Launcher launcher : {Launcher::kAlone, Launcher::kCfrun}) {
+    const bool alone = launcher == Launcher::kAlone;
+    JobOptions options = QuickJob(alone ? "diverging" : "diverging_cfrun", Diverging());
+    options.launcher = launcher;
+    options.ranks = alone ? 1 : 2;
+    const Process::Result result = cluster_->Run(options);
+    EXPECT_EQ(result.exit_code, kExitFailed);
+    EXPECT_THAT(
+        result.errors,
+        MatchesRegex("cfworker: not finite by step [0-9]+: (the training loss, )?row [0-9]+ "
+                     "of table users(, row [0-9]+ of table items)?; lower the learning "
+                     "rate \\(the last snapshot stays\\)\n"));
+    EXPECT_THAT(ReadFile(cluster_->Path(options.run + "/verdict")).value(),
+                HasSubstr("cause: failed"));
+    const Process::Result verified =
+        RunProgram("cfsnapshot", {"verify", cluster_->SnapshotPath(options.run)});
+    EXPECT_EQ(verified.exit_code, kExitFinished) << verified.errors;
+    const Process::Result evaluated =
+        RunProgram("cfsnapshot", {"evaluate", cluster_->SnapshotPath(options.run)});
+    EXPECT_EQ(evaluated.exit_code, kExitFinished) << evaluated.errors;
+    EXPECT_THAT(evaluated.output, Not(HasSubstr("nan")));
+    EXPECT_THAT(evaluated.output, Not(HasSubstr("inf")));
+  }
+}
+
+// Goal: weights that an epoch's last step makes infinite are not committed, though its loss was
+// finite, and a resume meets what it left. Method: of two steps, the first makes weights of which
+// the second's gradient overflows.
+TEST_F(Run, WeightsThatAreNotFiniteAtAnEpochsEndAreNotCommitted) {
+  const JobOptions options =
+      QuickJob("overflowing", {"optimizer.sgd.learning_rate=1e20", "train.batch_size=40000"});
+  for (int life = 0; life < 2; ++life) {
+    const Process::Result result = cluster_->Run(options);
+    EXPECT_EQ(result.exit_code, kExitFailed);
+    EXPECT_THAT(result.errors, MatchesRegex("cfworker: not finite by step 2: row [0-9]+ of table "
+                                            "users, row [0-9]+ of table items; lower the learning "
+                                            "rate \\(no snapshot yet\\)\n"));
+    EXPECT_TRUE(cluster_->Manifests("overflowing").empty());
+  }
+}
+
 }  // namespace
 }  // namespace cf

@@ -1,9 +1,11 @@
 #include "coordinator/coordinator.h"
 
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -88,6 +90,44 @@ TEST_F(CoordinatorTest, ALossThatIsNotFiniteEndsTheRunBeforeAnySnapshot) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
   EXPECT_THAT(std::string(status.message()), HasSubstr("lower the learning rate"));
   for (const Command& command : commands_) EXPECT_FALSE(command.has_write());
+}
+
+/// A reply that names rows by table, as members find them.
+Reply NotFinite(const std::vector<std::pair<std::uint32_t, std::uint32_t>>& rows) {
+  Reply reply;
+  for (const auto& [table, row] : rows) {
+    reply.add_not_finite()->set_table(table);
+    reply.mutable_not_finite(reply.not_finite_size() - 1)->set_row(row);
+  }
+  return reply;
+}
+
+TEST_F(CoordinatorTest, ALossThatIsNotFiniteNamesStepAndTables) {
+  const absl::Status status = Run([](const Command& command) {
+                                return command.has_find_not_finite()
+                                           ? NotFinite({{1, 30}, {0, 7}, {1, 12}})
+                                           : Figures(std::numeric_limits<double>::infinity());
+                              }).status();
+  EXPECT_EQ(status, absl::InternalError("not finite by step 4: the training loss, row 7 of table "
+                                        "users, row 12 of table items; lower the learning rate "
+                                        "(no snapshot yet)"));
+}
+
+// Goal: no snapshot has a weight that is not finite, though every loss was.
+TEST_F(CoordinatorTest, ARowThatIsNotFiniteIsNotCommitted) {
+  const absl::Status status = Run([](const Command& command) {
+                                return command.has_write() ? NotFinite({{1, 12}}) : Figures(1.0);
+                              }).status();
+  EXPECT_EQ(status, absl::InternalError("not finite by step 7: row 12 of table items; lower the "
+                                        "learning rate (no snapshot yet)"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.snapshots_path() + "/latest"));
+}
+
+TEST_F(CoordinatorTest, ARowOfATableThatIsNotThereIsRefused) {
+  const absl::Status status = Run([](const Command& command) {
+                                return command.has_write() ? NotFinite({{2, 1}}) : Figures(1.0);
+                              }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(CoordinatorTest, FiguresOfAPartitionThatIsNotThereAreRefused) {
