@@ -53,6 +53,17 @@ TEST(DifferingFields, AreThoseOfResultAndExecutionInTheSchemasOrder) {
                           "cluster.interface:  | eth0 | ", "kernels.target: BEST | AVX2 | BEST"));
 }
 
+TEST(DifferingFields, NameLayersByTheirNumber) {
+  const std::string layer = "model.ranker.dense";
+  const std::vector<std::string> one = {layer + "={}"};
+  const std::vector<std::string> wide = {layer + "={}", layer + ".0.units=64"};
+  const std::vector<std::string> two = {layer + "={}", layer + "={activation: RELU}"};
+  EXPECT_THAT(Differences({JobWith(one), JobWith(one)}), IsEmpty());
+  EXPECT_THAT(Differences({JobWith(one), JobWith(wide)}), ElementsAre(layer + ".0.units: 1 | 64"));
+  EXPECT_THAT(Differences({JobWith(one), JobWith(two)}),
+              testing::Contains(layer + ".1.activation:  | RELU"));
+}
+
 TEST(DifferingFields, AreNotThePathOfTheData) {
   EXPECT_THAT(Differences({JobWith({"data.path=\"a\""}), JobWith({"data.path=\"b\""})}), IsEmpty());
 }

@@ -130,6 +130,21 @@ TEST(ParseSweep, TwoKindsMayTakeTurns) {
               ElementsAre("optimizer.adam.learning_rate=0.1", "optimizer.sgd.learning_rate=0.1"));
 }
 
+TEST(ParseSweep, ALayerGoesByItsNumber) {
+  Job base = Base();
+  base.mutable_model()->mutable_ranker()->add_dense()->set_units(8);
+  base.mutable_model()->mutable_ranker()->add_dense();
+  const absl::StatusOr<Sweep> sweep =
+      ParseSweep("model.ranker.dense.0.units,train.seed\n64,1\n,2\n", "f", base);
+  ASSERT_TRUE(sweep.ok()) << sweep.status();
+  EXPECT_THAT(Names(*sweep), ElementsAre("units=64_seed=1", "seed=2"));
+  EXPECT_EQ(sweep->jobs[0].job.model().ranker().dense(0).units(), 64U);
+  EXPECT_EQ(sweep->jobs[1].job.model().ranker().dense(0).units(), 8U);
+  EXPECT_EQ(ParseSweep("model.ranker.dense.2.units\n64\n", "f", base).status().message(),
+            "f:2: model.ranker.dense.2.units: no \"2\" in dense, of which there are 2, numbered "
+            "from 0");
+}
+
 TEST(ParseSweep, ErrorsSayWhereAndWhatWasExpected) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"",
