@@ -50,7 +50,7 @@ TEST_P(SameBitsOf, RanksThreadsAndServers) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOf,
                          ::testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
-                                           "mlp_10"),
+                                           "mlp_10", "retrieval_two_tower"),
                          [](const ::testing::TestParamInfo<std::string>& model) {
                            return model.param;
                          });
@@ -67,7 +67,7 @@ TEST_F(SameBits, EveryOptimizer) {
 }
 
 TEST_F(SameBits, EveryInstructionSetOfTheMachine) {
-  for (const char* config : {"ml_100k_u1_biased_mf", "mlp_128_32"}) {
+  for (const char* config : {"ml_100k_u1_biased_mf", "mlp_128_32", "retrieval_two_tower"}) {
     const std::string best = Train({.ranks = 2, .config = config});
     EXPECT_EQ(Train({.ranks = 2, .config = config}, {"kernels.target=AVX2"}), best) << config;
   }

@@ -335,7 +335,8 @@ TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(error(With(job, {"train.metrics=false", "early_stopping.monitor=train_rmse"})),
             "early_stopping.monitor is train_rmse; expected another figure, as train.metrics is "
             "false");
-  EXPECT_EQ(error(Job()), "model names no kind; expected matrix_factorization or ranker");
+  EXPECT_EQ(error(Job()),
+            "model names no kind; expected matrix_factorization, ranker or retrieval");
 }
 
 /// A value other than the default.
