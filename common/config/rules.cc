@@ -95,6 +95,8 @@ struct Range {
 // A layer is one row, which travels whole, for every step, in a frame of at most 256 MiB.
 constexpr std::uint64_t kLayerWeightsMax = std::uint64_t{1} << 22;
 constexpr int kLayersMax = 16;
+// The squares of a norm that is not much smaller than this are no denormals in float.
+constexpr double kClipNormMin = 1e-15;
 
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
@@ -397,6 +399,10 @@ absl::Status CheckTogether(const Job& job) {
   }
   if (job.cluster().threads() > partitions) {
     return Refusal("cluster.threads", absl::StrCat(job.cluster().threads()), at_most);
+  }
+  const double clip_norm = job.optimizer().clip_norm();
+  if (clip_norm != 0 && clip_norm < kClipNormMin) {
+    return Refusal("optimizer.clip_norm", NumberText(clip_norm), "0 or at least 1e-15");
   }
   return CheckFigures(job);
 }

@@ -127,6 +127,54 @@ void PairScore(const PairBatch& batch, const Objective& objective, ObjectiveSums
   sums = local;
 }
 
+// The gradient with its L2 term.
+template <class D>
+HWY_INLINE hn::Vec<D> Gradient(D d, float l2, const float* HWY_RESTRICT gradient,
+                               const float* HWY_RESTRICT w) {
+  return hn::MulAdd(hn::Set(d, l2), hn::LoadU(d, w), hn::LoadU(d, gradient));
+}
+
+// Of the n elements of a vector's gradient; in lanes as Dot.
+template <class D = Floats>
+HWY_INLINE float SquaredNorm(float l2, const float* HWY_RESTRICT gradient,
+                             const float* HWY_RESTRICT w, std::size_t n) {
+  const D d;
+  const hn::FixedTag<float, 8> eight;
+  if constexpr (hn::MaxLanes(D()) == kLanes) {
+    auto sum = hn::Zero(d);
+    for (std::size_t k = 0; k < n; k += kLanes) {
+      const auto g = Gradient(d, l2, gradient + k, w + k);
+      sum = hn::MulAdd(g, g, sum);
+    }
+    return SumOfEight(hn::Add(hn::LowerHalf(eight, sum), hn::UpperHalf(eight, sum)));
+  } else {
+    auto low = hn::Zero(d);
+    auto high = hn::Zero(d);
+    for (std::size_t k = 0; k < n; k += kLanes) {
+      const auto g_low = Gradient(d, l2, gradient + k, w + k);
+      const auto g_high = Gradient(d, l2, gradient + k + kWidth, w + k + kWidth);
+      low = hn::MulAdd(g_low, g_low, low);
+      high = hn::MulAdd(g_high, g_high, high);
+    }
+    return SumOfEight(hn::Add(low, high));
+  }
+}
+
+// What a row's gradient is multiplied by so that it is no longer than step.clip_norm. A norm that
+// is NaN leaves it as it is, so that what went wrong shows.
+HWY_INLINE float ClipScale(const OptimizerStep& step, const float* HWY_RESTRICT gradient,
+                           const float* HWY_RESTRICT row) {
+  const hn::CappedTag<float, 1> one;
+  const std::size_t n = step.padded_dim;
+  auto squares = hn::Set(one, SquaredNorm(step.l2_vector, gradient, row, n));
+  if (step.biases) {
+    const auto g = Gradient(one, step.l2_bias, gradient + n, row + n);
+    squares = hn::MulAdd(g, g, squares);
+  }
+  const float norm = hn::GetLane(hn::Sqrt(squares));
+  return norm > step.clip_norm ? step.clip_norm / norm : 1.0F;
+}
+
 // The optimizers are written once for a register of lanes and once for the bias, in the same order
 // of operations. A row is: n weights, the line {bias, bias of slot 1, bias of slot 2, ...}, n
 // floats of slot 1, n floats of slot 2.
@@ -134,11 +182,9 @@ struct AdamRule {
   static constexpr std::size_t kSlots = 2;
 
   template <class D>
-  HWY_INLINE static void Update(D d, const OptimizerStep& step, float l2,
-                                const float* HWY_RESTRICT gradient, float* HWY_RESTRICT w,
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, hn::Vec<D> g, float* HWY_RESTRICT w,
                                 float* HWY_RESTRICT m, float* HWY_RESTRICT v) {
     const auto weight = hn::LoadU(d, w);
-    const auto g = hn::MulAdd(hn::Set(d, l2), weight, hn::LoadU(d, gradient));
     const auto m1 = hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m),
                                hn::Mul(hn::Set(d, step.one_minus_beta1), g));
     const auto v1 = hn::MulAdd(hn::Set(d, step.beta2), hn::LoadU(d, v),
@@ -155,11 +201,9 @@ struct AdagradRule {
   static constexpr std::size_t kSlots = 1;
 
   template <class D>
-  HWY_INLINE static void Update(D d, const OptimizerStep& step, float l2,
-                                const float* HWY_RESTRICT gradient, float* HWY_RESTRICT w,
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, hn::Vec<D> g, float* HWY_RESTRICT w,
                                 float* HWY_RESTRICT a, float* HWY_RESTRICT) {
     const auto weight = hn::LoadU(d, w);
-    const auto g = hn::MulAdd(hn::Set(d, l2), weight, hn::LoadU(d, gradient));
     const auto a1 = hn::MulAdd(g, g, hn::LoadU(d, a));
     const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), g),
                                 hn::Sqrt(hn::Add(a1, hn::Set(d, step.epsilon))));
@@ -172,16 +216,14 @@ struct SgdRule {
   static constexpr std::size_t kSlots = 0;
 
   template <class D>
-  HWY_INLINE static void Update(D d, const OptimizerStep& step, float l2,
-                                const float* HWY_RESTRICT gradient, float* HWY_RESTRICT w,
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, hn::Vec<D> g, float* HWY_RESTRICT w,
                                 float* HWY_RESTRICT, float* HWY_RESTRICT) {
     const auto weight = hn::LoadU(d, w);
-    const auto g = hn::MulAdd(hn::Set(d, l2), weight, hn::LoadU(d, gradient));
     hn::StoreU(hn::NegMulAdd(hn::Set(d, step.learning_rate), g, weight), d, w);
   }
 };
 
-template <class Rule>
+template <class Rule, bool kClips>
 HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
   const Floats d;
   const hn::CappedTag<float, 1> one;
@@ -197,23 +239,34 @@ HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdat
     float* bias = row + n;
     float* slot1 = bias + kLine;
     float* slot2 = slot1 + n;
+    const float scale = kClips ? ClipScale(step, gradient, row) : 1.0F;
     for (std::size_t k = 0; k < n; k += kWidth) {
-      Rule::Update(d, step, step.l2_vector, gradient + k, row + k, slot1 + k, slot2 + k);
+      auto g = Gradient(d, step.l2_vector, gradient + k, row + k);
+      if constexpr (kClips) g = hn::Mul(hn::Set(d, scale), g);
+      Rule::Update(d, step, g, row + k, slot1 + k, slot2 + k);
     }
     if (step.biases) {
-      Rule::Update(one, step, step.l2_bias, gradient + n, bias, bias + 1, bias + 2);
+      auto g = Gradient(one, step.l2_bias, gradient + n, bias);
+      if constexpr (kClips) g = hn::Mul(hn::Set(one, scale), g);
+      Rule::Update(one, step, g, bias, bias + 1, bias + 2);
     }
   }
+}
+
+template <class Rule>
+HWY_INLINE void UpdateRowsOf(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true>(step, updates)
+                            : UpdateRowsBy<Rule, false>(step, updates);
 }
 
 void UpdateRows(const OptimizerStep& step, std::span<const RowUpdate> updates) {
   switch (step.kind) {
     case OptimizerStep::Kind::kAdam:
-      return UpdateRowsBy<AdamRule>(step, updates);
+      return UpdateRowsOf<AdamRule>(step, updates);
     case OptimizerStep::Kind::kAdagrad:
-      return UpdateRowsBy<AdagradRule>(step, updates);
+      return UpdateRowsOf<AdagradRule>(step, updates);
     case OptimizerStep::Kind::kSgd:
-      return UpdateRowsBy<SgdRule>(step, updates);
+      return UpdateRowsOf<SgdRule>(step, updates);
   }
 }
 

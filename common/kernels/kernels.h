@@ -66,7 +66,8 @@ struct OptimizerStep {
   float epsilon = 0;
   float l2_vector = 0;  ///< 2 * lambda of the vector: its gradient is l2_vector * w.
   float l2_bias = 0;
-  bool biases = true;  ///< Else the bias of a row stays what it is, whatever its gradient.
+  float clip_norm = 0;  ///< Longest gradient of a row, with its L2 term; 0: no limit.
+  bool biases = true;   ///< Else the bias of a row stays what it is, whatever its gradient.
   std::size_t padded_dim = 0;
 };
 

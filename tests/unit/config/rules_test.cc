@@ -120,6 +120,7 @@ optimizer {
   schedule {
     warm_up_steps: 0
   }
+  clip_norm: 0
 }
 train {
   batch_size: 1024
@@ -260,6 +261,8 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"optimizer.adagrad.initial_accumulator=-1", " is -1; expected at least 0"},
       {"optimizer.adagrad.epsilon=1e-31", " is 1e-31; expected at least 1e-30"},
       {"optimizer.sgd.learning_rate=nan", " is nan; expected more than 0"},
+      {"optimizer.clip_norm=-1", " is -1; expected 0 or at least 1e-15"},
+      {"optimizer.clip_norm=1e-16", " is 1e-16; expected 0 or at least 1e-15"},
       {"optimizer.schedule.step.every_epochs=0", " is 0; expected at least 1"},
       {"optimizer.schedule.step.decay=0", " is 0; expected more than 0 and at most 1"},
       {"optimizer.schedule.exponential.decay=1.01", " is 1.01; expected more than 0 and at most 1"},

@@ -230,6 +230,42 @@ TEST_P(KernelsTest, UpdateRowsLeavesTheBiasAloneWhereThereIsNone) {
   }
 }
 
+// Goal: rows longer than clip_norm are made as long, others are not touched, with biases and
+// without.
+TEST_P(KernelsTest, UpdateRowsClipsAsTheFormulaSays) {
+  for (const OptimizerStep::Kind kind : kKinds) {
+    for (const std::size_t n : kSizes) {
+      for (const bool biases : {true, false}) {
+        TestRows fast(kind, n);
+        TestRows slow(kind, n);
+        TestRows free(kind, n);
+        OptimizerStep step = MakeStep(kind, n);
+        step.biases = biases;
+        kernels_->update_rows(step, free.updates);
+        step.clip_norm = 0.055F * std::sqrt(static_cast<float>(n + 1));  // Most are longer.
+        kernels_->update_rows(step, fast.updates);
+        for (const RowUpdate& update : slow.updates)
+          slow::UpdateRow(step, update.row, update.gradient);
+        EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << n << ", kind " << static_cast<int>(kind);
+        // A vector of no elements has a bias alone, or nothing.
+        EXPECT_TRUE(n == 0 || BitsOf(fast.rows) != BitsOf(free.rows)) << n;
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, AGradientThatIsNotFiniteIsNotClippedAway) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity}) {
+    TestRows rows(OptimizerStep::Kind::kSgd, 48);
+    OptimizerStep step = MakeStep(OptimizerStep::Kind::kSgd, 48);
+    step.clip_norm = 1;
+    const_cast<float*>(rows.updates[0].gradient)[5] = bad;  // The test's own.
+    kernels_->update_rows(step, rows.updates);
+    EXPECT_FALSE(std::isfinite(rows.updates[0].row[5]));
+  }
+}
+
 TEST_P(KernelsTest, ScoreRowsIsOneDotARow) {
   constexpr std::size_t kRows = 9;
   for (const std::size_t n : kSizes) {
@@ -384,8 +420,13 @@ TEST(Kernels, TheTargetsAgreeBitForBit) {
     for (const OptimizerStep::Kind kind : kKinds) {
       TestRows a_rows(kind, n);
       TestRows b_rows(kind, n);
-      narrow->update_rows(MakeStep(kind, n), a_rows.updates);
-      (*wide)->update_rows(MakeStep(kind, n), b_rows.updates);
+      OptimizerStep step = MakeStep(kind, n);
+      narrow->update_rows(step, a_rows.updates);
+      (*wide)->update_rows(step, b_rows.updates);
+      EXPECT_EQ(BitsOf(a_rows.rows), BitsOf(b_rows.rows));
+      step.clip_norm = 0.2F;
+      narrow->update_rows(step, a_rows.updates);
+      (*wide)->update_rows(step, b_rows.updates);
       EXPECT_EQ(BitsOf(a_rows.rows), BitsOf(b_rows.rows));
     }
   }

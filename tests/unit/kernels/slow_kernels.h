@@ -51,10 +51,9 @@ inline void PairGradient(const PairBatch& batch, const Objective& objective, Obj
   }
 }
 
-/// One weight with its two numbers of optimizer state, of which an optimizer may use fewer.
-inline void UpdateWeight(const OptimizerStep& step, float l2, float gradient, float& w, float& s1,
-                         float& s2) {
-  const float g = std::fma(l2, w, gradient);
+/// One weight with its two numbers of optimizer state, of which an optimizer may use fewer. `g` is
+/// the gradient with its L2 term, clipped.
+inline void UpdateWeight(const OptimizerStep& step, float g, float& w, float& s1, float& s2) {
   switch (step.kind) {
     case OptimizerStep::Kind::kAdam:
       s1 = std::fma(step.beta1, s1, step.one_minus_beta1 * g);
@@ -81,14 +80,19 @@ inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradie
   float* bias = row + n;
   float* slot1 = bias + kLanes;
   float* slot2 = slot1 + n;
+  std::vector<float> g(n + 1);
+  for (std::size_t k = 0; k < n; ++k) g[k] = std::fma(step.l2_vector, row[k], gradient[k]);
+  g[n] = step.biases ? std::fma(step.l2_bias, bias[0], gradient[n]) : 0.0F;
+  if (step.clip_norm > 0) {
+    const float norm = std::sqrt(std::fma(g[n], g[n], Dot(g.data(), g.data(), n)));
+    for (float& element : g) element *= norm > step.clip_norm ? step.clip_norm / norm : 1.0F;
+  }
   float none = 0;
   for (std::size_t k = 0; k < n; ++k) {
-    UpdateWeight(step, step.l2_vector, gradient[k], row[k], slots > 0 ? slot1[k] : none,
-                 slots > 1 ? slot2[k] : none);
+    UpdateWeight(step, g[k], row[k], slots > 0 ? slot1[k] : none, slots > 1 ? slot2[k] : none);
   }
   if (!step.biases) return;
-  UpdateWeight(step, step.l2_bias, gradient[n], bias[0], slots > 0 ? bias[1] : none,
-               slots > 1 ? bias[2] : none);
+  UpdateWeight(step, g[n], bias[0], slots > 0 ? bias[1] : none, slots > 1 ? bias[2] : none);
 }
 
 /// Floats as their bits, so that a comparison tells 0 from -0 and one NaN from another.

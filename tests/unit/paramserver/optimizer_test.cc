@@ -174,6 +174,38 @@ TEST(Optimizer, AdamsEpsilonStandsBesideTheUncorrectedRoot) {
   EXPECT_GT(std::abs(static_cast<double>(row[0]) + 0.01 / (0.01 + 1e-3)), 0.1) << "PyTorch's";
 }
 
+// As Keras's clipnorm: g' clip_norm / |g'|, with the L2 term in g', and only where that is shorter.
+TEST(Optimizer, ClippingScalesTheWholeRowAfterItsL2Term) {
+  for (const double clip_norm : {0.5, 100.0}) {
+    Optimizer optimizer = MakeOptimizer("sgd { learning_rate: 1 }");
+    optimizer.set_clip_norm(clip_norm);
+    TableSpec table = MakeTable("rows", 1, 20, 0);
+    table.l2_vectors = 0.25;
+    table.l2_biases = 0.125;
+    LocalShards shards({.partitions = 1, .seats = 1, .tables = {table}, .optimizer = optimizer});
+    shards.Initialize();
+    float* row = const_cast<float*>(shards.Row(kTable, RowId{0}));  // The drawn start.
+    std::vector<float> gradient(33);
+    std::vector<double> weights(21);
+    std::vector<double> slopes(21);
+    double squares = 0;
+    for (std::uint32_t k = 0; k <= 20; ++k) {
+      const std::size_t at = k < 20 ? k : 32;
+      row[at] = drawn::Fraction({3, 0, k});
+      gradient[at] = drawn::Fraction({2, 0, 0, k});
+      weights[k] = static_cast<double>(row[at]);
+      slopes[k] = static_cast<double>(gradient[at]) + (k < 20 ? 0.5 : 0.25) * weights[k];
+      squares += slopes[k] * slopes[k];
+    }
+    const double scale = std::min(1.0, clip_norm / std::sqrt(squares));
+    EXPECT_EQ(scale < 1, clip_norm == 0.5);
+    shards.Apply(kTable, 0, RowId{0}, gradient);
+    const std::vector<float> record = shards.Record(kTable, RowId{0});
+    for (std::uint32_t k = 0; k <= 20; ++k)
+      EXPECT_NEAR(static_cast<double>(record[k]), weights[k] - scale * slopes[k], 1e-6) << k;
+  }
+}
+
 TEST(Optimizer, TheRateIsTheConfiguredOneTimesTheSchedule) {
   const OptimizerRule rule(MakeOptimizer(kAdam + kExponential), 20);
   EXPECT_DOUBLE_EQ(rule.LearningRate(0), 0.02 / 15);
