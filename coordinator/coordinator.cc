@@ -42,6 +42,14 @@ StoppingState StoppingStateOf(const Manifest& manifest) {
   return state;
 }
 
+std::optional<PlateauRule> PlateauOf(const Job& job) {
+  if (!job.optimizer().schedule().has_plateau()) return std::nullopt;
+  const PlateauSchedule& plateau = job.optimizer().schedule().plateau();
+  const bool same = plateau.monitor() == job.early_stopping().monitor();
+  return PlateauRule(plateau, same ? job.early_stopping().mode() == EarlyStopping::MAX
+                                   : LargerIsBetter(plateau.monitor()));
+}
+
 /// The figures of validation, in the order in which people read them.
 std::vector<NamedFigure> ValidationOf(const EpochMetrics& metrics) {
   const HistoryRow row = RowOf(metrics);
@@ -98,6 +106,7 @@ Coordinator::Coordinator(Options options, SnapshotStore store, History history)
       store_(std::move(store)),
       history_(std::move(history)),
       stopping_(options_.job.early_stopping()),
+      plateau_(PlateauOf(options_.job)),
       optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
       steps_per_epoch_(options_.data->steps_per_epoch(options_.job)),
       sums_(options_.job.train().partitions()),
@@ -109,6 +118,14 @@ void Coordinator::Restore(const Manifest& manifest) {
   epoch_ = manifest.position().epoch();
   step_in_epoch_ = manifest.position().step_in_epoch();
   stopping_.Restore(StoppingStateOf(manifest));
+  if (plateau_.has_value() && manifest.has_plateau()) {
+    const SnapshotPlateau& saved = manifest.plateau();
+    plateau_->Restore(
+        {.factor = saved.factor(),
+         .best = saved.has_best_value() ? std::optional(saved.best_value()) : std::nullopt,
+         .waited = saved.waited()});
+    optimizer_.SetPlateauFactor(saved.factor());
+  }
   if (manifest.has_last_metrics()) last_metrics_ = manifest.last_metrics();
   if (manifest.has_best_metrics()) best_metrics_ = manifest.best_metrics();
   options_.status.set_snapshot(manifest.name());
@@ -194,6 +211,7 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
   command.mutable_train()->set_first_step(step_in_epoch_);
   command.mutable_train()->set_last_step(last_step);
   command.mutable_train()->set_steps_per_epoch(steps_per_epoch_);
+  command.mutable_train()->set_plateau_factor(plateau_.has_value() ? plateau_->state().factor : 1);
   const Clock::time_point begin = Clock::now();
   absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(command);
   if (!sums.ok()) return sums.status();
@@ -350,6 +368,7 @@ absl::Status Coordinator::EndEpoch() {
   if (!monitored.has_value()) stopping_.Skip(metrics->epoch());
   const bool improved = monitored.has_value() && stopping_.Observe(metrics->epoch(), *monitored);
   if (improved) best_metrics_ = *metrics;
+  ObservePlateau(*metrics);
   HistoryRow row = RowOf(*metrics);
   row.samples_per_second = progress.samples_per_second;
   row.seconds = train_seconds_;
@@ -364,6 +383,18 @@ absl::Status Coordinator::EndEpoch() {
   }
   options_.console->EpochDone(progress, ValidationOf(*metrics), improved);
   return absl::OkStatus();
+}
+
+void Coordinator::ObservePlateau(const EpochMetrics& metrics) {
+  if (!plateau_.has_value()) return;
+  const std::string& monitor = options_.job.optimizer().schedule().plateau().monitor();
+  const std::optional<double> figure = FigureOf(metrics, monitor);
+  if (!figure.has_value() || !plateau_->Observe(*figure)) return;
+  optimizer_.SetPlateauFactor(plateau_->state().factor);
+  options_.console->Line(
+      absl::StrFormat("%s has stalled: from epoch %d on the rate is %g times the "
+                      "configured one",
+                      monitor, metrics.epoch() + 1, plateau_->state().factor));
 }
 
 bool Coordinator::SnapshotIsDue(bool improved) const {
@@ -464,6 +495,12 @@ Manifest Coordinator::MakeManifest() const {
     manifest.mutable_stopping()->set_best_epoch(stopping_.state().best_epoch);
     manifest.mutable_stopping()->set_epochs_since_best(stopping_.state().last_epoch -
                                                        stopping_.state().best_epoch);
+  }
+  if (plateau_.has_value()) {
+    const PlateauState& state = plateau_->state();
+    manifest.mutable_plateau()->set_factor(state.factor);
+    if (state.best.has_value()) manifest.mutable_plateau()->set_best_value(*state.best);
+    manifest.mutable_plateau()->set_waited(state.waited);
   }
   if (last_metrics_.has_value()) *manifest.mutable_last_metrics() = *last_metrics_;
   if (best_metrics_.has_value()) *manifest.mutable_best_metrics() = *best_metrics_;

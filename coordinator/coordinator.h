@@ -10,6 +10,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/config/schedule.h"
 #include "common/metrics/metrics.h"
 #include "common/snapshot/snapshot_store.h"
 #include "coordinator/console.h"
@@ -73,6 +74,7 @@ class Coordinator {
   absl::Status TrainSegment(std::uint64_t last_step);
   absl::Status LossNotFinite();
   absl::Status EndEpoch();
+  void ObservePlateau(const EpochMetrics& metrics);
   absl::StatusOr<EpochMetrics> Measure();
   absl::Status Validate(EpochMetrics& metrics);
   absl::Status MeasureOthers(EpochMetrics& metrics);
@@ -95,6 +97,7 @@ class Coordinator {
   SnapshotStore store_;
   History history_;
   StoppingRule stopping_;
+  std::optional<PlateauRule> plateau_;  // Nothing where the schedule is another.
   OptimizerRule optimizer_;
   std::uint64_t steps_per_epoch_;
 

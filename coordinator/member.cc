@@ -227,6 +227,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
 }
 
 absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
+  optimizer_.SetPlateauFactor(steps.plateau_factor());
   if (steps.first_step() == 0) std::ranges::fill(sums_, ObjectiveSums());
   const std::uint64_t count = steps.last_step() - steps.first_step();
   const Trainer::Segment segment{

@@ -34,6 +34,7 @@ std::vector<std::string> OtherFigures(const Job& job) {
   std::vector<std::string> names(job.validation().metrics().begin(),
                                  job.validation().metrics().end());
   names.push_back(job.early_stopping().monitor());
+  names.push_back(job.optimizer().schedule().plateau().monitor());  // Empty without a plateau.
   std::vector<std::string> others;
   for (const std::string& name : names) {
     const bool other = name == "val_bce" || ParseRankingMetric(name).has_value();

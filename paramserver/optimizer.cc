@@ -20,7 +20,7 @@ double OptimizerRule::LearningRate(std::uint64_t step) const {
   if (options_.has_adam()) rate = options_.adam().learning_rate();
   if (options_.has_adagrad()) rate = options_.adagrad().learning_rate();
   if (options_.has_sgd()) rate = options_.sgd().learning_rate();
-  return rate * LearningRateFactor(options_.schedule(), step, steps_per_epoch_);
+  return rate * LearningRateFactor(options_.schedule(), step, steps_per_epoch_) * plateau_factor_;
 }
 
 OptimizerStep OptimizerRule::At(std::uint64_t step, const TableSpec& table) const {

@@ -142,6 +142,10 @@ constexpr Range kRanges[] = {
     {"optimizer.schedule.exponential.decay", 0, false, 1, true, "more than 0 and at most 1"},
     {"optimizer.schedule.cosine.epochs", 1, true, kNoLimit, false, "at least 1"},
     {"optimizer.schedule.cosine.floor", 0, true, 1, true, "a number from 0 to 1"},
+    {"optimizer.schedule.plateau.patience", 1, true, kNoLimit, false, "at least 1"},
+    {"optimizer.schedule.plateau.factor", 0, false, 1, false, "a number between 0 and 1"},
+    {"optimizer.schedule.plateau.min_factor", 0, true, 1, true, "a number from 0 to 1"},
+    {"optimizer.schedule.plateau.min_delta", 0, true, kNoLimit, false, "at least 0"},
     {"train.batch_size", 1, true, kNoLimit, false, "at least 1"},
     {"train.epochs", 1, true, kNoLimit, false, "at least 1"},
     {"train.delay", 0, true, 0, true, "0, the only delay so far"},
@@ -270,6 +274,26 @@ absl::Status CheckMetric(const Job& job, const std::string& path, const std::str
   return absl::OkStatus();
 }
 
+/// Whether every epoch that is to decide something with `monitor`, which field `path` names, can.
+absl::Status CheckMonitor(const Job& job, const std::string& path, const std::string& monitor) {
+  const bool validates = job.split().kind_case() != Split::KIND_NOT_SET;
+  const absl::Status known = CheckMetric(job, path, monitor);
+  if (!known.ok()) return known;
+  if (!validates && !IsOfTraining(monitor)) {
+    return Refusal(path, monitor, "train_loss or train_rmse, as there is no split to validate on");
+  }
+  if (monitor == "train_rmse" && !job.train().metrics()) {
+    return Refusal(path, monitor, "another figure, as train.metrics is false");
+  }
+  const std::uint32_t every = job.validation().every_epochs();
+  if (!IsOfTraining(monitor) && every > job.train().epochs()) {
+    return Refusal("validation.every_epochs", absl::StrCat(every),
+                   absl::StrCat("at most train.epochs (", job.train().epochs(), "), as ", path,
+                                " is ", monitor));
+  }
+  return absl::OkStatus();
+}
+
 /// The figures that the job asks for, and whether there will be what they are computed from.
 absl::Status CheckFigures(const Job& job) {
   const bool validates = job.split().kind_case() != Split::KIND_NOT_SET;
@@ -284,23 +308,13 @@ absl::Status CheckFigures(const Job& job) {
       return Refusal("validation.metrics", metric, "none, as there is no split to validate on");
     }
   }
-  const std::string path = "early_stopping.monitor";
-  const std::string& monitor = job.early_stopping().monitor();
-  const absl::Status known = CheckMetric(job, path, monitor);
-  if (!known.ok()) return known;
-  if (!validates && !IsOfTraining(monitor)) {
-    return Refusal(path, monitor, "train_loss or train_rmse, as there is no split to validate on");
+  const Schedule& schedule = job.optimizer().schedule();
+  if (schedule.has_plateau()) {
+    const absl::Status plateau =
+        CheckMonitor(job, "optimizer.schedule.plateau.monitor", schedule.plateau().monitor());
+    if (!plateau.ok()) return plateau;
   }
-  if (monitor == "train_rmse" && !job.train().metrics()) {
-    return Refusal(path, monitor, "another figure, as train.metrics is false");
-  }
-  const std::uint32_t every = job.validation().every_epochs();
-  if (!IsOfTraining(monitor) && every > job.train().epochs()) {
-    return Refusal("validation.every_epochs", absl::StrCat(every),
-                   absl::StrCat("at most train.epochs (", job.train().epochs(),
-                                "), as early_stopping.monitor is ", monitor));
-  }
-  return absl::OkStatus();
+  return CheckMonitor(job, "early_stopping.monitor", job.early_stopping().monitor());
 }
 
 absl::Status CheckLayers(const Ranker& model) {
@@ -493,6 +507,11 @@ void FillDefaults(Job& job) {
   stopping.set_monitor(absl::AsciiStrToLower(stopping.monitor()));
   if (!stopping.has_mode() && LargerIsBetter(stopping.monitor())) {
     stopping.set_mode(EarlyStopping::MAX);
+  }
+  if (optimizer.schedule().has_plateau()) {
+    PlateauSchedule& plateau = *optimizer.mutable_schedule()->mutable_plateau();
+    if (plateau.monitor().empty()) plateau.set_monitor(stopping.monitor());
+    plateau.set_monitor(absl::AsciiStrToLower(plateau.monitor()));
   }
   if (job.model().has_matrix_factorization()) {
     MatrixFactorization& model = *job.mutable_model()->mutable_matrix_factorization();

@@ -1,6 +1,7 @@
 #include "common/config/schedule.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "common/base/check.h"
 #include "common/math/math.h"
@@ -24,6 +25,7 @@ double FactorOf(const Schedule& schedule, std::uint64_t whole, double epoch) {
       const double done = std::min(1.0, epoch / static_cast<double>(cosine.epochs()));
       return cosine.floor() + (1.0 - cosine.floor()) * (1.0 + math::CosPi(done)) / 2.0;
     }
+    case Schedule::kPlateau:  // What it makes of the figures is PlateauRule's.
     case Schedule::KIND_NOT_SET:
       return 1.0;
   }
@@ -41,6 +43,29 @@ double LearningRateFactor(const Schedule& schedule, std::uint64_t step,
     factor *= static_cast<double>(step + 1) / static_cast<double>(schedule.warm_up_steps());
   }
   return factor;
+}
+
+PlateauRule::PlateauRule(const PlateauSchedule& options, bool larger_is_better)
+    : options_(options), larger_is_better_(larger_is_better) {
+}
+
+bool PlateauRule::Improves(double figure) const {
+  if (!state_.best.has_value()) return std::isfinite(figure);
+  return larger_is_better_ ? figure > *state_.best + options_.min_delta()
+                           : figure < *state_.best - options_.min_delta();
+}
+
+bool PlateauRule::Observe(double figure) {
+  if (Improves(figure)) {
+    state_.best = figure;
+    state_.waited = 0;
+    return false;
+  }
+  if (++state_.waited < options_.patience()) return false;
+  state_.waited = 0;
+  const double before = state_.factor;
+  state_.factor = std::max(before * options_.factor(), options_.min_factor());
+  return state_.factor < before;
 }
 
 }  // namespace cf

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -66,6 +67,40 @@ TEST_F(Kill, MpirunAfterASnapshot) {
 
 TEST_F(Kill, MpirunOfCfrunAfterASnapshot) {
   CheckKill(*cluster_, {.victim = Victim::kMpirunOfCfrun, .seed = 4}, *digest_);
+}
+
+// Goal: what a plateau schedule has seen survives a crash: the resumed run lowers the rate when the
+// undisturbed one does. Method: a figure that stalls after a few epochs, a kill after that.
+TEST_F(Kill, ARunWhoseFigureStallsLowersItsRateAsTheUndisturbedOne) {
+  const auto stalling = [](const std::string& run) {
+    JobOptions options = {
+        .launcher = Launcher::kAlone,
+        .run = run,
+        .set = {"train.epochs=40", "train.batch_size=2000", "early_stopping.patience=0",
+                "optimizer={ adam { learning_rate: 0.02 } schedule { plateau { "
+                "patience: 3 factor: 0.5 } } }"}};
+    return options;
+  };
+  const std::string digest = cluster_->Train(stalling("straight"));
+  const std::vector<std::string> rates = HistoryColumn(cluster_->Path("straight"), "learning_rate");
+  ASSERT_EQ(rates.size(), 40U);
+  EXPECT_EQ(rates.front(), "0.02");
+  EXPECT_LT(std::stod(rates[19]), 0.02) << "the figure did not stall";
+  EXPECT_LT(std::stod(rates.back()), std::stod(rates[19])) << "the schedule was done too early";
+
+  JobOptions killed = stalling("stalling");
+  killed.set.push_back("snapshot.every_steps=15");
+  {
+    const std::unique_ptr<ClusterJob> job = cluster_->Start(killed);
+    ASSERT_TRUE(job->WaitForSnapshot(20 * 40 - 10)) << job->Wait().errors;
+    job->launcher().Signal(SIGKILL);
+    ASSERT_EQ(job->Wait().exit_code, 128 + SIGKILL) << "it ended before the kill";
+  }
+  JobOptions rest = stalling("stalling");
+  rest.launcher = Launcher::kMpirun;
+  rest.ranks = 3;
+  EXPECT_EQ(cluster_->Train(rest), digest);
+  EXPECT_EQ(HistoryColumn(cluster_->Path("stalling"), "learning_rate"), rates);
 }
 
 TEST_F(Kill, ARequestToStopLeavesASnapshotToContinueFrom) {

@@ -228,6 +228,20 @@ TEST(ValidateJob, AcceptsTheEdges) {
   }
 }
 
+TEST(FillDefaults, APlateauIsOfWhatEarlyStoppingMonitorsUnlessItNamesItsOwn) {
+  const auto monitor = [](const std::vector<std::string>& assignments) {
+    Job job = With(SmallJob(), assignments);
+    FillDefaults(job);
+    EXPECT_TRUE(ValidateJob(job).ok());
+    return job.optimizer().schedule().plateau().monitor();
+  };
+  const std::string plateau = "optimizer.schedule.plateau";
+  EXPECT_EQ(monitor({plateau + "={}"}), "val_rmse");
+  EXPECT_EQ(monitor({plateau + "={}", "early_stopping.monitor=VAL_MAE"}), "val_mae");
+  EXPECT_EQ(monitor({plateau + ".monitor=VAL_LOSS", "early_stopping.monitor=val_mae"}), "val_loss");
+  EXPECT_EQ(monitor({"optimizer.schedule.step={}"}), "");
+}
+
 TEST(ValidateJob, RefusesEachValueOutOfRange) {
   struct Case {
     std::string assignment;
@@ -268,6 +282,12 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"optimizer.schedule.exponential.decay=1.01", " is 1.01; expected more than 0 and at most 1"},
       {"optimizer.schedule.cosine.epochs=0", " is 0; expected at least 1"},
       {"optimizer.schedule.cosine.floor=1.5", " is 1.5; expected a number from 0 to 1"},
+      {"optimizer.schedule.plateau.monitor=val_ndcg",
+       std::string(" is \"val_ndcg\"; expected ") + kMetricNames},
+      {"optimizer.schedule.plateau.patience=0", " is 0; expected at least 1"},
+      {"optimizer.schedule.plateau.factor=1", " is 1; expected a number between 0 and 1"},
+      {"optimizer.schedule.plateau.min_factor=1.5", " is 1.5; expected a number from 0 to 1"},
+      {"optimizer.schedule.plateau.min_delta=-1", " is -1; expected at least 0"},
       {"train.batch_size=0", " is 0; expected at least 1"},
       {"train.epochs=0", " is 0; expected at least 1"},
       {"train.partitions=0", " is 0; expected a power of two, at most 16384"},

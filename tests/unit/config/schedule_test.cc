@@ -1,6 +1,8 @@
 #include "common/config/schedule.h"
 
 #include <cmath>
+#include <limits>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -64,6 +66,55 @@ TEST(Schedule, WarmUpRisesLinearlyAndMultiplies) {
   schedule.mutable_exponential()->set_decay(0.5);
   schedule.set_warm_up_steps(20);
   EXPECT_EQ(LearningRateFactor(schedule, 14, 10), 0.5 * 0.75);
+}
+
+PlateauSchedule MakePlateau() {
+  PlateauSchedule options;
+  options.set_patience(2);
+  options.set_factor(0.5);
+  options.set_min_factor(0.2);
+  options.set_min_delta(0.1);
+  return options;
+}
+
+/// The factors that follow from `figures`, by a rule that is saved and restored before each one.
+std::vector<double> FactorsOf(const std::vector<double>& figures, bool larger_is_better) {
+  std::vector<double> factors;
+  PlateauState state;
+  for (const double figure : figures) {
+    PlateauRule rule(MakePlateau(), larger_is_better);
+    rule.Restore(state);
+    const bool fell = rule.Observe(figure);
+    EXPECT_EQ(fell, rule.state().factor < state.factor);
+    state = rule.state();
+    factors.push_back(state.factor);
+  }
+  return factors;
+}
+
+// Goal: what Keras's ReduceLROnPlateau(patience=2, factor=.5, min_lr=.2, min_delta=.1) does to a
+// rate of 1.
+TEST(Plateau, FallsAfterPatienceFiguresWithoutImprovement) {
+  const std::vector<double> figures = {3, 2, 1.95, 1.91, 1.905, 1.7, 1.65, 1.65, 1.65, 1.65, 1.65};
+  const std::vector<double> factors = {1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.2, 0.2};
+  EXPECT_EQ(FactorsOf(figures, false), factors);
+  std::vector<double> negated;
+  for (const double figure : figures) negated.push_back(-figure);
+  EXPECT_EQ(FactorsOf(negated, true), factors);
+}
+
+TEST(Plateau, ANaNIsNoImprovement) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(FactorsOf({nan, nan, 5, nan, nan, 4, 3}, false),
+            (std::vector<double>{1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25}));
+}
+
+TEST(Plateau, OfTheStepsOnlyTheWarmUpCounts) {
+  Schedule schedule;
+  *schedule.mutable_plateau() = MakePlateau();
+  EXPECT_EQ(LearningRateFactor(schedule, 1234, 10), 1.0);
+  schedule.set_warm_up_steps(4);
+  EXPECT_EQ(LearningRateFactor(schedule, 1, 10), 0.5);
 }
 
 }  // namespace

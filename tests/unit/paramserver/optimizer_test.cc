@@ -213,6 +213,16 @@ TEST(Optimizer, TheRateIsTheConfiguredOneTimesTheSchedule) {
   EXPECT_DOUBLE_EQ(rule.LearningRate(45), 0.02 * 0.9 * 0.9);
 }
 
+TEST(Optimizer, APlateauMultipliesTheRateOnceMore) {
+  OptimizerRule rule(MakeOptimizer(kSgd + " schedule { plateau {} warm_up_steps: 2 }"), 20);
+  const TableSpec table = MakeTable("t", 1, 16, 0);
+  EXPECT_EQ(rule.At(0, table).learning_rate, 0.05F);
+  EXPECT_EQ(rule.At(7, table).learning_rate, 0.1F);
+  rule.SetPlateauFactor(0.25);
+  EXPECT_EQ(rule.LearningRate(7), 0.025);
+  EXPECT_EQ(rule.At(7, table).learning_rate, 0.025F);
+}
+
 TEST(Optimizer, StateStartsAsTheConfigurationSays) {
   EXPECT_EQ(
       OptimizerRule(MakeOptimizer("adagrad { initial_accumulator: 0.25 }"), 1).initial_state(),
