@@ -99,7 +99,7 @@ TEST(Configs, TheNotebooksFactorizationsAreTheirs) {
     EXPECT_FALSE(model.mean()) << expected.name;
     EXPECT_EQ(job.optimizer().ShortDebugString(),
               "adam { learning_rate: 0.001 beta1: 0.9 beta2: 0.999 epsilon: 1e-07 } "
-              "schedule { warm_up_steps: 0 }")
+              "schedule { warm_up_steps: 0 } clip_norm: 0")
         << expected.name;
     EXPECT_EQ(job.train().batch_size(), 64U) << expected.name;
     EXPECT_EQ(job.train().epochs(), 5U) << expected.name;
