@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include <absl/strings/str_cat.h>
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
@@ -59,8 +60,9 @@ TEST_F(ConsoleTest, PrintsTheEpochAsDocumented) {
   console->EpochDone(kEnd, kValidation, true);
   console->EpochDone(kEnd, {}, false);
   EXPECT_EQ(Output(),
-            std::string("90,752 training and 10,084 validation samples\n") + kEndLine +
-                "Epoch 3/20 1418/1418 0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177\n");
+            absl::StrCat(
+                "90,752 training and 10,084 validation samples\n", kEndLine,
+                "Epoch 3/20 1418/1418 0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177\n"));
   EXPECT_EQ(Log(), Output());
 }
 
