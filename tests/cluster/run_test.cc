@@ -265,7 +265,7 @@ TEST_F(Run, NoCarriageReturnInAFile) {
 const std::vector<std::string>& Diverging() {
   static const std::vector<std::string> settings = {
       "optimizer.sgd.learning_rate=1e17", "optimizer.schedule.warm_up_steps=100000000000000000",
-      "snapshot.every_epochs=1", "train.epochs=30"};
+      "snapshot.every_epochs=1", "early_stopping.patience=0", "train.epochs=30"};
   return settings;
 }
 
