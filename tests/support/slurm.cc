@@ -91,7 +91,7 @@ SlurmCluster::~SlurmCluster() {
 std::string SlurmCluster::Missing() {
   for (const char* program : {"slurmctld", "slurmd", "sbatch", "munged", "ip", "nsenter"}) {
     if (OnPath(program).empty()) {
-      return std::string(program) + " is not installed: ./launch/install-dependencies test";
+      return std::string(program) + " is not installed: ./launch/install-dependencies --test";
     }
   }
   if (::geteuid() != 0) return "hosts of one's own need root";
