@@ -13,11 +13,13 @@
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
+#include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/base/thousands.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/export_split.h"
 #include "common/dataset/import.h"
+#include "common/dataset/item_key.h"
 #include "common/dataset/split.h"
 #include "common/dataset/statistics.h"
 #include "launch/cfdata_progress.h"
@@ -42,6 +44,7 @@ const std::map<std::string, Duplicates> kDuplicates = {{"last", Duplicates::kLas
                                                        {"first", Duplicates::kFirst},
                                                        {"mean", Duplicates::kMean},
                                                        {"sum", Duplicates::kSum}};
+const std::map<std::string, ItemKey> kItemKeys = {{"id", ItemKey::kId}, {"title", ItemKey::kTitle}};
 const std::map<std::string, CfdataProgress::Mode> kModes = {
     {"auto", CfdataProgress::Mode::kAuto},
     {"bar", CfdataProgress::Mode::kBar},
@@ -63,6 +66,15 @@ CLI::Option* AddChoice(CLI::App* command, const std::string& flag, T* value,
       ->type_name(names);
 }
 
+/// The word that a flag has for `value`.
+template <class T>
+const char* WordOf(const std::map<std::string, T>& words, T value) {
+  const auto found = std::find_if(words.begin(), words.end(),
+                                  [value](const auto& word) { return word.second == value; });
+  Check(found != words.end(), "every value has a word");
+  return found->first.c_str();
+}
+
 absl::Status PrintStatistics(const std::string& folder) {
   const absl::StatusOr<Dataset> data = Dataset::Open(folder);
   if (!data.ok()) return data.status();
@@ -77,8 +89,8 @@ void PrintSummary(const ImportOptions& options, const ImportSummary& summary) {
                 count(summary.bad_lines.count).c_str(), summary.bad_lines.first.c_str());
   }
   if (summary.written.duplicates > 0) {
-    std::printf("%s repeated ratings of a pair merged\n",
-                count(summary.written.duplicates).c_str());
+    std::printf("%s repeated ratings of a pair merged (--duplicates %s)\n",
+                count(summary.written.duplicates).c_str(), WordOf(kDuplicates, options.duplicates));
   }
   if (!options.validation.empty()) {
     std::printf("%s given validation samples\n", count(summary.written.validation).c_str());
@@ -121,6 +133,8 @@ void AddImport(CLI::App* app, CfdataProgress::Mode* mode, Command* chosen) {
       "--columns", flags->columns,
       "user=NAME,item=NAME[,rating=NAME][,timestamp=NAME], by the header's names, or "
       "by numbers from 1 for a file without a header");
+  AddChoice(command, "--item-key", &options.item_key, kItemKeys,
+            "What identifies an item (id); title makes one of those with equal titles");
   AddChoice(command, "--duplicates", &options.duplicates, kDuplicates,
             "Which rating of a repeated pair counts (last)");
   command->add_flag("--skip-bad-lines", options.skip_bad_lines,

@@ -77,6 +77,10 @@ class Dataset {
   std::uint64_t titles_without_ratings() const { return manifest_->titles_without_ratings(); }
   std::uint64_t duplicates() const { return manifest_->duplicates(); }
   std::uint64_t leaks() const { return manifest_->leaks(); }
+  /// Whether items' raw ids are their titles, and how many items of the files became one with
+  /// another by that.
+  bool items_keyed_by_title() const { return manifest_->items_keyed_by_title(); }
+  std::uint32_t items_merged() const { return manifest_->items_merged(); }
 
   /// Reads every column once and compares with digest(). DataLoss if they differ.
   absl::Status VerifyDigest() const;

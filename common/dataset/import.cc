@@ -3,12 +3,16 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/status.h"
 #include "common/dataset/titles.h"
 
 namespace cf {
 
 absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   ImportSummary summary;
+  if (options.item_key == ItemKey::kTitle && options.titles.empty()) {
+    return absl::InvalidArgumentError("--item-key title needs --titles");
+  }
   // Titles first: they are small, and a mistake in them is found before the long read.
   Titles titles;
   if (!options.titles.empty()) {
@@ -65,6 +69,12 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
       ++found;
     }
     summary.titles_without_ratings = titles.size() - found;
+    if (options.item_key == ItemKey::kTitle) {
+      absl::StatusOr<RekeyedItems> rekeyed = RekeyByTitle(items, titles);
+      if (!rekeyed.ok()) return Because(rekeyed.status(), options.titles);
+      writer->KeyItemsByTitle(std::move(rekeyed->items), rekeyed->code_of);
+      texts = std::move(rekeyed->texts);
+    }
     writer->SetItemTexts(std::move(texts));
     writer->SetTitlesWithoutRatings(summary.titles_without_ratings);
   }

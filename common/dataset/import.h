@@ -5,6 +5,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "common/dataset/item_key.h"
 #include "common/dataset/line_parser.h"
 #include "common/dataset/ratings_reader.h"
 #include "common/dataset/writer.h"
@@ -22,6 +23,7 @@ struct ImportOptions {
   FileFormat titles_format = FileFormat::kAutomatic;
   Encoding encoding = Encoding::kAutomatic;
   ColumnChoice columns = {};
+  ItemKey item_key = ItemKey::kId;
   Duplicates duplicates = Duplicates::kLast;
   bool skip_bad_lines = false;
   bool overwrite = false;
@@ -37,8 +39,8 @@ struct ImportSummary {
   std::uint64_t titles_without_ratings = 0;
 };
 
-/// Makes a data set folder out of text files. Errors are as RatingsReader, ReadTitles and
-/// DatasetWriter have them; after any of them `out` is as it was.
+/// Makes a data set folder out of text files. Errors are as RatingsReader, ReadTitles, RekeyByTitle
+/// and DatasetWriter have them; after any of them `out` is as it was.
 absl::StatusOr<ImportSummary> Import(const ImportOptions& options);
 
 }  // namespace cf

@@ -142,6 +142,10 @@ std::string FormatStatistics(const Dataset& data, const DatasetStatistics& stati
       absl::StrFormat("users %s, items %s, %s %s, density %.4g%%\n", WithThousands(data.users()),
                       WithThousands(data.items()), data.has_ratings() ? "ratings" : "interactions",
                       WithThousands(data.samples()), 100 * statistics.density);
+  if (data.items_keyed_by_title()) {
+    absl::StrAppendFormat(&text, "items are keyed by title: %s became one with another\n",
+                          WithThousands(data.items_merged()));
+  }
   absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", "",
                         data.has_ratings() ? "rating" : "(all 1)", "per user", "per item");
   for (const StatisticsRow& row : StatisticsRows(statistics)) {

@@ -126,6 +126,16 @@ void DatasetWriter::Append(SampleBlock block) {
   if (rows > 0) blocks_.push_back(std::move(block));
 }
 
+void DatasetWriter::KeyItemsByTitle(Vocabulary items, std::span<const std::uint32_t> code_of) {
+  Check(code_of.size() == items_.size(), "a new code for each item");
+  for (SampleBlock& block : blocks_) {
+    for (std::uint32_t& item : block.items) item = code_of[item];
+  }
+  items_merged_ = static_cast<std::uint32_t>(items_.size() - items.size());
+  items_ = std::move(items);
+  items_keyed_by_title_ = true;
+}
+
 absl::StatusOr<WriteSummary> DatasetWriter::Finish() {
   if (blocks_.empty()) return absl::InvalidArgumentError("there is no sample to write");
   Check(users_.size() < kUnused && items_.size() < kUnused, "ids are 32 bits");
@@ -195,6 +205,10 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   manifest.set_titles_without_ratings(titles_without_ratings_);
   manifest.set_duplicates(summary->duplicates);
   manifest.set_leaks(summary->leaks);
+  if (items_keyed_by_title_) {
+    manifest.set_items_keyed_by_title(true);
+    manifest.set_items_merged(items_merged_);
+  }
   const absl::StatusOr<std::string> digest = layout::DigestOf(folder, manifest);
   if (!digest.ok()) return digest.status();
   manifest.set_digest(*digest);

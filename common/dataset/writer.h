@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -81,6 +82,10 @@ class DatasetWriter {
   void SetItemTexts(std::vector<ItemText> texts) { texts_ = std::move(texts); }
   void SetTitlesWithoutRatings(std::uint64_t count) { titles_without_ratings_ = count; }
 
+  /// Gives the items raw ids that are their titles: item code c of what was appended becomes
+  /// code_of[c] of `items`. Requires: code_of has the vocabulary's size.
+  void KeyItemsByTitle(Vocabulary items, std::span<const std::uint32_t> code_of);
+
   /// Writes the data set; afterwards the writer is empty. InvalidArgument if there is no sample;
   /// otherwise what the disk says. On any error the folder is as it was.
   absl::StatusOr<WriteSummary> Finish();
@@ -97,6 +102,8 @@ class DatasetWriter {
   Vocabulary items_;
   std::vector<ItemText> texts_;
   std::uint64_t titles_without_ratings_ = 0;
+  bool items_keyed_by_title_ = false;
+  std::uint32_t items_merged_ = 0;
 };
 
 }  // namespace cf
