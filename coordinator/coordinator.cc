@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <map>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -13,6 +12,8 @@
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "coordinator/job_manifest.h"
+#include "coordinator/measure.h"
 #include "coordinator/ranking_figures.h"
 #include "coordinator/run_view.h"
 
@@ -213,7 +214,10 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
   command.mutable_train()->set_steps_per_epoch(steps_per_epoch_);
   command.mutable_train()->set_plateau_factor(plateau_.has_value() ? plateau_->state().factor : 1);
   const Clock::time_point begin = Clock::now();
-  absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(command);
+  absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
+  if (!replies.ok()) return replies.status();
+  absl::StatusOr<std::vector<ObjectiveSums>> sums =
+      SumsOf(*replies, options_.job.train().partitions());
   if (!sums.ok()) return sums.status();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   const std::uint64_t n = options_.data->split.training_count();
@@ -242,16 +246,9 @@ absl::Status Coordinator::NotFinite(const std::string& figure,
                                     const std::vector<Reply>& replies) const {
   std::vector<std::string> what;
   if (!figure.empty()) what.push_back(figure);
-  std::map<std::uint32_t, std::uint32_t> first_by_table;
-  for (const Reply& reply : replies) {
-    for (const NotFiniteRow& found : reply.not_finite()) {
-      const auto [first, is_new] = first_by_table.emplace(found.table(), found.row());
-      if (!is_new) first->second = std::min(first->second, found.row());
-    }
-  }
   const std::vector<TableSpec> tables =
       TablesOf(options_.job, options_.data->data.users(), options_.data->data.items());
-  for (const auto& [table, row] : first_by_table) {
+  for (const auto& [table, row] : NotFiniteRows(replies)) {
     if (table >= tables.size()) return absl::DataLossError("a row of a table that is not there");
     what.push_back(absl::StrCat("row ", row, " of table ", tables[table].shape.name));
   }
@@ -260,23 +257,6 @@ absl::Status Coordinator::NotFinite(const std::string& figure,
   return absl::InternalError(absl::StrCat(
       "not finite by step ", step(), ": ", absl::StrJoin(what, ", "), "; lower the learning rate (",
       none ? "no snapshot yet" : "the last snapshot stays", ")"));
-}
-
-absl::StatusOr<std::vector<ObjectiveSums>> Coordinator::ExecuteForSums(const Command& command) {
-  absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
-  if (!replies.ok()) return replies.status();
-  std::vector<ObjectiveSums> sums(options_.job.train().partitions());
-  for (const Reply& reply : *replies) {
-    for (const PartitionFigures& figures : reply.figures()) {
-      if (figures.partition() >= sums.size())
-        return absl::DataLossError("figures of a partition that is not there");
-      sums[figures.partition()] = {.loss = figures.loss(),
-                                   .squared_error = figures.squared_error(),
-                                   .absolute_error = figures.absolute_error(),
-                                   .samples = figures.samples()};
-    }
-  }
-  return sums;
 }
 
 absl::StatusOr<EpochMetrics> Coordinator::Measure() {
@@ -288,19 +268,10 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   if (ShowsTrainingErrors(options_.job)) metrics.set_train_rmse(train.rmse);
   metrics.set_learning_rate(optimizer_.LearningRate(step() - 1));
 
-  Command penalty;
-  penalty.mutable_penalty();
-  absl::StatusOr<std::vector<Reply>> replies = options_.execute(penalty);
-  if (!replies.ok()) return replies.status();
-  std::vector<double> penalties(sums_.size());
-  for (const Reply& reply : *replies) {
-    for (const PartitionFigures& figures : reply.figures()) {
-      if (figures.partition() >= penalties.size())
-        return absl::DataLossError("a penalty of a partition that is not there");
-      penalties[figures.partition()] = figures.l2_penalty();
-    }
-  }
-  metrics.set_l2_penalty(SumAlongTree(penalties));
+  absl::StatusOr<double> penalty =
+      MeasurePenalty(options_.execute, options_.job.train().partitions());
+  if (!penalty.ok()) return penalty.status();
+  metrics.set_l2_penalty(*penalty);
 
   absl::Status validated = Validate(metrics);
   if (!validated.ok()) return validated;
@@ -308,49 +279,24 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
 }
 
 absl::Status Coordinator::Validate(EpochMetrics& metrics) {
-  const std::uint64_t n = options_.data->split.validation_count();
-  if (n == 0 || metrics.epoch() % options_.job.validation().every_epochs() != 0) {
-    return absl::OkStatus();
-  }
-  Command command;
-  command.mutable_validate()->set_batches(ScoringTurns(options_.job, n));
-  absl::StatusOr<std::vector<ObjectiveSums>> sums = ExecuteForSums(command);
-  if (!sums.ok()) return sums.status();
-  const Figures figures = FiguresOf(*sums);
-  metrics.set_val_loss(figures.loss);
+  const bool due = metrics.epoch() % options_.job.validation().every_epochs() == 0;
+  if (!due || options_.data->split.validation_count() == 0) return absl::OkStatus();
+  absl::StatusOr<Measured> measured = MeasureSamples(options_.execute, options_.job, *options_.data,
+                                                     false, OtherFigures(options_.job));
+  if (!measured.ok()) return measured.status();
+  metrics.set_val_loss(measured->figures.loss);
   if (PredictsRatings(options_.job)) {
-    metrics.set_val_rmse(figures.rmse);
-    metrics.set_val_mae(figures.mae);
+    metrics.set_val_rmse(measured->figures.rmse);
+    metrics.set_val_mae(measured->figures.mae);
   }
-  return MeasureOthers(metrics);
-}
-
-absl::Status Coordinator::MeasureOthers(EpochMetrics& metrics) {
-  const std::vector<std::string> names = OtherFigures(options_.job);
-  Command command;
-  *command.mutable_rank() = RankCommand(names);
-  RankingFigures ranking;
-  if (command.rank().metrics_size() > 0) {
-    absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
-    if (!replies.ok()) return replies.status();
-    const std::uint32_t items = options_.data->data.items();
-    absl::StatusOr<RankingFigures> added =
-        AddUpRanks(command.rank(), *replies, options_.job.train().partitions(), items);
-    if (!added.ok()) return added.status();
-    ranking = *std::move(added);
-    if (!ranking_told_) {
-      options_.console->Line("ranking " + DescribeCounts(ranking.counts, items));
-    }
-    ranking_told_ = true;
-  }
-  for (const std::string& name : names) {
-    const auto ranked =
-        std::find_if(ranking.figures.begin(), ranking.figures.end(),
-                     [&name](const NamedFigure& figure) { return figure.name == name; });
+  for (const NamedFigure& other : measured->others) {
     MetricFigure& figure = *metrics.add_figures();
-    figure.set_name(name);
-    // What is not of ranking is val_bce, which is asked for only where it is the loss.
-    figure.set_value(ranked == ranking.figures.end() ? metrics.val_loss() : ranked->value);
+    figure.set_name(other.name);
+    figure.set_value(other.value);
+  }
+  if (!measured->ranked.empty() && !ranking_told_) {
+    options_.console->Line("ranking " + measured->ranked);
+    ranking_told_ = true;
   }
   return absl::OkStatus();
 }
@@ -444,35 +390,10 @@ absl::Status Coordinator::TakeSnapshot() {
 }
 
 Manifest Coordinator::MakeManifest() const {
-  const TrainingData& data = *options_.data;
-  Manifest manifest;
-  manifest.set_format_version(kManifestFormat);
-  manifest.set_arithmetic_version(kArithmeticVersion);
+  Manifest manifest = JobManifest(options_.job, *options_.data);
   manifest.set_name(SnapshotName({options_.generation, step()}));
   manifest.set_generation(options_.generation);
   manifest.set_created_seconds(std::time(nullptr));
-  SnapshotData& of = *manifest.mutable_data();
-  of.set_name(data.data.name());
-  of.set_digest(data.data.digest());
-  of.set_users(data.data.users());
-  of.set_items(data.data.items());
-  of.set_source_path(options_.job.data().path());
-  of.set_split(data.split.name());
-  SnapshotStatistics& statistics = *manifest.mutable_statistics();
-  statistics.set_mean(data.statistics.mean);
-  statistics.set_min(static_cast<double>(data.statistics.min));
-  statistics.set_max(static_cast<double>(data.statistics.max));
-  statistics.set_training_samples(data.split.training_count());
-  statistics.set_validation_samples(data.split.validation_count());
-  manifest.set_partitions(options_.job.train().partitions());
-  for (const TableSpec& table : TablesOf(options_.job, data.data.users(), data.data.items())) {
-    SnapshotTable& entry = *manifest.add_tables();
-    entry.set_name(table.shape.name);
-    entry.set_rows(table.shape.rows);
-    entry.set_dim(table.shape.dim);
-    entry.set_bias(table.shape.biases);
-    entry.set_slots(table.shape.slots);
-  }
   Position& position = *manifest.mutable_position();
   position.set_epoch(static_cast<std::uint32_t>(epoch_));
   position.set_step(step());
@@ -505,7 +426,6 @@ Manifest Coordinator::MakeManifest() const {
   if (last_metrics_.has_value()) *manifest.mutable_last_metrics() = *last_metrics_;
   if (best_metrics_.has_value()) *manifest.mutable_best_metrics() = *best_metrics_;
   manifest.set_best_snapshot(best_snapshot_);
-  *manifest.mutable_job() = options_.job;
   return manifest;
 }
 

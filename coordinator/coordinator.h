@@ -17,6 +17,7 @@
 #include "coordinator/control.pb.h"
 #include "coordinator/early_stopping.h"
 #include "coordinator/history.h"
+#include "coordinator/measure.h"
 #include "coordinator/member.h"
 #include "coordinator/run_folder.h"
 #include "coordinator/status.pb.h"
@@ -36,14 +37,10 @@ std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
 /// Owner:   RunGeneration, on rank 0.
 /// Threads: rank 0's first thread, which executes rank 0's own commands too.
 /// Bounds:  one command under way; a segment of steps is about kSegment long, which is how soon a
-/// request to stop is heard. Invariants: what the members compute depends on neither the segments
-/// nor the snapshots.
+/// request to stop is heard.
+/// Invariants: what the members compute depends on neither the segments nor the snapshots.
 class Coordinator {
  public:
-  /// Has every member execute a command; the replies are by rank. The error of the first that
-  /// failed.
-  using Execute = std::function<absl::StatusOr<std::vector<Reply>>(Command)>;
-
   struct Options {
     Job job;
     std::uint64_t generation = 0;
@@ -51,7 +48,7 @@ class Coordinator {
     const TrainingData* data = nullptr;
     const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
     Console* console = nullptr;
-    Execute execute;
+    ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
     std::function<bool()> stop_requested;
     RunStatus status = {};  ///< What is known from the start: the hosts, the generation.
@@ -77,7 +74,6 @@ class Coordinator {
   void ObservePlateau(const EpochMetrics& metrics);
   absl::StatusOr<EpochMetrics> Measure();
   absl::Status Validate(EpochMetrics& metrics);
-  absl::Status MeasureOthers(EpochMetrics& metrics);
   bool SnapshotIsDue(bool improved) const;
   absl::Status TakeSnapshot();
   // The error that names `figure`, unless it is empty, and the rows in `replies`; ok without any.
@@ -88,8 +84,6 @@ class Coordinator {
   bool StopRequested();
   void Tell(RunStatus::Phase phase);
   void TellNowAndThen();
-
-  absl::StatusOr<std::vector<ObjectiveSums>> ExecuteForSums(const Command& command);
 
   std::uint64_t step() const { return epoch_ * steps_per_epoch_ + step_in_epoch_; }
 

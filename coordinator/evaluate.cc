@@ -1,6 +1,5 @@
 #include "coordinator/evaluate.h"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -8,6 +7,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/config/config.h"
+#include "coordinator/measure.h"
 #include "coordinator/member.h"
 #include "coordinator/ranking_figures.h"
 
@@ -27,33 +27,6 @@ absl::StatusOr<std::vector<std::string>> OthersOf(const EvaluateOptions& options
   absl::Status valid = ValidateJob(job);
   if (!valid.ok()) return valid;
   return options.metrics;
-}
-
-absl::Status AddOthers(const std::vector<std::string>& names, const TrainingData& data,
-                       std::uint32_t partitions, Member& member, Evaluation& evaluation) {
-  Command command;
-  *command.mutable_rank() = RankCommand(names);
-  RankingFigures ranking;
-  if (command.rank().metrics_size() > 0) {
-    absl::StatusOr<Reply> reply = member.Execute(command);
-    if (!reply.ok()) return reply.status();
-    absl::StatusOr<RankingFigures> added = AddUpRanks(
-        command.rank(), std::vector<Reply>{*std::move(reply)}, partitions, data.data.items());
-    if (!added.ok()) return added.status();
-    ranking = *std::move(added);
-    evaluation.ranked = DescribeCounts(ranking.counts, data.data.items());
-  }
-  for (const std::string& name : names) {
-    const auto ranked =
-        std::find_if(ranking.figures.begin(), ranking.figures.end(),
-                     [&name](const NamedFigure& figure) { return figure.name == name; });
-    if (ranked != ranking.figures.end()) {
-      evaluation.others.push_back(*ranked);
-    } else if (name == "val_bce") {
-      evaluation.others.push_back({.name = name, .value = evaluation.figures.loss});
-    }
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -86,24 +59,18 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
                                                                  .data = &*data,
                                                                  .placement = &*placement});
   if (!member.ok()) return member.status();
-  Command command;
-  command.mutable_validate()->set_batches(ScoringTurns(job, samples));
-  command.mutable_validate()->set_training_samples(options.training_samples);
-  absl::StatusOr<Reply> reply = (*member)->Execute(command);
-  if (!reply.ok()) return reply.status();
-  std::vector<ObjectiveSums> sums(job.train().partitions());
-  for (const PartitionFigures& figures : reply->figures()) {
-    sums[figures.partition()] = {.loss = figures.loss(),
-                                 .squared_error = figures.squared_error(),
-                                 .absolute_error = figures.absolute_error(),
-                                 .samples = figures.samples()};
-  }
-  Evaluation evaluation{.figures = FiguresOf(sums),
-                        .split = data->split.name(),
-                        .has_errors = PredictsRatings(job)};
-  absl::Status added = AddOthers(*others, *data, job.train().partitions(), **member, evaluation);
-  if (!added.ok()) return added;
-  return evaluation;
+  const ExecuteCommand execute =
+      [&member](const Command& command) -> absl::StatusOr<std::vector<Reply>> {
+    absl::StatusOr<Reply> reply = (*member)->Execute(command);
+    if (!reply.ok()) return reply.status();
+    return std::vector<Reply>{*std::move(reply)};
+  };
+  absl::StatusOr<Measured> measured =
+      MeasureSamples(execute, job, *data, options.training_samples, *others);
+  if (!measured.ok()) return measured.status();
+  return Evaluation{.measured = *std::move(measured),
+                    .split = data->split.name(),
+                    .has_errors = PredictsRatings(job)};
 }
 
 }  // namespace cf

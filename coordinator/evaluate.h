@@ -5,8 +5,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "common/metrics/metrics.h"
-#include "coordinator/history.h"
+#include "coordinator/measure.h"
 
 namespace cf {
 
@@ -19,10 +18,7 @@ struct EvaluateOptions {
 };
 
 struct Evaluation {
-  Figures figures = {};
-  std::vector<NamedFigure> others = {};  ///< In the order asked for.
-  /// What others of ranking were made on: "943 users with ..."; else empty.
-  std::string ranked = {};
+  Measured measured = {};
   std::string split = {};  ///< As results name it: "random .1, seed 42".
   bool has_errors = true;  ///< Else the model predicts no ratings, and figures' errors are none.
 };

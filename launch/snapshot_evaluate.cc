@@ -17,7 +17,8 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
                         .training_samples = flags.training_samples,
                         .metrics = flags.metrics});
   if (!evaluation.ok()) return evaluation.status();
-  const Figures& figures = evaluation->figures;
+  const Measured& measured = evaluation->measured;
+  const Figures& figures = measured.figures;
   const char* samples = flags.training_samples ? "train" : "val";
   const bool errors = evaluation->has_errors;
   if (flags.model.format == TableFormat::kCsv) {
@@ -29,7 +30,7 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
       header += ",rmse,mae";
       absl::StrAppendFormat(&row, ",%.17g,%.17g", figures.rmse, figures.mae);
     }
-    for (const NamedFigure& other : evaluation->others) {
+    for (const NamedFigure& other : measured.others) {
       absl::StrAppend(&header, ",", other.name);
       absl::StrAppendFormat(&row, ",%.17g", other.value);
     }
@@ -41,12 +42,12 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
     absl::StrAppendFormat(&text, " %s_rmse %.4f %s_mae %.4f", samples, figures.rmse, samples,
                           figures.mae);
   }
-  for (const NamedFigure& other : evaluation->others) {
+  for (const NamedFigure& other : measured.others) {
     absl::StrAppendFormat(&text, " %s %.4f", other.name, other.value);
   }
   absl::StrAppendFormat(&text, " (%d samples of split %s)", figures.samples, evaluation->split);
   std::printf("%s\n", text.c_str());
-  if (!evaluation->ranked.empty()) std::printf("%s\n", evaluation->ranked.c_str());
+  if (!measured.ranked.empty()) std::printf("%s\n", measured.ranked.c_str());
   return absl::OkStatus();
 }
 

@@ -172,7 +172,7 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
   const EpochMetrics& run = snapshot.manifest().last_metrics();
   const Figures evaluated =
-      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().figures;
+      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().measured.figures;
   EXPECT_EQ(evaluated.loss, run.val_loss());
   EXPECT_EQ(evaluated.rmse, run.val_rmse());
   EXPECT_EQ(evaluated.mae, run.val_mae());

@@ -1,0 +1,99 @@
+#include "coordinator/measure.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "coordinator/ranking_figures.h"
+
+namespace cf {
+namespace {
+
+absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const TrainingData& data,
+                       std::span<const std::string> names, Measured& measured) {
+  Command command;
+  *command.mutable_rank() = RankCommand(names);
+  RankingFigures ranking;
+  if (command.rank().metrics_size() > 0) {
+    absl::StatusOr<std::vector<Reply>> replies = execute(command);
+    if (!replies.ok()) return replies.status();
+    absl::StatusOr<RankingFigures> added =
+        AddUpRanks(command.rank(), *replies, job.train().partitions(), data.data.items());
+    if (!added.ok()) return added.status();
+    ranking = *std::move(added);
+    measured.ranked = DescribeCounts(ranking.counts, data.data.items());
+  }
+  for (const std::string& name : names) {
+    const auto ranked =
+        std::find_if(ranking.figures.begin(), ranking.figures.end(),
+                     [&name](const NamedFigure& figure) { return figure.name == name; });
+    // What is not of ranking is val_bce, which is asked for only where it is the loss.
+    const double value = ranked == ranking.figures.end() ? measured.figures.loss : ranked->value;
+    measured.others.push_back({.name = name, .value = value});
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<ObjectiveSums>> SumsOf(std::span<const Reply> replies,
+                                                  std::uint32_t partitions) {
+  std::vector<ObjectiveSums> sums(partitions);
+  for (const Reply& reply : replies) {
+    for (const PartitionFigures& figures : reply.figures()) {
+      if (figures.partition() >= sums.size())
+        return absl::DataLossError("figures of a partition that is not there");
+      sums[figures.partition()] = {.loss = figures.loss(),
+                                   .squared_error = figures.squared_error(),
+                                   .absolute_error = figures.absolute_error(),
+                                   .samples = figures.samples()};
+    }
+  }
+  return sums;
+}
+
+absl::StatusOr<double> MeasurePenalty(const ExecuteCommand& execute, std::uint32_t partitions) {
+  Command command;
+  command.mutable_penalty();
+  absl::StatusOr<std::vector<Reply>> replies = execute(command);
+  if (!replies.ok()) return replies.status();
+  std::vector<double> penalties(partitions);
+  for (const Reply& reply : *replies) {
+    for (const PartitionFigures& figures : reply.figures()) {
+      if (figures.partition() >= penalties.size())
+        return absl::DataLossError("a penalty of a partition that is not there");
+      penalties[figures.partition()] = figures.l2_penalty();
+    }
+  }
+  return SumAlongTree(penalties);
+}
+
+absl::StatusOr<Measured> MeasureSamples(const ExecuteCommand& execute, const Job& job,
+                                        const TrainingData& data, bool training_samples,
+                                        std::span<const std::string> others) {
+  const std::uint64_t n =
+      training_samples ? data.split.training_count() : data.split.validation_count();
+  Command command;
+  command.mutable_validate()->set_batches(ScoringTurns(job, n));
+  command.mutable_validate()->set_training_samples(training_samples);
+  absl::StatusOr<std::vector<Reply>> replies = execute(command);
+  if (!replies.ok()) return replies.status();
+  absl::StatusOr<std::vector<ObjectiveSums>> sums = SumsOf(*replies, job.train().partitions());
+  if (!sums.ok()) return sums.status();
+  Measured measured{.figures = FiguresOf(*sums)};
+  absl::Status added = AddOthers(execute, job, data, others, measured);
+  if (!added.ok()) return added;
+  return measured;
+}
+
+std::map<std::uint32_t, std::uint32_t> NotFiniteRows(std::span<const Reply> replies) {
+  std::map<std::uint32_t, std::uint32_t> first_by_table;
+  for (const Reply& reply : replies) {
+    for (const NotFiniteRow& found : reply.not_finite()) {
+      const auto [first, is_new] = first_by_table.emplace(found.table(), found.row());
+      if (!is_new) first->second = std::min(first->second, found.row());
+    }
+  }
+  return first_by_table;
+}
+
+}  // namespace cf

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/metrics/metrics.h"
+#include "coordinator/control.pb.h"
+#include "coordinator/history.h"
+#include "coordinator/member.h"
+
+namespace cf {
+
+/// Has every member execute a command; the replies are by rank. The error of the first that failed.
+using ExecuteCommand = std::function<absl::StatusOr<std::vector<Reply>>(const Command& command)>;
+
+/// The sums that the replies hold, by partition. DataLoss: of a partition that is not there.
+absl::StatusOr<std::vector<ObjectiveSums>> SumsOf(std::span<const Reply> replies,
+                                                  std::uint32_t partitions);
+
+/// lambda * sum(w^2) over all rows of the model.
+absl::StatusOr<double> MeasurePenalty(const ExecuteCommand& execute, std::uint32_t partitions);
+
+/// What a pass over samples measured.
+struct Measured {
+  Figures figures = {};
+  std::vector<NamedFigure> others = {};  ///< In the order asked for.
+  /// What others of ranking were made on: "943 users with ..."; else empty.
+  std::string ranked = {};
+};
+
+/// The figures of the validation samples, or of the training samples, of which there must be some;
+/// and `others` (OtherFigures), which are of validation samples only.
+absl::StatusOr<Measured> MeasureSamples(const ExecuteCommand& execute, const Job& job,
+                                        const TrainingData& data, bool training_samples,
+                                        std::span<const std::string> others);
+
+/// The first row that is not finite of each table, by TableId, as the replies tell.
+std::map<std::uint32_t, std::uint32_t> NotFiniteRows(std::span<const Reply> replies);
+
+}  // namespace cf
