@@ -165,7 +165,8 @@ absl::Status Member::OpenSeats() {
                            .hosts_here = hosts,
                            .objective = ObjectiveOf(options_.job, data.statistics.mean,
                                                     data.statistics.min, data.statistics.max),
-                           .network = NetworkOf(options_.job),
+                           .ranker = RankerOf(options_.job),
+                           .towers = TowersOf(options_.job),
                            .softmax = SoftmaxOf(options_.job),
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);

@@ -9,8 +9,10 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/rows/tables.h"
 #include "coordinator/member.h"
 #include "worker/evaluator.h"
+#include "worker/item_scorer.h"
 
 namespace cf {
 namespace {
@@ -60,16 +62,18 @@ std::unique_ptr<Evaluator> Member::MakeEvaluator(std::uint32_t worker_seat, cons
   std::vector<const RowHost*> hosts(placement.servers().size());
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   for (std::size_t k = 0; k < serving.size(); ++k) hosts[serving[k]] = seats_[k].shard.get();
-  return std::make_unique<Evaluator>(Evaluator::Options{.reader = {.seat = worker_seat,
-                                                                   .exchange = exchange_.get(),
-                                                                   .host = seat.shard.get(),
-                                                                   .hosts_here = std::move(hosts),
-                                                                   .turn = turn},
-                                                        .kernels = &kernels_,
-                                                        .data = &options_.data->data,
-                                                        .split = &options_.data->split,
-                                                        .training_samples = training_samples_,
-                                                        .metrics = metrics});
+  return std::make_unique<Evaluator>(
+      Evaluator::Options{.reader = {.seat = worker_seat,
+                                    .exchange = exchange_.get(),
+                                    .host = seat.shard.get(),
+                                    .hosts_here = std::move(hosts),
+                                    .turn = turn},
+                         .data = &options_.data->data,
+                         .split = &options_.data->split,
+                         .training_samples = training_samples_,
+                         .metrics = metrics,
+                         .scorer = MakeItemScorer(RankerOf(options_.job), TowersOf(options_.job),
+                                                  exchange_->layouts()[Index(kItems)], kernels_)});
 }
 
 absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
@@ -77,7 +81,8 @@ absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
   if (!metrics.ok()) return metrics.status();
   const TrainingData& data = *options_.data;
   if (training_samples_.empty()) training_samples_ = CountTrainingSamples(data.data, data.split);
-  const std::uint64_t turns = Evaluator::TurnsOf(*options_.placement, data.data, *metrics);
+  const std::size_t layers = exchange_->layouts().size() - Index(kFirstLayer);
+  const std::uint64_t turns = Evaluator::TurnsOf(*options_.placement, data.data, *metrics, layers);
   const std::uint64_t turn = turn_;
   turn_ += turns;
   const std::vector<std::uint32_t> working = options_.placement->workers().OnRank(options_.rank);

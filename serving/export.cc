@@ -38,12 +38,13 @@ const char* LinkName(Objective::Link link) {
   return "";
 }
 
-std::string Formula(const ServedModel& model) {
-  const Network* network = model.network();
+std::string Formula(const Model& kind, const ServedModel& model) {
+  if (model.towers() != nullptr) return "score = dot(user_vectors[u], item_vectors[i])";
+  if (kind.has_retrieval()) return "score = dot(user_embeddings[u], item_embeddings[i])";
   std::string x =
       "user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
-  if (network != nullptr) {
-    x = network->shape().item_first
+  if (model.network() != nullptr) {
+    x = model.ranker().item_first
             ? "the dense layers' output for (item_embeddings[i], user_embeddings[u])"
             : "the dense layers' output for (user_embeddings[u], item_embeddings[i])";
   }
@@ -61,18 +62,18 @@ absl::Status WriteVectors(const std::string& path, const WeightTable& table) {
   return file->Close();
 }
 
-absl::Status WriteLayers(const std::string& folder, const Network& network) {
+// Files `path`_0_kernel.npy, `path`_0_bias.npy and so on.
+absl::Status WriteLayers(const std::string& path, const Network& network) {
   for (std::size_t l = 0; l < network.shape().layers.size(); ++l) {
     const LayerShape& layer = network.shape().layers[l];
     absl::StatusOr<OutputFile> kernel =
-        OutputFile::Create(absl::StrCat(folder, "/dense_", l, "_kernel.npy"));
+        OutputFile::Create(absl::StrCat(path, "_", l, "_kernel.npy"));
     if (!kernel.ok()) return kernel.status();
     kernel->Write(NpyHeader("<f4", {layer.inputs, layer.units}));
     for (std::uint32_t i = 0; i < layer.inputs; ++i) {
       kernel->Write(network.kernel_row(l, i), layer.units * sizeof(float));
     }
-    absl::StatusOr<OutputFile> biases =
-        OutputFile::Create(absl::StrCat(folder, "/dense_", l, "_bias.npy"));
+    absl::StatusOr<OutputFile> biases = OutputFile::Create(absl::StrCat(path, "_", l, "_bias.npy"));
     if (!biases.ok()) return biases.status();
     biases->Write(NpyHeader("<f4", {layer.units}));
     biases->Write(network.biases(l), layer.units * sizeof(float));
@@ -118,6 +119,16 @@ absl::Status WriteItems(const std::string& path, const Catalogue& catalogue) {
   return file->Close();
 }
 
+void AddLayers(const Network& network,
+               google::protobuf::RepeatedPtrField<ExportedLayer>& exported) {
+  for (const LayerShape& layer : network.shape().layers) {
+    ExportedLayer& out = *exported.Add();
+    out.set_inputs(layer.inputs);
+    out.set_units(layer.units);
+    out.set_activation(layer.relu ? "relu" : "linear");
+  }
+}
+
 // The figures of the epoch that the snapshot holds; none for one taken in mid-epoch.
 const EpochMetrics* MetricsOf(const Manifest& manifest) {
   if (manifest.has_last_metrics() && manifest.last_metrics().step() == manifest.position().step()) {
@@ -132,22 +143,21 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   if (!digest.ok()) return digest.status();
   ExportedModel exported;
   exported.set_format_version(kExportFormat);
-  exported.set_prediction(manifest.job().model().has_retrieval()
-                              ? "score = dot(user_embeddings[u], item_embeddings[i])"
-                              : Formula(model));
+  exported.set_prediction(Formula(manifest.job().model(), model));
   exported.set_users(model.users().rows());
   exported.set_items(model.items().rows());
   exported.set_dim(model.users().dim());
   exported.set_item_dim(model.items().dim());
   if (model.network() != nullptr) {
-    const NetworkShape& network = model.network()->shape();
-    exported.set_item_first(network.item_first);
-    for (const LayerShape& layer : network.layers) {
-      ExportedLayer& out = *exported.add_layers();
-      out.set_inputs(layer.inputs);
-      out.set_units(layer.units);
-      out.set_activation(layer.relu ? "relu" : "linear");
-    }
+    exported.set_item_first(model.ranker().item_first);
+    AddLayers(*model.network(), *exported.mutable_layers());
+  }
+  if (const ServedTowers* towers = model.towers()) {
+    exported.set_dim(towers->user_embeddings.dim());
+    exported.set_item_dim(towers->item_embeddings.dim());
+    exported.set_vector_dim(model.users().dim());
+    AddLayers(towers->user, *exported.mutable_user_layers());
+    AddLayers(towers->item, *exported.mutable_item_layers());
   }
   exported.set_mean(model.objective().mean);
   exported.set_link(LinkName(model.objective().link));
@@ -194,9 +204,19 @@ absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
   const WeightTable& items = model.items();
   const Dataset& data = catalogue.data();
   static_assert(sizeof(RowId) == sizeof(std::int32_t));
-  absl::Status written = WriteVectors(path("user_embeddings.npy"), users);
-  written.Update(WriteVectors(path("item_embeddings.npy"), items));
-  if (model.network() != nullptr) written.Update(WriteLayers(folder, *model.network()));
+  absl::Status written;
+  if (const ServedTowers* towers = model.towers()) {
+    written.Update(WriteVectors(path("user_vectors.npy"), users));
+    written.Update(WriteVectors(path("item_vectors.npy"), items));
+    written.Update(WriteVectors(path("user_embeddings.npy"), towers->user_embeddings));
+    written.Update(WriteVectors(path("item_embeddings.npy"), towers->item_embeddings));
+    written.Update(WriteLayers(path("user_dense"), towers->user));
+    written.Update(WriteLayers(path("item_dense"), towers->item));
+  } else {
+    written.Update(WriteVectors(path("user_embeddings.npy"), users));
+    written.Update(WriteVectors(path("item_embeddings.npy"), items));
+  }
+  if (model.network() != nullptr) written.Update(WriteLayers(path("dense"), *model.network()));
   written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
   written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));
   // Offsets are far below 2^63 and ids below 2^31, so the signed numbers have the same bytes.

@@ -19,28 +19,61 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;  // A cache line, and the widest register.
 
+// Whether the tables of layers from `first` on are those of `network`.
+bool HasLayers(const Manifest& manifest, std::size_t first, const NetworkShape& network) {
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const SnapshotTable& layer = manifest.tables(static_cast<int>(first + l));
+    if (layer.rows() != 1 || layer.dim() != network.layers[l].weights()) return false;
+  }
+  return true;
+}
+
 absl::Status CheckTables(const Manifest& manifest) {
-  const std::optional<NetworkShape> network = NetworkOf(manifest.job());
-  const std::size_t layers = network.has_value() ? network->layers.size() : 0;
+  const std::optional<RankerShape> ranker = RankerOf(manifest.job());
+  const std::optional<TowerShapes> towers = TowersOf(manifest.job());
+  const std::size_t layers = ranker.has_value()   ? ranker->network.layers.size()
+                             : towers.has_value() ? towers->layers()
+                                                  : 0;
   if (manifest.tables_size() != static_cast<int>(Index(kFirstLayer) + layers)) {
     return absl::FailedPreconditionError(
-        network.has_value() ? "the snapshot has other tables than its ranker's job says"
-                            : "the model is not one of users and items");
+        layers > 0 ? "the snapshot has other tables than its model's job says"
+                   : "the model is not one of users and items");
   }
   const SnapshotTable& users = manifest.tables(0);
   const SnapshotTable& items = manifest.tables(1);
-  if (!network.has_value()) {
+  if (layers == 0) {
     if (users.dim() == items.dim() && users.bias() == items.bias()) return absl::OkStatus();
     return absl::FailedPreconditionError("the vectors of users and items are of different forms");
   }
-  bool same = users.dim() == network->user_dim && items.dim() == network->item_dim;
-  for (std::size_t l = 0; l < layers; ++l) {
-    const SnapshotTable& layer = manifest.tables(static_cast<int>(Index(kFirstLayer) + l));
-    same = same && layer.rows() == 1 && layer.dim() == network->layers[l].weights();
-  }
+  const std::size_t first = Index(kFirstLayer);
+  const bool same = ranker.has_value()
+                        ? users.dim() == ranker->user_dim && items.dim() == ranker->item_dim &&
+                              HasLayers(manifest, first, ranker->network)
+                        : users.dim() == towers->user.inputs &&
+                              items.dim() == towers->item.inputs &&
+                              HasLayers(manifest, first, towers->user) &&
+                              HasLayers(manifest, first + towers->user.layers.size(), towers->item);
   if (same) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      "the snapshot's tables have other sizes than its ranker's job says");
+      "the snapshot's tables have other sizes than its model's job says");
+}
+
+// The outputs of a tower for all rows of `from`.
+WeightTable Through(const Network& tower, const WeightTable& from) {
+  const NetworkShape& shape = tower.shape();
+  WeightTable to(from.rows(), shape.outputs());
+  Network::Passage passage(shape, Network::Passage::Use::kForward);
+  for (std::uint32_t first = 0; first < from.rows(); first += Network::kBlock) {
+    const auto n = std::min<std::uint32_t>(Network::kBlock, from.rows() - first);
+    for (std::uint32_t s = 0; s < n; ++s) {
+      std::copy_n(from.vector(RowId{first + s}), shape.inputs, passage.input(s));
+    }
+    tower.Forward(n, passage);
+    for (std::uint32_t s = 0; s < n; ++s) {
+      std::copy_n(passage.outputs(s), shape.outputs(), to.mutable_vector(RowId{first + s}));
+    }
+  }
+  return to;
 }
 
 }  // namespace
@@ -96,8 +129,13 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
                   static_cast<float>(statistics.max()));
   model.users_ = WeightTable(manifest.tables(0).rows(), manifest.tables(0).dim());
   model.items_ = WeightTable(manifest.tables(1).rows(), manifest.tables(1).dim());
-  if (std::optional<NetworkShape> network = NetworkOf(manifest.job())) {
-    model.network_ = std::make_unique<Network>(*std::move(network), **kernels);
+  model.ranker_ = RankerOf(manifest.job());
+  if (model.ranker_.has_value()) {
+    model.network_ = std::make_unique<Network>(model.ranker_->network, **kernels);
+  }
+  const std::optional<TowerShapes> towers = TowersOf(manifest.job());
+  if (towers.has_value() && towers->layers() > 0) {
+    model.towers_ = std::make_unique<ServedTowers>(*towers, **kernels);
   }
   const auto take = [&](TableId table, RowId id, std::span<const float> record) -> absl::Status {
     const SnapshotTable& shape = manifest.tables(static_cast<int>(Index(table)));
@@ -107,19 +145,36 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
           absl::StrCat("table ", shape.name(), ", id ", Index(id),
                        " has a weight that is not a finite number: training diverged"));
     }
-    if (table >= kFirstLayer) {
-      model.network_->SetLayer(Index(table) - Index(kFirstLayer), row.data());
-      return absl::OkStatus();
-    }
-    WeightTable& target = table == kUsers ? model.users_ : model.items_;
-    std::copy_n(row.begin(), shape.dim(), target.mutable_vector(id));
-    if (shape.bias()) target.mutable_bias(id) = row.back();
+    model.TakeWeights(table, id, row);
     return absl::OkStatus();
   };
   for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
     if (absl::Status read = snapshot.ReadPartition(PartitionId{p}, take); !read.ok()) return read;
   }
+  if (model.towers_ != nullptr) model.RunTowers();
   return model;
+}
+
+void ServedModel::TakeWeights(TableId table, RowId id, std::span<const float> row) {
+  if (table < kFirstLayer) {
+    WeightTable& target = table == kUsers ? users_ : items_;
+    std::copy_n(row.begin(), target.dim(), target.mutable_vector(id));
+    if (row.size() > target.dim()) target.mutable_bias(id) = row.back();
+    return;
+  }
+  const std::size_t l = Index(table) - Index(kFirstLayer);
+  if (network_ != nullptr) return network_->SetLayer(l, row.data());
+  const std::size_t of_users = towers_->user.shape().layers.size();
+  if (l < of_users) return towers_->user.SetLayer(l, row.data());
+  towers_->item.SetLayer(l - of_users, row.data());
+}
+
+void ServedModel::RunTowers() {
+  SetFloatMode();
+  towers_->user_embeddings = std::move(users_);
+  towers_->item_embeddings = std::move(items_);
+  users_ = Through(towers_->user, towers_->user_embeddings);
+  items_ = Through(towers_->item, towers_->item_embeddings);
 }
 
 float ServedModel::RawScore(RowId user, RowId item) const {
@@ -140,8 +195,8 @@ void ServedModel::RawScores(std::span<const UserItem> pairs, std::span<float> sc
     }
     return;
   }
-  const NetworkShape& shape = network_->shape();
-  Network::Passage passage(shape, Network::Passage::Use::kForward);
+  const RankerShape& shape = *ranker_;
+  Network::Passage passage(shape.network, Network::Passage::Use::kForward);
   for (std::size_t first = 0; first < pairs.size(); first += Network::kBlock) {
     const std::size_t n = std::min(Network::kBlock, pairs.size() - first);
     for (std::size_t s = 0; s < n; ++s) {

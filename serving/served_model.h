@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include <absl/status/statusor.h>
@@ -12,6 +13,7 @@
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
 #include "common/kernels/objective.h"
+#include "common/rows/tables.h"
 #include "common/snapshot/snapshot.h"
 
 namespace cf {
@@ -56,17 +58,30 @@ struct UserItem {
   RowId item{};
 };
 
+/// The towers of a retrieval model: the rows of users and items, and what they go through.
+struct ServedTowers {
+  ServedTowers(const TowerShapes& shapes, const KernelSet& kernels)
+      : user(shapes.user, kernels), item(shapes.item, kernels) {}
+
+  WeightTable user_embeddings;
+  WeightTable item_embeddings;
+  Network user;
+  Network item;
+};
+
 /// A trained model as serving needs it: weights without optimizer state, and how a raw sum becomes
 /// a rating. Scores have the bits that training and validation compute: the same kernels in the
 /// same order (docs/arithmetic.md).
 ///
 /// Owner:   whoever loaded it.
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
-/// Bounds:  one WeightTable of users and one of items, and a ranker's network.
+/// Bounds:  one WeightTable of users and one of items, two each where they have towers of layers,
+///          and the networks.
 /// Invariants: all weights are finite.
 class ServedModel {
  public:
-  /// DataLoss if rows cannot be read; FailedPrecondition if the model is not of the kind served
+  /// Sets the float mode of the calling thread. DataLoss if rows cannot be read; FailedPrecondition
+  /// if the model is not of the kind served
   /// here, of another version of the arithmetic, or has weights that are not finite numbers.
   static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot);
 
@@ -75,12 +90,16 @@ class ServedModel {
   static absl::StatusOr<ServedModel> Make(WeightTable users, WeightTable items,
                                           const Objective& objective);
 
+  /// What a score is made of: the towers' outputs where there are towers of layers, else the rows.
   const WeightTable& users() const { return users_; }
   const WeightTable& items() const { return items_; }
   const Objective& objective() const { return objective_; }
   const KernelSet& kernels() const { return *kernels_; }
-  /// Of a ranker; null for a factorisation, whose raw sum is a dot product and two biases.
+  /// Of a ranker; null for others, whose raw sum is a dot product and two biases.
   const Network* network() const { return network_.get(); }
+  const RankerShape& ranker() const { return *ranker_; }
+  /// Null where there are no towers of layers.
+  const ServedTowers* towers() const { return towers_.get(); }
 
   /// The sum before the link: what is ranked by. Requires: ids within the tables.
   float RawScore(RowId user, RowId item) const;
@@ -95,12 +114,16 @@ class ServedModel {
 
  private:
   ServedModel() = default;
+  void TakeWeights(TableId table, RowId id, std::span<const float> row);
+  void RunTowers();
 
   WeightTable users_;
   WeightTable items_;
   Objective objective_;
   const KernelSet* kernels_ = nullptr;
+  std::optional<RankerShape> ranker_;
   std::unique_ptr<Network> network_;
+  std::unique_ptr<ServedTowers> towers_;
 };
 
 }  // namespace cf

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/rows/tables.h"
 
 namespace cf {
 namespace {
@@ -49,16 +50,16 @@ std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataS
 }
 
 std::uint64_t Evaluator::TurnsOf(const Placement& placement, const Dataset& data,
-                                 std::span<const RankingMetric> metrics) {
+                                 std::span<const RankingMetric> metrics, std::size_t layers) {
   const std::uint64_t passes = HasDistances(metrics) ? 3 : 2;
   const std::uint64_t of_slice = 1 + passes * CeilOf(data.items(), kItemsMax);
-  return of_slice * PartitionsOf(placement) * SlicesOf(placement, data.users());
+  return layers + of_slice * PartitionsOf(placement) * SlicesOf(placement, data.users());
 }
 
 Evaluator::Evaluator(Options options)
     : options_(std::move(options)),
       partitioning_(options_.reader.exchange->placement().partitioning()),
-      layout_(options_.reader.exchange->layouts()[Index(kItems)]),
+      scorer_(*options_.scorer),
       items_(options_.data->items()),
       reader_(options_.reader),
       distances_(HasDistances(options_.metrics)),
@@ -79,18 +80,12 @@ std::uint32_t Evaluator::BlockEnd(std::uint32_t first_item) const {
   return std::min(items_ - first_item, kItemsMax) + first_item;
 }
 
-float Evaluator::ScoreOf(const float* user, const float* item) const {
-  float score = 0;
-  options_.kernels->score_rows(user, item, layout_.gradient_stride(), 1, layout_.padded_dim(),
-                               &score);
-  return score + item[layout_.padded_dim()];
-}
-
 absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
   const Placement& placement = options_.reader.exchange->placement();
   const SeatRange range = placement.workers().range(options_.reader.seat);
   Check(found.size() == range.size(), "what is found is by partition of the seat's range");
   for (PartitionRanking& partition : found) partition.sums.resize(options_.metrics.size());
+  if (absl::Status read = ReadLayers(); !read.ok()) return read;
   PartitionRanking nothing = {.sums = std::vector<MetricSum>(options_.metrics.size())};
   for (std::uint32_t p = 0; p < PartitionsOf(placement); ++p) {
     for (std::uint32_t slice = 0; slice < SlicesOf(placement, options_.data->users()); ++slice) {
@@ -98,9 +93,7 @@ absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
       users_.clear();
       positives_.clear();
       if (p < range.size()) Gather(PartitionId{range.first + p}, slice);
-      ids_.clear();
-      for (const User& user : users_) ids_.push_back(user.id);
-      absl::Status done = reader_.Read(kUsers, ids_, user_rows_);
+      absl::Status done = ReadUsers();
       if (done.ok()) done = ScorePositives();
       if (done.ok()) done = CountCandidates();
       PartitionRanking& into = p < range.size() ? found[p] : nothing;
@@ -110,6 +103,31 @@ absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Evaluator::ReadLayers() {
+  for (std::size_t l = 0; l < scorer_.layers(); ++l) {
+    const TableId table{static_cast<std::uint32_t>(Index(kFirstLayer) + l)};
+    const RowId only{0};
+    absl::Status read = reader_.Read(table, std::span(&only, 1), item_rows_);
+    if (!read.ok()) return read;
+    scorer_.SetLayer(l, item_rows_.row(0));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Evaluator::ReadUsers() {
+  ids_.clear();
+  for (const User& user : users_) ids_.push_back(user.id);
+  absl::Status read = reader_.Read(kUsers, ids_, user_rows_);
+  if (read.ok()) scorer_.SetUsers(ids_, user_rows_);
+  return read;
+}
+
+absl::Status Evaluator::ReadItems(std::span<const RowId> ids) {
+  absl::Status read = reader_.Read(kItems, ids, item_rows_);
+  if (read.ok()) scorer_.SetItems(ids, item_rows_);
+  return read;
 }
 
 void Evaluator::Gather(PartitionId partition, std::uint32_t slice) {
@@ -153,13 +171,13 @@ absl::Status Evaluator::ScorePositives() {
       ids_.push_back(RowId{first + k});
       place[k] = static_cast<std::uint32_t>(ids_.size());
     }
-    absl::Status read = reader_.Read(kItems, ids_, item_rows_);
+    absl::Status read = ReadItems(ids_);
     if (!read.ok()) return read;
     for (std::uint32_t u = 0; u < users_.size(); ++u) {
       std::uint32_t& k = next[u];
       for (; k < users_[u].last && Index(positives_[k]) < end; ++k) {
         const std::uint32_t row = place[Index(positives_[k]) - first] - 1;
-        positive_scores_[k] = ScoreOf(user_rows_.row(u), item_rows_.row(row));
+        scorer_.Score(u, row, std::span(positive_scores_).subspan(k, 1));
       }
     }
   }
@@ -179,15 +197,11 @@ absl::Status Evaluator::CountCandidates() {
     for (std::uint32_t item = first; item < end && !users_.empty(); ++item) {
       ids_.push_back(RowId{item});
     }
-    absl::Status read = reader_.Read(kItems, ids_, item_rows_);
+    absl::Status read = ReadItems(ids_);
     if (!read.ok()) return read;
     for (std::uint32_t u = 0; u < users_.size(); ++u) {
       const std::span<float> scores = std::span(scores_).first(end - first);
-      options_.kernels->score_rows(user_rows_.row(u), item_rows_.row(0), item_rows_.stride(),
-                                   scores.size(), layout_.padded_dim(), scores.data());
-      for (std::size_t k = 0; k < scores.size(); ++k) {
-        scores[k] += item_rows_.row(k)[layout_.padded_dim()];
-      }
+      scorer_.Score(u, 0, scores);
       CountUser(u, first, scores);
     }
   }
@@ -264,7 +278,7 @@ absl::Status Evaluator::AddDistances(PartitionRanking& found) {
   std::vector<std::vector<std::uint32_t>> counts(options_.metrics.size());
   for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
     if (options_.metrics[m].figure != RankingFigure::kIntraListDistance) continue;
-    directions[m].assign(users_.size() * layout_.padded_dim(), 0);
+    directions[m].assign(users_.size() * scorer_.vector_dim(), 0);
     counts[m].assign(users_.size(), 0);
   }
   std::vector<bool> wanted(items_);
@@ -279,7 +293,7 @@ absl::Status Evaluator::AddDistances(PartitionRanking& found) {
     for (std::uint32_t item = first; item < end; ++item) {
       if (wanted[item]) ids_.push_back(RowId{item});
     }
-    absl::Status read = reader_.Read(kItems, ids_, item_rows_);
+    absl::Status read = ReadItems(ids_);
     if (!read.ok()) return read;
     for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
       if (!counts[m].empty()) {
@@ -292,7 +306,7 @@ absl::Status Evaluator::AddDistances(PartitionRanking& found) {
       const std::size_t length = ListOf(options_.metrics[m], u).size();
       if (length < 2) continue;
       const std::span<const double> sum =
-          std::span(directions[m]).subspan(u * layout_.padded_dim(), layout_.padded_dim());
+          std::span(directions[m]).subspan(u * scorer_.vector_dim(), scorer_.vector_dim());
       found.sums[m].Add(IntraListDistance(sum, static_cast<std::uint32_t>(length), counts[m][u]));
     }
   }
@@ -302,7 +316,7 @@ absl::Status Evaluator::AddDistances(PartitionRanking& found) {
 void Evaluator::AddDirections(const RankingMetric& metric, std::uint32_t first_item,
                               std::uint32_t last_item, std::vector<double>& directions,
                               std::vector<std::uint32_t>& counts) {
-  const std::size_t dim = layout_.padded_dim();
+  const std::size_t dim = scorer_.vector_dim();
   std::vector<RowId> ids;
   for (std::uint32_t u = 0; u < users_.size(); ++u) {
     // By ascending id over all blocks, so that the sum does not depend on where blocks end.
@@ -313,7 +327,7 @@ void Evaluator::AddDirections(const RankingMetric& metric, std::uint32_t first_i
     std::sort(ids.begin(), ids.end());
     for (const RowId id : ids) {
       const auto row = std::lower_bound(ids_.begin(), ids_.end(), id) - ids_.begin();
-      const float* vector = item_rows_.row(static_cast<std::size_t>(row));
+      const float* vector = scorer_.ItemVector(static_cast<std::size_t>(row));
       double square = 0;
       for (std::size_t d = 0; d < dim; ++d) {
         square += static_cast<double>(vector[d]) * static_cast<double>(vector[d]);

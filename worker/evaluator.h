@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -8,10 +9,10 @@
 
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
-#include "common/kernels/kernels.h"
 #include "common/metrics/ranking.h"
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
+#include "worker/item_scorer.h"
 #include "worker/row_reader.h"
 
 namespace cf {
@@ -32,9 +33,8 @@ struct PartitionRanking {
 ///
 /// Users come in slices of a partition. For each slice all items pass twice, in blocks: first the
 /// rows of the positives, for their scores; then all rows, against which these are counted. A third
-/// pass brings the rows of listed items where their distances are asked for. The score of an item
-/// is <user vector, item vector> + item bias, by one kernel for positives and candidates; what the
-/// model adds to it or wraps around it is the same for all items of a user and keeps their order.
+/// pass brings the rows of listed items where their distances are asked for. Positives and
+/// candidates are scored by one ItemScorer.
 ///
 /// Owner:   the seat's process, for one command.
 /// Threads: the seat's compute thread.
@@ -48,16 +48,17 @@ class Evaluator {
 
   struct Options {
     RowReader::Options reader;
-    const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
-    const Dataset* data = nullptr;
+    const Dataset* data = nullptr;  ///< Borrowed, as is the split.
     const DataSplit* split = nullptr;
     std::span<const std::uint32_t> training_samples;  ///< By item: CountTrainingSamples.
     std::vector<RankingMetric> metrics;
+    std::unique_ptr<ItemScorer> scorer;
   };
 
-  /// How many turns of the exchange every seat of the job takes.
+  /// How many turns of the exchange every seat of the job takes for a model of so many dense
+  /// layers.
   static std::uint64_t TurnsOf(const Placement& placement, const Dataset& data,
-                               std::span<const RankingMetric> metrics);
+                               std::span<const RankingMetric> metrics, std::size_t layers);
 
   explicit Evaluator(Options options);
 
@@ -81,6 +82,9 @@ class Evaluator {
     float score = 0;
   };
 
+  absl::Status ReadLayers();
+  absl::Status ReadUsers();
+  absl::Status ReadItems(std::span<const RowId> ids);
   void Gather(PartitionId partition, std::uint32_t slice);
   absl::Status ScorePositives();
   absl::Status CountCandidates();
@@ -93,12 +97,11 @@ class Evaluator {
   void AddDirections(const RankingMetric& metric, std::uint32_t first_item, std::uint32_t last_item,
                      std::vector<double>& directions, std::vector<std::uint32_t>& counts);
   void AddFigures(PartitionRanking& found);
-  float ScoreOf(const float* user, const float* item) const;
   std::uint32_t BlockEnd(std::uint32_t first_item) const;
 
   const Options options_;
   const Partitioning partitioning_;
-  const RowLayout layout_;
+  ItemScorer& scorer_;
   const std::uint32_t items_;
   RowReader reader_;
   bool counts_[2] = {};                // By mask: whether a metric goes by ranks,

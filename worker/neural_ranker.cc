@@ -47,16 +47,14 @@ void NeuralRanker::Score(const RankerBatch& batch, const Objective& objective,
 }
 
 void NeuralRanker::TakeInputs(const RankerBatch& batch, std::span<const PairSample> samples) {
-  const NetworkShape& shape = network_.shape();
   for (std::size_t s = 0; s < samples.size(); ++s) {
     float* input = passage_.input(s);
-    std::copy_n(batch.user_rows[samples[s].user], shape.user_dim, input + shape.user_at());
-    std::copy_n(batch.item_rows[samples[s].item], shape.item_dim, input + shape.item_at());
+    std::copy_n(batch.user_rows[samples[s].user], shape_.user_dim, input + shape_.user_at());
+    std::copy_n(batch.item_rows[samples[s].item], shape_.item_dim, input + shape_.item_at());
   }
 }
 
 void NeuralRanker::AddInputSlopes(const RankerBatch& batch, std::span<const PairSample> samples) {
-  const NetworkShape& shape = network_.shape();
   const auto add = [this](bool is_first, const float* slope, std::size_t dim, std::size_t stride,
                           float* gradient) {
     if (!is_first) return kernels_.add(gradient, slope, dim);
@@ -66,9 +64,9 @@ void NeuralRanker::AddInputSlopes(const RankerBatch& batch, std::span<const Pair
   for (std::size_t s = 0; s < samples.size(); ++s) {
     const PairSample& sample = samples[s];
     const float* slope = passage_.input_slope(s);
-    add(sample.user_is_first != 0, slope + shape.user_at(), shape.user_dim, batch.user_stride,
+    add(sample.user_is_first != 0, slope + shape_.user_at(), shape_.user_dim, batch.user_stride,
         batch.user_gradients + sample.user * batch.user_stride);
-    add(sample.item_is_first != 0, slope + shape.item_at(), shape.item_dim, batch.item_stride,
+    add(sample.item_is_first != 0, slope + shape_.item_at(), shape_.item_dim, batch.item_stride,
         batch.item_gradients + sample.item * batch.item_stride);
   }
 }

@@ -6,6 +6,7 @@
 
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
+#include "common/rows/tables.h"
 
 namespace cf {
 
@@ -31,8 +32,11 @@ struct RankerBatch {
 /// Bounds:  the network and one passage through it; no allocation after construction.
 class NeuralRanker {
  public:
-  NeuralRanker(const NetworkShape& shape, const KernelSet& kernels)
-      : kernels_(MatrixKernelsOf(kernels)), network_(shape, kernels), passage_(shape, Network::Passage::Use::kTraining) {}
+  NeuralRanker(const RankerShape& shape, const KernelSet& kernels)
+      : shape_(shape),
+        kernels_(MatrixKernelsOf(kernels)),
+        network_(shape.network, kernels),
+        passage_(shape.network, Network::Passage::Use::kTraining) {}
 
   std::size_t layers() const { return network_.shape().layers.size(); }
 
@@ -52,6 +56,7 @@ class NeuralRanker {
   void TakeInputs(const RankerBatch& batch, std::span<const PairSample> samples);
   void AddInputSlopes(const RankerBatch& batch, std::span<const PairSample> samples);
 
+  const RankerShape shape_;
   const MatrixKernels& kernels_;
   Network network_;
   Network::Passage passage_;

@@ -31,15 +31,17 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
   gradient_memory_.resize(layouts_.size());
   gradients_.resize(layouts_.size());
-  if (options_.network.has_value()) ranker_.emplace(*options_.network, *options_.kernels);
-  if (options_.softmax.has_value()) {
+  if (options_.ranker.has_value()) ranker_.emplace(*options_.ranker, *options_.kernels);
+  if (options_.towers.has_value()) {
     const bool logq = options_.softmax->logq_correction;
-    softmax_.emplace(*options_.softmax,
-                     logq ? NegativeLogShares(data, split) : std::vector<float>(),
-                     *options_.kernels);
+    towers_.emplace(*options_.towers, *options_.softmax,
+                    logq ? NegativeLogShares(data, split) : std::vector<float>(),
+                    *options_.kernels);
     batch_items_.emplace(data, split, partitioning_);
   }
-  Check(layouts_.size() == Index(kFirstLayer) + (ranker_.has_value() ? ranker_->layers() : 0),
+  Check(layers() == (ranker_.has_value()   ? ranker_->layers()
+                     : towers_.has_value() ? towers_->layers()
+                                           : 0),
         "the model has a table of users, one of items, and one for each layer");
   std::size_t users = 0;
   for (std::uint32_t p = range_.first; p < range_.last; ++p) {
@@ -129,6 +131,7 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   batch.samples_end.clear();
   batch.user_parts_end.clear();
   batch.positions.clear();
+  batch.number = t;
   for (std::size_t table = 0; table < layouts_.size(); ++table)
     batch.tables[table].batch.Clear(indices_[table]);
   if (batch_items_.has_value()) batch_items_->Collect(t, pass.batches, batch.candidates);
@@ -138,7 +141,7 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
                                             : pass.scores_training ? from.training()
                                                                    : from.validation();
     const SampleRange range = SamplesOfBatch(samples.size(), t, pass.batches);
-    if (softmax_.has_value() && range.first < range.last) TouchCandidates(p, batch);
+    if (towers_.has_value() && range.first < range.last) TouchCandidates(p, batch);
     for (std::uint64_t k = range.first; k < range.last; ++k) {
       if (k + kPlacesAhead < range.last) {
         indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
@@ -189,13 +192,10 @@ void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch)
 void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                       std::span<ObjectiveSums> sums) {
   if (pass.training) MakeRoomForGradients(batch);
-  if (ranker_.has_value()) SetLayers(batch);
+  SetLayers(batch);
   std::size_t first_sample = 0;
   std::size_t first_user = 0;
-  const std::vector<const float*>& items = batch.tables[Index(kItems)].rows;
-  if (softmax_.has_value() && !items.empty()) {
-    softmax_->SetCandidates(batch.candidates, items.data());
-  }
+  if (towers_.has_value()) SetCandidates(pass, batch);
   std::size_t turn = 0;  // Of the partitions that have samples.
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const std::span<const PairSample> samples =
@@ -203,8 +203,8 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
     if (!samples.empty()) {
       if (ranker_.has_value()) {
         ComputeRanker(pass, batch, p, samples, turn, sums[p]);
-      } else if (softmax_.has_value()) {
-        ComputeSoftmax(pass, batch, samples, turn, sums[p]);
+      } else if (towers_.has_value()) {
+        ComputeTowers(pass, batch, p, samples, turn, sums[p]);
       } else {
         ComputePairs(pass, batch, samples, sums[p]);
       }
@@ -246,23 +246,43 @@ void Trainer::ComputePairs(const Pass& pass, const Minibatch& batch,
 }
 
 void Trainer::SetLayers(const Minibatch& batch) {
-  for (std::size_t l = 0; l < ranker_->layers(); ++l) {
-    // Nobody's samples: nobody's rows.
+  for (std::size_t l = 0; l < layers(); ++l) {
     const TableWork& work = batch.tables[Index(kFirstLayer) + l];
-    if (!work.rows.empty()) ranker_->SetLayer(l, work.rows.front());
+    if (work.rows.empty()) continue;  // Nobody's samples: nobody's rows.
+    if (ranker_.has_value()) {
+      ranker_->SetLayer(l, work.rows.front());
+    } else {
+      towers_->SetLayer(l, work.rows.front());
+    }
+  }
+}
+
+void Trainer::SetCandidates(const Pass& pass, const Minibatch& batch) {
+  const std::vector<const float*>& items = batch.tables[Index(kItems)].rows;
+  if (items.empty()) return;
+  std::optional<BatchDropoutKey> key;
+  if (pass.training) {
+    key = {.seed = options_.shuffle_seed,
+           .epoch = pass.epoch,
+           .batch = static_cast<std::uint32_t>(batch.number)};
+  }
+  towers_->SetCandidates(batch.candidates, items.data(), key);
+}
+
+void Trainer::FindLayerGradients(const Pass& pass, std::size_t part) {
+  layer_gradients_.clear();
+  layer_strides_.clear();
+  for (std::size_t l = 0; pass.training && l < layers(); ++l) {
+    const std::size_t table = Index(kFirstLayer) + l;
+    layer_strides_.push_back(layouts_[table].gradient_stride());
+    layer_gradients_.push_back(gradients_[table] + part * layer_strides_[l]);
   }
 }
 
 void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
                             std::span<const PairSample> samples, std::size_t layer_part,
                             ObjectiveSums& sums) {
-  layer_gradients_.clear();
-  layer_strides_.clear();
-  for (std::size_t l = 0; pass.training && l < ranker_->layers(); ++l) {
-    const std::size_t table = Index(kFirstLayer) + l;
-    layer_strides_.push_back(layouts_[table].gradient_stride());
-    layer_gradients_.push_back(gradients_[table] + layer_part * layer_strides_[l]);
-  }
+  FindLayerGradients(pass, layer_part);
   const RankerBatch pairs{.samples = samples,
                           .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
                           .item_rows = batch.tables[Index(kItems)].part_rows.data(),
@@ -281,21 +301,27 @@ void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint3
   }
 }
 
-void Trainer::ComputeSoftmax(const Pass& pass, const Minibatch& batch,
-                             std::span<const PairSample> samples, std::size_t turn,
-                             ObjectiveSums& sums) {
-  const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
+void Trainer::ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint32_t p,
+                            std::span<const PairSample> samples, std::size_t turn,
+                            ObjectiveSums& sums) {
+  FindLayerGradients(pass, turn);
+  const std::size_t item_stride = layouts_[Index(kItems)].gradient_stride();
   const std::size_t first_item = turn * batch.candidates.items.size();
-  const SoftmaxBatch pairs{.samples = samples,
-                           .first_item = static_cast<std::uint32_t>(first_item),
-                           .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
-                           .user_gradients = gradients_[Index(kUsers)],
-                           .item_gradients = gradients_[Index(kItems)] + first_item * stride,
-                           .gradient_stride = stride};
+  const TwoTowerBatch pairs{.samples = samples,
+                            .first_item = static_cast<std::uint32_t>(first_item),
+                            .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                            .user_gradients = gradients_[Index(kUsers)],
+                            .item_gradients = gradients_[Index(kItems)] + first_item * item_stride,
+                            .user_stride = layouts_[Index(kUsers)].gradient_stride(),
+                            .item_stride = item_stride,
+                            .layer_gradients = layer_gradients_,
+                            .layer_strides = layer_strides_};
   if (pass.training) {
-    softmax_->Gradient(pairs, sums);
+    const DropoutKey key{
+        .seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p};
+    towers_->Gradient(pairs, key, batch.positions[p], sums);
   } else {
-    softmax_->Score(pairs, sums);
+    towers_->Score(pairs, sums);
   }
 }
 

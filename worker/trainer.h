@@ -14,10 +14,10 @@
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
 #include "worker/batch_items.h"
-#include "worker/batch_softmax.h"
 #include "worker/minibatch.h"
 #include "worker/neural_ranker.h"
 #include "worker/samples.h"
+#include "worker/two_tower.h"
 
 namespace cf {
 
@@ -36,15 +36,16 @@ class Trainer {
  public:
   struct Options {
     std::uint32_t seat = 0;
-    std::vector<TableSpec> tables;       ///< Users, items, and a ranker's layers.
+    std::vector<TableSpec> tables;       ///< Users, items, and the layers.
     const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
     Exchange* exchange = nullptr;
     RowHost* host = nullptr;  ///< Of the same thread; null with dedicated servers.
     /// By server seat; null where the seat is in another process.
     std::vector<const RowHost*> hosts_here;
     Objective objective;
-    std::optional<NetworkShape> network{};  ///< Of a ranker; else nothing.
-    std::optional<SoftmaxShape> softmax{};  ///< Of retrieval; else nothing.
+    std::optional<RankerShape> ranker{};    ///< Where the model is one.
+    std::optional<TowerShapes> towers{};    ///< Of retrieval; else nothing.
+    std::optional<SoftmaxShape> softmax{};  ///< With towers.
     std::uint64_t shuffle_seed = 0;         ///< Of dropout, too.
   };
 
@@ -83,6 +84,7 @@ class Trainer {
     std::vector<std::size_t> user_parts_end;  // where the parts of their users do,
     std::vector<std::uint64_t> positions;     // and which of the epoch's the first of them is.
     Candidates candidates;                    // Of retrieval: in every partition's parts of items.
+    std::uint64_t number = 0;                 // Of the epoch's batches.
   };
   // A sequence of batches: an epoch's training samples in their order, or samples that are only
   // scored.
@@ -110,11 +112,14 @@ class Trainer {
   void ComputePairs(const Pass& pass, const Minibatch& batch, std::span<const PairSample> samples,
                     ObjectiveSums& sums);
   void SetLayers(const Minibatch& batch);
+  void SetCandidates(const Pass& pass, const Minibatch& batch);
+  void FindLayerGradients(const Pass& pass, std::size_t part);
+  std::size_t layers() const { return layouts_.size() - Index(kFirstLayer); }
   void ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
                      std::span<const PairSample> samples, std::size_t layer_part,
                      ObjectiveSums& sums);
-  void ComputeSoftmax(const Pass& pass, const Minibatch& batch, std::span<const PairSample> samples,
-                      std::size_t turn, ObjectiveSums& sums);
+  void ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint32_t p,
+                     std::span<const PairSample> samples, std::size_t turn, ObjectiveSums& sums);
   void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
@@ -136,8 +141,8 @@ class Trainer {
   std::vector<float*> gradients_;       // By table: aligned, `gradient_stride` floats a part.
   std::vector<OwnPartials> own_;        // By table: what this thread's own server is to apply.
   std::optional<NeuralRanker> ranker_;  // At most one of these; neither for a factorisation.
-  std::optional<BatchSoftmax> softmax_;
-  std::optional<BatchItems> batch_items_;  // With the softmax.
+  std::optional<TwoTower> towers_;
+  std::optional<BatchItems> batch_items_;  // With the towers.
   // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
   // likes: alone, partition by partition, while the rows are in the cache; among others, while it
   // would wait for them.

@@ -125,9 +125,17 @@ constexpr Range kRanges[] = {
     {"model.retrieval.user.dim", 1, true, 4096, true, "1 to 4096"},
     {"model.retrieval.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.retrieval.user.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.user.dense.units", 1, true, 4096, true, "1 to 4096"},
+    {"model.retrieval.user.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
+    {"model.retrieval.user.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.user.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.retrieval.item.dim", 1, true, 4096, true, "1 to 4096"},
     {"model.retrieval.item.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.retrieval.item.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.item.dense.units", 1, true, 4096, true, "1 to 4096"},
+    {"model.retrieval.item.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
+    {"model.retrieval.item.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.retrieval.item.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.retrieval.temperature", 1e-6, true, kNoLimit, false, "at least 1e-6"},
     {"optimizer.adam.learning_rate", 0, false, kNoLimit, false, "more than 0"},
     {"optimizer.adam.beta1", 0, true, 1, false, "at least 0 and less than 1"},
@@ -258,9 +266,6 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
 /// Whether validation can compute `metric`, which field `path` names.
 absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
   if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
-  if (ParseRankingMetric(metric).has_value() && job.model().has_ranker()) {
-    return Refusal(path, metric, "a figure of ratings, as the model is a ranker of given pairs");
-  }
   const MatrixFactorization::Loss loss = job.model().has_ranker()
                                              ? job.model().ranker().loss()
                                              : job.model().matrix_factorization().loss();
@@ -317,7 +322,29 @@ absl::Status CheckFigures(const Job& job) {
   return CheckMonitor(job, "early_stopping.monitor", job.early_stopping().monitor());
 }
 
-absl::Status CheckLayers(const Ranker& model) {
+using Layers = google::protobuf::RepeatedPtrField<Dense>;
+
+/// Layers that follow each other from `inputs` numbers on, each by itself.
+absl::Status CheckLayers(const Layers& layers, std::uint64_t inputs, const std::string& path) {
+  for (int l = 0; l < layers.size(); ++l) {
+    const Dense& layer = layers[l];
+    const std::string layer_path = absl::StrCat(path, ".", l);
+    const std::uint64_t weights = (inputs + 1) * layer.units();
+    if (weights > kLayerWeightsMax) {
+      return Refusal(
+          layer_path + ".units", absl::StrCat(layer.units()),
+          absl::StrCat("at most ", kLayerWeightsMax / (inputs + 1), ", as ", inputs,
+                       " inputs feed it and a layer has at most ", kLayerWeightsMax, " weights"));
+    }
+    inputs = layer.units();
+    absl::Status initial = CheckInitial(layer.kernel(), layer_path + ".kernel");
+    initial.Update(CheckInitial(layer.bias(), layer_path + ".bias"));
+    if (!initial.ok()) return initial;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckRankerLayers(const Ranker& model) {
   const std::string path = "model.ranker.dense";
   if (model.dense_size() < 1 || model.dense_size() > kLayersMax) {
     return absl::InvalidArgumentError(absl::StrCat(path, " has ", model.dense_size(),
@@ -339,23 +366,7 @@ absl::Status CheckLayers(const Ranker& model) {
     return Refusal(last_path + ".dropout", NumberText(output.dropout()),
                    "0, as the last layer's output is the prediction");
   }
-  std::uint64_t inputs = std::uint64_t{model.user().dim()} + model.item().dim();
-  for (int l = 0; l <= last; ++l) {
-    const Dense& layer = model.dense(l);
-    const std::string layer_path = absl::StrCat(path, ".", l);
-    const std::uint64_t weights = (inputs + 1) * layer.units();
-    if (weights > kLayerWeightsMax) {
-      return Refusal(
-          layer_path + ".units", absl::StrCat(layer.units()),
-          absl::StrCat("at most ", kLayerWeightsMax / (inputs + 1), ", as ", inputs,
-                       " inputs feed it and a layer has at most ", kLayerWeightsMax, " weights"));
-    }
-    inputs = layer.units();
-    absl::Status initial = CheckInitial(layer.kernel(), layer_path + ".kernel");
-    initial.Update(CheckInitial(layer.bias(), layer_path + ".bias"));
-    if (!initial.ok()) return initial;
-  }
-  return absl::OkStatus();
+  return CheckLayers(model.dense(), std::uint64_t{model.user().dim()} + model.item().dim(), path);
 }
 
 absl::Status CheckRanker(const Ranker& model) {
@@ -366,19 +377,41 @@ absl::Status CheckRanker(const Ranker& model) {
   }
   absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
   vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));
-  return vectors.ok() ? CheckLayers(model) : vectors;
+  return vectors.ok() ? CheckRankerLayers(model) : vectors;
+}
+
+absl::Status CheckTower(const Tower& tower, const std::string& path) {
+  if (tower.dense_size() > kLayersMax) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ".dense has ", tower.dense_size(),
+                                                   " layers; expected at most ", kLayersMax));
+  }
+  const absl::Status vectors = CheckInitial(tower.vectors(), path + ".vectors");
+  return vectors.ok() ? CheckLayers(tower.dense(), tower.dim(), path + ".dense") : vectors;
+}
+
+/// The field that decides how long a tower's output is, and its value.
+struct Width {
+  std::string field;
+  std::uint32_t value;
+};
+Width WidthOf(const Tower& tower) {
+  const int layers = tower.dense_size();
+  if (layers == 0) return {"dim", tower.dim()};
+  return {absl::StrCat("dense.", layers - 1, ".units"), tower.dense(layers - 1).units()};
 }
 
 absl::Status CheckRetrieval(const Retrieval& model) {
   const std::string path = "model.retrieval";
-  if (model.user().dim() != model.item().dim()) {
-    return Refusal(
-        path + ".item.dim", absl::StrCat(model.item().dim()),
-        absl::StrCat("user.dim (", model.user().dim(), "), as a score is their dot product"));
+  const Width user = WidthOf(model.user());
+  const Width item = WidthOf(model.item());
+  if (user.value != item.value) {
+    return Refusal(absl::StrCat(path, ".item.", item.field), absl::StrCat(item.value),
+                   absl::StrCat("user.", user.field, " (", user.value,
+                                "), as a score is the dot product of the towers' outputs"));
   }
-  absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
-  vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));
-  return vectors;
+  absl::Status towers = CheckTower(model.user(), path + ".user");
+  towers.Update(CheckTower(model.item(), path + ".item"));
+  return towers;
 }
 
 absl::Status CheckModel(const Model& model) {
@@ -401,6 +434,10 @@ absl::Status CheckTogether(const Job& job) {
   const absl::Status model = CheckModel(job.model());
   if (!model.ok()) return model;
 
+  if (job.model().has_retrieval() && job.train().batch_size() < 2) {
+    return Refusal("train.batch_size", "1",
+                   "at least 2, as retrieval chooses among the items of a batch");
+  }
   const std::uint32_t partitions = job.train().partitions();
   if (!std::has_single_bit(partitions) || partitions > kPartitionsMax) {
     return Refusal("train.partitions", absl::StrCat(partitions),
@@ -495,6 +532,12 @@ void FillDefaults(Job& job) {
   const auto fill = [](Initial& initial, auto make_default) {
     if (initial.kind_case() == Initial::KIND_NOT_SET) (initial.*make_default)();
   };
+  const auto fill_layers = [&fill](Layers& layers) {
+    for (Dense& layer : layers) {
+      fill(*layer.mutable_kernel(), &Initial::mutable_glorot_uniform);
+      fill(*layer.mutable_bias(), &Initial::mutable_zeros);
+    }
+  };
   Optimizer& optimizer = *job.mutable_optimizer();
   if (optimizer.kind_case() == Optimizer::KIND_NOT_SET) optimizer.mutable_adam();
   EarlyStopping& stopping = *job.mutable_early_stopping();
@@ -521,14 +564,13 @@ void FillDefaults(Job& job) {
     Ranker& model = *job.mutable_model()->mutable_ranker();
     fill(*model.mutable_user()->mutable_vectors(), &Initial::mutable_uniform);
     fill(*model.mutable_item()->mutable_vectors(), &Initial::mutable_uniform);
-    for (Dense& layer : *model.mutable_dense()) {
-      fill(*layer.mutable_kernel(), &Initial::mutable_glorot_uniform);
-      fill(*layer.mutable_bias(), &Initial::mutable_zeros);
-    }
+    fill_layers(*model.mutable_dense());
   } else if (job.model().has_retrieval()) {
-    Retrieval& model = *job.mutable_model()->mutable_retrieval();
-    fill(*model.mutable_user()->mutable_vectors(), &Initial::mutable_uniform);
-    fill(*model.mutable_item()->mutable_vectors(), &Initial::mutable_uniform);
+    for (Tower* tower : {job.mutable_model()->mutable_retrieval()->mutable_user(),
+                         job.mutable_model()->mutable_retrieval()->mutable_item()}) {
+      fill(*tower->mutable_vectors(), &Initial::mutable_uniform);
+      fill_layers(*tower->mutable_dense());
+    }
   }
   FillScalars(job);
 }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kLineFloats = 64 / sizeof(float);
 static_assert(kLineFloats == kLanes);
 
-/// 0 for what is dropped, else 1 / (1 - rate), for the `width` numbers at `level` of one sample.
+/// 0 for what is dropped, else 1 / (1 - rate), for the `width` numbers of one sample at one level.
 /// Number k is made from word k mod 4 of block `first_block` + k / 4.
 void DrawMask(const CounterRandom& random, std::uint64_t first_block, double rate,
               std::size_t width, float* mask) {
@@ -38,15 +38,15 @@ PaddedMatrix::PaddedMatrix(std::size_t rows, std::size_t columns)
 
 Network::Network(NetworkShape shape, const KernelSet& kernels)
     : shape_(std::move(shape)), kernels_(MatrixKernelsOf(kernels)) {
-  Check(!shape_.layers.empty() && shape_.layers.front().inputs == shape_.inputs() &&
-            shape_.layers.back().units == 1,
-        "a network leads from the vectors to one output");
-  std::size_t widest = shape_.inputs();
+  std::uint32_t inputs = shape_.inputs;
+  std::uint32_t widest = inputs;
   for (const LayerShape& layer : shape_.layers) {
     layers_.push_back({.kernel = PaddedMatrix(layer.inputs, layer.units),
                        .transposed = PaddedMatrix(layer.units, layer.inputs),
                        .biases = PaddedMatrix(1, layer.units)});
-    widest = std::max(widest, std::size_t{layer.units});
+    Check(layer.inputs == inputs, "a layer takes what comes before it");
+    inputs = layer.units;
+    widest = std::max(widest, inputs);
   }
   zeros_ = PaddedMatrix(1, widest);
 }
@@ -85,8 +85,25 @@ void Network::ForwardWithDropout(const DropoutKey& key, std::uint64_t position, 
   Run(n, true, passage);
 }
 
+void Network::ForwardWithDropout(const BatchDropoutKey& key, std::span<const RowId> ids,
+                                 Passage& passage) const {
+  const CounterRandom random(key.seed, Purpose::kBatchDropout,
+                             CounterRandom::Stream(key.epoch, key.batch));
+  for (std::size_t level = 0; level < passage.levels_.size(); ++level) {
+    Passage::Level& to = passage.levels_[level];
+    if (to.dropout == 0) continue;
+    // An id takes less than 2^16 blocks at a level.
+    const std::uint64_t blocks = (to.width + 3) / 4;
+    for (std::size_t s = 0; s < ids.size(); ++s) {
+      DrawMask(random, std::uint64_t{level} << 48 | Index(ids[s]) * blocks, to.dropout, to.width,
+               to.masks.row(s));
+    }
+  }
+  Run(ids.size(), true, passage);
+}
+
 void Network::Run(std::size_t n, bool drops, Passage& passage) const {
-  Check(n <= kBlock, "a block is not exceeded");
+  Check(n <= passage.samples_, "the passage has room for the samples");
   for (std::size_t level = 0; level < passage.levels_.size(); ++level) {
     Passage::Level& to = passage.levels_[level];
     const std::size_t columns = PaddedDim(static_cast<std::uint32_t>(to.width));
@@ -155,24 +172,32 @@ void Network::Backward(std::size_t n, Passage& passage) const {
   }
 }
 
-Network::Passage::Passage(const NetworkShape& shape, Use use) {
-  const bool trains = use == Use::kTraining;
-  const auto add_level = [this, trains](std::size_t width, double dropout) {
+Network::Passage::Passage(const NetworkShape& shape, Use use, std::size_t samples) : use_(use) {
+  const auto add_level = [this](std::size_t width, double dropout) {
     Level& level = levels_.emplace_back();
     level.width = width;
     level.dropout = dropout;
-    level.values = PaddedMatrix(kBlock, width);
-    if (trains) level.slopes = PaddedMatrix(kBlock, width);
-    if (trains && dropout != 0) level.masks = PaddedMatrix(kBlock, width);
   };
-  add_level(shape.inputs(), shape.dropout);
+  add_level(shape.inputs, shape.dropout);
   for (const LayerShape& layer : shape.layers) {
     add_level(layer.units, layer.dropout);
-    if (!trains) continue;
+    if (use_ != Use::kTraining) continue;
     gradients_.push_back({.inputs = layer.inputs,
                           .units = layer.units,
                           .kernel = PaddedMatrix(layer.inputs, layer.units),
                           .biases = PaddedMatrix(1, layer.units)});
+  }
+  Reserve(samples);
+}
+
+void Network::Passage::Reserve(std::size_t samples) {
+  if (samples <= samples_) return;
+  samples_ = samples;
+  for (Level& level : levels_) {
+    level.values = PaddedMatrix(samples, level.width);
+    if (use_ != Use::kTraining) continue;
+    level.slopes = PaddedMatrix(samples, level.width);
+    if (level.dropout != 0) level.masks = PaddedMatrix(samples, level.width);
   }
 }
 

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "common/base/ids.h"
 #include "common/kernels/matrix.h"
 
 namespace cf {
@@ -18,18 +20,13 @@ struct LayerShape {
   std::size_t weights() const { return (std::size_t{inputs} + 1) * units; }
 };
 
-/// A stack of dense layers with one output, on a user's and an item's vector side by side.
+/// A stack of dense layers; without any the outputs are the inputs.
 struct NetworkShape {
-  std::uint32_t user_dim = 0;
-  std::uint32_t item_dim = 0;
-  bool item_first = false;
-  double dropout = 0;  ///< Of the vectors, side by side.
+  std::uint32_t inputs = 0;
+  double dropout = 0;  ///< Of the inputs.
   std::vector<LayerShape> layers;
 
-  std::uint32_t inputs() const { return user_dim + item_dim; }
-  /// Where the vectors begin in the input.
-  std::uint32_t user_at() const { return item_first ? item_dim : 0; }
-  std::uint32_t item_at() const { return item_first ? 0 : user_dim; }
+  std::uint32_t outputs() const { return layers.empty() ? inputs : layers.back().units; }
 };
 
 /// Which random numbers drop: those of a visit of a partition's sample, which is the same whatever
@@ -38,6 +35,14 @@ struct DropoutKey {
   std::uint64_t seed = 0;
   std::uint64_t epoch = 0;
   std::uint32_t partition = 0;
+};
+
+/// The same of rows that a global batch has once, whoever computes them: those of batch `batch` of
+/// the epoch.
+struct BatchDropoutKey {
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  std::uint32_t batch = 0;
 };
 
 /// A matrix whose rows are a whole, odd number of cache lines, so that a column's elements do not
@@ -62,16 +67,17 @@ class PaddedMatrix {
 
 /// The weights of a NetworkShape, in the form that the kernels read. Formulas: docs/arithmetic.md.
 ///
-/// Owner:   the ranker of a worker seat, or a served model.
+/// Owner:   a model of a worker seat, or a served model.
 /// Threads: any that do not change it.
 /// Bounds:  the weights twice, each row padded.
 class Network {
  public:
-  /// Samples that go through the layers together: their activations stay in the second cache.
+  /// Samples that best go through the layers together: their activations stay in the second cache.
   static constexpr std::size_t kBlock = 64;
 
   class Passage;
 
+  /// Requires: every layer's inputs are what comes before it.
   Network(NetworkShape shape, const KernelSet& kernels);
 
   const NetworkShape& shape() const { return shape_; }
@@ -85,12 +91,16 @@ class Network {
   }
   const float* biases(std::size_t l) const { return layers_[l].biases.row(0); }
 
-  /// Computes passage.output(s) for the inputs of s < n. Requires: n <= kBlock.
+  /// Computes passage.outputs(s) for the inputs of s < n, for which the passage has room.
   void Forward(std::size_t n, Passage& passage) const;
 
   /// The same with the dropout of training. Sample s is the partition's number `position` + s of
   /// the epoch.
   void ForwardWithDropout(const DropoutKey& key, std::uint64_t position, std::size_t n,
+                          Passage& passage) const;
+
+  /// The same for the rows `ids`.
+  void ForwardWithDropout(const BatchDropoutKey& key, std::span<const RowId> ids,
                           Passage& passage) const;
 
   /// From the slopes, the derivatives by the outputs: adds the gradients of the weights of s < n,
@@ -114,21 +124,31 @@ class Network {
 };
 
 /// One block of samples on its way through a network: inputs, activations, slopes, and the gradient
-/// of the weights over all blocks since StartGradient.
+/// of the weights over all blocks since StartGradient. Rows of inputs and outputs are padded as
+/// those of PaddedMatrix; the padding of outputs is zeros.
 ///
 /// Owner:   whoever runs the network, one a thread. Threads: one at a time.
-/// Bounds:  kBlock times the inputs and units; for training three times that, and one gradient.
+/// Bounds:  its samples times the inputs and units; for training three times that, and one
+/// gradient.
 class Network::Passage {
  public:
   enum class Use : std::uint8_t { kForward, kTraining };
 
   /// Only a passage for training goes through ForwardWithDropout and Backward.
-  Passage(const NetworkShape& shape, Use use);
+  Passage(const NetworkShape& shape, Use use, std::size_t samples = kBlock);
+
+  /// Makes room for so many samples; what was there is lost. Gradients stay.
+  void Reserve(std::size_t samples);
 
   float* input(std::size_t s) { return levels_[0].values.row(s); }
-  float output(std::size_t s) const { return levels_.back().values.row(s)[0]; }
-  void set_slope(std::size_t s, float slope) { levels_.back().slopes.row(s)[0] = slope; }
+  const float* outputs(std::size_t s) const { return levels_.back().values.row(s); }
+  float* output_slopes(std::size_t s) { return levels_.back().slopes.row(s); }
+  std::size_t output_stride() const { return levels_.back().values.stride(); }
   const float* input_slope(std::size_t s) const { return levels_[0].slopes.row(s); }
+
+  /// Of a network with one output.
+  float output(std::size_t s) const { return outputs(s)[0]; }
+  void set_slope(std::size_t s, float slope) { output_slopes(s)[0] = slope; }
 
   void StartGradient();
 
@@ -153,6 +173,8 @@ class Network::Passage {
     PaddedMatrix biases;
   };
 
+  Use use_;
+  std::size_t samples_ = 0;
   std::vector<Level> levels_;
   std::vector<Gradient> gradients_;  // By layer.
 };

@@ -38,6 +38,7 @@ enum class Purpose : std::uint8_t {
   kSplit = 6,
   kFault = 7,
   kSweep = 8,
+  kBatchDropout = 9,
 };
 
 /// Random numbers without state: draw `n` is a pure function of (seed, purpose, stream, n), so any

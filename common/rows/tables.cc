@@ -40,7 +40,9 @@ std::vector<TableSpec> FactorizationTables(const Job& job, std::uint32_t users,
   return {table("users", users), table("items", items)};
 }
 
-TableSpec EmbeddingTable(const char* name, std::uint32_t rows, const Embedding& options,
+/// Of an Embedding or a Tower.
+template <class Options>
+TableSpec EmbeddingTable(const char* name, std::uint32_t rows, const Options& options,
                          std::uint32_t slots) {
   return TableSpec{
       .shape = {.name = name, .rows = rows, .dim = options.dim(), .biases = false, .slots = slots},
@@ -50,11 +52,45 @@ TableSpec EmbeddingTable(const char* name, std::uint32_t rows, const Embedding& 
       .l2_vectors = options.l2()};
 }
 
+using Layers = google::protobuf::RepeatedPtrField<Dense>;
+
+NetworkShape LayersOn(std::uint32_t inputs, double dropout, const Layers& layers) {
+  NetworkShape network{.inputs = inputs, .dropout = dropout, .layers = {}};
+  for (const Dense& layer : layers) {
+    network.layers.push_back({.inputs = inputs,
+                              .units = layer.units(),
+                              .relu = layer.activation() == Dense::RELU,
+                              .dropout = layer.dropout()});
+    inputs = layer.units();
+  }
+  return network;
+}
+
+/// Adds a table `name`_0 and so on for each layer.
+void AddLayerTables(const std::string& name, const NetworkShape& network, const Layers& options,
+                    std::uint32_t slots, std::vector<TableSpec>& tables) {
+  for (std::size_t l = 0; l < network.layers.size(); ++l) {
+    const Dense& layer = options[static_cast<int>(l)];
+    tables.push_back({.shape = {.name = absl::StrCat(name, "_", l),
+                                .rows = 1,
+                                .dim = static_cast<std::uint32_t>(network.layers[l].weights()),
+                                .biases = false,
+                                .slots = slots},
+                      .layer = network.layers[l],
+                      .vectors = layer.kernel(),
+                      .biases = layer.bias()});
+  }
+}
+
 std::vector<TableSpec> RetrievalTables(const Job& job, std::uint32_t users, std::uint32_t items) {
   const Retrieval& model = job.model().retrieval();
   const std::uint32_t slots = SlotsOf(job.optimizer());
-  return {EmbeddingTable("users", users, model.user(), slots),
-          EmbeddingTable("items", items, model.item(), slots)};
+  std::vector<TableSpec> tables = {EmbeddingTable("users", users, model.user(), slots),
+                                   EmbeddingTable("items", items, model.item(), slots)};
+  const TowerShapes towers = *TowersOf(job);
+  AddLayerTables("user_dense", towers.user, model.user().dense(), slots, tables);
+  AddLayerTables("item_dense", towers.item, model.item().dense(), slots, tables);
+  return tables;
 }
 
 std::vector<TableSpec> RankerTables(const Job& job, std::uint32_t users, std::uint32_t items) {
@@ -62,18 +98,7 @@ std::vector<TableSpec> RankerTables(const Job& job, std::uint32_t users, std::ui
   const std::uint32_t slots = SlotsOf(job.optimizer());
   std::vector<TableSpec> tables = {EmbeddingTable("users", users, model.user(), slots),
                                    EmbeddingTable("items", items, model.item(), slots)};
-  const NetworkShape network = *NetworkOf(job);
-  for (std::size_t l = 0; l < network.layers.size(); ++l) {
-    const Dense& options = model.dense(static_cast<int>(l));
-    tables.push_back({.shape = {.name = absl::StrCat("dense_", l),
-                                .rows = 1,
-                                .dim = static_cast<std::uint32_t>(network.layers[l].weights()),
-                                .biases = false,
-                                .slots = slots},
-                      .layer = network.layers[l],
-                      .vectors = options.kernel(),
-                      .biases = options.bias()});
-  }
+  AddLayerTables("dense", RankerOf(job)->network, model.dense(), slots, tables);
   return tables;
 }
 
@@ -86,30 +111,29 @@ std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32
   return FactorizationTables(job, users, items);
 }
 
-std::optional<NetworkShape> NetworkOf(const Job& job) {
+std::optional<RankerShape> RankerOf(const Job& job) {
   if (!job.model().has_ranker()) return std::nullopt;
   const Ranker& model = job.model().ranker();
-  NetworkShape network{.user_dim = model.user().dim(),
-                       .item_dim = model.item().dim(),
-                       .item_first = model.item_first(),
-                       .dropout = model.dropout(),
-                       .layers = {}};
-  std::uint32_t inputs = network.inputs();
-  for (const Dense& layer : model.dense()) {
-    network.layers.push_back({.inputs = inputs,
-                              .units = layer.units(),
-                              .relu = layer.activation() == Dense::RELU,
-                              .dropout = layer.dropout()});
-    inputs = layer.units();
-  }
-  return network;
+  const std::uint32_t user_dim = model.user().dim();
+  const std::uint32_t item_dim = model.item().dim();
+  return RankerShape{.user_dim = user_dim,
+                     .item_dim = item_dim,
+                     .item_first = model.item_first(),
+                     .network = LayersOn(user_dim + item_dim, model.dropout(), model.dense())};
+}
+
+std::optional<TowerShapes> TowersOf(const Job& job) {
+  if (!job.model().has_retrieval()) return std::nullopt;
+  const Retrieval& model = job.model().retrieval();
+  return TowerShapes{.user = LayersOn(model.user().dim(), 0, model.user().dense()),
+                     .item = LayersOn(model.item().dim(), 0, model.item().dense())};
 }
 
 std::optional<SoftmaxShape> SoftmaxOf(const Job& job) {
   if (!job.model().has_retrieval()) return std::nullopt;
   const Retrieval& model = job.model().retrieval();
   const bool mean = model.reduction() == Retrieval::MEAN;
-  return SoftmaxShape{.dim = model.item().dim(),
+  return SoftmaxShape{.dim = TowersOf(job)->item.outputs(),
                       .inverse_temperature = static_cast<float>(1.0 / model.temperature()),
                       .weight = mean ? 1.0F / static_cast<float>(job.train().batch_size()) : 1.0F,
                       .logq_correction = model.logq_correction(),

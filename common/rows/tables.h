@@ -27,6 +27,27 @@ struct TableSpec {
   double l2_biases = 0;
 };
 
+/// A ranker: a network with one output on a user's and an item's vector, side by side.
+struct RankerShape {
+  std::uint32_t user_dim = 0;
+  std::uint32_t item_dim = 0;
+  bool item_first = false;
+  NetworkShape network;
+
+  /// Where the vectors begin in the input.
+  std::uint32_t user_at() const { return item_first ? item_dim : 0; }
+  std::uint32_t item_at() const { return item_first ? 0 : user_dim; }
+};
+
+/// The towers of a retrieval model, from the vectors of users and items to what is multiplied.
+/// Their outputs have the same length. The user tower's layers come first among the tables.
+struct TowerShapes {
+  NetworkShape user;
+  NetworkShape item;
+
+  std::size_t layers() const { return user.layers.size() + item.layers.size(); }
+};
+
 /// The softmax over a batch's items that trains a retrieval model.
 struct SoftmaxShape {
   std::uint32_t dim = 0;
@@ -40,8 +61,12 @@ struct SoftmaxShape {
 /// in.
 std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items);
 
-/// The dense layers of the job's model; nothing where it has none. Requires: as TablesOf.
-std::optional<NetworkShape> NetworkOf(const Job& job);
+/// The job's model where it is a ranker; else nothing. Requires: as TablesOf.
+std::optional<RankerShape> RankerOf(const Job& job);
+
+/// The towers of the job's model, perhaps without layers; nothing where it is not retrieval.
+/// Requires: as TablesOf.
+std::optional<TowerShapes> TowersOf(const Job& job);
 
 /// The softmax of the job's model; nothing where it is not retrieval. Requires: as TablesOf.
 std::optional<SoftmaxShape> SoftmaxOf(const Job& job);

@@ -5,6 +5,7 @@ EXPORT: of `cfsnapshot export --format npy`. SPLIT: of `cfdata export-split`. FI
 --metrics ... --format csv`. All users' scores of all items are sorted whole; figures must agree to 1e-6.
 """
 import csv
+import json
 import sys
 
 import numpy as np
@@ -29,11 +30,32 @@ def dot(vector, matrix):
     return lanes[:, 0]
 
 
+def dense(rows, layers, name):
+    """The rows behind the layers, each sum a chain of fused multiply-adds as it is there."""
+    for l, layer in enumerate(layers):
+        kernel = np.load(f"{export}/{name}_{l}_kernel.npy").astype(np.float64)
+        outputs = np.tile(np.load(f"{export}/{name}_{l}_bias.npy"), (len(rows), 1))
+        for i in range(layer["inputs"]):
+            outputs = (rows[:, i : i + 1].astype(np.float64) * kernel[i] + outputs).astype(np.float32)
+        rows = np.maximum(outputs, np.float32(0)) if layer["activation"] == "relu" else outputs
+    return rows
+
+
+def scores_of(user):
+    if not model["layers"]:
+        return dot(P[user], Q) + bias
+    one = np.tile(P[user], (len(Q), 1))
+    return dense(np.concatenate((Q, one) if model["item_first"] else (one, Q), 1), model["layers"], "dense")[:, 0]
+
+
 export, split, figures = sys.argv[1:]
+model = json.load(open(f"{export}/model.json", encoding="utf-8"))
 users = {row["user"]: int(row["row"]) for row in rows_of(f"{export}/users.csv")}
 items = {row["item"]: int(row["row"]) for row in rows_of(f"{export}/items.csv")}
 P = np.load(f"{export}/user_embeddings.npy")
 Q = np.load(f"{export}/item_embeddings.npy")
+if model["vector_dim"]:
+    P, Q = dense(P, model["user_layers"], "user_dense"), dense(Q, model["item_layers"], "item_dense")
 bias = np.load(f"{export}/item_biases.npy")
 
 
@@ -56,7 +78,7 @@ with np.errstate(invalid="ignore", divide="ignore"):
     directions = np.where(norms > 0, Q / norms, 0)
 
 
-SCORES = {user: dot(P[user], Q) + bias for user in val}
+SCORES = {user: scores_of(user) for user in val}
 
 
 class Ranked:

@@ -7,7 +7,9 @@ PREDICTED: of `cfsnapshot predict --pairs --out`; its ratings to 1e-5. LISTS: of
 import csv
 import sys
 
-from predict_from_export import load, predict, recommend
+import numpy as np
+
+from predict_from_export import load, predict, recommend, through
 
 
 def rows_of(path):
@@ -23,6 +25,11 @@ raw = {number: name for name, number in items.items()}
 ratings = {user: predict(model, arrays, row) for user, row in users.items()}
 pairs = rows_of(predicted)
 worst = max(abs(ratings[row["user"]][items[row["item"]]] - float(row["predicted"])) for row in pairs)
+
+if model["vector_dim"]:
+    for stack in ("user_", "item_"):
+        made = through(model, arrays, stack, arrays[f"{stack}embeddings"].astype(np.float64))
+        worst = max(worst, np.abs(np.load(f"{folder}/{stack}vectors.npy") - made).max())
 
 listed = {}
 for row in rows_of(lists):

@@ -38,6 +38,12 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
   if (GetParam() == std::string("mlp_10")) {
     set.insert(set.end(), {"model.ranker.item_first=true", "model.ranker.item.dim=7"});
   }
+  if (GetParam() == std::string("retrieval_two_tower")) {
+    set.insert(set.end(), {"model.retrieval.user.dim=7",
+                           "model.retrieval.user.dense={units: 9 activation: RELU}",
+                           "model.retrieval.user.dense={units: 32 dropout: 0.2}",
+                           "model.retrieval.item.dense={units: 32 activation: RELU}"});
+  }
   cluster.Train(
       {.launcher = Launcher::kAlone, .config = GetParam(), .run = "run", .set = std::move(set)});
   const std::string best = cluster.SnapshotPath("run", "best");
@@ -72,8 +78,8 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Links, ExportedModelTest,
-                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
-                                         "mlp_10"));
+                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce", "mlp_10",
+                                         "retrieval_two_tower"));
 
 }  // namespace
 }  // namespace cf

@@ -7,23 +7,29 @@ import numpy as np
 def load(folder):
     model = json.load(open(f"{folder}/model.json", encoding="utf-8"))
     names = ["user_embeddings", "item_embeddings", "user_biases", "item_biases", "seen_offsets", "seen_items"]
-    for k in range(len(model["layers"])):
-        names += [f"dense_{k}_kernel", f"dense_{k}_bias"]
+    for stack in ("", "user_", "item_"):
+        for k in range(len(model[f"{stack}layers"])):
+            names += [f"{stack}dense_{k}_kernel", f"{stack}dense_{k}_bias"]
     return model, {name: np.load(f"{folder}/{name}.npy") for name in names}
+
+
+def through(model, a, stack, h):
+    """The output of a ranker's layers (`stack` is ""), or of a tower's ("user_" or "item_")."""
+    for k, layer in enumerate(model[f"{stack}layers"]):
+        h = h @ a[f"{stack}dense_{k}_kernel"].astype(np.float64) + a[f"{stack}dense_{k}_bias"]
+        if layer["activation"] == "relu":
+            h = np.maximum(h, 0)
+    return h
 
 
 def raw_sums(model, a, user):
     """What the link makes a rating of, for all items and the user in row `user`."""
     one, items = a["user_embeddings"][user].astype(np.float64), a["item_embeddings"].astype(np.float64)
-    if not model["layers"]:
-        return a["user_biases"][user].astype(np.float64) + a["item_biases"] + model["mean"] + items @ one
-    users = np.tile(one, (len(items), 1))
-    h = np.concatenate((items, users) if model["item_first"] else (users, items), 1)
-    for k, layer in enumerate(model["layers"]):
-        h = h @ a[f"dense_{k}_kernel"].astype(np.float64) + a[f"dense_{k}_bias"]
-        if layer["activation"] == "relu":
-            h = np.maximum(h, 0)
-    return h[:, 0]
+    if model["layers"]:
+        users = np.tile(one, (len(items), 1))
+        return through(model, a, "", np.concatenate((items, users) if model["item_first"] else (users, items), 1))[:, 0]
+    dots = through(model, a, "item_", items) @ through(model, a, "user_", one)
+    return a["user_biases"][user].astype(np.float64) + a["item_biases"] + model["mean"] + dots
 
 
 def predict(model, a, user):

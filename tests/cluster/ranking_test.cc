@@ -61,6 +61,7 @@ std::string PythonWithNumPy() {
 struct Model {
   const char* name;
   std::vector<std::string> set;
+  std::string config = "ml_100k_u1_biased_mf";
 };
 
 class RankedModelTest : public ::testing::TestWithParam<Model> {};
@@ -70,7 +71,10 @@ TEST_P(RankedModelTest, HasTheFiguresOfBruteForce) {
   ASSERT_NE(python, "")
       << "python3-numpy is among the packages that launch/install-dependencies installs";
   const Cluster cluster;
-  cluster.Train({.launcher = Launcher::kAlone, .run = "run", .set = GetParam().set});
+  std::vector<std::string> set = GetParam().set;
+  set.push_back("split.given={}");
+  cluster.Train(
+      {.launcher = Launcher::kAlone, .config = GetParam().config, .run = "run", .set = set});
   const std::string best = cluster.SnapshotPath("run", "best");
   ASSERT_EQ(
       RunProgram("cfsnapshot", {"export", best, "--format", "npy", "--out", cluster.Path("export")})
@@ -101,7 +105,21 @@ INSTANTIATE_TEST_SUITE_P(
                             {"train.epochs=2", "model.matrix_factorization.dim=0"}},
                       Model{"AllItemsTie",
                             {"train.epochs=1", "model.matrix_factorization.dim=0",
-                             "optimizer.sgd.learning_rate=1e-45"}}),
+                             "optimizer.sgd.learning_rate=1e-45"}},
+                      Model{"Ranker",
+                            {"train.epochs=2", "train.batch_size=500", "model.ranker.item.dim=7",
+                             "model.ranker.user.dim=5"},
+                            "mlp_10"},
+                      Model{"RankerWithItemsFirst",
+                            {"train.epochs=1", "train.batch_size=500",
+                             "model.ranker.dense.0.units=12", "model.ranker.dense.1.units=6"},
+                            "mlp_128_32"},
+                      Model{"Towers",
+                            {"train.epochs=2", "model.retrieval.user.dim=7",
+                             "model.retrieval.user.dense={units: 9 activation: RELU}",
+                             "model.retrieval.user.dense={units: 5}", "model.retrieval.item.dim=11",
+                             "model.retrieval.item.dense={units: 5}"},
+                            "retrieval_two_tower"}),
     [](const ::testing::TestParamInfo<Model>& model) { return model.param.name; });
 
 // Two epochs with every metric; the columns of its history that do not tell the time.

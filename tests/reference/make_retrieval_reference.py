@@ -15,13 +15,28 @@ from torch.nn import functional
 from make_optimizer_reference import BATCH, ITEMS, OPTIMIZERS, USERS, draw, fraction
 from make_ranker_reference import L2, SHOWN, STEPS, show
 
-DIM = 5
+BARE = ((5, ()), (5, ()))
+# For users and items the length of the vectors, and units and relu of the layers.
+TOWERS = ((5, ((6, True), (4, False))), (3, ((4, True),)))
 
 
-def train(case, kind, temperature, logq, removes_hits, reduction):
+def through(values, tables, name, inputs, layers):
+    for layer, (units, relu) in enumerate(layers):
+        row = functional.embedding(torch.tensor([0]), tables[f"{name}_dense_{layer}"], sparse=True)[0]
+        values = values @ row[: inputs * units].reshape(inputs, units) + row[inputs * units :]
+        values, inputs = values.relu() if relu else values, units
+    return values
+
+
+def train(case, kind, temperature, logq, removes_hits, reduction, towers=BARE):
+    shapes = [("users", USERS, towers[0][0]), ("items", ITEMS, towers[1][0])]
+    for name, (inputs, layers) in zip(("user", "item"), towers):
+        for layer, (units, _) in enumerate(layers):
+            shapes.append((f"{name}_dense_{layer}", 1, (inputs + 1) * units))
+            inputs = units
     tables = {
-        name: torch.nn.Parameter(torch.tensor([[fraction(6, t, r, k) for k in range(DIM)] for r in range(rows)]))
-        for t, (name, rows) in enumerate((("users", USERS), ("items", ITEMS)))
+        name: torch.nn.Parameter(torch.tensor([[fraction(6, t, r, k) for k in range(dim)] for r in range(rows)]))
+        for t, (name, rows, dim) in enumerate(shapes)
     }
     shares = torch.tensor([(item + 1) / (ITEMS * (ITEMS + 1) / 2) for item in range(ITEMS)])
     optimizer = OPTIMIZERS[kind](list(tables.values()))
@@ -30,6 +45,7 @@ def train(case, kind, temperature, logq, removes_hits, reduction):
         items = torch.tensor([draw(5, step, s, 1) % ITEMS for s in range(BATCH)])
         user = functional.embedding(users, tables["users"], sparse=True)
         item = functional.embedding(items, tables["items"], sparse=True)
+        user, item = through(user, tables, "user", *towers[0]), through(item, tables, "item", *towers[1])
         logits = user @ item.T / temperature
         if logq:
             logits = logits - torch.log(shares[items])
@@ -55,3 +71,5 @@ if __name__ == "__main__":
     train("adam", "adam", 0.5, True, False, "mean")
     train("sgd", "sgd", 0.8, True, True, "mean")
     train("hits", "adagrad", 1, False, True, "sum")
+    # Not Adam: what is added to all items alike has no gradient but rounding, which Adam would make steps of.
+    train("towers", "adagrad", 0.5, False, False, "sum", TOWERS)

@@ -61,8 +61,8 @@ TEST(RetrievalRules, RefusesFiguresOfRatings) {
                   "; expected another figure, as retrieval predicts no ratings");
   }
   EXPECT_EQ(ErrorOf(With(RetrievalJob(), "validation.metrics=val_mae")),
-            "validation.metrics is val_mae; expected another figure, as retrieval predicts no "
-            "ratings");
+            "validation.metrics is val_mae; expected another figure, as retrieval predicts "
+            "no ratings");
 }
 
 TEST(RetrievalRules, RefusesEachValueOutOfRange) {
@@ -73,7 +73,8 @@ TEST(RetrievalRules, RefusesEachValueOutOfRange) {
   for (const auto& [assignment, error] : std::vector<Case>{
            {"user.dim=0", " is 0; expected 1 to 4096"},
            {"item.dim=4097", " is 4097; expected 1 to 4096"},
-           {"item.dim=16", " is 16; expected user.dim (8), as a score is their dot product"},
+           {"item.dim=16",
+            " is 16; expected user.dim (8), as a score is the dot product of the towers' outputs"},
            {"user.l2=-1", " is -1; expected at least 0"},
            {"item.l2=-1", " is -1; expected at least 0"},
            {"user.vectors.normal.deviation=-1", " is -1; expected at least 0"},
@@ -84,6 +85,53 @@ TEST(RetrievalRules, RefusesEachValueOutOfRange) {
     const std::string path = "model.retrieval." + assignment.substr(0, assignment.find('='));
     EXPECT_EQ(ErrorOf(With(RetrievalJob(), "model.retrieval." + assignment)), path + error);
   }
+}
+
+Job TowerJob() {
+  const absl::StatusOr<Job> job = ParseJob(
+      "model { retrieval { user { dim: 8 dense { units: 32 activation: RELU } dense { units: 16 } }"
+      "  item { dim: 5 dense { units: 16 dropout: 0.2 } } } }",
+      "test");
+  EXPECT_TRUE(job.ok()) << job.status();
+  return *job;
+}
+
+TEST(RetrievalRules, TowersHaveLayersAsRankersDo) {
+  Job job = TowerJob();
+  EXPECT_TRUE(ValidateJob(job).ok()) << ValidateJob(job);
+  FillDefaults(job);
+  const Dense& layer = job.model().retrieval().user().dense(1);
+  EXPECT_TRUE(layer.kernel().has_glorot_uniform());
+  EXPECT_TRUE(layer.bias().has_zeros());
+  EXPECT_EQ(layer.activation(), Dense::LINEAR);
+  // A flag names a layer by its number, and one without adds a layer.
+  EXPECT_TRUE(ValidateJob(With(TowerJob(), "model.retrieval.user.dense.0.units=64")).ok());
+  EXPECT_TRUE(ValidateJob(With(TowerJob(), "model.retrieval.item.dense={units: 16}")).ok());
+}
+
+TEST(RetrievalRules, RefusesTowersThatDoNotFit) {
+  const std::string outputs = ", as a score is the dot product of the towers' outputs";
+  struct Case {
+    std::string assignment;
+    std::string error;
+  };
+  for (const auto& [assignment, error] : std::vector<Case>{
+           {"item.dense.0.units=12", " is 12; expected user.dense.1.units (16)" + outputs},
+           {"user.dense.0.dropout=1.5", " is 1.5; expected at least 0 and less than 1"},
+           {"user.dense.0.units=0", " is 0; expected 1 to 4096"},
+           {"item.dense.0.kernel.normal.deviation=-1", " is -1; expected at least 0"},
+           {"item.dense.0.bias.uniform.max=-1",
+            " is -1; expected more than uniform.min (-0.05)"}}) {
+    const std::string path = "model.retrieval." + assignment.substr(0, assignment.find('='));
+    EXPECT_EQ(ErrorOf(With(TowerJob(), "model.retrieval." + assignment)), path + error);
+  }
+  EXPECT_EQ(ErrorOf(With(RetrievalJob(), "model.retrieval.item.dense={units: 4}")),
+            "model.retrieval.item.dense.0.units is 4; expected user.dim (8)" + outputs);
+  Job deep = TowerJob();
+  for (int l = 0; l < 17; ++l) {
+    deep.mutable_model()->mutable_retrieval()->mutable_item()->add_dense()->set_units(16);
+  }
+  EXPECT_EQ(ErrorOf(deep), "model.retrieval.item.dense has 18 layers; expected at most 16");
 }
 
 // A softmax has no rating to be wrong about.

@@ -120,10 +120,11 @@ class GenerationTest : public ::testing::Test {
 class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Models, GenerationOf,
-                         ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval),
+                         ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval,
+                                           kTinyTowers),
                          [](const ::testing::TestParamInfo<const char*>& model) {
                            const std::string text = model.param;
-                           return text.substr(0, text.find(' '));
+                           return text == kTinyTowers ? "towers" : text.substr(0, text.find(' '));
                          });
 
 TEST_P(GenerationOf, ThreeRanksMakeTheModelOfOne) {
@@ -166,13 +167,24 @@ TEST_P(GenerationOf, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
 // Method: the validation of the last epoch, the evaluation of its snapshot and the predictions that
 // are served from it are the same figures.
 TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
-  const Job job = MakeTinyJob(tiny_, 2, GetParam());
+  Job job = MakeTinyJob(tiny_, 2, GetParam());
+  for (const char* metric : {"val_ndcg_5", "val_ild_5", "val_top_3_unmasked"}) {
+    job.mutable_validation()->add_metrics(metric);
+  }
   LocalGeneration generation(job, tiny_, "run", 3);
   for (const absl::StatusOr<Verdict>& verdict : generation.Run(3)) ASSERT_TRUE(verdict.ok());
   const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
   const EpochMetrics& run = snapshot.manifest().last_metrics();
-  const Figures evaluated =
-      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().measured.figures;
+  const Measured measured =
+      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().measured;
+  ASSERT_EQ(measured.others.size(), 3U);
+  ASSERT_EQ(run.figures_size(), 3);
+  for (int k = 0; k < 3; ++k) {
+    const NamedFigure& other = measured.others[static_cast<std::size_t>(k)];
+    EXPECT_EQ(run.figures(k).name(), other.name);
+    EXPECT_EQ(run.figures(k).value(), other.value) << other.name;
+  }
+  const Figures& evaluated = measured.figures;
   EXPECT_EQ(evaluated.loss, run.val_loss());
   EXPECT_EQ(evaluated.rmse, run.val_rmse());
   EXPECT_EQ(evaluated.mae, run.val_mae());

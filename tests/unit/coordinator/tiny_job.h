@@ -25,6 +25,12 @@ inline constexpr char kTinyRetrieval[] =
     "retrieval { user { dim: 5 l2: 0.001 } item { dim: 5 vectors { he_normal {} } }"
     "  temperature: 0.7 logq_correction: true remove_accidental_hits: true reduction: MEAN }";
 
+/// With all that towers can have: layers on both, of different lengths, dropout.
+inline constexpr char kTinyTowers[] =
+    "retrieval { user { dim: 5 l2: 0.001 dense { units: 18 activation: RELU dropout: 0.2 }"
+    "    dense { units: 7 } }"
+    "  item { dim: 19 dense { units: 7 activation: RELU dropout: 0.3 bias { uniform {} } } } }";
+
 /// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
 inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
                        const std::string& model = kTinyFactorization) {

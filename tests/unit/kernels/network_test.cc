@@ -94,7 +94,7 @@ class NetworkTest : public ::testing::Test {
       return values;
     };
     for (const LayerShape& layer : shape.layers) slow.layers.push_back(draw(layer.weights(), 1));
-    for (std::size_t s = 0; s < kSamples; ++s) slow.inputs.push_back(draw(shape.inputs(), 2));
+    for (std::size_t s = 0; s < kSamples; ++s) slow.inputs.push_back(draw(shape.inputs, 2));
     for (std::size_t s = 0; s < kSamples; ++s) ratings_.push_back(static_cast<float>(1 + s % 5));
     return slow;
   }
@@ -149,7 +149,7 @@ class NetworkTest : public ::testing::Test {
       }
     }
     for (std::size_t s = 0; s < kSamples; ++s) {
-      for (std::size_t k = 0; k < shape.inputs(); ++k) {
+      for (std::size_t k = 0; k < shape.inputs; ++k) {
         expect_near(passage.input_slope(s)[k], Derivative(slow, objective, slow.inputs[s][k]));
       }
     }
@@ -163,9 +163,7 @@ class NetworkTest : public ::testing::Test {
 };
 
 NetworkShape Shape(bool relu, double dropout) {
-  return {.user_dim = 7,
-          .item_dim = 4,
-          .item_first = false,
+  return {.inputs = 11,
           .dropout = dropout,
           .layers = {{.inputs = 11, .units = 18, .relu = relu, .dropout = 1.5 * dropout},
                      {.inputs = 18, .units = 5, .relu = relu, .dropout = 0},
@@ -234,11 +232,8 @@ TEST_F(NetworkTest, BlocksDoNotChangeTheOutcome) {
 TEST_F(NetworkTest, DropoutDropsItsShareAndKeepsTheMean) {
   // One layer that copies a number of ones' masks to the output: it sees which are dropped.
   constexpr double kRate = 0.3;
-  const NetworkShape shape = {.user_dim = 300,
-                              .item_dim = 100,
-                              .item_first = false,
-                              .dropout = kRate,
-                              .layers = {{.inputs = 400, .units = 1}}};
+  const NetworkShape shape = {
+      .inputs = 400, .dropout = kRate, .layers = {{.inputs = 400, .units = 1}}};
   Network network(shape, BestKernels());
   const std::vector<float> row(shape.layers[0].weights(), 1.0F);
   network.SetLayer(0, row.data());

@@ -127,7 +127,7 @@ TEST(NeuralRanker, SixtyStepsAsPyTorchsAutogradMakesThem) {
         }
       }
     }
-    NeuralRanker ranker(*NetworkOf(job), *KernelsFor(KernelTarget::kBest).value());
+    NeuralRanker ranker(*RankerOf(job), *KernelsFor(KernelTarget::kBest).value());
     int compared = 0;
     for (std::uint32_t step = 0; step < kSteps; ++step) {
       TrainStep(step, tables, ObjectiveOf(job, 3.0, 1, 5), ranker, shards.shard());
@@ -153,7 +153,7 @@ TEST(NeuralRanker, SixtyStepsAsPyTorchsAutogradMakesThem) {
 // A row's floats behind its weights travel and are summed: they must be zeros from the start.
 TEST(NeuralRanker, WritesWholeGradients) {
   const Job job = JobOf({"", "sgd {}", ""});
-  const NetworkShape shape = *NetworkOf(job);
+  const RankerShape shape = *RankerOf(job);
   NeuralRanker ranker(shape, *KernelsFor(KernelTarget::kBest).value());
   const std::vector<TableSpec> tables = TablesOf(job, 1, 1);
   std::vector<std::vector<float>> rows;
@@ -165,7 +165,7 @@ TEST(NeuralRanker, WritesWholeGradients) {
   }
   std::vector<float*> layer_gradients;
   std::vector<std::size_t> layer_strides;
-  for (std::size_t l = 0; l < shape.layers.size(); ++l) {
+  for (std::size_t l = 0; l < shape.network.layers.size(); ++l) {
     ranker.SetLayer(l, rows[2 + l].data());
     layer_gradients.push_back(gradients[2 + l].data());
     layer_strides.push_back(gradients[2 + l].size());

@@ -10,7 +10,7 @@
 
 #include "tests/reference/drawn.h"
 #include "tests/unit/paramserver/local_shards.h"
-#include "worker/batch_softmax.h"
+#include "worker/two_tower.h"
 
 namespace cf {
 namespace {
@@ -22,13 +22,13 @@ struct Case {
   std::string name;
   std::string optimizer;
   std::string softmax;
+  std::string towers = "user { dim: 5 l2: 0.001 } item { dim: 5 l2: 0.001 }";
 };
 
 Job JobOf(const Case& test) {
-  absl::StatusOr<Job> job =
-      ParseJob("model { retrieval { user { dim: 5 l2: 0.001 } item { dim: 5 l2: 0.001 }" +
-                   test.softmax + "} } optimizer {" + test.optimizer + "}",
-               "test");
+  absl::StatusOr<Job> job = ParseJob(
+      "model { retrieval {" + test.towers + test.softmax + "} } optimizer {" + test.optimizer + "}",
+      "test");
   Check(job.ok(), "the test's job parses");
   job->mutable_train()->set_batch_size(drawn::kBatch);
   FillDefaults(*job);
@@ -45,7 +45,8 @@ std::vector<float> LogShares() {
   return shares;
 }
 
-void TrainStep(std::uint32_t step, BatchSoftmax& softmax, Shard& shard, std::size_t stride) {
+void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTower& model,
+               Shard& shard) {
   std::vector<RowId> users;
   std::map<std::uint32_t, std::uint32_t> counts;
   for (std::uint32_t s = 0; s < drawn::kBatch; ++s) {
@@ -77,26 +78,42 @@ void TrainStep(std::uint32_t step, BatchSoftmax& softmax, Shard& shard, std::siz
   std::vector<const float*> item_rows(candidates.items.size());
   shard.Resolve(kUsers, users, user_rows);
   shard.Resolve(kItems, candidates.items, item_rows);
-  std::vector<float> user_gradients(users.size() * stride, NAN);
-  std::vector<float> item_gradients(item_rows.size() * stride, NAN);
-  softmax.SetCandidates(candidates, item_rows.data());
+  std::vector<std::vector<RowId>> ids = {users, candidates.items};
+  ids.resize(tables.size(), {RowId{0}});
+  std::vector<std::size_t> strides;
+  std::vector<std::vector<float>> gradients;  // By table.
+  for (std::uint32_t t = 0; t < tables.size(); ++t) {
+    strides.push_back(RowLayout(tables[t].shape).gradient_stride());
+    gradients.emplace_back(ids[t].size() * strides[t], NAN);
+  }
+  std::vector<float*> layer_gradients;
+  for (std::uint32_t l = 0; l < model.layers(); ++l) {
+    const std::uint32_t t = static_cast<std::uint32_t>(kFirstLayer) + l;
+    const float* row = nullptr;
+    shard.Resolve(TableId{t}, ids[t], std::span(&row, 1));
+    model.SetLayer(l, row);
+    layer_gradients.push_back(gradients[t].data());
+  }
+  model.SetCandidates(candidates, item_rows.data(), BatchDropoutKey());
   ObjectiveSums sums;
-  softmax.Gradient({.samples = samples,
-                    .first_item = 0,
-                    .user_rows = user_rows.data(),
-                    .user_gradients = user_gradients.data(),
-                    .item_gradients = item_gradients.data(),
-                    .gradient_stride = stride},
-                   sums);
+  model.Gradient({.samples = samples,
+                  .first_item = 0,
+                  .user_rows = user_rows.data(),
+                  .user_gradients = gradients[0].data(),
+                  .item_gradients = gradients[1].data(),
+                  .user_stride = strides[0],
+                  .item_stride = strides[1],
+                  .layer_gradients = layer_gradients,
+                  .layer_strides = std::span(strides).subspan(Index(kFirstLayer))},
+                 DropoutKey(), 0, sums);
   EXPECT_EQ(sums.samples, drawn::kBatch);
-  const auto apply = [&](TableId table, const std::vector<RowId>& ids,
-                         const std::vector<float>& gradients) {
+  for (std::uint32_t t = 0; t < tables.size(); ++t) {
     std::vector<const float*> pointers;
-    for (std::size_t k = 0; k < ids.size(); ++k) pointers.push_back(gradients.data() + k * stride);
-    shard.ApplyOwn(table, step, ids, pointers);
-  };
-  apply(kUsers, users, user_gradients);
-  apply(kItems, candidates.items, item_gradients);
+    for (std::size_t k = 0; k < ids[t].size(); ++k) {
+      pointers.push_back(gradients[t].data() + k * strides[t]);
+    }
+    shard.ApplyOwn(TableId{t}, step, ids[t], pointers);
+  }
 }
 
 // Goal: loss, options and updates are those of TensorFlow Recommenders. Method: PyTorch's weights
@@ -109,7 +126,10 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
             "temperature: 0.5 logq_correction: true reduction: MEAN"},
            {"sgd", "sgd { learning_rate: 0.1 }",
             "temperature: 0.8 logq_correction: true remove_accidental_hits: true reduction: MEAN"},
-           {"hits", "adagrad { learning_rate: 0.05 }", "remove_accidental_hits: true"}}) {
+           {"hits", "adagrad { learning_rate: 0.05 }", "remove_accidental_hits: true"},
+           {"towers", "adagrad { learning_rate: 0.05 }", "temperature: 0.5",
+            "user { dim: 5 l2: 0.001 dense { units: 6 activation: RELU } dense { units: 4 } }"
+            "item { dim: 3 l2: 0.001 dense { units: 4 activation: RELU } }"}}) {
     const Job job = JobOf(test);
     const std::vector<TableSpec> tables = TablesOf(job, drawn::kUsers, drawn::kItems);
     LocalShards shards({.partitions = 1,
@@ -127,12 +147,12 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
       }
     }
     const SoftmaxShape shape = *SoftmaxOf(job);
-    BatchSoftmax softmax(shape, shape.logq_correction ? LogShares() : std::vector<float>(),
-                         *KernelsFor(KernelTarget::kBest).value());
-    const std::size_t stride = RowLayout(tables[Index(kUsers)].shape).gradient_stride();
+    TwoTower model(*TowersOf(job), shape,
+                   shape.logq_correction ? LogShares() : std::vector<float>(),
+                   *KernelsFor(KernelTarget::kBest).value());
     int compared = 0;
     for (std::uint32_t step = 0; step < kSteps; ++step) {
-      TrainStep(step, softmax, shards.shard(), stride);
+      TrainStep(step, tables, model, shards.shard());
       for (std::uint32_t t = 0; t < tables.size(); ++t) {
         for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
           const auto expected = figures.find({test.name, step + 1, tables[t].shape.name, row});
@@ -148,7 +168,8 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
         }
       }
     }
-    EXPECT_EQ(compared, 3 * static_cast<int>(drawn::kUsers + drawn::kItems)) << test.name;
+    const std::size_t rows = drawn::kUsers + drawn::kItems + model.layers();
+    EXPECT_EQ(compared, 3 * static_cast<int>(rows)) << test.name;
   }
 }
 

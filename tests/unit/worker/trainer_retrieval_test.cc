@@ -144,6 +144,7 @@ TEST_P(TrainerRetrieval, TrainsAsTheDefinitionSays) {
                          .host = &shards.shard(seat),
                          .hosts_here = hosts,
                          .objective = ObjectiveOf(job, 3, 1, 5),
+                         .towers = TowersOf(job),
                          .softmax = SoftmaxOf(job),
                          .shuffle_seed = kSeed},
                         data, split);

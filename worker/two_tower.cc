@@ -1,0 +1,145 @@
+#include "worker/two_tower.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace cf {
+namespace {
+
+using Passage = Network::Passage;
+
+// Room for more than is asked for, lest every batch that is a little larger allocates.
+void MakeRoom(std::size_t samples, Passage& passage) {
+  passage.Reserve(samples + samples / 4);
+}
+
+void Write(const float* slope, std::size_t dim, std::size_t stride, float* gradient) {
+  std::copy_n(slope, dim, gradient);
+  std::fill(gradient + dim, gradient + stride, 0.0F);
+}
+
+}  // namespace
+
+TwoTower::TwoTower(const TowerShapes& towers, const SoftmaxShape& softmax,
+                   std::vector<float> negative_log_shares, const KernelSet& kernels)
+    : user_layers_(towers.user.layers.size()),
+      item_layers_(towers.item.layers.size()),
+      kernels_(MatrixKernelsOf(kernels)),
+      softmax_(softmax, std::move(negative_log_shares), kernels),
+      user_tower_(towers.user, kernels),
+      item_tower_(towers.item, kernels),
+      users_(towers.user, Passage::Use::kTraining, 0),
+      items_(towers.item, Passage::Use::kTraining, 0) {
+  Check(towers.user.outputs() == softmax.dim && towers.item.outputs() == softmax.dim,
+        "what the towers give is what the softmax takes");
+}
+
+void TwoTower::SetLayer(std::size_t l, const float* row) {
+  if (l < user_layers_) return user_tower_.SetLayer(l, row);
+  item_tower_.SetLayer(l - user_layers_, row);
+}
+
+void TwoTower::SetCandidates(const Candidates& candidates, const float* const* rows,
+                             const std::optional<BatchDropoutKey>& key) {
+  if (layers() == 0) return softmax_.SetCandidates(candidates, rows);
+  candidates_ = candidates.items.size();
+  MakeRoom(candidates_, items_);
+  for (std::size_t r = 0; r < candidates_; ++r) {
+    std::copy_n(rows[r], item_tower_.shape().inputs, items_.input(r));
+  }
+  if (key.has_value()) {
+    item_tower_.ForwardWithDropout(*key, candidates.items, items_);
+  } else {
+    item_tower_.Forward(candidates_, items_);
+  }
+  item_outputs_.clear();
+  for (std::size_t r = 0; r < candidates_; ++r) item_outputs_.push_back(items_.outputs(r));
+  softmax_.SetCandidates(candidates, item_outputs_.data());
+}
+
+void TwoTower::Gradient(const TwoTowerBatch& batch, const DropoutKey& key, std::uint64_t position,
+                        ObjectiveSums& sums) {
+  if (layers() == 0) return softmax_.Gradient(Direct(batch), sums);
+  SoftmaxBatch outputs = TakeUsers(batch);
+  user_tower_.ForwardWithDropout(key, position, batch.samples.size(), users_);
+  outputs.user_gradients = users_.output_slopes(0);
+  outputs.item_gradients = items_.output_slopes(0);
+  outputs.gradient_stride = users_.output_stride();
+  softmax_.Gradient(outputs, sums);
+  users_.StartGradient();
+  user_tower_.Backward(batch.samples.size(), users_);
+  AddUserGradients(batch);
+  items_.StartGradient();
+  item_tower_.Backward(candidates_, items_);
+  WriteItemGradients(batch);
+  WriteLayerGradients(batch);
+}
+
+void TwoTower::Score(const TwoTowerBatch& batch, ObjectiveSums& sums) {
+  if (layers() == 0) return softmax_.Score(Direct(batch), sums);
+  const SoftmaxBatch outputs = TakeUsers(batch);
+  user_tower_.Forward(batch.samples.size(), users_);
+  softmax_.Score(outputs, sums);
+}
+
+SoftmaxBatch TwoTower::Direct(const TwoTowerBatch& batch) const {
+  return {.samples = batch.samples,
+          .first_item = batch.first_item,
+          .user_rows = batch.user_rows,
+          .user_gradients = batch.user_gradients,
+          .item_gradients = batch.item_gradients,
+          .gradient_stride = batch.user_stride};
+}
+
+// The samples as the softmax sees them: each with the output of the tower in place of its user.
+SoftmaxBatch TwoTower::TakeUsers(const TwoTowerBatch& batch) {
+  MakeRoom(batch.samples.size(), users_);
+  samples_.clear();
+  user_outputs_.clear();
+  for (const PairSample& sample : batch.samples) {
+    const std::size_t s = samples_.size();
+    std::copy_n(batch.user_rows[sample.user], user_tower_.shape().inputs, users_.input(s));
+    samples_.push_back({.user = static_cast<std::uint32_t>(s) & 0x7fffffffU,
+                        .user_is_first = 1,
+                        .item = (sample.item - batch.first_item) & 0x7fffffffU,
+                        .item_is_first = 0,
+                        .rating = sample.rating});
+    user_outputs_.push_back(users_.outputs(s));
+  }
+  return {.samples = samples_, .user_rows = user_outputs_.data()};
+}
+
+void TwoTower::AddUserGradients(const TwoTowerBatch& batch) {
+  const std::size_t dim = user_tower_.shape().inputs;
+  for (std::size_t s = 0; s < batch.samples.size(); ++s) {
+    float* gradient = batch.user_gradients + batch.samples[s].user * batch.user_stride;
+    if (batch.samples[s].user_is_first != 0) {
+      Write(users_.input_slope(s), dim, batch.user_stride, gradient);
+    } else {
+      kernels_.add(gradient, users_.input_slope(s), dim);
+    }
+  }
+}
+
+void TwoTower::WriteItemGradients(const TwoTowerBatch& batch) {
+  for (std::size_t r = 0; r < candidates_; ++r) {
+    Write(items_.input_slope(r), item_tower_.shape().inputs, batch.item_stride,
+          batch.item_gradients + r * batch.item_stride);
+  }
+}
+
+void TwoTower::WriteLayerGradients(const TwoTowerBatch& batch) const {
+  for (std::size_t l = 0; l < layers(); ++l) {
+    const bool of_users = l < user_layers_;
+    const Passage& passage = of_users ? users_ : items_;
+    const NetworkShape& shape = (of_users ? user_tower_ : item_tower_).shape();
+    const std::size_t layer = of_users ? l : l - user_layers_;
+    float* gradient = batch.layer_gradients[l];
+    passage.CopyGradient(layer, gradient);
+    std::fill(gradient + shape.layers[layer].weights(), gradient + batch.layer_strides[l], 0.0F);
+  }
+}
+
+}  // namespace cf
