@@ -66,4 +66,7 @@ if __name__ == "__main__":
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
-    notebooks.main(__doc__, {"keras": variant(tensordot=False), "as_published": variant(tensordot=True)})
+    notebooks.main(__doc__, notebooks.FACTORIZATIONS, {
+        "keras": variant(tensordot=False),
+        "as_published": variant(tensordot=True),
+    })

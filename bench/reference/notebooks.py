@@ -1,7 +1,8 @@
 """What the reference scripts share: the notebooks' models, the split to train on, and the table of results.
 
-A script brings its variants (`lazy_adam`, `keras`, ...), each a function of (model, split, seed) that trains
-and yields the predictions for the validation samples after every epoch; `main` does the rest.
+A script brings its variants (`lazy_adam`, `keras`, ...), each a function of (model, split, seed) that trains and
+yields after every epoch what the model's `figures` takes: the predictions for the validation samples, or of a
+retrieval the vectors of users and items. `main` does the rest.
 """
 
 import argparse
@@ -30,11 +31,70 @@ class Factorization:
     rate: float = 1e-3  # of Adam with the defaults of Keras
     epsilon: float = 1e-7
 
+    def figures(self, split, predictions):
+        return errors(self, split, predictions)
 
-MODELS = {
+
+@dataclasses.dataclass(frozen=True)
+class Ranker:
+    """Dense layers on the vectors of user and item side by side."""
+
+    dim: int
+    layers: tuple  # Units and dropout of each hidden layer, which is a relu; one unit without either follows.
+    embeddings: str = "uniform"  # How vectors start: in (-.05, .05), or he_normal.
+    kernels: str = "glorot_uniform"  # How layers start, or he_normal.
+    item_first: bool = False
+    dropout: float = 0.0  # Of the vectors.
+    l2: float = 0.0
+    link: str = "identity"
+    loss: str = "mse"
+    optimizer: str = "adam"  # Or adagrad, with accumulators that start at .1.
+    rate: float = 1e-3
+    epsilon: float = 1e-7
+    batch: int = 32
+    epochs: int = 5
+
+    def figures(self, split, predictions):
+        return errors(self, split, predictions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Retrieval:
+    """Two tables of vectors; a softmax over the items of the batch, of which each sample's own is the target."""
+
+    dim: int = 32  # Vectors start uniform in (-.05, .05).
+    rate: float = 0.1  # Of Adagrad, with accumulators that start at .1, on the sum over the batch.
+    epsilon: float = 1e-7
+    batch: int = 8192
+    epochs: int = 3
+
+    def figures(self, split, vectors):
+        """Top-k accuracy over all items, those seen in training among them or masked."""
+        users, items = (table.astype(np.float64) for table in vectors)
+        scores = users @ items.T
+        positives = scores[split.val.users, split.val.items]
+        result = {}
+        for suffix in ("_unmasked", ""):
+            if not suffix:
+                scores[split.train.users, split.train.items] = -np.inf
+            ranks = 1 + (scores[split.val.users] > positives[:, None]).sum(1)
+            result |= {f"val_top_{k}{suffix}": float(np.mean(ranks <= k)) for k in (100, 50, 10, 5, 1)}
+        return result
+
+
+FACTORIZATIONS = {
     "keras_recommender_net": Factorization(link="sigmoid", loss="bce", biases="uniform"),
     "mf_dot": Factorization(link="identity", loss="mse", biases="none"),
     "mf_bias_scaled_sigmoid": Factorization(link="scaled_sigmoid", loss="mse", biases="he_normal", l2_biases=1e-6),
+}
+
+NETWORKS = {
+    "mlp_10": Ranker(dim=50, layers=((10, 0.5),), embeddings="he_normal", kernels="he_normal", dropout=0.05, l2=1e-6,
+                     link="scaled_sigmoid", batch=64),
+    "mlp_128_32": Ranker(dim=5, layers=((128, 0.0), (32, 0.0)), item_first=True),
+    "ranking_256_64": Ranker(dim=32, layers=((256, 0.0), (64, 0.0)), optimizer="adagrad", rate=0.1, batch=8192,
+                             epochs=3),
+    "retrieval_two_tower": Retrieval(),
 }
 
 
@@ -76,7 +136,7 @@ class Split:
         return samples.ratings
 
 
-def figures(model, split, predictions):
+def errors(model, split, predictions):
     """Validation loss (without the L2 penalty) and RMSE in stars, in double precision."""
     predictions = predictions.astype(np.float64).ravel()
     targets = split.targets(model, split.val).astype(np.float64)
@@ -87,44 +147,46 @@ def figures(model, split, predictions):
     else:
         loss = squares.mean()
     stars = split.high - split.low if model.link == "sigmoid" else 1
-    return float(loss), stars * float(np.sqrt(squares.mean()))
+    return {"val_loss": float(loss), "val_rmse": stars * float(np.sqrt(squares.mean()))}
 
 
-def row_of(name, variant, train, split, seeds):
-    """Trains the model once for each seed; its row of the table."""
-    model = MODELS[name]
+def print_rows(name, model, variant, train, split, seeds):
+    """Trains the model once for each seed; prints a row of the table for each of its figures."""
     start = time.monotonic()
     histories = []
     for seed in seeds:
         history = []
-        for predictions in train(model, split, seed):
-            history.append(figures(model, split, predictions))
-            print(f"{name} {variant} seed {seed} epoch {len(history)}: val_loss %.4f val_rmse %.4f" % history[-1],
-                  file=sys.stderr)
+        for result in train(model, split, seed):
+            history.append(model.figures(split, result))
+            shown = " ".join(f"{figure} {value:.4f}" for figure, value in history[-1].items())
+            print(f"{name} {variant} seed {seed} epoch {len(history)}: {shown}", file=sys.stderr)
         histories.append(history)
-    last = [history[-1][0] for history in histories]
-    cells = [
-        name,
-        variant,
-        "%.4f" % statistics.mean(last),
-        ", ".join("%.4f" % loss for loss in last),
-        "%.4f" % statistics.mean(min(history)[0] for history in histories),
-        " ".join(str(1 + history.index(min(history))) for history in histories),
-        "%.4f" % statistics.mean(history[-1][1] for history in histories),
-        "%.0f" % ((time.monotonic() - start) / len(histories)),
-    ]
-    return "| " + " | ".join(cells) + " |"
+    seconds = (time.monotonic() - start) / len(histories)
+    for figure in histories[0][0]:
+        runs = [[epoch[figure] for epoch in history] for history in histories]
+        best = max if figure.startswith("val_top") else min
+        cells = [
+            name,
+            variant,
+            figure,
+            "%.4f" % statistics.mean(run[-1] for run in runs),
+            ", ".join("%.4f" % run[-1] for run in runs),
+            "%.4f" % statistics.mean(best(run) for run in runs),
+            " ".join(str(1 + run.index(best(run))) for run in runs),
+            "%.0f" % seconds,
+        ]
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
-def main(description, variants):
+def main(description, known_models, variants):
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("split", type=pathlib.Path, help="folder that cfdata export-split wrote")
-    parser.add_argument("--models", default=",".join(MODELS))
+    parser.add_argument("--models", default=",".join(known_models))
     parser.add_argument("--variants", default=",".join(variants))
     parser.add_argument("--seeds", default="1,2,3")
     arguments = parser.parse_args()
     models, chosen = arguments.models.split(","), arguments.variants.split(",")
-    for flag, names, known in (("--models", models, MODELS), ("--variants", chosen, variants)):
+    for flag, names, known in (("--models", models, known_models), ("--variants", chosen, variants)):
         for name in names:
             if name not in known:
                 parser.error(f"{flag}: {name}: expected some of {','.join(known)}")
@@ -139,8 +201,8 @@ def main(description, variants):
 
     print(f"{len(split.train.ratings):,} training and {len(split.val.ratings):,} validation samples; "
           f"{split.users:,} users, {split.items:,} items\n")
-    print("| model | reference | val loss, last epoch | of each seed | at the best epoch | best epoch | val RMSE | s |")
+    print("| model | reference | figure | last epoch | of each seed | at its best epoch | best epochs | s |")
     print("|---|---|---|---|---|---|---|---|")
     for name in models:
         for variant in chosen:
-            print(row_of(name, variant, variants[variant], split, seeds), flush=True)
+            print_rows(name, known_models[name], variant, variants[variant], split, seeds)

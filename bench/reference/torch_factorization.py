@@ -84,7 +84,7 @@ def variant(optimizer, touched):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    notebooks.main(__doc__, {
+    notebooks.main(__doc__, notebooks.FACTORIZATIONS, {
         "lazy_adam": variant(torch.optim.SparseAdam, touched=True),
         "dense_adam": variant(torch.optim.Adam, touched=False),
         "dense_adam_touched": variant(torch.optim.Adam, touched=True),
