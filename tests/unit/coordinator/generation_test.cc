@@ -1,5 +1,6 @@
 #include "coordinator/generation.h"
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -163,6 +164,29 @@ TEST_P(GenerationOf, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
   EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
 }
 
+/// val_top_3_unmasked, from what is served.
+double ShareOfTopThree(const Job& job, const Snapshot& snapshot) {
+  const ServedModel model = ServedModel::Load(snapshot).value();
+  const TrainingData data = TrainingData::Open(job).value();
+  double hits = 0;
+  std::jthread([&] {
+    SetFloatMode();  // Of a thread of its own.
+    for (std::uint32_t u = 0; u < data.data.users(); ++u) {
+      std::vector<float> scores;
+      for (std::uint32_t item = 0; item < data.data.items(); ++item) {
+        scores.push_back(model.RawScore(RowId{u}, RowId{item}));
+      }
+      for (std::uint64_t s = data.data.user_offsets()[u]; s < data.data.user_offsets()[u + 1];
+           ++s) {
+        if (!data.split.is_validation(s)) continue;
+        const float own = scores[Index(data.data.item_column()[s])];
+        hits += std::ranges::count_if(scores, [own](float score) { return score >= own; }) <= 3;
+      }
+    }
+  }).join();
+  return hits / static_cast<double>(data.split.validation_count());
+}
+
 // Goal: nothing is dropped outside training, and whoever predicts has the bits of validation.
 // Method: the validation of the last epoch, the evaluation of its snapshot and the predictions that
 // are served from it are the same figures.
@@ -190,6 +214,7 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   EXPECT_EQ(evaluated.mae, run.val_mae());
   if (!PredictsRatings(job)) {
     EXPECT_FALSE(run.has_val_rmse() || run.has_val_mae() || run.has_train_rmse());
+    EXPECT_EQ(ShareOfTopThree(job, snapshot), measured.others.back().value);
     return;  // What is served is no rating.
   }
 
