@@ -1,7 +1,9 @@
 #include "coordinator/member.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -36,6 +38,10 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   if (!data.ok()) return data.status();
   absl::StatusOr<DataSplit> split = DataSplit::Make(*data, job.split());
   if (!split.ok()) return split.status();
+  if (job.split().kind_case() != Split::KIND_NOT_SET && split->validation_count() == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the split \"", split->name(), "\" leaves no validation sample of ", data->name()));
+  }
   absl::StatusOr<TrainingStatistics> statistics =
       ComputeTrainingStatistics(*data, *split, job.train().partitions());
   if (!statistics.ok()) return statistics.status();
@@ -104,7 +110,12 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
   const Snapshot* snapshot = options.snapshot;
   std::unique_ptr<Member> member(new Member(std::move(options), **kernels));
   if (snapshot != nullptr) {
-    for (const FileEntry& file : snapshot->manifest().files()) ++member->chain_[file.partition()];
+    // A run that goes on from another's snapshot has none of its files, and writes its own.
+    std::error_code elsewhere;
+    if (std::filesystem::equivalent(snapshot->folder(), member->options_.snapshots_folder,
+                                    elsewhere)) {
+      for (const FileEntry& file : snapshot->manifest().files()) ++member->chain_[file.partition()];
+    }
     for (int p = 0; p < snapshot->manifest().sums_size(); ++p) {
       const PartitionSums& sums = snapshot->manifest().sums(p);
       member->sums_[static_cast<std::size_t>(p)] = {.loss = sums.loss(),
@@ -129,6 +140,11 @@ absl::Status Member::OpenSeats() {
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
   seats_.resize(std::max(serving.size(), working.size()));
+  std::vector<float> popularity;  // By item, where that is the model.
+  if (options_.job.model().has_popularity()) {
+    const std::vector<std::uint32_t> counts = CountTrainingSamples(data.data, data.split);
+    popularity.assign(counts.begin(), counts.end());
+  }
   std::vector<const RowHost*> hosts(placement.servers().size());
   for (std::size_t k = 0; k < serving.size(); ++k) {
     absl::StatusOr<std::unique_ptr<Shard>> shard =
@@ -151,6 +167,7 @@ absl::Status Member::OpenSeats() {
     if (seat.shard != nullptr) {
       if (options_.snapshot == nullptr) {
         seat.shard->Initialize();
+        if (!popularity.empty()) seat.shard->SetBiases(kItems, popularity);
       } else if (absl::Status loaded = seat.shard->Load(*options_.snapshot); !loaded.ok()) {
         return loaded;
       }
@@ -168,6 +185,7 @@ absl::Status Member::OpenSeats() {
                            .ranker = RankerOf(options_.job),
                            .towers = TowersOf(options_.job),
                            .softmax = SoftmaxOf(options_.job),
+                           .popularity = options_.job.model().has_popularity(),
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);
     }

@@ -159,6 +159,19 @@ void Shard::Initialize() {
   }
 }
 
+void Shard::SetBiases(TableId table, std::span<const float> biases) {
+  Table& to = tables_[Index(table)];
+  Check(to.spec.shape.biases && biases.size() == to.spec.shape.rows, "every row has a bias");
+  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+    for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(PartitionId{p}, to.spec.shape.rows);
+         ++slot) {
+      const RowId id = partitioning_.IdAt(PartitionId{p}, slot);
+      RowOf(to, id)[to.layout.padded_dim()] = biases[Index(id)];
+      MarkDirty(to, id);
+    }
+  }
+}
+
 absl::Status Shard::Load(const Snapshot& snapshot) {
   const Manifest& manifest = snapshot.manifest();
   Check(manifest.partitions() == partitioning_.count(),

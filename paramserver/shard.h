@@ -52,6 +52,9 @@ class Shard : public RowHost {
   /// Gives every row its initial values, a function of (seed, table, id).
   void Initialize();
 
+  /// Gives the rows of `table` that are here these biases, by id. Requires: the table has biases.
+  void SetBiases(TableId table, std::span<const float> biases);
+
   /// Takes every row from a snapshot, whose tables must be these. Errors are Snapshot's;
   /// FailedPrecondition: another shape.
   absl::Status Load(const Snapshot& snapshot);

@@ -41,6 +41,7 @@ const char* LinkName(Objective::Link link) {
 std::string Formula(const Model& kind, const ServedModel& model) {
   if (model.towers() != nullptr) return "score = dot(user_vectors[u], item_vectors[i])";
   if (kind.has_retrieval()) return "score = dot(user_embeddings[u], item_embeddings[i])";
+  if (kind.has_popularity()) return "score = item_biases[i]";
   std::string x =
       "user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
   if (model.network() != nullptr) {

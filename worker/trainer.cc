@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/math/math.h"
 
 namespace cf {
 namespace {
@@ -26,6 +27,7 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       range_(placement_.workers().range(options_.seat)),
       layouts_(options_.exchange->layouts().begin(), options_.exchange->layouts().end()),
       own_(options_.host != nullptr ? layouts_.size() : 0),
+      log_training_samples_(math::Log(static_cast<double>(split.training_count()))),
       applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1),
       shuffled_epoch_(kNoEpoch),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
@@ -67,8 +69,9 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
     if (batch_items_.has_value()) batch_items_->TakeEpoch(options_.shuffle_seed, segment.epoch);
     shuffled_epoch_ = segment.epoch;
   }
-  return Run({.training = true,
-              .scores_training = false,
+  // Popularity takes the same turns and has nothing to push.
+  return Run({.training = !options_.popularity,
+              .scores_training = options_.popularity,
               .epoch = segment.epoch,
               .batches = segment.steps_per_epoch,
               .first = segment.first,
@@ -205,6 +208,8 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
         ComputeRanker(pass, batch, p, samples, turn, sums[p]);
       } else if (towers_.has_value()) {
         ComputeTowers(pass, batch, p, samples, turn, sums[p]);
+      } else if (options_.popularity) {
+        ScorePopularity(batch, samples, sums[p]);
       } else {
         ComputePairs(pass, batch, samples, sums[p]);
       }
@@ -323,6 +328,17 @@ void Trainer::ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint3
   } else {
     towers_->Score(pairs, sums);
   }
+}
+
+void Trainer::ScorePopularity(const Minibatch& batch, std::span<const PairSample> samples,
+                              ObjectiveSums& sums) const {
+  const std::vector<const float*>& items = batch.tables[Index(kItems)].part_rows;
+  const std::size_t bias = layouts_[Index(kItems)].padded_dim();
+  for (const PairSample& sample : samples) {
+    const auto count = static_cast<double>(items[sample.item][bias]);
+    sums.loss += log_training_samples_ - math::Log(std::max(count, 1.0));
+  }
+  sums.samples += samples.size();
 }
 
 void Trainer::ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,

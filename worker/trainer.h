@@ -46,7 +46,8 @@ class Trainer {
     std::optional<RankerShape> ranker{};    ///< Where the model is one.
     std::optional<TowerShapes> towers{};    ///< Of retrieval; else nothing.
     std::optional<SoftmaxShape> softmax{};  ///< With towers.
-    std::uint64_t shuffle_seed = 0;         ///< Of dropout, too.
+    bool popularity = false;  ///< The items' biases are counts; steps score and change nothing.
+    std::uint64_t shuffle_seed = 0;  ///< Of dropout, too.
   };
 
   /// `data` and `split` are borrowed for retrieval; other models do not look at them afterwards.
@@ -120,6 +121,8 @@ class Trainer {
                      ObjectiveSums& sums);
   void ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint32_t p,
                      std::span<const PairSample> samples, std::size_t turn, ObjectiveSums& sums);
+  void ScorePopularity(const Minibatch& batch, std::span<const PairSample> samples,
+                       ObjectiveSums& sums) const;
   void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
@@ -140,6 +143,7 @@ class Trainer {
   std::vector<std::vector<float>> gradient_memory_;  // By table.
   std::vector<float*> gradients_;       // By table: aligned, `gradient_stride` floats a part.
   std::vector<OwnPartials> own_;        // By table: what this thread's own server is to apply.
+  const double log_training_samples_;   // For popularity.
   std::optional<NeuralRanker> ranker_;  // At most one of these; neither for a factorisation.
   std::optional<TwoTower> towers_;
   std::optional<BatchItems> batch_items_;  // With the towers.

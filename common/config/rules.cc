@@ -274,7 +274,7 @@ absl::Status CheckMetric(const Job& job, const std::string& path, const std::str
     return Refusal(path, metric, "another figure, as the model's loss is not BCE");
   }
   if (IsOfRatings(metric) && !PredictsRatings(job)) {
-    return Refusal(path, metric, "another figure, as retrieval predicts no ratings");
+    return Refusal(path, metric, "another figure, as the model predicts no ratings");
   }
   return absl::OkStatus();
 }
@@ -285,7 +285,9 @@ absl::Status CheckMonitor(const Job& job, const std::string& path, const std::st
   const absl::Status known = CheckMetric(job, path, monitor);
   if (!known.ok()) return known;
   if (!validates && !IsOfTraining(monitor)) {
-    return Refusal(path, monitor, "train_loss or train_rmse, as there is no split to validate on");
+    return Refusal(path, monitor,
+                   absl::StrCat(PredictsRatings(job) ? "train_loss or train_rmse" : "train_loss",
+                                ", as there is no split to validate on"));
   }
   if (monitor == "train_rmse" && !job.train().metrics()) {
     return Refusal(path, monitor, "another figure, as train.metrics is false");
@@ -422,11 +424,13 @@ absl::Status CheckModel(const Model& model) {
       return CheckRanker(model.ranker());
     case Model::kRetrieval:
       return CheckRetrieval(model.retrieval());
+    case Model::kPopularity:
+      return absl::OkStatus();
     case Model::KIND_NOT_SET:
       break;
   }
   return absl::InvalidArgumentError(
-      "model names no kind; expected matrix_factorization, ranker or retrieval");
+      "model names no kind; expected matrix_factorization, ranker, retrieval or popularity");
 }
 
 /// What two fields must be to each other.
@@ -525,7 +529,7 @@ std::optional<std::string> FirstDifference(const Message& trained, const Message
 }  // namespace
 
 bool PredictsRatings(const Job& job) {
-  return !job.model().has_retrieval();
+  return !job.model().has_retrieval() && !job.model().has_popularity();
 }
 
 void FillDefaults(Job& job) {
@@ -540,6 +544,8 @@ void FillDefaults(Job& job) {
   };
   Optimizer& optimizer = *job.mutable_optimizer();
   if (optimizer.kind_case() == Optimizer::KIND_NOT_SET) optimizer.mutable_adam();
+  // Another epoch would find the same figures.
+  if (job.model().has_popularity() && !job.train().has_epochs()) job.mutable_train()->set_epochs(1);
   EarlyStopping& stopping = *job.mutable_early_stopping();
   const bool validates = job.split().kind_case() != Split::KIND_NOT_SET;
   if (!stopping.has_monitor() && !PredictsRatings(job)) {

@@ -162,6 +162,9 @@ class PlaceFinder {
   static TextError Plain(TextError error) {
     if (!error.text.empty()) error.text[0] = absl::ascii_tolower(error.text[0]);
     error.text = std::string(absl::StripSuffix(error.text, "."));
+    if (absl::EndsWith(error.text, "found \"\"")) {
+      error.text.replace(error.text.size() - 2, 2, "the end");
+    }
     return error;
   }
 

@@ -102,11 +102,25 @@ std::vector<TableSpec> RankerTables(const Job& job, std::uint32_t users, std::ui
   return tables;
 }
 
+/// Tables without vectors, alike as those of a factorisation are: the users' biases stay 0.
+std::vector<TableSpec> PopularityTables(std::uint32_t users, std::uint32_t items) {
+  Initial zeros;
+  zeros.mutable_zeros();
+  const auto table = [&zeros](const char* name, std::uint32_t rows) {
+    return TableSpec{.shape = {.name = name, .rows = rows, .dim = 0, .biases = true, .slots = 0},
+                     .layer = {},
+                     .vectors = zeros,
+                     .biases = zeros};
+  };
+  return {table("users", users), table("items", items)};
+}
+
 }  // namespace
 
 std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items) {
   if (job.model().has_ranker()) return RankerTables(job, users, items);
   if (job.model().has_retrieval()) return RetrievalTables(job, users, items);
+  if (job.model().has_popularity()) return PopularityTables(users, items);
   Check(job.model().has_matrix_factorization(), "a validated job has a model");
   return FactorizationTables(job, users, items);
 }

@@ -74,6 +74,18 @@ TEST_F(Cfdata, ImportsDescribesAndExports) {
   EXPECT_EQ(std::count(validation.begin(), validation.end(), '\n'), 101);
 }
 
+TEST_F(Cfdata, KeysItemsByTitle) {
+  const std::string ratings = Write("r.csv", "user,item,rating\n1,2,3\n1,3,5\n2,3,4\n");
+  const std::string titles = Write("m.csv", "movieId,title\n2,Heat\n3,Heat\n");
+  const Process::Result imported = Run({"import", "--ratings", ratings, "--titles", titles,
+                                        "--item-key", "title", "--out", Path("d")});
+  EXPECT_EQ(imported.exit_code, 0) << imported.errors;
+  EXPECT_THAT(imported.output,
+              HasSubstr("1 repeated ratings of a pair merged (--duplicates last)\n"));
+  EXPECT_THAT(imported.output, HasSubstr("users 2, items 1, ratings 2, density 100%\n"
+                                         "items are keyed by title: 1 became one with another\n"));
+}
+
 TEST_F(Cfdata, AnswersTheUsersMistakesWithOneLineAndExitCode2) {
   const std::string good = Write("good.csv", "user,item,rating\n1,2,3\n");
   const std::string bad = Write("bad.csv", "user,item,rating\n1,2,3\n1,2,x\n");
@@ -96,6 +108,8 @@ TEST_F(Cfdata, AnswersTheUsersMistakesWithOneLineAndExitCode2) {
            {"import"},
            {"import", "--ratings", good, "--out", Path("e"), "--duplicates", "all"},
            {"import", "--ratings", good, "--out", Path("e"), "--columns", "user=u"},
+           {"import", "--ratings", good, "--out", Path("e"), "--item-key", "title"},
+           {"import", "--ratings", good, "--out", Path("e"), "--item-key", "name"},
            {"import", "--ratings", Path("none.csv"), "--out", Path("e")},
            {"stats", Path("none")},
            {"export-split", Path("d"), "--fraction", "2", "--out", Path("csv")},

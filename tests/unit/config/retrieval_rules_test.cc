@@ -58,10 +58,10 @@ TEST(RetrievalRules, RefusesFiguresOfRatings) {
   for (const char* figure : {"val_rmse", "val_mae", "train_rmse"}) {
     EXPECT_EQ(ErrorOf(With(RetrievalJob(), std::string("early_stopping.monitor=") + figure)),
               std::string("early_stopping.monitor is ") + figure +
-                  "; expected another figure, as retrieval predicts no ratings");
+                  "; expected another figure, as the model predicts no ratings");
   }
   EXPECT_EQ(ErrorOf(With(RetrievalJob(), "validation.metrics=val_mae")),
-            "validation.metrics is val_mae; expected another figure, as retrieval predicts "
+            "validation.metrics is val_mae; expected another figure, as the model predicts "
             "no ratings");
 }
 

@@ -37,6 +37,11 @@ Job With(Job job, const std::vector<std::string>& assignments) {
 Job JobFor(const std::string& path) {
   Job job = SmallJob();
   if (path.starts_with("model.ranker")) job.mutable_model()->mutable_ranker()->add_dense();
+  if (path.starts_with("model.retrieval")) {
+    Retrieval& retrieval = *job.mutable_model()->mutable_retrieval();
+    retrieval.mutable_user()->add_dense();
+    retrieval.mutable_item()->add_dense();
+  }
   return job;
 }
 
@@ -359,7 +364,7 @@ TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
             "early_stopping.monitor is train_rmse; expected another figure, as train.metrics is "
             "false");
   EXPECT_EQ(error(Job()),
-            "model names no kind; expected matrix_factorization, ranker or retrieval");
+            "model names no kind; expected matrix_factorization, ranker, retrieval or popularity");
 }
 
 /// A value other than the default.

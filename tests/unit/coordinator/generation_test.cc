@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -122,7 +123,7 @@ class GenerationOf : public GenerationTest, public ::testing::WithParamInterface
 
 INSTANTIATE_TEST_SUITE_P(Models, GenerationOf,
                          ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval,
-                                           kTinyTowers),
+                                           kTinyTowers, kTinyPopularity),
                          [](const ::testing::TestParamInfo<const char*>& model) {
                            const std::string text = model.param;
                            return text == kTinyTowers ? "towers" : text.substr(0, text.find(' '));
@@ -238,6 +239,46 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   EXPECT_EQ(predicted.samples, evaluated.samples);
   EXPECT_EQ(predicted.loss, evaluated.loss);
   EXPECT_EQ(predicted.rmse, evaluated.rmse);
+}
+
+// Goal: popularity is what it says. Method: its rows and its loss against a count of the samples.
+TEST_F(GenerationTest, PopularityCountsTheTrainingSamples) {
+  const Job job = MakeTinyJob(tiny_, 1, kTinyPopularity);
+  LocalGeneration generation(job, tiny_, "run", 3);
+  for (const absl::StatusOr<Verdict>& verdict : generation.Run(3)) ASSERT_TRUE(verdict.ok());
+  const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
+  const ServedModel model = ServedModel::Load(snapshot).value();
+  const TrainingData data = TrainingData::Open(job).value();
+  std::vector<double> counts(data.data.items());
+  for (std::uint64_t s = 0; s < data.data.samples(); ++s) {
+    counts[Index(data.data.item_column()[s])] += data.split.is_validation(s) ? 0 : 1;
+  }
+  const auto samples = static_cast<double>(data.split.training_count());
+  double loss = 0;
+  for (std::uint32_t item = 0; item < counts.size(); ++item) {
+    EXPECT_EQ(model.RawScore(RowId{3}, RowId{item}), static_cast<float>(counts[item]));
+    if (counts[item] > 0) loss -= counts[item] * std::log(counts[item] / samples);
+  }
+  const EpochMetrics& metrics = snapshot.manifest().last_metrics();
+  EXPECT_NEAR(metrics.train_loss(), loss / samples, 1e-12);
+  EXPECT_GT(metrics.val_loss(), metrics.train_loss());
+  EXPECT_FALSE(metrics.has_val_rmse() || metrics.has_val_mae() || metrics.has_train_rmse());
+}
+
+TEST(TrainingData, ASplitWithoutValidationSamplesIsRefused) {
+  const TinyData tiny;
+  DatasetWriter writer =
+      DatasetWriter::Create({.folder = tiny.Beside("once"), .has_timestamps = true}).value();
+  writer.Append({.users = {0, 1}, .items = {0, 0}, .ratings = {3, 4}, .timestamps = {1, 2}});
+  writer.SetUsers(Vocabulary(std::vector<std::int64_t>{1, 2}));
+  writer.SetItems(Vocabulary(std::vector<std::int64_t>{1}));
+  ASSERT_TRUE(writer.Finish().ok());
+  Job job = MakeTinyJob(tiny, 1);
+  job.mutable_data()->set_path(tiny.Beside("once"));
+  job.mutable_split()->mutable_leave_last_out();
+  EXPECT_EQ(TrainingData::Open(job).status(),
+            absl::FailedPreconditionError(
+                "the split \"leave last out\" leaves no validation sample of once"));
 }
 
 /// The ranks 0 and 1 end with an error; one line of it is for people.

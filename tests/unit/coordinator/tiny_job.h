@@ -31,6 +31,8 @@ inline constexpr char kTinyTowers[] =
     "    dense { units: 7 } }"
     "  item { dim: 19 dense { units: 7 activation: RELU dropout: 0.3 bias { uniform {} } } } }";
 
+inline constexpr char kTinyPopularity[] = "popularity { }";
+
 /// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
 inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
                        const std::string& model = kTinyFactorization) {
