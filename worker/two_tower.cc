@@ -1,6 +1,7 @@
 #include "worker/two_tower.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "common/base/check.h"
@@ -10,9 +11,9 @@ namespace {
 
 using Passage = Network::Passage;
 
-// Room for more than is asked for, lest every batch that is a little larger allocates.
+// Room for a power of two, lest every batch that is a little larger allocates.
 void MakeRoom(std::size_t samples, Passage& passage) {
-  passage.Reserve(samples + samples / 4);
+  passage.Reserve(std::bit_ceil(samples));
 }
 
 void Write(const float* slope, std::size_t dim, std::size_t stride, float* gradient) {
