@@ -40,18 +40,21 @@ TEST(Configs, AllAreValidAndSayWhatTheyAre) {
         "ml_100k_u1_biased_mf", "ml_100k_u1_bias_only", "ml_100k_u1_mean", "ml_1m_biased_mf",
         "ml_1m_bias_only", "ml_1m_mean", "ml_100k_biased_mf_bce", "ml_20m_biased_mf", "quickstart",
         "ml_100k_mean", "ml_100k_bias_only", "keras_recommender_net", "mf_dot",
-        "mf_bias_scaled_sigmoid"}) {
+        "mf_bias_scaled_sigmoid", "ml_100k_popular"}) {
     EXPECT_EQ(names.count(name), 1U) << name;
   }
 }
 
 TEST(Configs, BaselinesDifferFromTheirModelInWhatTheirNamesSay) {
-  for (const char* set : {"ml_latest_small", "ml_100k_u1", "ml_1m"}) {
+  for (const char* set : {"ml_latest_small", "ml_100k_u1", "ml_1m", "ml_20m"}) {
     const Job full = Load(std::string(set) + "_biased_mf");
     const Job bias = Load(std::string(set) + "_bias_only");
     const Job mean = Load(std::string(set) + "_mean");
+    const Job popular = Load(std::string(set) + "_popular");
     EXPECT_EQ(bias.split().ShortDebugString(), full.split().ShortDebugString());
     EXPECT_EQ(mean.split().ShortDebugString(), full.split().ShortDebugString());
+    EXPECT_EQ(popular.split().ShortDebugString(), full.split().ShortDebugString());
+    EXPECT_TRUE(popular.model().has_popularity());
     EXPECT_GT(full.model().matrix_factorization().dim(), 0U);
     EXPECT_EQ(bias.model().matrix_factorization().dim(), 0U);
     EXPECT_TRUE(bias.model().matrix_factorization().biases());
