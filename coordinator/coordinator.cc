@@ -246,8 +246,7 @@ absl::Status Coordinator::NotFinite(const std::string& figure,
                                     const std::vector<Reply>& replies) const {
   std::vector<std::string> what;
   if (!figure.empty()) what.push_back(figure);
-  const std::vector<TableSpec> tables =
-      TablesOf(options_.job, options_.data->data.users(), options_.data->data.items());
+  const std::vector<TableSpec> tables = options_.data->TablesFor(options_.job);
   for (const auto& [table, row] : NotFiniteRows(replies)) {
     if (table >= tables.size()) return absl::DataLossError("a row of a table that is not there");
     what.push_back(absl::StrCat("row ", row, " of table ", tables[table].shape.name));

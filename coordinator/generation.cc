@@ -330,7 +330,7 @@ void Generation::Announce(const SetUp& set_up) const {
       ", ", job().train().partitions(), " partitions"));
   std::uint64_t parameters = 0;
   std::uint64_t bytes = 0;
-  for (const TableSpec& table : TablesOf(job(), data.data.users(), data.data.items())) {
+  for (const TableSpec& table : data.TablesFor(job())) {
     const TableShape& shape = table.shape;
     const std::uint64_t weights = std::uint64_t{shape.rows} * (shape.dim + (shape.biases ? 1 : 0));
     const std::uint64_t table_bytes = shape.rows * RowLayout(shape).stride() * sizeof(float);

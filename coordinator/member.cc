@@ -50,7 +50,15 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
         absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
                      ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
   }
-  return TrainingData{*std::move(data), *std::move(split), *statistics};
+  absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
+  if (!features.ok()) return features.status();
+  return TrainingData{*std::move(data), *std::move(split), *statistics, *std::move(features)};
+}
+
+std::vector<TableSpec> TrainingData::TablesFor(const Job& job) const {
+  std::vector<std::uint32_t> rows;
+  for (const FeatureLists& lists : features) rows.push_back(lists.rows());
+  return TablesOf(job, data.users(), data.items(), rows);
 }
 
 std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
@@ -73,7 +81,7 @@ Member::Member(Options options, const KernelSet& kernels)
 
 absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
                          int rank, std::uint64_t memory) {
-  const std::vector<TableSpec> tables = TablesOf(job, data.data.users(), data.data.items());
+  const std::vector<TableSpec> tables = data.TablesFor(job);
   std::size_t rows = 0;
   const Placement::Role& servers = placement.servers();
   for (const std::uint32_t seat : servers.OnRank(rank)) {
@@ -96,6 +104,10 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
   if (job.model().has_retrieval()) {
     samples +=
         data.split.training_count() * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
+  }
+  for (const FeatureLists& lists : data.features) {
+    if (lists.side() != FeatureSide::kUser) continue;
+    samples += data.split.training_count() * FeatureLists::kBytesPerTrainingSample;
   }
   if (memory == 0 || rows + samples < memory) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
@@ -132,8 +144,7 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
 absl::Status Member::OpenSeats() {
   const TrainingData& data = *options_.data;
   const Placement& placement = *options_.placement;
-  const std::vector<TableSpec> tables =
-      TablesOf(options_.job, data.data.users(), data.data.items());
+  const std::vector<TableSpec> tables = data.TablesFor(options_.job);
   exchange_ =
       std::make_unique<Exchange>(placement, options_.rank, LayoutsOf(tables), options_.mesh);
 
@@ -186,6 +197,7 @@ absl::Status Member::OpenSeats() {
                            .towers = TowersOf(options_.job),
                            .softmax = SoftmaxOf(options_.job),
                            .popularity = options_.job.model().has_popularity(),
+                           .features = data.features,
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);
     }

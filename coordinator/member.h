@@ -11,6 +11,7 @@
 
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
+#include "common/features/feature_lists.h"
 #include "common/rows/exchange.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
@@ -20,14 +21,18 @@
 
 namespace cf {
 
-/// A data set with its split and the statistics of the training samples.
+/// A data set with its split, the statistics of the training samples, and what the features of the
+/// model are made of.
 struct TrainingData {
   Dataset data;
   DataSplit split;
   TrainingStatistics statistics;
+  std::vector<FeatureLists> features;  ///< In the model's order.
 
-  /// Errors are Dataset's, DataSplit's and ComputeTrainingStatistics'.
+  /// Errors are Dataset's, DataSplit's, ComputeTrainingStatistics' and MakeFeatureLists'.
   static absl::StatusOr<TrainingData> Open(const Job& job);
+  /// The tables of the job's model over this data.
+  std::vector<TableSpec> TablesFor(const Job& job) const;
   std::uint64_t steps_per_epoch(const Job& job) const;
 };
 

@@ -81,7 +81,8 @@ absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
   if (!metrics.ok()) return metrics.status();
   const TrainingData& data = *options_.data;
   if (training_samples_.empty()) training_samples_ = CountTrainingSamples(data.data, data.split);
-  const std::size_t layers = exchange_->layouts().size() - Index(kFirstLayer);
+  const std::size_t layers =
+      exchange_->layouts().size() - Index(kFirstLayer) - data.features.size();
   const std::uint64_t turns = Evaluator::TurnsOf(*options_.placement, data.data, *metrics, layers);
   const std::uint64_t turn = turn_;
   turn_ += turns;

@@ -92,7 +92,7 @@ absl::Status Recommend(const RunView& run, const Catalogue& catalogue, std::uint
   const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(
       absl::StrCat(run.path, "/snapshots/", ResultIsBest(*run.snapshot) ? "best" : "latest"));
   if (!snapshot.ok()) return snapshot.status();
-  const absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot);
+  const absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot, &catalogue);
   if (!model.ok()) return model.status();
   const absl::StatusOr<Recommender> recommender = Recommender::Make(*model, catalogue);
   if (!recommender.ok()) return recommender.status();

@@ -219,9 +219,21 @@ std::vector<TableSpec> SpecsOf(const ReportContent& content) {
   Job job = saved ? content.run.snapshot->job() : *content.run.job;
   FillDefaults(job);
   if (!ValidateJob(job).ok()) return {};
-  if (!saved) return TablesOf(job, content.data->users, content.data->items);
-  return TablesOf(job, static_cast<std::uint32_t>(content.run.snapshot->data().users()),
-                  static_cast<std::uint32_t>(content.run.snapshot->data().items()));
+  const auto features = static_cast<std::size_t>(FeaturesOf(job).size());
+  if (!saved) {
+    // How many rows a feature has is not known here.
+    if (features > 0) return {};
+    return TablesOf(job, content.data->users, content.data->items);
+  }
+  const Manifest& snapshot = *content.run.snapshot;
+  std::vector<std::uint32_t> feature_rows;
+  const auto first = static_cast<int>(Index(FirstFeatureOf(job)));
+  for (int table = first; table < snapshot.tables_size(); ++table) {
+    feature_rows.push_back(snapshot.tables(table).rows());
+  }
+  if (feature_rows.size() != features) return {};
+  return TablesOf(job, static_cast<std::uint32_t>(snapshot.data().users()),
+                  static_cast<std::uint32_t>(snapshot.data().items()), feature_rows);
 }
 
 /// "610 x 64 + bias"; of a dense layer its inputs and units.

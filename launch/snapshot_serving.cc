@@ -34,7 +34,7 @@ absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::Open(const ModelFlags& fla
   // First, because it tells of a data set that has moved before anything large is read.
   absl::StatusOr<Catalogue> catalogue = Catalogue::Open(snapshot->manifest(), flags.data);
   if (!catalogue.ok()) return catalogue.status();
-  absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot);
+  absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot, &*catalogue);
   if (!model.ok()) return model.status();
   std::unique_ptr<OpenModel> open(
       new OpenModel(*std::move(snapshot), *std::move(model), *std::move(catalogue)));

@@ -269,6 +269,9 @@ absl::Status Rename(const std::string& from, const std::string& to) {
 
 absl::Status ExportNpy(const Snapshot& snapshot, const ServedModel& model,
                        const Catalogue& catalogue, const ExportOptions& options) {
+  if (model.network() != nullptr && !model.features().empty()) {
+    return absl::FailedPreconditionError("the model is a ranker with features; expected another");
+  }
   // Without a slash at its end, so that names can be put behind it.
   fs::path place = fs::path(options.folder).lexically_normal();
   if (!place.has_filename()) place = place.parent_path();

@@ -17,8 +17,6 @@
 namespace cf {
 namespace {
 
-constexpr std::size_t kAlignment = 64;  // A cache line, and the widest register.
-
 // Whether the tables of layers from `first` on are those of `network`.
 bool HasLayers(const Manifest& manifest, std::size_t first, const NetworkShape& network) {
   for (std::size_t l = 0; l < network.layers.size(); ++l) {
@@ -34,10 +32,11 @@ absl::Status CheckTables(const Manifest& manifest) {
   const std::size_t layers = ranker.has_value()   ? ranker->network.layers.size()
                              : towers.has_value() ? towers->layers()
                                                   : 0;
-  if (manifest.tables_size() != static_cast<int>(Index(kFirstLayer) + layers)) {
+  const int features = FeaturesOf(manifest.job()).size();
+  if (manifest.tables_size() != static_cast<int>(Index(kFirstLayer) + layers) + features) {
     return absl::FailedPreconditionError(
-        layers > 0 ? "the snapshot has other tables than its model's job says"
-                   : "the model is not one of users and items");
+        layers > 0 || features > 0 ? "the snapshot has other tables than its model's job says"
+                                   : "the model is not one of users and items");
   }
   const SnapshotTable& users = manifest.tables(0);
   const SnapshotTable& items = manifest.tables(1);
@@ -78,23 +77,6 @@ WeightTable Through(const Network& tower, const WeightTable& from) {
 
 }  // namespace
 
-WeightTable::Floats WeightTable::Zeros(std::size_t count) {
-  const std::size_t bytes = (count * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
-  void* memory = std::aligned_alloc(kAlignment, std::max(bytes, kAlignment));
-  Check(memory != nullptr, "there is memory for the weights");
-  auto* floats = static_cast<float*>(memory);
-  std::fill_n(floats, count, 0.0F);
-  return Floats(floats);
-}
-
-WeightTable::WeightTable(std::uint32_t rows, std::uint32_t dim)
-    : rows_(rows),
-      dim_(dim),
-      padded_dim_(PaddedDim(dim)),
-      vectors_(Zeros(rows * padded_dim_)),
-      biases_(Zeros(rows)) {
-}
-
 absl::StatusOr<ServedModel> ServedModel::Make(WeightTable users, WeightTable items,
                                               const Objective& objective) {
   Check(users.dim() == items.dim(), "the vectors of users and items are equally long");
@@ -108,7 +90,8 @@ absl::StatusOr<ServedModel> ServedModel::Make(WeightTable users, WeightTable ite
   return model;
 }
 
-absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
+absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
+                                              const Catalogue* catalogue) {
   const Manifest& manifest = snapshot.manifest();
   if (manifest.job().model().kind_case() == Model::KIND_NOT_SET) {
     return absl::FailedPreconditionError("the snapshot's model is of a kind that is not served");
@@ -137,6 +120,10 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
   if (towers.has_value() && towers->layers() > 0) {
     model.towers_ = std::make_unique<ServedTowers>(*towers, **kernels);
   }
+  absl::StatusOr<std::vector<ServedFeature>> features = OpenFeatures(manifest, catalogue);
+  if (!features.ok()) return features.status();
+  model.features_ = *std::move(features);
+  model.first_feature_ = FirstFeatureOf(manifest.job());
   const auto take = [&](TableId table, RowId id, std::span<const float> record) -> absl::Status {
     const SnapshotTable& shape = manifest.tables(static_cast<int>(Index(table)));
     const std::span<const float> row = record.first(shape.dim() + (shape.bias() ? 1 : 0));
@@ -152,12 +139,16 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot) {
     if (absl::Status read = snapshot.ReadPartition(PartitionId{p}, take); !read.ok()) return read;
   }
   if (model.towers_ != nullptr) model.RunTowers();
+  if (!model.features_.empty()) model.ComposeFeatures();
   return model;
 }
 
 void ServedModel::TakeWeights(TableId table, RowId id, std::span<const float> row) {
-  if (table < kFirstLayer) {
-    WeightTable& target = table == kUsers ? users_ : items_;
+  const bool of_feature = table >= first_feature_;
+  if (table < kFirstLayer || of_feature) {
+    WeightTable& target = table == kUsers   ? users_
+                          : table == kItems ? items_
+                                            : features_[Index(table) - Index(first_feature_)].rows;
     std::copy_n(row.begin(), target.dim(), target.mutable_vector(id));
     if (row.size() > target.dim()) target.mutable_bias(id) = row.back();
     return;
@@ -175,6 +166,18 @@ void ServedModel::RunTowers() {
   towers_->item_embeddings = std::move(items_);
   users_ = Through(towers_->user, towers_->user_embeddings);
   items_ = Through(towers_->item, towers_->item_embeddings);
+}
+
+void ServedModel::ComposeFeatures() {
+  SetFloatMode();
+  for (ServedFeature& feature : features_) {
+    const FeatureSide side = feature.lists.side();
+    if (side == FeatureSide::kSample) continue;
+    feature.Compose(side == FeatureSide::kUser ? users_.rows() : items_.rows());
+  }
+  if (network_ != nullptr) return;
+  AddFeatures(features_, FeatureSide::kUser, users_);
+  AddFeatures(features_, FeatureSide::kItem, items_);
 }
 
 float ServedModel::RawScore(RowId user, RowId item) const {
@@ -203,6 +206,10 @@ void ServedModel::RawScores(std::span<const UserItem> pairs, std::span<float> sc
       const auto [user, item] = pairs[first + s];
       std::copy_n(users_.vector(user), shape.user_dim, passage.input(s) + shape.user_at());
       std::copy_n(items_.vector(item), shape.item_dim, passage.input(s) + shape.item_at());
+      float* at = passage.input(s) + shape.features_at();
+      for (std::size_t f = 0; f < features_.size(); ++f) {
+        at = std::copy_n(features_[f].VectorOf(user, item), shape.feature_dims[f], at);
+      }
     }
     network_->Forward(n, passage);
     for (std::size_t s = 0; s < n; ++s) scores[first + s] = passage.output(s);

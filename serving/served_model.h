@@ -1,11 +1,9 @@
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
@@ -15,42 +13,11 @@
 #include "common/kernels/objective.h"
 #include "common/rows/tables.h"
 #include "common/snapshot/snapshot.h"
+#include "serving/catalogue.h"
+#include "serving/served_features.h"
+#include "serving/weight_table.h"
 
 namespace cf {
-
-/// The weights of one table: a vector for each row, padded with zeros to a multiple of kLanes and
-/// aligned to 64 bytes, and a bias for each row (0 where the table has none).
-///
-/// Owner:   ServedModel. Threads: any, once filled. Bounds: rows * (padded_dim + 1) floats.
-class WeightTable {
- public:
-  WeightTable() = default;
-  /// All zeros.
-  WeightTable(std::uint32_t rows, std::uint32_t dim);
-
-  std::uint32_t rows() const { return rows_; }
-  std::uint32_t dim() const { return dim_; }
-  std::size_t padded_dim() const { return padded_dim_; }
-
-  const float* vector(RowId id) const { return vectors_.get() + Index(id) * padded_dim_; }
-  float* mutable_vector(RowId id) { return vectors_.get() + Index(id) * padded_dim_; }
-  float bias(RowId id) const { return biases_.get()[Index(id)]; }
-  float& mutable_bias(RowId id) { return biases_.get()[Index(id)]; }
-  const float* biases() const { return biases_.get(); }
-
- private:
-  struct Free {
-    void operator()(float* floats) const { std::free(floats); }
-  };
-  using Floats = std::unique_ptr<float[], Free>;
-  static Floats Zeros(std::size_t count);
-
-  std::uint32_t rows_ = 0;
-  std::uint32_t dim_ = 0;
-  std::size_t padded_dim_ = 0;
-  Floats vectors_;
-  Floats biases_;
-};
 
 /// A user and an item whose rating is to be predicted.
 struct UserItem {
@@ -76,21 +43,26 @@ struct ServedTowers {
 /// Owner:   whoever loaded it.
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
 /// Bounds:  one WeightTable of users and one of items, two each where they have towers of layers,
-///          and the networks.
+///          and the networks; for each feature one of its own and perhaps another of users or
+///          items. A catalogue that it was loaded with outlives it.
 /// Invariants: all weights are finite.
 class ServedModel {
  public:
   /// Sets the float mode of the calling thread. DataLoss if rows cannot be read; FailedPrecondition
   /// if the model is not of the kind served
   /// here, of another version of the arithmetic, or has weights that are not finite numbers.
-  static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot);
+  /// A model with features needs the catalogue of the snapshot; loading it sets the float mode of
+  /// the calling thread.
+  static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot,
+                                          const Catalogue* catalogue = nullptr);
 
   /// A factorisation, of weights made elsewhere. Requires: users and items have the same dim;
   /// finite weights.
   static absl::StatusOr<ServedModel> Make(WeightTable users, WeightTable items,
                                           const Objective& objective);
 
-  /// What a score is made of: the towers' outputs where there are towers of layers, else the rows.
+  /// What a score is made of: the towers' outputs where there are towers of layers, else the rows,
+  /// of a factorisation with its features added.
   const WeightTable& users() const { return users_; }
   const WeightTable& items() const { return items_; }
   const Objective& objective() const { return objective_; }
@@ -100,6 +72,8 @@ class ServedModel {
   const RankerShape& ranker() const { return *ranker_; }
   /// Null where there are no towers of layers.
   const ServedTowers* towers() const { return towers_.get(); }
+  /// In the order of the job.
+  const std::vector<ServedFeature>& features() const { return features_; }
 
   /// The sum before the link: what is ranked by. Requires: ids within the tables.
   float RawScore(RowId user, RowId item) const;
@@ -116,6 +90,7 @@ class ServedModel {
   ServedModel() = default;
   void TakeWeights(TableId table, RowId id, std::span<const float> row);
   void RunTowers();
+  void ComposeFeatures();
 
   WeightTable users_;
   WeightTable items_;
@@ -124,6 +99,8 @@ class ServedModel {
   std::optional<RankerShape> ranker_;
   std::unique_ptr<Network> network_;
   std::unique_ptr<ServedTowers> towers_;
+  TableId first_feature_{};
+  std::vector<ServedFeature> features_;
 };
 
 }  // namespace cf

@@ -4,11 +4,31 @@
 #include <span>
 #include <vector>
 
+#include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
 #include "common/rows/tables.h"
+#include "worker/minibatch.h"
 
 namespace cf {
+
+/// One feature's vectors for the samples of a partition. `rows[k]` points at the vector of entry k,
+/// whose gradient starts at `gradients + k * stride`. An entry is the sample's entry of users or
+/// items, or one of the feature's own: then `samples` has it for each sample.
+struct RankerFeature {
+  FeatureSide side = FeatureSide::kSample;
+  std::span<const TableBatch::Touched> samples;
+  const float* const* rows = nullptr;
+  float* gradients = nullptr;
+  std::size_t stride = 0;
+
+  /// Of sample number s of the partition.
+  TableBatch::Touched EntryOf(std::size_t s, const PairSample& sample) const {
+    if (side == FeatureSide::kUser) return {sample.user, sample.user_is_first != 0};
+    if (side == FeatureSide::kItem) return {sample.item, sample.item_is_first != 0};
+    return samples[s];
+  }
+};
 
 /// Samples of one partition with their rows, for a ranker. `user_rows[k]` points at the vector of
 /// entry k; its gradient starts at `user_gradients + k * user_stride`. All of a gradient's floats
@@ -21,6 +41,7 @@ struct RankerBatch {
   float* item_gradients = nullptr;
   std::size_t user_stride = 0;
   std::size_t item_stride = 0;
+  std::span<const RankerFeature> features = {};
   std::span<float* const> layer_gradients;  ///< By layer: of this partition.
   std::span<const std::size_t> layer_strides;
 };
@@ -53,8 +74,10 @@ class NeuralRanker {
   void Score(const RankerBatch& batch, const Objective& objective, ObjectiveSums& sums);
 
  private:
-  void TakeInputs(const RankerBatch& batch, std::span<const PairSample> samples);
-  void AddInputSlopes(const RankerBatch& batch, std::span<const PairSample> samples);
+  // Of the samples from number `first` of the batch on.
+  void TakeInputs(const RankerBatch& batch, std::size_t first, std::span<const PairSample> samples);
+  void AddInputSlopes(const RankerBatch& batch, std::size_t first,
+                      std::span<const PairSample> samples);
 
   const RankerShape shape_;
   const MatrixKernels& kernels_;

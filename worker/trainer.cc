@@ -44,7 +44,7 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
   Check(layers() == (ranker_.has_value()   ? ranker_->layers()
                      : towers_.has_value() ? towers_->layers()
                                            : 0),
-        "the model has a table of users, one of items, and one for each layer");
+        "the model has a table of users, one of items, and one for each layer and feature");
   std::size_t users = 0;
   for (std::uint32_t p = range_.first; p < range_.last; ++p) {
     samples_.emplace_back(data, split, partitioning_, PartitionId{p});
@@ -53,13 +53,12 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
   }
   indices_.emplace_back(users);
   indices_.emplace_back(data.items());
-  for (std::size_t table = Index(kFirstLayer); table < layouts_.size(); ++table) {
-    indices_.emplace_back(1);
-  }
+  for (std::size_t l = 0; l < layers(); ++l) indices_.emplace_back(1);
   for (Minibatch& batch : batches_) {
     batch.tables.resize(layouts_.size());
     for (TableWork& work : batch.tables) work.by_server.resize(placement_.servers().size());
   }
+  OpenFeatures();
 }
 
 absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
@@ -133,8 +132,10 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   batch.samples.clear();
   batch.samples_end.clear();
   batch.user_parts_end.clear();
+  batch.item_parts_end.clear();
   batch.positions.clear();
   batch.number = t;
+  for (FeatureLinks& links : batch.features) links.Clear();
   for (std::size_t table = 0; table < layouts_.size(); ++table)
     batch.tables[table].batch.Clear(indices_[table]);
   if (batch_items_.has_value()) batch_items_->Collect(t, pass.batches, batch.candidates);
@@ -153,13 +154,14 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
       AddSample(p, samples[k], batch);
     }
     // A layer has a part for each partition that has samples.
-    for (std::size_t table = Index(kFirstLayer);
-         table < layouts_.size() && range.first < range.last; ++table) {
+    for (std::size_t l = 0; l < layers() && range.first < range.last; ++l) {
+      const std::size_t table = Index(kFirstLayer) + l;
       batch.tables[table].batch.Touch(indices_[table], 0, RowId{0}, range_.first + p);
     }
     batch.positions.push_back(range.first);
     batch.samples_end.push_back(batch.samples.size());
     batch.user_parts_end.push_back(batch.tables[Index(kUsers)].batch.parts().size());
+    batch.item_parts_end.push_back(batch.tables[Index(kItems)].batch.parts().size());
   }
   for (std::size_t table = 0; table < layouts_.size(); ++table) {
     TableWork& work = batch.tables[table];
@@ -185,6 +187,11 @@ void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch)
       indices_[Index(kUsers)], user_key, sample.user, range_.first + p);
   const TableBatch::Touched item = batch.tables[Index(kItems)].batch.Touch(
       indices_[Index(kItems)], Index(sample.item), sample.item, range_.first + p);
+  if (!features_.empty()) {
+    if (user.is_first) TouchFeatures(FeatureSide::kUser, sample, range_.first + p, batch);
+    if (item.is_first) TouchFeatures(FeatureSide::kItem, sample, range_.first + p, batch);
+    TouchFeatures(FeatureSide::kSample, sample, range_.first + p, batch);
+  }
   batch.samples.push_back({.user = user.part & 0x7fffffffU,
                            .user_is_first = user.is_first ? 1U : 0U,
                            .item = item.part & 0x7fffffffU,
@@ -196,6 +203,7 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                       std::span<ObjectiveSums> sums) {
   if (pass.training) MakeRoomForGradients(batch);
   SetLayers(batch);
+  ComposeFeatures(pass, batch);
   std::size_t first_sample = 0;
   std::size_t first_user = 0;
   if (towers_.has_value()) SetCandidates(pass, batch);
@@ -205,7 +213,7 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
         std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
     if (!samples.empty()) {
       if (ranker_.has_value()) {
-        ComputeRanker(pass, batch, p, samples, turn, sums[p]);
+        ComputeRanker(pass, batch, p, first_sample, turn, sums[p]);
       } else if (towers_.has_value()) {
         ComputeTowers(pass, batch, p, samples, turn, sums[p]);
       } else if (options_.popularity) {
@@ -213,6 +221,7 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
       } else {
         ComputePairs(pass, batch, samples, sums[p]);
       }
+      if (pass.training) SpreadFeatures(batch, p);
       ++turn;
     }
     if (pass.training && applies_at_once_) {
@@ -285,8 +294,9 @@ void Trainer::FindLayerGradients(const Pass& pass, std::size_t part) {
 }
 
 void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
-                            std::span<const PairSample> samples, std::size_t layer_part,
-                            ObjectiveSums& sums) {
+                            std::size_t first_sample, std::size_t layer_part, ObjectiveSums& sums) {
+  const std::span<const PairSample> samples =
+      std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
   FindLayerGradients(pass, layer_part);
   const RankerBatch pairs{.samples = samples,
                           .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
@@ -295,6 +305,7 @@ void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint3
                           .item_gradients = gradients_[Index(kItems)],
                           .user_stride = layouts_[Index(kUsers)].gradient_stride(),
                           .item_stride = layouts_[Index(kItems)].gradient_stride(),
+                          .features = FeaturesOf(batch, first_sample, samples.size()),
                           .layer_gradients = layer_gradients_,
                           .layer_strides = layer_strides_};
   if (pass.training) {

@@ -9,13 +9,16 @@
 
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
+#include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
+#include "worker/batch_feature.h"
 #include "worker/batch_items.h"
 #include "worker/minibatch.h"
 #include "worker/neural_ranker.h"
+#include "worker/row_reader.h"
 #include "worker/samples.h"
 #include "worker/two_tower.h"
 
@@ -36,7 +39,7 @@ class Trainer {
  public:
   struct Options {
     std::uint32_t seat = 0;
-    std::vector<TableSpec> tables;       ///< Users, items, and the layers.
+    std::vector<TableSpec> tables;       ///< Users, items, the layers, the features.
     const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
     Exchange* exchange = nullptr;
     RowHost* host = nullptr;  ///< Of the same thread; null with dedicated servers.
@@ -47,7 +50,8 @@ class Trainer {
     std::optional<TowerShapes> towers{};    ///< Of retrieval; else nothing.
     std::optional<SoftmaxShape> softmax{};  ///< With towers.
     bool popularity = false;  ///< The items' biases are counts; steps score and change nothing.
-    std::uint64_t shuffle_seed = 0;  ///< Of dropout, too.
+    std::span<const FeatureLists> features{};  ///< Of the model, in its order. Borrowed.
+    std::uint64_t shuffle_seed = 0;            ///< Of dropout, too.
   };
 
   /// `data` and `split` are borrowed for retrieval; other models do not look at them afterwards.
@@ -83,9 +87,23 @@ class Trainer {
     std::vector<PairSample> samples;          // Partition after partition,
     std::vector<std::size_t> samples_end;     // by partition of the range, where they end,
     std::vector<std::size_t> user_parts_end;  // where the parts of their users do,
+    std::vector<std::size_t> item_parts_end;  // where those of their items do,
     std::vector<std::uint64_t> positions;     // and which of the epoch's the first of them is.
     Candidates candidates;                    // Of retrieval: in every partition's parts of items.
     std::uint64_t number = 0;                 // Of the epoch's batches.
+    std::vector<FeatureLinks> features;
+  };
+  // A feature's way through the current batch. Where the model is a ranker, a user's or an item's
+  // feature has vectors of its own; of a factorisation they are added to those of users and items.
+  struct FeatureWork {
+    FeatureWork(const FeatureLists& lists, TableId its_table, const RowLayout& layout,
+                const KernelSet& kernels);
+
+    TableId table;
+    BatchFeature feature;
+    RowBlock composed;                  // By row of users or items,
+    std::vector<const float*> vectors;  // the same by part,
+    RowBlock gradients;                 // and theirs, by part.
   };
   // A sequence of batches: an epoch's training samples in their order, or samples that are only
   // scored.
@@ -115,14 +133,24 @@ class Trainer {
   void SetLayers(const Minibatch& batch);
   void SetCandidates(const Pass& pass, const Minibatch& batch);
   void FindLayerGradients(const Pass& pass, std::size_t part);
-  std::size_t layers() const { return layouts_.size() - Index(kFirstLayer); }
+  std::size_t layers() const {
+    return layouts_.size() - Index(kFirstLayer) - options_.features.size();
+  }
   void ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
-                     std::span<const PairSample> samples, std::size_t layer_part,
-                     ObjectiveSums& sums);
+                     std::size_t first_sample, std::size_t layer_part, ObjectiveSums& sums);
   void ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint32_t p,
                      std::span<const PairSample> samples, std::size_t turn, ObjectiveSums& sums);
   void ScorePopularity(const Minibatch& batch, std::span<const PairSample> samples,
                        ObjectiveSums& sums) const;
+  void OpenFeatures();
+  // Of what a sample brings to the batch: its user, its item, or itself.
+  void TouchFeatures(FeatureSide side, const Sample& sample, std::uint32_t partition,
+                     Minibatch& batch);
+  void ComposeFeatures(const Pass& pass, Minibatch& batch);
+  void ComposeRows(TableId table, FeatureSide side, Minibatch& batch);
+  std::span<const RankerFeature> FeaturesOf(const Minibatch& batch, std::size_t first_sample,
+                                            std::size_t samples);
+  void SpreadFeatures(const Minibatch& batch, std::uint32_t p);
   void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
@@ -147,6 +175,8 @@ class Trainer {
   std::optional<NeuralRanker> ranker_;  // At most one of these; neither for a factorisation.
   std::optional<TwoTower> towers_;
   std::optional<BatchItems> batch_items_;  // With the towers.
+  std::vector<FeatureWork> features_;
+  RowBlock composed_[2];  // Rows of users and items with their features, by row of the batch.
   // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
   // likes: alone, partition by partition, while the rows are in the cache; among others, while it
   // would wait for them.
@@ -161,6 +191,8 @@ class Trainer {
   std::vector<TreePart> chain_;
   std::vector<float*> layer_gradients_;
   std::vector<std::size_t> layer_strides_;
+  std::vector<RankerFeature> ranker_features_;
+  RowBlock summand_;
   std::vector<std::vector<OwnPartials>> outgoing_;  // By server seat, by table.
 };
 

@@ -16,6 +16,7 @@
 #include "common/base/check.h"
 #include "common/base/partition.h"
 #include "common/config/config.h"
+#include "common/config/feature_rules.h"
 #include "common/config/fields.h"
 #include "common/metrics/names.h"
 
@@ -111,6 +112,10 @@ constexpr Range kRanges[] = {
      "at least 0"},
     {"model.matrix_factorization.l2_vectors", 0, true, kNoLimit, false, "at least 0"},
     {"model.matrix_factorization.l2_biases", 0, true, kNoLimit, false, "at least 0"},
+    {"model.matrix_factorization.feature.vectors.normal.deviation", 0, true, kNoLimit, false,
+     "at least 0"},
+    {"model.matrix_factorization.feature.l2", 0, true, kNoLimit, false, "at least 0"},
+    {"model.matrix_factorization.feature.l2_biases", 0, true, kNoLimit, false, "at least 0"},
     {"model.ranker.user.dim", 1, true, 4096, true, "1 to 4096"},
     {"model.ranker.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.ranker.user.l2", 0, true, kNoLimit, false, "at least 0"},
@@ -122,6 +127,9 @@ constexpr Range kRanges[] = {
     {"model.ranker.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
     {"model.ranker.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.ranker.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.feature.dim", 1, true, 4096, true, "1 to 4096"},
+    {"model.ranker.feature.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
+    {"model.ranker.feature.l2", 0, true, kNoLimit, false, "at least 0"},
     {"model.retrieval.user.dim", 1, true, 4096, true, "1 to 4096"},
     {"model.retrieval.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.retrieval.user.l2", 0, true, kNoLimit, false, "at least 0"},
@@ -244,6 +252,16 @@ absl::Status CheckInitial(const Initial& initial, const std::string& path) {
                  absl::StrCat("more than uniform.min (", NumberText(initial.uniform().min()), ")"));
 }
 
+absl::Status CheckFeatureValues(const google::protobuf::RepeatedPtrField<Feature>& features,
+                                const std::string& path) {
+  absl::Status valid;
+  for (int k = 0; k < features.size(); ++k) {
+    valid.Update(
+        CheckInitial(features[k].vectors(), absl::StrCat(path, ".feature.", k, ".vectors")));
+  }
+  return valid;
+}
+
 absl::Status CheckFactorization(const MatrixFactorization& model) {
   const std::string path = "model.matrix_factorization";
   if (model.dim() == 0 && !model.biases() && !model.mean()) {
@@ -259,13 +277,19 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
     return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
                    "SIGMOID, as loss is BCE");
   }
-  const absl::Status vectors = CheckInitial(model.vectors(), path + ".vectors");
-  return vectors.ok() ? CheckInitial(model.bias_values(), path + ".bias_values") : vectors;
+  absl::Status valid = CheckInitial(model.vectors(), path + ".vectors");
+  valid.Update(CheckInitial(model.bias_values(), path + ".bias_values"));
+  valid.Update(CheckFeatureValues(model.feature(), path));
+  return valid.ok() ? config::CheckFactorizationFeatures(model) : valid;
 }
 
 /// Whether validation can compute `metric`, which field `path` names.
 absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
   if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
+  const std::optional<std::string> no_candidates = config::WhyNotRanked(job);
+  if (ParseRankingMetric(metric).has_value() && no_candidates.has_value()) {
+    return Refusal(path, metric, *no_candidates);
+  }
   const MatrixFactorization::Loss loss = job.model().has_ranker()
                                              ? job.model().ranker().loss()
                                              : job.model().matrix_factorization().loss();
@@ -368,7 +392,9 @@ absl::Status CheckRankerLayers(const Ranker& model) {
     return Refusal(last_path + ".dropout", NumberText(output.dropout()),
                    "0, as the last layer's output is the prediction");
   }
-  return CheckLayers(model.dense(), std::uint64_t{model.user().dim()} + model.item().dim(), path);
+  std::uint64_t inputs = std::uint64_t{model.user().dim()} + model.item().dim();
+  for (const Feature& feature : model.feature()) inputs += feature.dim();
+  return CheckLayers(model.dense(), inputs, path);
 }
 
 absl::Status CheckRanker(const Ranker& model) {
@@ -379,6 +405,8 @@ absl::Status CheckRanker(const Ranker& model) {
   }
   absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
   vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));
+  vectors.Update(CheckFeatureValues(model.feature(), path));
+  vectors.Update(config::CheckRankerFeatures(model));
   return vectors.ok() ? CheckRankerLayers(model) : vectors;
 }
 
@@ -566,11 +594,18 @@ void FillDefaults(Job& job) {
     MatrixFactorization& model = *job.mutable_model()->mutable_matrix_factorization();
     fill(*model.mutable_vectors(), &Initial::mutable_uniform);
     fill(*model.mutable_bias_values(), &Initial::mutable_zeros);
+    for (Feature& feature : *model.mutable_feature()) {
+      fill(*feature.mutable_vectors(), &Initial::mutable_uniform);
+      if (!feature.has_dim()) feature.set_dim(model.dim());
+    }
   } else if (job.model().has_ranker()) {
     Ranker& model = *job.mutable_model()->mutable_ranker();
     fill(*model.mutable_user()->mutable_vectors(), &Initial::mutable_uniform);
     fill(*model.mutable_item()->mutable_vectors(), &Initial::mutable_uniform);
     fill_layers(*model.mutable_dense());
+    for (Feature& feature : *model.mutable_feature()) {
+      fill(*feature.mutable_vectors(), &Initial::mutable_uniform);
+    }
   } else if (job.model().has_retrieval()) {
     for (Tower* tower : {job.mutable_model()->mutable_retrieval()->mutable_user(),
                          job.mutable_model()->mutable_retrieval()->mutable_item()}) {

@@ -115,9 +115,25 @@ std::vector<TableSpec> PopularityTables(std::uint32_t users, std::uint32_t items
   return {table("users", users), table("items", items)};
 }
 
-}  // namespace
+TableSpec FeatureTable(const Job& job, const Feature& feature, std::uint32_t rows) {
+  const bool biases =
+      job.model().has_matrix_factorization() && job.model().matrix_factorization().biases();
+  Initial zeros;
+  zeros.mutable_zeros();
+  return TableSpec{.shape = {.name = FeatureTableName(feature.source()),
+                             .rows = rows,
+                             .dim = feature.dim(),
+                             .biases = biases,
+                             .slots = SlotsOf(job.optimizer())},
+                   .layer = {},
+                   .vectors = feature.vectors(),
+                   .biases = zeros,
+                   .l2_vectors = feature.l2(),
+                   .l2_biases = feature.l2_biases()};
+}
 
-std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items) {
+std::vector<TableSpec> TablesWithoutFeatures(const Job& job, std::uint32_t users,
+                                             std::uint32_t items) {
   if (job.model().has_ranker()) return RankerTables(job, users, items);
   if (job.model().has_retrieval()) return RetrievalTables(job, users, items);
   if (job.model().has_popularity()) return PopularityTables(users, items);
@@ -125,15 +141,68 @@ std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32
   return FactorizationTables(job, users, items);
 }
 
+}  // namespace
+
+const google::protobuf::RepeatedPtrField<Feature>& FeaturesOf(const Job& job) {
+  // Of a kind that was not chosen there are none.
+  return job.model().has_ranker() ? job.model().ranker().feature()
+                                  : job.model().matrix_factorization().feature();
+}
+
+const char* FeatureTableName(Feature::Source source) {
+  switch (source) {
+    case Feature::ITEM_GENRES:
+      return "genres";
+    case Feature::TIMESTAMP_YEAR:
+      return "timestamp_year";
+    case Feature::TIMESTAMP_WEEKDAY:
+      return "timestamp_weekday";
+    case Feature::USER_HISTORY:
+      return "history";
+    case Feature::SOURCE_UNSPECIFIED:
+      break;
+  }
+  Check(false, "a validated job's features have a source");
+  return "";
+}
+
+std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items,
+                                std::span<const std::uint32_t> feature_rows) {
+  const google::protobuf::RepeatedPtrField<Feature>& features = FeaturesOf(job);
+  Check(feature_rows.size() == static_cast<std::size_t>(features.size()),
+        "the rows of every feature's table are known");
+  std::vector<TableSpec> tables = TablesWithoutFeatures(job, users, items);
+  for (int k = 0; k < features.size(); ++k) {
+    tables.push_back(FeatureTable(job, features[k], feature_rows[static_cast<std::size_t>(k)]));
+  }
+  return tables;
+}
+
+TableId FirstFeatureOf(const Job& job) {
+  const std::optional<RankerShape> ranker = RankerOf(job);
+  const std::optional<TowerShapes> towers = TowersOf(job);
+  const std::size_t layers = ranker.has_value()   ? ranker->network.layers.size()
+                             : towers.has_value() ? towers->layers()
+                                                  : 0;
+  return TableId{static_cast<std::uint32_t>(Index(kFirstLayer) + layers)};
+}
+
 std::optional<RankerShape> RankerOf(const Job& job) {
   if (!job.model().has_ranker()) return std::nullopt;
   const Ranker& model = job.model().ranker();
   const std::uint32_t user_dim = model.user().dim();
   const std::uint32_t item_dim = model.item().dim();
+  std::uint32_t inputs = user_dim + item_dim;
+  std::vector<std::uint32_t> feature_dims;
+  for (const Feature& feature : model.feature()) {
+    feature_dims.push_back(feature.dim());
+    inputs += feature.dim();
+  }
   return RankerShape{.user_dim = user_dim,
                      .item_dim = item_dim,
                      .item_first = model.item_first(),
-                     .network = LayersOn(user_dim + item_dim, model.dropout(), model.dense())};
+                     .feature_dims = feature_dims,
+                     .network = LayersOn(inputs, model.dropout(), model.dense())};
 }
 
 std::optional<TowerShapes> TowersOf(const Job& job) {

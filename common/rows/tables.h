@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -12,8 +13,9 @@
 
 namespace cf {
 
-/// The first dense layer's table; the others follow. A layer is a table of its own with one row, so
-/// that layers of different sizes are stored, sent and written with no padding between them.
+/// The first dense layer's table; the others follow, and then those of features. A layer is a table
+/// of its own with one row, so that layers of different sizes are stored, sent and written with no
+/// padding between them.
 inline constexpr TableId kFirstLayer{2};
 
 /// A table of the model with what decides its rows besides gradients.
@@ -27,16 +29,19 @@ struct TableSpec {
   double l2_biases = 0;
 };
 
-/// A ranker: a network with one output on a user's and an item's vector, side by side.
+/// A ranker: a network with one output on a user's and an item's vector, side by side, and those of
+/// features behind them.
 struct RankerShape {
   std::uint32_t user_dim = 0;
   std::uint32_t item_dim = 0;
   bool item_first = false;
+  std::vector<std::uint32_t> feature_dims = {};
   NetworkShape network;
 
   /// Where the vectors begin in the input.
   std::uint32_t user_at() const { return item_first ? item_dim : 0; }
   std::uint32_t item_at() const { return item_first ? 0 : user_dim; }
+  std::uint32_t features_at() const { return user_dim + item_dim; }
 };
 
 /// The towers of a retrieval model, from the vectors of users and items to what is multiplied.
@@ -57,9 +62,20 @@ struct SoftmaxShape {
   bool remove_accidental_hits = false;
 };
 
-/// The tables of the job's model, by TableId. Requires: a validated job with its defaults filled
-/// in.
-std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items);
+/// The features of the job's model, in its order.
+const google::protobuf::RepeatedPtrField<Feature>& FeaturesOf(const Job& job);
+
+/// The name of the table of a feature: "genres".
+const char* FeatureTableName(Feature::Source source);
+
+/// The tables of the job's model, by TableId: users, items, dense layers, features.
+/// `feature_rows[k]` is how many rows that of feature k has, which the data set decides. Requires:
+/// a validated job with its defaults filled in.
+std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items,
+                                std::span<const std::uint32_t> feature_rows = {});
+
+/// The table of the first feature, where there is one. Requires: as TablesOf.
+TableId FirstFeatureOf(const Job& job);
 
 /// The job's model where it is a ranker; else nothing. Requires: as TablesOf.
 std::optional<RankerShape> RankerOf(const Job& job);

@@ -123,10 +123,11 @@ class GenerationOf : public GenerationTest, public ::testing::WithParamInterface
 
 INSTANTIATE_TEST_SUITE_P(Models, GenerationOf,
                          ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval,
-                                           kTinyTowers, kTinyPopularity),
+                                           kTinyTowers, kTinyPopularity,
+                                           kTinyFactorizationWithFeatures, kTinyRankerWithFeatures),
                          [](const ::testing::TestParamInfo<const char*>& model) {
                            const std::string text = model.param;
-                           return text == kTinyTowers ? "towers" : text.substr(0, text.find(' '));
+                           return text.substr(0, text.find(' ')) + std::to_string(model.index);
                          });
 
 TEST_P(GenerationOf, ThreeRanksMakeTheModelOfOne) {
@@ -193,18 +194,20 @@ double ShareOfTopThree(const Job& job, const Snapshot& snapshot) {
 // are served from it are the same figures.
 TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   Job job = MakeTinyJob(tiny_, 2, GetParam());
+  const bool ranks = FeaturesOf(job).empty();  // Others have figures of ratings only.
   for (const char* metric : {"val_ndcg_5", "val_ild_5", "val_top_3_unmasked"}) {
-    job.mutable_validation()->add_metrics(metric);
+    if (ranks) job.mutable_validation()->add_metrics(metric);
   }
+  ASSERT_TRUE(ValidateJob(job).ok()) << ValidateJob(job);
   LocalGeneration generation(job, tiny_, "run", 3);
   for (const absl::StatusOr<Verdict>& verdict : generation.Run(3)) ASSERT_TRUE(verdict.ok());
   const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
   const EpochMetrics& run = snapshot.manifest().last_metrics();
   const Measured measured =
       EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().measured;
-  ASSERT_EQ(measured.others.size(), 3U);
-  ASSERT_EQ(run.figures_size(), 3);
-  for (int k = 0; k < 3; ++k) {
+  ASSERT_EQ(measured.others.size(), ranks ? 3U : 0U);
+  ASSERT_EQ(run.figures_size(), ranks ? 3 : 0);
+  for (int k = 0; k < run.figures_size(); ++k) {
     const NamedFigure& other = measured.others[static_cast<std::size_t>(k)];
     EXPECT_EQ(run.figures(k).name(), other.name);
     EXPECT_EQ(run.figures(k).value(), other.value) << other.name;
@@ -219,7 +222,8 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
     return;  // What is served is no rating.
   }
 
-  const ServedModel model = ServedModel::Load(snapshot).value();
+  const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
+  const ServedModel model = ServedModel::Load(snapshot, &catalogue).value();
   const TrainingData data = TrainingData::Open(job).value();
   std::vector<ObjectiveSums> sums(job.train().partitions());
   std::jthread([&] {

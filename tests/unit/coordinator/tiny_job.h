@@ -33,6 +33,19 @@ inline constexpr char kTinyTowers[] =
 
 inline constexpr char kTinyPopularity[] = "popularity { }";
 
+/// A user with a history, an item with genres, as SVD++ and LightFM have them.
+inline constexpr char kTinyFactorizationWithFeatures[] =
+    "matrix_factorization { dim: 5 l2_vectors: 0.001"
+    "  feature { source: USER_HISTORY vectors { normal { deviation: 0.1 } } l2: 0.001 }"
+    "  feature { source: ITEM_GENRES l2_biases: 0.001 } }";
+/// Every feature, in an order that is not that of the schema.
+inline constexpr char kTinyRankerWithFeatures[] =
+    "ranker { user { dim: 5 } item { dim: 19 } item_first: true dropout: 0.1"
+    "  dense { units: 37 activation: RELU dropout: 0.3 } dense {}"
+    "  feature { source: TIMESTAMP_WEEKDAY dim: 3 } feature { source: ITEM_GENRES dim: 17 l2: "
+    "0.001 }"
+    "  feature { source: USER_HISTORY dim: 2 } feature { source: TIMESTAMP_YEAR dim: 1 } }";
+
 /// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
 inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
                        const std::string& model = kTinyFactorization) {

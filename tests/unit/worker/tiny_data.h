@@ -19,7 +19,8 @@
 namespace cf {
 
 /// A folder of one test's own with a small data set in it, "data": 41 users, 23 items and 500
-/// ratings from 1 to 5, some of the users with a single one. Removed with it.
+/// ratings from 1 to 5 of three years, some of the users with a single one; items with up to four
+/// genres. Removed with it.
 class TinyData {
  public:
   static constexpr std::uint32_t kUserCount = 41;
@@ -31,10 +32,13 @@ class TinyData {
     if (::mkdtemp(name.data()) == nullptr) std::abort();
     folder_ = name;
     DatasetWriter writer =
-        DatasetWriter::Create({.folder = path(), .name = "tiny", .threads = 1}).value();
+        DatasetWriter::Create(
+            {.folder = path(), .name = "tiny", .has_timestamps = true, .threads = 1})
+            .value();
     writer.Append(DrawSamples());
     writer.SetUsers(Numbers(kUserCount));
     writer.SetItems(Numbers(kItemCount));
+    writer.SetItemTexts(Texts());
     Check(writer.Finish().ok(), "a test can write a data set");
   }
   TinyData(const TinyData&) = delete;
@@ -51,6 +55,15 @@ class TinyData {
     return Vocabulary(std::move(numbers));
   }
 
+  static std::vector<ItemText> Texts() {
+    const char* const genres[] = {"", "War", "Drama|War", "Action", "Comedy|Drama|Action|Western"};
+    std::vector<ItemText> texts;
+    for (std::uint32_t item = 0; item < kItemCount; ++item) {
+      texts.push_back({.title = "Film " + std::to_string(item), .genres = genres[item % 5]});
+    }
+    return texts;
+  }
+
   /// One sample for every user and item, then pairs that are not there yet; the lower numbers more
   /// often.
   static SampleBlock DrawSamples() {
@@ -64,6 +77,8 @@ class TinyData {
       block.items.push_back(static_cast<std::uint32_t>(item));
       block.ratings.push_back(
           static_cast<float>(1 + random.Below(1'000'000 + block.users.size(), 5)));
+      block.timestamps.push_back(static_cast<std::int64_t>(
+          900'000'000 + random.Below(2'000'000 + block.users.size(), 80'000'000)));
     };
     for (std::uint32_t user = 0; user < kUserCount; ++user) add(user, user % kItemCount);
     for (std::uint64_t n = 0; block.users.size() < kSampleCount; n += 3) {

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "common/features/feature_lists.h"
+#include "common/snapshot/manifest.h"
+#include "serving/catalogue.h"
+#include "serving/weight_table.h"
+
+namespace cf {
+
+/// A feature of a served model: the weights of its table, and the vectors that they make.
+///
+/// Owner:   ServedModel. Threads: any, once composed.
+struct ServedFeature {
+  FeatureLists lists;
+  WeightTable rows;
+  /// Of a user's or an item's feature: its vector and bias, by user or item; else empty.
+  WeightTable composed = {};
+
+  /// Fills `composed` for `entries` users or items, in the order of operations of training.
+  /// Requires: all rows are there; the thread has called SetFloatMode().
+  void Compose(std::uint32_t entries);
+
+  /// What a pair has of it. A pair that is not in the data set is as new as its newest sample.
+  const float* VectorOf(RowId user, RowId item) const;
+};
+
+/// Those of the snapshot's model, with zeros for weights. FailedPrecondition: the model has
+/// features and `catalogue` is null, or the snapshot's tables are of another form than its job and
+/// data say.
+absl::StatusOr<std::vector<ServedFeature>> OpenFeatures(const Manifest& manifest,
+                                                        const Catalogue* catalogue);
+
+/// Adds the vectors and biases of users' or items' features to theirs, feature by feature.
+void AddFeatures(const std::vector<ServedFeature>& features, FeatureSide side, WeightTable& to);
+
+}  // namespace cf

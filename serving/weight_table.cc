@@ -1,0 +1,32 @@
+#include "serving/weight_table.h"
+
+#include <algorithm>
+
+#include "common/base/check.h"
+#include "common/kernels/kernels.h"
+
+namespace cf {
+namespace {
+
+constexpr std::size_t kAlignment = 64;  // A cache line, and the widest register.
+
+}  // namespace
+
+WeightTable::Floats WeightTable::Zeros(std::size_t count) {
+  const std::size_t bytes = (count * sizeof(float) + kAlignment - 1) / kAlignment * kAlignment;
+  void* memory = std::aligned_alloc(kAlignment, std::max(bytes, kAlignment));
+  Check(memory != nullptr, "there is memory for the weights");
+  auto* floats = static_cast<float*>(memory);
+  std::fill_n(floats, count, 0.0F);
+  return Floats(floats);
+}
+
+WeightTable::WeightTable(std::uint32_t rows, std::uint32_t dim)
+    : rows_(rows),
+      dim_(dim),
+      padded_dim_(PaddedDim(dim)),
+      vectors_(Zeros(rows * padded_dim_)),
+      biases_(Zeros(rows)) {
+}
+
+}  // namespace cf

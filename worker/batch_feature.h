@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/features/feature_lists.h"
+#include "common/kernels/kernels.h"
+#include "common/rows/layout.h"
+#include "worker/minibatch.h"
+
+namespace cf {
+
+/// The rows of a feature's table that the entries of a minibatch have, as parts of that table.
+/// Entries are the parts of users or of items, or, of a sample's feature, the samples: in the order
+/// in which they came, so that a partition's are adjacent.
+struct FeatureLinks {
+  std::vector<TableBatch::Touched> parts;  ///< Entry after entry.
+  std::vector<std::size_t> ends;           ///< By entry: where its parts end.
+
+  void Clear() {
+    parts.clear();
+    ends.clear();
+  }
+  std::span<const TableBatch::Touched> PartsOf(std::size_t entry) const {
+    const std::size_t first = entry == 0 ? 0 : ends[entry - 1];
+    return std::span(parts).subspan(first, ends[entry] - first);
+  }
+};
+
+/// One feature of a model on its way through minibatches: rows of its table become the vector of an
+/// entry, a weighted sum, and the gradient of that vector becomes theirs (docs/arithmetic.md).
+///
+/// Owner:   Trainer. Threads: the seat's compute thread.
+/// Bounds:  one gradient.
+class BatchFeature {
+ public:
+  /// All are borrowed.
+  BatchFeature(const FeatureLists& lists, const RowLayout& layout, const KernelSet& kernels);
+
+  FeatureSide side() const { return lists_.side(); }
+
+  /// Touches what the next entry has: a user or an item,
+  void AddEntry(RowId id, std::uint32_t partition, BatchIndex& index, TableBatch& rows,
+                FeatureLinks& links) const;
+  /// or a sample. Requires: it is in the data set.
+  void AddSample(RowId user, RowId item, std::uint32_t partition, BatchIndex& index,
+                 TableBatch& rows, FeatureLinks& links) const;
+
+  /// Writes the entry's vector and bias, of zeros where it has no rows. `part_rows` is by part.
+  void Compose(const FeatureLinks& links, std::size_t entry, const float* const* part_rows,
+               float* composed) const;
+
+  /// Adds to the gradients of parts what those of the entries `first` to `last` - 1 give them, in
+  /// their order. `gradients` is by part. Requires: all entries of a partition, once.
+  void Spread(const FeatureLinks& links, std::size_t first, std::size_t last,
+              const float* entry_gradients, std::size_t entry_stride, float* gradients);
+
+ private:
+  const FeatureLists& lists_;
+  const RowLayout& layout_;
+  const KernelSet& kernels_;
+  std::vector<float> scaled_;  // One gradient.
+};
+
+}  // namespace cf
