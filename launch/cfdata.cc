@@ -191,10 +191,11 @@ void AddStatistics(CLI::App* app, Command* chosen) {
 }
 
 void AddExportSplit(CLI::App* app, Command* chosen) {
-  enum class Kind { kRandom, kGiven, kLeaveLastOut, kGlobalTime };
+  enum class Kind { kRandom, kGiven, kLeaveLastOut, kLeaveOneOut, kGlobalTime };
   static const std::map<std::string, Kind> kKinds = {{"random", Kind::kRandom},
                                                      {"given", Kind::kGiven},
                                                      {"leave-last-out", Kind::kLeaveLastOut},
+                                                     {"leave-one-out", Kind::kLeaveOneOut},
                                                      {"global-time", Kind::kGlobalTime}};
   struct Flags {
     std::string folder;
@@ -210,7 +211,7 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
   command->add_option("--out", flags->out, "Folder for the two files")->required();
   AddChoice(command, "--split", &flags->kind, kKinds, "Which samples validate (random)");
   command->add_option("--fraction", flags->fraction, "Their share (.1)");
-  command->add_option("--seed", flags->seed, "Of the random split (42)");
+  command->add_option("--seed", flags->seed, "Of the random and the leave-one-out split (42)");
   command->callback([flags, chosen] {
     *chosen = [flags]() -> absl::Status {
       Split config;
@@ -224,6 +225,9 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
           break;
         case Kind::kLeaveLastOut:
           config.mutable_leave_last_out();
+          break;
+        case Kind::kLeaveOneOut:
+          config.mutable_leave_one_out()->set_seed(flags->seed);
           break;
         case Kind::kGlobalTime:
           config.mutable_global_time()->set_fraction(flags->fraction);

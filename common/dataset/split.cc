@@ -46,6 +46,12 @@ std::uint64_t TimeKey(std::int64_t timestamp) {
   return static_cast<std::uint64_t>(timestamp) ^ (std::uint64_t{1} << 63);
 }
 
+/// What random splits order samples by.
+std::uint64_t HashOf(std::uint32_t user, RowId item, std::uint64_t seed) {
+  const std::uint32_t pair[2] = {user, static_cast<std::uint32_t>(item)};
+  return XXH3_64bits_withSeed(pair, sizeof pair, seed);
+}
+
 }  // namespace
 
 absl::StatusOr<DataSplit> DataSplit::Make(const Dataset& data, const Split& config) {
@@ -82,6 +88,10 @@ absl::StatusOr<DataSplit> DataSplit::Make(const Dataset& data, const Split& conf
       split.MarkLastOfEachUser(data);
       split.name_ = "leave last out";
       break;
+    case Split::kLeaveOneOut:
+      split.MarkOneOfEachUser(data, config.leave_one_out().seed());
+      split.name_ = absl::StrCat("leave one out, seed ", config.leave_one_out().seed());
+      break;
     case Split::kGlobalTime: {
       const double fraction = config.global_time().fraction();
       possible = CheckFraction(fraction, "split.global_time.fraction");
@@ -102,8 +112,7 @@ void DataSplit::MarkRandom(const Dataset& data, std::uint64_t count, std::uint64
     const std::span<const RowId> items = data.item_column();
     for (std::uint32_t user = 0; user < data.users(); ++user) {
       for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
-        const std::uint32_t pair[2] = {user, static_cast<std::uint32_t>(items[sample])};
-        visit(sample, XXH3_64bits_withSeed(pair, sizeof pair, seed));
+        visit(sample, HashOf(user, items[sample], seed));
       }
     }
   };
@@ -122,6 +131,26 @@ void DataSplit::MarkLastOfEachUser(const Dataset& data) {
       if (times[sample] >= times[last]) last = sample;  // Among equal times the highest item id.
     }
     Mark(last);
+    ++validation_count_;
+  }
+}
+
+void DataSplit::MarkOneOfEachUser(const Dataset& data, std::uint64_t seed) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  const std::span<const RowId> items = data.item_column();
+  for (std::uint32_t user = 0; user < data.users(); ++user) {
+    const std::uint64_t begin = offsets[user];
+    const std::uint64_t end = offsets[user + 1];
+    if (end - begin < 2) continue;
+    std::uint64_t chosen = begin;
+    std::uint64_t smallest = HashOf(user, items[begin], seed);
+    for (std::uint64_t sample = begin + 1; sample < end; ++sample) {
+      const std::uint64_t hash = HashOf(user, items[sample], seed);
+      if (hash >= smallest) continue;  // Among equal ones the lowest item id.
+      smallest = hash;
+      chosen = sample;
+    }
+    Mark(chosen);
     ++validation_count_;
   }
 }

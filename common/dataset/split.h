@@ -32,7 +32,8 @@ class DataSplit {
   std::uint64_t training_count() const { return samples_ - validation_count_; }
   std::uint64_t validation_count() const { return validation_count_; }
 
-  /// For people, as "random .1, seed 42", "given", "leave last out", "global time .1", "none".
+  /// For people, as "random .1, seed 42", "given", "leave last out", "leave one
+  /// out, seed 42", "global time .1", "none".
   const std::string& name() const { return name_; }
 
  private:
@@ -40,6 +41,7 @@ class DataSplit {
   void Mark(std::uint64_t sample) { bits_[sample / 64] |= std::uint64_t{1} << (sample % 64); }
   void MarkRandom(const Dataset& data, std::uint64_t count, std::uint64_t seed);
   void MarkLastOfEachUser(const Dataset& data);
+  void MarkOneOfEachUser(const Dataset& data, std::uint64_t seed);
   void MarkNewest(const Dataset& data, std::uint64_t count);
 
   std::uint64_t samples_;

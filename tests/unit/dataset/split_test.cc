@@ -152,6 +152,33 @@ TEST(DataSplit, LeaveLastOutTakesOneOfEachUserWhoHasTwo) {
   EXPECT_EQ(split.name(), "leave last out");
 }
 
+TEST(DataSplit, LeaveOneOutTakesTheSmallestHashOfEachUserWhoHasTwo) {
+  const TestFolder folder;
+  const Dataset data = Generated(folder, 300, 4, /*timestamps=*/false);
+  Split config;
+  config.mutable_leave_one_out()->set_seed(7);
+  const DataSplit split = SplitOrDie(data, config);
+  EXPECT_EQ(split.name(), "leave one out, seed 7");
+  std::set<std::uint64_t> expected;
+  std::uint64_t single = 0;
+  for (std::uint32_t u = 0; u < data.users(); ++u) {
+    std::vector<std::pair<std::uint64_t, std::uint64_t>> keys;
+    for (std::uint64_t k = data.user_offsets()[u]; k < data.user_offsets()[u + 1]; ++k) {
+      const std::uint32_t pair[2] = {u, static_cast<std::uint32_t>(data.item_column()[k])};
+      keys.emplace_back(XXH3_64bits_withSeed(pair, 8, 7), k);
+    }
+    if (keys.size() < 2) {
+      ++single;
+    } else {
+      expected.insert(std::min_element(keys.begin(), keys.end())->second);
+    }
+  }
+  EXPECT_GT(single, 10U);
+  EXPECT_EQ(Marked(split), expected);
+  config.mutable_leave_one_out()->set_seed(8);
+  EXPECT_NE(Marked(SplitOrDie(data, config)), expected);
+}
+
 TEST(DataSplit, RefusesWhatTheDataCannotGive) {
   const TestFolder folder;
   const Dataset data = Generated(folder, 10, 10, /*timestamps=*/false);
