@@ -14,11 +14,6 @@ namespace {
 constexpr float kBelowAll = -std::numeric_limits<float>::infinity();
 constexpr std::size_t kRun = 16;  // Scores that are looked at together.
 
-bool GoesByRanks(RankingFigure figure) {
-  return figure != RankingFigure::kCoverage && figure != RankingFigure::kIntraListDistance &&
-         figure != RankingFigure::kNovelty;
-}
-
 std::uint32_t CeilOf(std::uint32_t n, std::uint32_t d) {
   return n / d + (n % d != 0 ? 1 : 0);
 }
@@ -67,13 +62,22 @@ Evaluator::Evaluator(Options options)
   for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
     const RankingMetric& metric = options_.metrics[m];
     const Mask mask = metric.unmasked ? kUnmasked : kMasked;
-    if (GoesByRanks(metric.figure)) {
+    if (metric.sampled > 0) {
+      SampledOf(metric.sampled);
+    } else if (GoesByRanks(metric.figure)) {
       counts_[mask] = true;
     } else {
       list_length_[mask] = std::max(list_length_[mask], metric.k);
     }
     if (metric.figure == RankingFigure::kCoverage) listed_[m].assign((items_ + 7) / 8, 0);
   }
+}
+
+Evaluator::Sampled& Evaluator::SampledOf(std::uint32_t sampled) {
+  for (Sampled& there : sampled_) {
+    if (there.candidates.sampled() == sampled) return there;
+  }
+  return sampled_.emplace_back(Sampled{SampledCandidates(*options_.data, sampled), {}});
 }
 
 std::uint32_t Evaluator::BlockEnd(std::uint32_t first_item) const {
@@ -92,6 +96,7 @@ absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
       // A seat that has fewer partitions keeps step with an empty slice.
       users_.clear();
       positives_.clear();
+      for (Sampled& sampled : sampled_) sampled.candidates.Clear();
       if (p < range.size()) Gather(PartitionId{range.first + p}, slice);
       absl::Status done = ReadUsers();
       if (done.ok()) done = ScorePositives();
@@ -149,7 +154,11 @@ void Evaluator::Gather(PartitionId partition, std::uint32_t slice) {
       }
     }
     user.last = static_cast<std::uint32_t>(positives_.size());
-    if (user.last > user.first) users_.push_back(user);
+    if (user.last == user.first) continue;
+    users_.push_back(user);
+    for (Sampled& sampled : sampled_) {
+      sampled.candidates.Add(user.id, std::span(positives_).subspan(user.first));
+    }
   }
 }
 
@@ -189,6 +198,7 @@ absl::Status Evaluator::CountCandidates() {
     not_below_[mask].assign(counts_[mask] ? positives_.size() : 0, 0);
     lists_[mask].assign(list_length_[mask] > 0 ? users_.size() : 0, {});
   }
+  for (Sampled& sampled : sampled_) sampled.not_below.assign(positives_.size(), 0);
   scores_.resize(kItemsMax);
   for (std::uint32_t first = 0; first < items_; first = BlockEnd(first)) {
     const std::uint32_t end = BlockEnd(first);
@@ -211,6 +221,12 @@ absl::Status Evaluator::CountCandidates() {
 
 void Evaluator::CountUser(std::uint32_t u, std::uint32_t first_item, std::span<float> scores) {
   Count(kUnmasked, u, first_item, scores);
+  for (Sampled& sampled : sampled_) {
+    const std::span<const float> among = sampled.candidates.Take(u, first_item, scores);
+    for (std::uint32_t k = users_[u].first; k < users_[u].last; ++k) {
+      sampled.not_below[k] += CountNotBelow(among, positive_scores_[k]);
+    }
+  }
   const std::span<const RowId> items = options_.data->item_column();
   User& user = users_[u];
   const std::uint64_t end = options_.data->user_offsets()[Index(user.id) + 1];
@@ -342,6 +358,18 @@ void Evaluator::AddDirections(const RankingMetric& metric, std::uint32_t first_i
   }
 }
 
+template <class Among>
+void Evaluator::AddRanks(const User& user, std::span<const std::uint32_t> not_below,
+                         const Among& among, PartitionRanking& found) {
+  const std::size_t positives = user.last - user.first;
+  ranks_.Set(std::span(positive_scores_).subspan(user.first, positives),
+             not_below.subspan(user.first, positives));
+  for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
+    const RankingMetric& metric = options_.metrics[m];
+    if (GoesByRanks(metric.figure) && among(metric)) AddUser(metric, ranks_, found.sums[m]);
+  }
+}
+
 void Evaluator::AddFigures(PartitionRanking& found) {
   found.users += users_.size();
   found.positives += positives_.size();
@@ -351,17 +379,17 @@ void Evaluator::AddFigures(PartitionRanking& found) {
   for (std::uint32_t u = 0; u < users_.size(); ++u) {
     const User& user = users_[u];
     if (user.cold) ++found.cold_users;
-    const std::size_t positives = user.last - user.first;
     for (const Mask mask : {kMasked, kUnmasked}) {
-      if (!counts_[mask]) continue;
-      ranks_.Set(std::span(positive_scores_).subspan(user.first, positives),
-                 std::span(not_below_[mask]).subspan(user.first, positives));
-      for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
-        const RankingMetric& metric = options_.metrics[m];
-        if (GoesByRanks(metric.figure) && metric.unmasked == (mask == kUnmasked)) {
-          AddUser(metric, ranks_, found.sums[m]);
-        }
-      }
+      const auto among = [mask](const RankingMetric& metric) {
+        return metric.sampled == 0 && metric.unmasked == (mask == kUnmasked);
+      };
+      if (counts_[mask]) AddRanks(user, not_below_[mask], among, found);
+    }
+    for (const Sampled& sampled : sampled_) {
+      const auto among = [&sampled](const RankingMetric& metric) {
+        return metric.sampled == sampled.candidates.sampled();
+      };
+      AddRanks(user, sampled.not_below, among, found);
     }
     for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
       const RankingMetric& metric = options_.metrics[m];

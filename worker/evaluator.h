@@ -14,6 +14,7 @@
 #include "common/rows/rows.h"
 #include "worker/item_scorer.h"
 #include "worker/row_reader.h"
+#include "worker/sampled_candidates.h"
 
 namespace cf {
 
@@ -81,10 +82,15 @@ class Evaluator {
     RowId id{};
     float score = 0;
   };
+  struct Sampled {
+    SampledCandidates candidates;
+    std::vector<std::uint32_t> not_below;  // By positive.
+  };
 
   absl::Status ReadLayers();
   absl::Status ReadUsers();
   absl::Status ReadItems(std::span<const RowId> ids);
+  Sampled& SampledOf(std::uint32_t sampled);
   void Gather(PartitionId partition, std::uint32_t slice);
   absl::Status ScorePositives();
   absl::Status CountCandidates();
@@ -97,6 +103,9 @@ class Evaluator {
   void AddDirections(const RankingMetric& metric, std::uint32_t first_item, std::uint32_t last_item,
                      std::vector<double>& directions, std::vector<std::uint32_t>& counts);
   void AddFigures(PartitionRanking& found);
+  template <class Among>
+  void AddRanks(const User& user, std::span<const std::uint32_t> not_below, const Among& among,
+                PartitionRanking& found);
   std::uint32_t BlockEnd(std::uint32_t first_item) const;
 
   const Options options_;
@@ -107,6 +116,7 @@ class Evaluator {
   bool counts_[2] = {};                // By mask: whether a metric goes by ranks,
   std::uint32_t list_length_[2] = {};  // and how long the longest list is; 0 for none.
   bool distances_ = false;
+  std::vector<Sampled> sampled_;  // By the number of items that metrics ask for.
   std::vector<std::vector<std::uint8_t>> listed_;
 
   // Of the slice.

@@ -27,21 +27,37 @@ constexpr const char* kRatingFigures[] = {"train_loss", "train_rmse", "val_loss"
                                           "val_rmse",   "val_mae",    "val_bce"};
 
 constexpr char kUnmasked[] = "_unmasked";
+constexpr char kSampled[] = "_sampled_";
+
+/// Reads a whole number from 1 to `most`, which has one spelling: no "010", no "+10".
+bool ReadCount(const std::string& digits, std::uint32_t most, std::uint32_t& count) {
+  return absl::SimpleAtoi(digits, &count) && absl::StrCat(count) == digits && count >= 1 &&
+         count <= most;
+}
 
 }  // namespace
 
+bool GoesByRanks(RankingFigure figure) {
+  return figure != RankingFigure::kCoverage && figure != RankingFigure::kIntraListDistance &&
+         figure != RankingFigure::kNovelty;
+}
+
 std::optional<RankingMetric> ParseRankingMetric(const std::string& name) {
   RankingMetric metric;
-  const std::string masked(absl::StripSuffix(name, kUnmasked));
-  metric.unmasked = masked.size() < name.size();
+  std::string body(absl::StripSuffix(name, kUnmasked));
+  metric.unmasked = body.size() < name.size();
+  if (const std::size_t at = body.find(kSampled); at != std::string::npos) {
+    const std::string digits = body.substr(at + sizeof kSampled - 1);
+    // Of items that the user has no sample of, none is masked.
+    if (metric.unmasked || !ReadCount(digits, kSampledMax, metric.sampled)) return std::nullopt;
+    body.resize(at);
+  }
   for (const auto& [word, figure] : kFigures) {
     const std::string start = absl::StrCat("val_", word, "_");
-    if (!absl::StartsWith(masked, start)) continue;
+    if (!absl::StartsWith(body, start)) continue;
     metric.figure = figure;
-    const std::string digits = masked.substr(start.size());
-    // One spelling for each metric: no "010", no "+10".
-    if (!absl::SimpleAtoi(digits, &metric.k) || absl::StrCat(metric.k) != digits) break;
-    if (metric.k >= 1 && metric.k <= kRankingKMax) return metric;
+    if (metric.sampled > 0 && !GoesByRanks(figure)) break;
+    if (ReadCount(body.substr(start.size()), kRankingKMax, metric.k)) return metric;
   }
   return std::nullopt;
 }
@@ -50,7 +66,10 @@ std::string NameOf(const RankingMetric& metric) {
   const auto* const found =
       std::find_if(std::begin(kFigures), std::end(kFigures),
                    [&](const auto& entry) { return entry.second == metric.figure; });
-  return absl::StrCat("val_", found->first, "_", metric.k, metric.unmasked ? kUnmasked : "");
+  const std::string among = metric.sampled > 0 ? absl::StrCat(kSampled, metric.sampled)
+                            : metric.unmasked  ? kUnmasked
+                                               : "";
+  return absl::StrCat("val_", found->first, "_", metric.k, among);
 }
 
 bool IsMetric(const std::string& name) {

@@ -19,17 +19,25 @@ enum class RankingFigure : std::uint8_t {
 };
 
 inline constexpr std::uint32_t kRankingKMax = 1000;
+inline constexpr std::uint32_t kSampledMax = 1000;
 
-/// A ranking figure as users name it: "val_ndcg_10", "val_recall_50_unmasked".
+/// Whether the figure follows from where the positives stand, rather than from the list of the
+/// first k.
+bool GoesByRanks(RankingFigure figure);
+
+/// A ranking figure as users name it: "val_ndcg_10", "val_recall_50_unmasked",
+/// "val_hr_10_sampled_100".
 struct RankingMetric {
   RankingFigure figure = RankingFigure::kTop;
   std::uint32_t k = 0;
-  bool unmasked = false;  ///< Items of the user's training samples are candidates too.
+  bool unmasked = false;      ///< Items of the user's training samples are candidates too.
+  std::uint32_t sampled = 0;  ///< Candidates are the positives and so many others; 0: all items.
 
   bool operator==(const RankingMetric&) const = default;
 };
 
-/// The metric of that name; nothing where there is none. k is from 1 to kRankingKMax.
+/// The metric of that name; nothing where there is none. k is from 1 to kRankingKMax, sampled from
+/// 1 to kSampledMax, for figures that go by ranks.
 std::optional<RankingMetric> ParseRankingMetric(const std::string& name);
 
 std::string NameOf(const RankingMetric& metric);
@@ -51,6 +59,7 @@ bool LargerIsBetter(const std::string& name);
 inline constexpr char kMetricNames[] =
     "val_loss, val_rmse, val_mae, val_bce, train_loss, train_rmse, or one of val_top_K, "
     "val_recall_K, val_hr_K, val_ndcg_K, val_mrr_K, val_coverage_K, val_ild_K, val_novelty_K, K "
-    "from 1 to 1000, perhaps with _unmasked";
+    "from 1 to 1000, perhaps with _unmasked, or of the first five with _sampled_N, N from 1 to "
+    "1000";
 
 }  // namespace cf

@@ -5,6 +5,7 @@ EXPORT: of `cfsnapshot export --format npy`. SPLIT: of `cfdata export-split`. FI
 --metrics ... --format csv`. All users' scores of all items are sorted whole; figures must agree to 1e-6.
 """
 import csv
+import functools
 import json
 import sys
 
@@ -81,12 +82,41 @@ with np.errstate(invalid="ignore", divide="ignore"):
 SCORES = {user: scores_of(user) for user in val}
 
 
-class Ranked:
-    """What the figures of one user need, with or without masking."""
+def below(user, bounds):
+    """Draw k of the user's stream for sampled metrics (docs/metrics.md), times bounds[k] / 2^64: Philox4x32-10, key 0."""
+    mask, count = np.uint64(0xFFFFFFFF), len(bounds)
+    words = [np.arange(count), np.zeros(count), np.full(count, user), np.full(count, 4 << 24 | (1 << 24) - 2)]
+    words = [word.astype(np.uint64) for word in words]
+    for turn in range(10):
+        product0, product1 = words[0] * np.uint64(0xD2511F53), words[2] * np.uint64(0xCD9E8D57)
+        keys = [np.uint64(turn * step & 0xFFFFFFFF) for step in (0x9E3779B9, 0xBB67AE85)]
+        words = [product1 >> np.uint64(32) ^ words[1] ^ keys[0], product1 & mask,
+                 product0 >> np.uint64(32) ^ words[3] ^ keys[1], product0 & mask]
+    return [(int(low) | int(high) << 32) * bound >> 64 for low, high, bound in zip(words[0], words[1], bounds)]
 
-    def __init__(self, user, masked):
+
+def sampled(user, count):
+    """Floyd's sample of the items that the user has neither in training nor in validation."""
+    others = np.setdiff1d(ids, list(train.get(user, set()) | val[user]))
+    count = min(count, len(others))
+    lasts = range(len(others) - count, len(others))
+    ranks = set()
+    for rank, last in zip(below(user, [last + 1 for last in lasts]), lasts):
+        ranks.add(last if rank in ranks else rank)
+    return others[sorted(ranks)]
+
+
+class Ranked:
+    """What the figures of one user need, among all items, those not seen, or some ("_sampled_100")."""
+
+    def __init__(self, user, among):
         self.positives = np.array(sorted(val[user]))
-        candidates = np.setdiff1d(ids, list(train.get(user, ()))) if masked else ids
+        if among == "unmasked":
+            candidates = ids
+        elif among:
+            candidates = np.union1d(sampled(user, int(among.split("_")[1])), self.positives)
+        else:
+            candidates = np.setdiff1d(ids, list(train.get(user, ())))
         scores = SCORES[user][candidates]
         is_positive = np.isin(candidates, self.positives)
         self.ranks = np.array([(scores >= score).sum() for score in SCORES[user][self.positives]])
@@ -95,13 +125,16 @@ class Ranked:
         self.top = candidates[np.lexsort((candidates, -scores))]
 
 
-RANKED = {masked: [Ranked(user, masked) for user in sorted(val)] for masked in (False, True)}
+@functools.lru_cache(None)
+def ranked(among):
+    return [Ranked(user, among) for user in sorted(val)]
 
 
 def figure(name):
-    kind, k = name.split("_")[1], int(name.split("_")[2])
+    _, kind, k, among = (name + "_").split("_", 3)
+    k = int(k)
     values, weight, listed = [], 0, set()
-    for user in RANKED[not name.endswith("_unmasked")]:
+    for user in ranked(among.rstrip("_")):
         places = user.places[user.places <= k]
         top = user.top[:k]
         weight += len(user.positives) if kind == "top" else 1
