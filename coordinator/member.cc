@@ -45,7 +45,9 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   absl::StatusOr<TrainingStatistics> statistics =
       ComputeTrainingStatistics(*data, *split, job.train().partitions());
   if (!statistics.ok()) return statistics.status();
-  if (LinkOf(job) != MatrixFactorization::IDENTITY && statistics->min == statistics->max) {
+  // With negatives ratings are not looked at.
+  if (NegativesOf(job) == 0 && LinkOf(job) != MatrixFactorization::IDENTITY &&
+      statistics->min == statistics->max) {
     return absl::FailedPreconditionError(
         absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
                      ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
@@ -67,7 +69,10 @@ std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
 }
 
 std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples) {
-  const std::uint64_t batch = job.model().has_retrieval() ? job.train().batch_size() : kScoredBatch;
+  const std::uint64_t batch =
+      job.model().has_retrieval()
+          ? job.train().batch_size()
+          : std::max<std::uint64_t>(1, kScoredBatch / (1 + NegativesOf(job)));
   return (samples + batch - 1) / batch;
 }
 
@@ -198,6 +203,7 @@ absl::Status Member::OpenSeats() {
                            .softmax = SoftmaxOf(options_.job),
                            .popularity = options_.job.model().has_popularity(),
                            .features = data.features,
+                           .negatives = NegativesOf(options_.job),
                            .shuffle_seed = options_.job.train().seed()},
           data.data, data.split);
     }

@@ -14,6 +14,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "common/rows/tables.h"
 #include "serving/csv.h"
 #include "serving/export.pb.h"
 #include "serving/output_file.h"
@@ -162,8 +163,10 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   }
   exported.set_mean(model.objective().mean);
   exported.set_link(LinkName(model.objective().link));
-  exported.set_rating_min(static_cast<float>(manifest.statistics().min()));
-  exported.set_rating_max(static_cast<float>(manifest.statistics().max()));
+  // Of interactions a probability is predicted.
+  const bool rates = NegativesOf(manifest.job()) == 0;
+  exported.set_rating_min(rates ? static_cast<float>(manifest.statistics().min()) : 0);
+  exported.set_rating_max(rates ? static_cast<float>(manifest.statistics().max()) : 1);
   if (const EpochMetrics* metrics = MetricsOf(manifest)) {
     ExportedMetrics& out = *exported.mutable_metrics();
     out.set_epoch(metrics->epoch());

@@ -25,11 +25,13 @@ PartitionSamples::PartitionSamples(const Dataset& data, const DataSplit& split,
     samples += offsets[user + 1] - offsets[user];
   }
   training_.reserve(samples);
+  training_ends_.reserve(users);
   for (std::uint32_t slot = 0; slot < users; ++slot) {
     const RowId user = partitioning.IdAt(partition, slot);
     for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
       (split.is_validation(s) ? validation_ : training_).push_back({user, items[s], ratings[s]});
     }
+    training_ends_.push_back(training_.size());
   }
   shuffled_ = training_;
 }

@@ -21,7 +21,7 @@ struct Sample {
 ///
 /// Owner:   Trainer, one for each partition of its seat.
 /// Threads: the seat's compute thread.
-/// Bounds:  kBytesPerTrainingSample, and 12 bytes a validation sample.
+/// Bounds:  kBytesPerTrainingSample, 12 bytes a validation sample, and 8 a user.
 /// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
 /// of (seed, epoch, partition).
 class PartitionSamples {
@@ -38,11 +38,17 @@ class PartitionSamples {
   std::span<const Sample> shuffled() const { return shuffled_; }
 
   std::span<const Sample> training() const { return training_; }
+  /// The training samples of the user in that slot of the partition, by item.
+  std::span<const Sample> TrainingOf(std::uint32_t slot) const {
+    const std::uint64_t first = slot == 0 ? 0 : training_ends_[slot - 1];
+    return std::span(training_).subspan(first, training_ends_[slot] - first);
+  }
   std::span<const Sample> validation() const { return validation_; }
 
  private:
   PartitionId partition_;
   std::vector<Sample> training_;
+  std::vector<std::uint64_t> training_ends_;  // By slot: where the user's end.
   std::vector<Sample> validation_;
   // A copy, because a partition's samples fit the last cache while they are shuffled, and those of
   // all partitions, which each batch takes some of, do not: batches read them in sequence.

@@ -5,6 +5,7 @@
 
 #include "common/base/check.h"
 #include "common/math/math.h"
+#include "worker/negatives.h"
 
 namespace cf {
 namespace {
@@ -22,6 +23,7 @@ const float* WeightsAt(const Parcel::Table& table, std::size_t k, std::size_t wi
 
 Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
     : options_(std::move(options)),
+      data_(data),
       placement_(options_.exchange->placement()),
       partitioning_(placement_.partitioning()),
       range_(placement_.workers().range(options_.seat)),
@@ -151,7 +153,11 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
         indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
         indices_[Index(kItems)].Prefetch(Index(samples[k + kPlacesAhead].item));
       }
-      AddSample(p, samples[k], batch);
+      if (options_.negatives > 0) {
+        AddWithNegatives(pass, p, samples[k], batch);
+      } else {
+        AddSample(p, samples[k], batch);
+      }
     }
     // A layer has a part for each partition that has samples.
     for (std::size_t l = 0; l < layers() && range.first < range.last; ++l) {
@@ -197,6 +203,32 @@ void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch)
                            .item = item.part & 0x7fffffffU,
                            .item_is_first = item.is_first ? 1U : 0U,
                            .rating = sample.rating});
+}
+
+void Trainer::AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& positive,
+                               Minibatch& batch) {
+  const RowId user = positive.user;
+  const auto draw = [&](const Negatives& negatives, const auto& taken, const auto& item_of) {
+    const auto taken_at = [&](std::uint32_t j) {
+      return static_cast<std::uint32_t>(item_of(taken[j]));
+    };
+    negatives.Draw(user, positive.item, data_.items(), static_cast<std::uint32_t>(taken.size()),
+                   taken_at, negatives_);
+  };
+  if (pass.training) {
+    draw(Negatives::OfEpoch(options_.shuffle_seed, pass.epoch, options_.negatives),
+         samples_[p].TrainingOf(partitioning_.SlotOf(user)),
+         [](const Sample& sample) { return sample.item; });
+  } else {
+    // Of what the user has, whatever the split says of it, nothing is a negative.
+    const std::uint64_t first = data_.user_offsets()[Index(user)];
+    const std::uint64_t count = data_.user_offsets()[Index(user) + 1] - first;
+    draw(Negatives::OfScoring(options_.negatives), data_.item_column().subspan(first, count),
+         [](RowId item) { return item; });
+  }
+  for (const RowId item : negatives_) indices_[Index(kItems)].Prefetch(Index(item));
+  AddSample(p, {user, positive.item, 1.0F}, batch);
+  for (const RowId item : negatives_) AddSample(p, {user, item, 0.0F}, batch);
 }
 
 void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,

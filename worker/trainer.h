@@ -51,10 +51,12 @@ class Trainer {
     std::optional<SoftmaxShape> softmax{};  ///< With towers.
     bool popularity = false;  ///< The items' biases are counts; steps score and change nothing.
     std::span<const FeatureLists> features{};  ///< Of the model, in its order. Borrowed.
-    std::uint64_t shuffle_seed = 0;            ///< Of dropout, too.
+    std::uint32_t negatives = 0;               ///< That follow each sample; 0: ratings are learned.
+    std::uint64_t shuffle_seed = 0;            ///< Of dropout and negatives, too.
   };
 
-  /// `data` and `split` are borrowed for retrieval; other models do not look at them afterwards.
+  /// `data` and `split` are borrowed for retrieval and negatives; other models do not look at them
+  /// afterwards.
   Trainer(Options options, const Dataset& data, const DataSplit& split);
 
   /// Steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on; `sums`, by
@@ -125,6 +127,8 @@ class Trainer {
     return user_key_base_[p] + partitioning_.SlotOf(user);
   }
   void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
+  void AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& positive,
+                        Minibatch& batch);
   void Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                std::span<ObjectiveSums> sums);
   void MakeRoomForGradients(const Minibatch& batch);
@@ -159,6 +163,7 @@ class Trainer {
   bool OwnsUsers() const { return options_.host != nullptr; }
 
   const Options options_;
+  const Dataset& data_;
   const Placement& placement_;
   const Partitioning partitioning_;
   const SeatRange range_;
@@ -186,6 +191,7 @@ class Trainer {
   std::vector<Parcel> replies_;  // What the rows of the current batch point into.
 
   // Scratch.
+  std::vector<RowId> negatives_;  // Of a sample.
   std::vector<RowId> ids_;
   std::vector<const float*> pointers_;
   std::vector<TreePart> chain_;

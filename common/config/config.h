@@ -31,8 +31,8 @@ absl::Status SetField(Job& job, const std::string& assignment);
 /// that decides the run. Only the kind of model and the kind of split have no default. Idempotent.
 void FillDefaults(Job& job);
 
-/// Whether the model predicts ratings, so that its predictions have errors: all but retrieval and
-/// popularity.
+/// Whether the model predicts ratings, so that its predictions have errors: all but retrieval,
+/// popularity and factorisations with negatives.
 bool PredictsRatings(const Job& job);
 
 /// InvalidArgument for the first value out of its range, in one line with the field's full path,

@@ -116,6 +116,7 @@ constexpr Range kRanges[] = {
      "at least 0"},
     {"model.matrix_factorization.feature.l2", 0, true, kNoLimit, false, "at least 0"},
     {"model.matrix_factorization.feature.l2_biases", 0, true, kNoLimit, false, "at least 0"},
+    {"model.matrix_factorization.negatives", 0, true, 1000, true, "at most 1000"},
     {"model.ranker.user.dim", 1, true, 4096, true, "1 to 4096"},
     {"model.ranker.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
     {"model.ranker.user.l2", 0, true, kNoLimit, false, "at least 0"},
@@ -276,6 +277,10 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
   if (model.loss() == MatrixFactorization::BCE && model.link() != MatrixFactorization::SIGMOID) {
     return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
                    "SIGMOID, as loss is BCE");
+  }
+  if (model.negatives() > 0 && model.loss() != MatrixFactorization::BCE) {
+    return Refusal(path + ".negatives", absl::StrCat(model.negatives()),
+                   "0, or link SIGMOID and loss BCE, as positives are 1 and negatives 0");
   }
   absl::Status valid = CheckInitial(model.vectors(), path + ".vectors");
   valid.Update(CheckInitial(model.bias_values(), path + ".bias_values"));
@@ -557,7 +562,8 @@ std::optional<std::string> FirstDifference(const Message& trained, const Message
 }  // namespace
 
 bool PredictsRatings(const Job& job) {
-  return !job.model().has_retrieval() && !job.model().has_popularity();
+  return !job.model().has_retrieval() && !job.model().has_popularity() &&
+         job.model().matrix_factorization().negatives() == 0;
 }
 
 void FillDefaults(Job& job) {

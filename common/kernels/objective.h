@@ -16,7 +16,7 @@ struct Objective {
   float mean = 0;           ///< Added to the raw sum: the mean training rating, or 0.
   float rating_min = 0;     ///< Smallest training rating.
   float rating_range = 1;   ///< Largest less smallest.
-  float inverse_batch = 1;  ///< 1 / nominal batch size: losses are means over the batch.
+  float inverse_batch = 1;  ///< 1 / nominal batch size for means over the batch; 1 for sums.
 };
 
 /// Sums over samples of one partition, in the order of the samples. Errors are on the scale of the
@@ -40,8 +40,8 @@ inline float RawSum(const Objective& objective, float user_bias, float item_bias
   return ((user_bias + item_bias) + objective.mean) + dot;
 }
 
-/// Adds one sample to `sums` and returns the derivative of its part of the batch's mean loss by the
-/// raw sum.
+/// Adds one sample to `sums` and returns the derivative of its part of the batch's loss by the raw
+/// sum.
 inline float Observe(const Objective& objective, float raw, float rating, ObjectiveSums& sums) {
   float slope = 0;
   double error = 0;

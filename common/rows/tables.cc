@@ -228,6 +228,10 @@ MatrixFactorization::Link LinkOf(const Job& job) {
                                   : job.model().matrix_factorization().link();
 }
 
+std::uint32_t NegativesOf(const Job& job) {
+  return job.model().matrix_factorization().negatives();
+}
+
 Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max) {
   const MatrixFactorization& factorization = job.model().matrix_factorization();
   const bool ranker = job.model().has_ranker();
@@ -249,9 +253,13 @@ Objective ObjectiveOf(const Job& job, double mean, float rating_min, float ratin
   objective.mean = job.model().has_matrix_factorization() && factorization.mean()
                        ? static_cast<float>(mean)
                        : 0.0F;
-  objective.rating_min = rating_min;
-  objective.rating_range = rating_max - rating_min;
-  objective.inverse_batch = 1.0F / static_cast<float>(job.train().batch_size());
+  const std::uint32_t negatives = NegativesOf(job);
+  objective.rating_min = negatives > 0 ? 0.0F : rating_min;
+  objective.rating_range = negatives > 0 ? 1.0F : rating_max - rating_min;
+  const bool sum =
+      job.model().has_matrix_factorization() && factorization.reduction() == Retrieval::SUM;
+  const auto batch = static_cast<float>(std::uint64_t{job.train().batch_size()} * (1 + negatives));
+  objective.inverse_batch = sum ? 1.0F : 1.0F / batch;
   return objective;
 }
 

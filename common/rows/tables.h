@@ -90,6 +90,10 @@ std::optional<SoftmaxShape> SoftmaxOf(const Job& job);
 /// How the job's model predicts from a raw sum. Requires: as TablesOf.
 MatrixFactorization::Link LinkOf(const Job& job);
 
+/// How many negatives follow each sample of the job's model; 0 where it learns from ratings.
+/// Requires: as TablesOf.
+std::uint32_t NegativesOf(const Job& job);
+
 /// What the job's model makes of a raw sum, given the mean, smallest and largest training rating.
 /// Requires: as TablesOf.
 Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max);

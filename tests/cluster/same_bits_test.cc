@@ -50,7 +50,7 @@ TEST_P(SameBitsOf, RanksThreadsAndServers) {
 
 INSTANTIATE_TEST_SUITE_P(Models, SameBitsOf,
                          ::testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
-                                           "mlp_10", "retrieval_two_tower"),
+                                           "mlp_10", "retrieval_two_tower", "implicit_logistic"),
                          [](const ::testing::TestParamInfo<std::string>& model) {
                            return model.param;
                          });

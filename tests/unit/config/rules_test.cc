@@ -112,6 +112,8 @@ model {
     }
     l2_vectors: 0
     l2_biases: 0
+    negatives: 0
+    reduction: MEAN
   }
   seed: 42
 }
@@ -215,6 +217,8 @@ TEST(ValidateJob, AcceptsTheEdges) {
            {mf + "dim=0", mf + "biases=true", mf + "mean=false"},
            {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false"},
            {mf + "link=SCALED_SIGMOID", mf + "mean=false"},
+           {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false", mf + "negatives=1000",
+            "early_stopping.monitor=val_hr_10_sampled_100", "split.leave_one_out={}"},
            {"train.partitions=1"},
            {"train.partitions=16384"},
            {"train.partitions=4", "cluster.servers=4", "cluster.threads=4"},
@@ -231,6 +235,21 @@ TEST(ValidateJob, AcceptsTheEdges) {
     const absl::Status status = ValidateJob(With(job, assignments));
     EXPECT_TRUE(status.ok()) << assignments.front() << ": " << status;
   }
+}
+
+TEST(ValidateJob, WithNegativesNoRatingIsPredicted) {
+  const std::string mf = "model.matrix_factorization.";
+  Job job = With(SmallJob(),
+                 {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false", mf + "negatives=8"});
+  EXPECT_FALSE(PredictsRatings(job));
+  EXPECT_TRUE(PredictsRatings(With(job, {mf + "negatives=0"})));
+  for (const char* figure : {"val_rmse", "val_mae", "val_bce", "train_rmse"}) {
+    EXPECT_EQ(ValidateJob(With(job, {std::string("early_stopping.monitor=") + figure})).message(),
+              std::string("early_stopping.monitor is ") + figure +
+                  "; expected another figure, as the model predicts no ratings");
+  }
+  FillDefaults(job);
+  EXPECT_EQ(job.early_stopping().monitor(), "val_loss");
 }
 
 TEST(FillDefaults, APlateauIsOfWhatEarlyStoppingMonitorsUnlessItNamesItsOwn) {
@@ -267,6 +286,10 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {mf + "vectors.normal.mean=-inf", " is -inf; expected a finite number"},
       {mf + "l2_vectors=-1e-6", " is -1e-06; expected at least 0"},
       {mf + "l2_biases=-1", " is -1; expected at least 0"},
+      {mf + "negatives=1001", " is 1001; expected at most 1000"},
+      {mf + "negatives=8",
+       " is 8; expected 0, or link SIGMOID and loss BCE, as positives are 1 and negatives 0"},
+      {mf + "reduction=REDUCTION_UNSPECIFIED", " is REDUCTION_UNSPECIFIED; expected SUM or MEAN"},
       {mf + "link=LINK_UNSPECIFIED",
        " is LINK_UNSPECIFIED; expected IDENTITY, SIGMOID or SCALED_SIGMOID"},
       {mf + "loss=LOSS_UNSPECIFIED", " is LOSS_UNSPECIFIED; expected MSE or BCE"},

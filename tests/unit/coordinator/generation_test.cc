@@ -123,7 +123,7 @@ class GenerationOf : public GenerationTest, public ::testing::WithParamInterface
 
 INSTANTIATE_TEST_SUITE_P(Models, GenerationOf,
                          ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval,
-                                           kTinyTowers, kTinyPopularity,
+                                           kTinyTowers, kTinyPopularity, kTinyImplicit,
                                            kTinyFactorizationWithFeatures, kTinyRankerWithFeatures),
                          [](const ::testing::TestParamInfo<const char*>& model) {
                            const std::string text = model.param;
@@ -214,9 +214,10 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   }
   const Figures& evaluated = measured.figures;
   EXPECT_EQ(evaluated.loss, run.val_loss());
-  EXPECT_EQ(evaluated.rmse, run.val_rmse());
-  EXPECT_EQ(evaluated.mae, run.val_mae());
-  if (!PredictsRatings(job)) {
+  if (PredictsRatings(job)) {
+    EXPECT_EQ(evaluated.rmse, run.val_rmse());
+    EXPECT_EQ(evaluated.mae, run.val_mae());
+  } else {
     EXPECT_FALSE(run.has_val_rmse() || run.has_val_mae() || run.has_train_rmse());
     EXPECT_EQ(ShareOfTopThree(job, snapshot), measured.others.back().value);
     return;  // What is served is no rating.

@@ -21,6 +21,11 @@ inline constexpr char kTinyRanker[] =
     "  dropout: 0.1 dense { units: 37 activation: RELU dropout: 0.3 kernel { he_normal {} } }"
     "  dense { units: 6 bias { uniform {} } } dense {} link: SCALED_SIGMOID }";
 
+/// A factorisation of interactions, with negatives.
+inline constexpr char kTinyImplicit[] =
+    "matrix_factorization { negatives: 3 dim: 5 mean: false link: SIGMOID loss: BCE"
+    "  reduction: SUM l2_vectors: 0.001 l2_biases: 0.001 }";
+
 inline constexpr char kTinyRetrieval[] =
     "retrieval { user { dim: 5 l2: 0.001 } item { dim: 5 vectors { he_normal {} } }"
     "  temperature: 0.7 logq_correction: true remove_accidental_hits: true reduction: MEAN }";

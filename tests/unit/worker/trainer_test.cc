@@ -32,11 +32,18 @@ using Gradient = std::vector<float>;  // The padded vector, then the bias.
 class SlowTrainer {
  public:
   SlowTrainer(const Dataset& data, const DataSplit& split, const std::vector<TableSpec>& tables,
-              const OptimizerRule& rule, const Objective& objective, LocalShards& initial)
-      : tables_(tables), rule_(rule), objective_(objective), samples_(kPartitions) {
+              const OptimizerRule& rule, const Objective& objective, std::uint32_t negatives,
+              LocalShards& initial)
+      : tables_(tables),
+        rule_(rule),
+        objective_(objective),
+        negatives_(negatives),
+        samples_(kPartitions),
+        has_(data.users(), std::vector<bool>(data.items())) {
     for (std::uint32_t user = 0; user < data.users(); ++user) {
       for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
         if (split.is_validation(s)) continue;
+        has_[user][Index(data.item_column()[s])] = true;
         samples_[Index(Partitioning(kPartitions).Of(RowId{user}))].push_back(
             {RowId{user}, data.item_column()[s], data.ratings()[s]});
       }
@@ -57,8 +64,14 @@ class SlowTrainer {
         std::vector<std::uint32_t> order(samples_[p].size());
         for (std::uint32_t k = 0; k < order.size(); ++k) order[k] = k;
         Shuffle(order, kShuffleSeed, epoch, p);
-        for (std::size_t k = order.size() * t / steps; k < order.size() * (t + 1) / steps; ++k)
-          AddSample(samples_[p][order[k]], p, gradients, sums[p]);
+        for (std::size_t k = order.size() * t / steps; k < order.size() * (t + 1) / steps; ++k) {
+          SlowSample sample = samples_[p][order[k]];
+          if (negatives_ > 0) sample.rating = 1;
+          AddSample(sample, p, gradients, sums[p]);
+          for (const RowId item : NegativesOf(sample, epoch)) {
+            AddSample({sample.user, item, 0}, p, gradients, sums[p]);
+          }
+        }
       }
       for (std::size_t table = 0; table < 2; ++table) {
         const OptimizerStep step = rule_.At(epoch * steps + t, tables_[table]);
@@ -83,6 +96,23 @@ class SlowTrainer {
     RowId item{};
     float rating = 0;
   };
+
+  /// From a list of all items that the user has not.
+  std::vector<RowId> NegativesOf(const SlowSample& sample, std::uint64_t epoch) const {
+    std::vector<RowId> others;
+    const std::vector<bool>& has = has_[Index(sample.user)];
+    for (std::uint32_t item = 0; item < has.size(); ++item) {
+      if (!has[item]) others.push_back(RowId{item});
+    }
+    const CounterRandom random(
+        kShuffleSeed, Purpose::kNegatives,
+        CounterRandom::Stream(epoch, static_cast<std::uint32_t>(sample.user)));
+    std::vector<RowId> drawn;
+    for (std::uint32_t draw = 0; draw < negatives_ && !others.empty(); ++draw) {
+      drawn.push_back(others[random.Below(Index(sample.item) * negatives_ + draw, others.size())]);
+    }
+    return drawn;
+  }
 
   void AddSample(const SlowSample& sample, std::uint32_t partition,
                  std::map<RowId, std::map<std::uint32_t, Gradient>>* gradients,
@@ -118,7 +148,9 @@ class SlowTrainer {
   std::vector<TableSpec> tables_;
   const OptimizerRule& rule_;
   Objective objective_;
+  std::uint32_t negatives_;
   std::vector<std::vector<SlowSample>> samples_;  // By partition, in canonical order.
+  std::vector<std::vector<bool>> has_;            // By user and item: training samples.
   std::vector<std::vector<float>> rows_[2];       // By table and id.
 };
 
@@ -126,7 +158,7 @@ class SlowTrainer {
 class LocalJob {
  public:
   LocalJob(const LocalShards::Options& options, const Dataset& data, const DataSplit& split,
-           const Objective& objective)
+           const Objective& objective, std::uint32_t negatives = 0)
       : shards_(options) {
     shards_.Initialize();
     std::vector<const RowHost*> hosts;
@@ -141,6 +173,7 @@ class LocalJob {
                            .host = &shards_.shard(seat),
                            .hosts_here = hosts,
                            .objective = objective,
+                           .negatives = negatives,
                            .shuffle_seed = kShuffleSeed},
           data, split));
     }
@@ -196,6 +229,7 @@ struct Case {
   Objective objective;
   std::string optimizer;
   bool biases = true;
+  std::uint32_t negatives = 0;
 };
 
 const Case kMse = {{.mean = 3.0F, .inverse_batch = 1.0F / kBatchSize},
@@ -206,6 +240,13 @@ const Case kBce = {{.link = Objective::Link::kSigmoid,
                     .rating_range = 4,
                     .inverse_batch = 1.0F / kBatchSize},
                    "adagrad { learning_rate: 0.1 }"};
+
+// Three of 23 items: some are drawn twice for a sample.
+const Case kImplicit = {
+    {.link = Objective::Link::kSigmoid, .loss = Objective::Loss::kCrossEntropy, .inverse_batch = 1},
+    "sgd { learning_rate: 0.05 }",
+    /*biases=*/true,
+    /*negatives=*/3};
 
 class TrainerTest : public ::testing::Test {
  protected:
@@ -253,9 +294,9 @@ class TrainerTest : public ::testing::Test {
 
   void ExpectTrainsAsTheSlowOne(const Case& test, std::uint32_t seats) {
     constexpr std::uint64_t kEpochs = 2;
-    LocalJob job(Options(test, seats), data_, *split_, test.objective);
+    LocalJob job(Options(test, seats), data_, *split_, test.objective, test.negatives);
     SlowTrainer slow(data_, *split_, Options(test, seats).tables, job.shards().rule(),
-                     test.objective, job.shards());
+                     test.objective, test.negatives, job.shards());
     for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
       std::vector<ObjectiveSums> sums(kPartitions);
       std::vector<ObjectiveSums> slow_sums(kPartitions);
@@ -299,6 +340,25 @@ TEST_F(TrainerTest, RowsWithoutBiasesTrainAsTheSlowOne) {
   Case test = kMse;
   test.biases = false;
   ExpectTrainsAsTheSlowOne(test, 3);
+}
+
+TEST_F(TrainerTest, NegativesTrainAsTheSlowOnes) {
+  ExpectTrainsAsTheSlowOne(kImplicit, 1);
+  ExpectTrainsAsTheSlowOne(kImplicit, 3);
+}
+
+// Figures of epochs and runs compare: what is scored is neither the epoch's nor the seed's.
+TEST_F(TrainerTest, ScoringHasNegativesOfItsOwn) {
+  LocalJob one(Options(kImplicit, 1), data_, *split_, kImplicit.objective, kImplicit.negatives);
+  LocalJob three(Options(kImplicit, 3), data_, *split_, kImplicit.objective, kImplicit.negatives);
+  std::vector<ObjectiveSums> one_sums(kPartitions);
+  std::vector<ObjectiveSums> three_sums(kPartitions);
+  one.Score(false, 1, one_sums);
+  three.Score(false, 5, three_sums);
+  ExpectSameSums(one_sums, three_sums);
+  std::uint64_t samples = 0;
+  for (const ObjectiveSums& sums : one_sums) samples += sums.samples;
+  EXPECT_EQ(samples, 4 * split_->validation_count());
 }
 
 TEST_F(TrainerTest, SegmentsDoNotChangeTheOutcome) {
