@@ -37,6 +37,13 @@ Job With(Job job, const std::vector<std::string>& assignments) {
 Job JobFor(const std::string& path) {
   Job job = SmallJob();
   if (path.starts_with("model.ranker")) job.mutable_model()->mutable_ranker()->add_dense();
+  if (path.starts_with("model.ranker.feature.")) {
+    job.mutable_model()->mutable_ranker()->add_feature()->set_source(Feature::TIMESTAMP_YEAR);
+  }
+  if (path.starts_with("model.matrix_factorization.feature.")) {
+    job.mutable_model()->mutable_matrix_factorization()->add_feature()->set_source(
+        Feature::USER_HISTORY);
+  }
   if (path.starts_with("model.retrieval")) {
     Retrieval& retrieval = *job.mutable_model()->mutable_retrieval();
     retrieval.mutable_user()->add_dense();
@@ -204,7 +211,9 @@ TEST(ValidateJob, AcceptsEveryKindWithItsDefaults) {
   EXPECT_TRUE(ValidateJob(SmallJob()).ok()) << ValidateJob(SmallJob());
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.message_type() == nullptr) return;
-    const absl::Status status = ValidateJob(With(JobFor(path), {path + "={}"}));
+    // A feature is nothing without its source.
+    const char* const value = path.ends_with(".feature") ? "={source: ITEM_GENRES}" : "={}";
+    const absl::Status status = ValidateJob(With(JobFor(path), {path + value}));
     EXPECT_TRUE(status.ok()) << path << ": " << status;
   });
 }
