@@ -46,6 +46,7 @@ class Ranker:
     item_first: bool = False
     dropout: float = 0.0  # Of the vectors.
     l2: float = 0.0
+    features: tuple = ()  # Dims of genres, year and weekday, in PyTorch only.
     link: str = "identity"
     loss: str = "mse"
     optimizer: str = "adam"  # Or adagrad, with accumulators that start at .1.
@@ -91,6 +92,8 @@ FACTORIZATIONS = {
 NETWORKS = {
     "mlp_10": Ranker(dim=50, layers=((10, 0.5),), embeddings="he_normal", kernels="he_normal", dropout=0.05, l2=1e-6,
                      link="scaled_sigmoid", batch=64),
+    "mlp_10_features": Ranker(dim=50, layers=((10, 0.5),), embeddings="he_normal", kernels="he_normal", dropout=0.05,
+                              l2=1e-6, features=(50, 2, 2), link="scaled_sigmoid", batch=64),
     "mlp_128_32": Ranker(dim=5, layers=((128, 0.0), (32, 0.0)), item_first=True),
     "ranking_256_64": Ranker(dim=32, layers=((256, 0.0), (64, 0.0)), optimizer="adagrad", rate=0.1, batch=8192,
                              epochs=3),
@@ -103,6 +106,7 @@ class Samples:
     users: np.ndarray  # Dense ids from 0.
     items: np.ndarray
     ratings: np.ndarray  # In stars.
+    times: np.ndarray  # Year and day of the week (UTC) of the rating, each from 0; none without timestamps.
 
 
 class Split:
@@ -113,6 +117,7 @@ class Split:
     """
 
     def __init__(self, folder):
+        self.folder = folder
         files = [self._read(folder / name) for name in ("train.csv", "val.csv")]
         users, items = ({raw: k for k, raw in enumerate(sorted({row[column] for rows in files for row in rows}))}
                         for column in ("user", "item"))
@@ -120,14 +125,31 @@ class Split:
         self.train, self.val = (
             Samples(np.array([users[row["user"]] for row in rows], np.int64),
                     np.array([items[row["item"]] for row in rows], np.int64),
-                    np.array([row["rating"] for row in rows], np.float32))
+                    np.array([row["rating"] for row in rows], np.float32),
+                    self._times(rows))
             for rows in files)
+        self.raw_items = list(items)
         self.low, self.high = float(self.train.ratings.min()), float(self.train.ratings.max())
 
     @staticmethod
     def _read(path):
         with open(path, newline="") as file:
             return list(csv.DictReader(file))
+
+    @staticmethod
+    def _times(rows):
+        if "timestamp" not in rows[0]:
+            return np.empty((len(rows), 0), np.int64)
+        times = np.array([row["timestamp"] for row in rows], np.int64).astype("datetime64[s]")
+        days = times.astype("datetime64[D]").astype(np.int64)  # 1 January 1970 was a Thursday.
+        return np.stack([times.astype("datetime64[Y]").astype(np.int64), (days + 3) % 7], 1)
+
+    def genres(self):
+        """Of each item the numbers of its genres, from movies.csv in the folder of the split."""
+        with open(self.folder / "movies.csv", newline="") as file:
+            of_item = {row["movieId"]: row["genres"].split("|") for row in csv.DictReader(file)}
+        number = {}
+        return [[number.setdefault(genre, len(number)) for genre in of_item[raw]] for raw in self.raw_items]
 
     def targets(self, model, samples):
         """What the model's loss compares its predictions with."""

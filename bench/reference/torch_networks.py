@@ -32,10 +32,44 @@ class Embeddings(nn.Module):
         return l2 * sum((table(ids.unique()) if touched else table.weight).square().sum() for table, ids in tables)
 
 
+class Features(nn.Module):
+    """The mean of the vectors of an item's genres; the vectors of year and weekday."""
+
+    def __init__(self, model, split, sparse):
+        super().__init__()
+        genres = split.genres()
+        self.lists = [torch.tensor(each) for each in genres]
+        years = split.train.times[:, 0]
+        self.first = torch.tensor([years.min(), 0])
+        sizes = (1 + max(map(max, genres)), 1 + int(years.max() - years.min()), 7)
+        self.genres = nn.EmbeddingBag(sizes[0], model.features[0], mode="mean", sparse=sparse)
+        self.times = nn.ModuleList([nn.Embedding(rows, dim, sparse=sparse)
+                                    for rows, dim in zip(sizes[1:], model.features[1:])])
+        for table in (self.genres, *self.times):
+            start(table.weight, model.embeddings)
+
+    def forward(self, items, times):
+        lists = [self.lists[item] for item in items.tolist()]
+        ends = torch.tensor([0, *map(len, lists)]).cumsum(0)
+        vectors = [self.genres(torch.cat(lists), ends[:-1])]
+        return vectors + [table(rows) for table, rows in zip(self.times, self.time_rows(times))]
+
+    def time_rows(self, times):
+        return [rows.clamp(0, table.num_embeddings - 1) for table, rows in zip(self.times, (times - self.first).unbind(1))]
+
+    def penalty(self, items, times, l2, touched):
+        rows = [torch.cat([self.lists[item] for item in items.tolist()]), *self.time_rows(times)]
+        tables = [self.genres, *self.times]
+        if not touched:
+            return l2 * sum(table.weight.square().sum() for table in tables)
+        lookup = [nn.functional.embedding(ids.unique(), table.weight, sparse=True) for table, ids in zip(tables, rows)]
+        return l2 * sum(vectors.square().sum() for vectors in lookup)
+
+
 def layers(model):
-    """From the two vectors to the output."""
+    """From the vectors to the output."""
     stack = [nn.Dropout(model.dropout)]
-    inputs = 2 * model.dim
+    inputs = 2 * model.dim + sum(model.features)
     for units, dropout in (*model.layers, (1, None)):
         dense = nn.Linear(inputs, units)
         if model.kernels == "he_normal":
@@ -54,35 +88,41 @@ def train_ranker(model, split, seed, lazy):
     torch.manual_seed(seed)
     lazy = lazy and model.optimizer == "adam"
     embeddings, net = Embeddings(model, split, model.embeddings, sparse=lazy), layers(model)
+    features = Features(model, split, sparse=lazy) if model.features else None
+    tables = [*embeddings.parameters(), *(features.parameters() if features else [])]
     if model.optimizer == "adagrad":
-        optimizers = [adagrad(model, [*embeddings.parameters(), *net.parameters()])]
+        optimizers = [adagrad(model, [*tables, *net.parameters()])]
     else:
         of_vectors = torch.optim.SparseAdam if lazy else torch.optim.Adam
-        optimizers = [of_vectors(list(embeddings.parameters()), lr=model.rate, eps=model.epsilon),
+        optimizers = [of_vectors(tables, lr=model.rate, eps=model.epsilon),
                       torch.optim.Adam(net.parameters(), lr=model.rate, eps=model.epsilon)]
 
-    def predict(users, items):
+    def predict(users, items, times):
         vectors = embeddings(users, items)
-        output = net(torch.cat(vectors[::-1] if model.item_first else vectors, 1))[:, 0]
+        vectors = vectors[::-1] if model.item_first else vectors
+        output = net(torch.cat([*vectors, *(features(items, times) if features else [])], 1))[:, 0]
         if model.link == "identity":
             return output
         return split.low + (split.high - split.low) * torch.sigmoid(output)
 
-    users, items, ratings = (torch.from_numpy(column) for column in vars(split.train).values())
+    users, items, ratings, times = (torch.from_numpy(column) for column in vars(split.train).values())
+    validation = [torch.from_numpy(column) for column in (split.val.users, split.val.items, split.val.times)]
     for _ in range(model.epochs):
         net.train()
         for batch in torch.randperm(len(ratings)).split(model.batch):
             for optimizer in optimizers:
                 optimizer.zero_grad()
-            loss = nn.functional.mse_loss(predict(users[batch], items[batch]), ratings[batch])
+            loss = nn.functional.mse_loss(predict(users[batch], items[batch], times[batch]), ratings[batch])
             if model.l2 > 0:
                 loss = loss + embeddings.penalty(users[batch], items[batch], model.l2, touched=lazy)
+            if features:
+                loss = loss + features.penalty(items[batch], times[batch], model.l2, touched=lazy)
             loss.backward()
             for optimizer in optimizers:
                 optimizer.step()
         net.eval()
         with torch.no_grad():
-            yield predict(torch.from_numpy(split.val.users), torch.from_numpy(split.val.items)).numpy()
+            yield predict(*validation).numpy()
 
 
 def train_retrieval(model, split, seed):
