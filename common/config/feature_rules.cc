@@ -5,15 +5,12 @@
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/repeated_ptr_field.h>
 
+#include "common/config/fields.h"
+
 namespace cf::config {
 namespace {
 
 using Features = google::protobuf::RepeatedPtrField<Feature>;
-
-absl::Status Refusal(const std::string& path, const std::string& value,
-                     const std::string& expected) {
-  return absl::InvalidArgumentError(absl::StrCat(path, " is ", value, "; expected ", expected));
-}
 
 std::string SourceName(const Feature& feature) {
   return Feature::Source_Name(feature.source());

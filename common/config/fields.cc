@@ -133,4 +133,9 @@ std::string Quoted(const std::string& name) {
   return absl::StrCat("\"", absl::Utf8SafeCEscape(shown), "\"");
 }
 
+absl::Status Refusal(const std::string& path, const std::string& value,
+                     const std::string& expected) {
+  return absl::InvalidArgumentError(absl::StrCat(path, " is ", value, "; expected ", expected));
+}
+
 }  // namespace cf::config

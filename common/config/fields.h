@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <google/protobuf/message.h>
 
 #include "common/config/job.pb.h"
@@ -33,5 +34,9 @@ std::string NoSuchField(const google::protobuf::Descriptor& message, const std::
 
 /// `"name"` in quotes, cut short and with escapes, so that it fits in one line of an error.
 std::string Quoted(const std::string& name);
+
+/// InvalidArgument: `train.delay is 3; expected 0, the only delay so far`.
+absl::Status Refusal(const std::string& path, const std::string& value,
+                     const std::string& expected);
 
 }  // namespace cf::config

@@ -1,4 +1,4 @@
-// What a job's fields may be: defaults, ranges, and what must stay the same when a run goes on.
+// What a job's fields may be: defaults, ranges, and what the job as a whole asks of them.
 
 #include <bit>
 #include <cfloat>
@@ -18,6 +18,7 @@
 #include "common/config/config.h"
 #include "common/config/feature_rules.h"
 #include "common/config/fields.h"
+#include "common/config/model_rules.h"
 #include "common/metrics/names.h"
 
 namespace cf {
@@ -27,11 +28,11 @@ using config::ExpectedText;
 using config::JoinPath;
 using config::NumberText;
 using config::Quoted;
+using config::Refusal;
 using config::ValueText;
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
-using google::protobuf::OneofDescriptor;
 using google::protobuf::Reflection;
 
 /// Makes the defaults of scalars explicit, in all messages but those of kinds not chosen.
@@ -93,9 +94,6 @@ struct Range {
   }
 };
 
-// A layer is one row, which travels whole, for every step, in a frame of at most 256 MiB.
-constexpr std::uint64_t kLayerWeightsMax = std::uint64_t{1} << 22;
-constexpr int kLayersMax = 16;
 // The squares of a norm that is not much smaller than this are no denormals in float.
 constexpr double kClipNormMin = 1e-15;
 
@@ -172,11 +170,6 @@ constexpr Range kRanges[] = {
     {"cluster.timeout_seconds", 1, true, kNoLimit, false, "at least 1"},
 };
 
-absl::Status Refusal(const std::string& path, const std::string& value,
-                     const std::string& expected) {
-  return absl::InvalidArgumentError(absl::StrCat(path, " is ", value, "; expected ", expected));
-}
-
 /// A number of any type; nothing for other fields.
 std::optional<double> NumberOf(const Message& message, const FieldDescriptor& field) {
   const Reflection& reflection = *message.GetReflection();
@@ -245,49 +238,6 @@ absl::Status CheckFields(const Message& message, const std::string& path) {
   return absl::OkStatus();
 }
 
-absl::Status CheckInitial(const Initial& initial, const std::string& path) {
-  if (!initial.has_uniform() || initial.uniform().min() < initial.uniform().max()) {
-    return absl::OkStatus();
-  }
-  return Refusal(path + ".uniform.max", NumberText(initial.uniform().max()),
-                 absl::StrCat("more than uniform.min (", NumberText(initial.uniform().min()), ")"));
-}
-
-absl::Status CheckFeatureValues(const google::protobuf::RepeatedPtrField<Feature>& features,
-                                const std::string& path) {
-  absl::Status valid;
-  for (int k = 0; k < features.size(); ++k) {
-    valid.Update(
-        CheckInitial(features[k].vectors(), absl::StrCat(path, ".feature.", k, ".vectors")));
-  }
-  return valid;
-}
-
-absl::Status CheckFactorization(const MatrixFactorization& model) {
-  const std::string path = "model.matrix_factorization";
-  if (model.dim() == 0 && !model.biases() && !model.mean()) {
-    return absl::InvalidArgumentError(
-        path + " has neither vectors (dim is 0) nor biases nor mean; expected one of them");
-  }
-  if (model.mean() && model.link() != MatrixFactorization::IDENTITY) {
-    return Refusal(path + ".mean", "true",
-                   absl::StrCat("false, as link is ", MatrixFactorization::Link_Name(model.link()),
-                                " and not IDENTITY"));
-  }
-  if (model.loss() == MatrixFactorization::BCE && model.link() != MatrixFactorization::SIGMOID) {
-    return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
-                   "SIGMOID, as loss is BCE");
-  }
-  if (model.negatives() > 0 && model.loss() != MatrixFactorization::BCE) {
-    return Refusal(path + ".negatives", absl::StrCat(model.negatives()),
-                   "0, or link SIGMOID and loss BCE, as positives are 1 and negatives 0");
-  }
-  absl::Status valid = CheckInitial(model.vectors(), path + ".vectors");
-  valid.Update(CheckInitial(model.bias_values(), path + ".bias_values"));
-  valid.Update(CheckFeatureValues(model.feature(), path));
-  return valid.ok() ? config::CheckFactorizationFeatures(model) : valid;
-}
-
 /// Whether validation can compute `metric`, which field `path` names.
 absl::Status CheckMetric(const Job& job, const std::string& path, const std::string& metric) {
   if (!IsMetric(metric)) return Refusal(path, Quoted(metric), kMetricNames);
@@ -353,122 +303,9 @@ absl::Status CheckFigures(const Job& job) {
   return CheckMonitor(job, "early_stopping.monitor", job.early_stopping().monitor());
 }
 
-using Layers = google::protobuf::RepeatedPtrField<Dense>;
-
-/// Layers that follow each other from `inputs` numbers on, each by itself.
-absl::Status CheckLayers(const Layers& layers, std::uint64_t inputs, const std::string& path) {
-  for (int l = 0; l < layers.size(); ++l) {
-    const Dense& layer = layers[l];
-    const std::string layer_path = absl::StrCat(path, ".", l);
-    const std::uint64_t weights = (inputs + 1) * layer.units();
-    if (weights > kLayerWeightsMax) {
-      return Refusal(
-          layer_path + ".units", absl::StrCat(layer.units()),
-          absl::StrCat("at most ", kLayerWeightsMax / (inputs + 1), ", as ", inputs,
-                       " inputs feed it and a layer has at most ", kLayerWeightsMax, " weights"));
-    }
-    inputs = layer.units();
-    absl::Status initial = CheckInitial(layer.kernel(), layer_path + ".kernel");
-    initial.Update(CheckInitial(layer.bias(), layer_path + ".bias"));
-    if (!initial.ok()) return initial;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckRankerLayers(const Ranker& model) {
-  const std::string path = "model.ranker.dense";
-  if (model.dense_size() < 1 || model.dense_size() > kLayersMax) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " has ", model.dense_size(),
-                                                   " layers; expected 1 to ", kLayersMax,
-                                                   ", the last with 1 unit"));
-  }
-  const int last = model.dense_size() - 1;
-  const std::string last_path = absl::StrCat(path, ".", last);
-  const Dense& output = model.dense(last);
-  if (output.units() != 1) {
-    return Refusal(last_path + ".units", absl::StrCat(output.units()),
-                   "1, as the last layer's output is the prediction");
-  }
-  if (output.activation() != Dense::LINEAR) {
-    return Refusal(last_path + ".activation", Dense::Activation_Name(output.activation()),
-                   "LINEAR, as what follows the last layer is the link");
-  }
-  if (output.dropout() != 0) {
-    return Refusal(last_path + ".dropout", NumberText(output.dropout()),
-                   "0, as the last layer's output is the prediction");
-  }
-  std::uint64_t inputs = std::uint64_t{model.user().dim()} + model.item().dim();
-  for (const Feature& feature : model.feature()) inputs += feature.dim();
-  return CheckLayers(model.dense(), inputs, path);
-}
-
-absl::Status CheckRanker(const Ranker& model) {
-  const std::string path = "model.ranker";
-  if (model.loss() == MatrixFactorization::BCE && model.link() != MatrixFactorization::SIGMOID) {
-    return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
-                   "SIGMOID, as loss is BCE");
-  }
-  absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
-  vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));
-  vectors.Update(CheckFeatureValues(model.feature(), path));
-  vectors.Update(config::CheckRankerFeatures(model));
-  return vectors.ok() ? CheckRankerLayers(model) : vectors;
-}
-
-absl::Status CheckTower(const Tower& tower, const std::string& path) {
-  if (tower.dense_size() > kLayersMax) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ".dense has ", tower.dense_size(),
-                                                   " layers; expected at most ", kLayersMax));
-  }
-  const absl::Status vectors = CheckInitial(tower.vectors(), path + ".vectors");
-  return vectors.ok() ? CheckLayers(tower.dense(), tower.dim(), path + ".dense") : vectors;
-}
-
-/// The field that decides how long a tower's output is, and its value.
-struct Width {
-  std::string field;
-  std::uint32_t value;
-};
-Width WidthOf(const Tower& tower) {
-  const int layers = tower.dense_size();
-  if (layers == 0) return {"dim", tower.dim()};
-  return {absl::StrCat("dense.", layers - 1, ".units"), tower.dense(layers - 1).units()};
-}
-
-absl::Status CheckRetrieval(const Retrieval& model) {
-  const std::string path = "model.retrieval";
-  const Width user = WidthOf(model.user());
-  const Width item = WidthOf(model.item());
-  if (user.value != item.value) {
-    return Refusal(absl::StrCat(path, ".item.", item.field), absl::StrCat(item.value),
-                   absl::StrCat("user.", user.field, " (", user.value,
-                                "), as a score is the dot product of the towers' outputs"));
-  }
-  absl::Status towers = CheckTower(model.user(), path + ".user");
-  towers.Update(CheckTower(model.item(), path + ".item"));
-  return towers;
-}
-
-absl::Status CheckModel(const Model& model) {
-  switch (model.kind_case()) {
-    case Model::kMatrixFactorization:
-      return CheckFactorization(model.matrix_factorization());
-    case Model::kRanker:
-      return CheckRanker(model.ranker());
-    case Model::kRetrieval:
-      return CheckRetrieval(model.retrieval());
-    case Model::kPopularity:
-      return absl::OkStatus();
-    case Model::KIND_NOT_SET:
-      break;
-  }
-  return absl::InvalidArgumentError(
-      "model names no kind; expected matrix_factorization, ranker, retrieval or popularity");
-}
-
 /// What two fields must be to each other.
 absl::Status CheckTogether(const Job& job) {
-  const absl::Status model = CheckModel(job.model());
+  const absl::Status model = config::CheckModel(job.model());
   if (!model.ok()) return model;
 
   if (job.model().has_retrieval() && job.train().batch_size() < 2) {
@@ -495,70 +332,6 @@ absl::Status CheckTogether(const Job& job) {
   return CheckFigures(job);
 }
 
-/// The kind that is chosen, or null.
-const FieldDescriptor* ChosenKind(const Message& message, const OneofDescriptor& oneof) {
-  return message.GetReflection()->GetOneofFieldDescriptor(message, &oneof);
-}
-
-std::string KindText(const std::string& path, const OneofDescriptor& oneof,
-                     const FieldDescriptor* chosen) {
-  if (chosen != nullptr) return JoinPath(path, chosen->name());
-  return absl::StrCat("no ", oneof.name(), " of ", path);
-}
-
-std::optional<std::string> FirstDifference(const Message& trained, const Message& wanted,
-                                           const std::string& path);
-
-std::optional<std::string> FirstListDifference(const Message& trained, const Message& wanted,
-                                               const FieldDescriptor& field,
-                                               const std::string& path) {
-  const int was = trained.GetReflection()->FieldSize(trained, &field);
-  const int is = wanted.GetReflection()->FieldSize(wanted, &field);
-  if (was != is) return absl::StrCat(was, " of ", path, ", not ", is);
-  for (int n = 0; n < was; ++n) {
-    std::optional<std::string> difference =
-        FirstDifference(trained.GetReflection()->GetRepeatedMessage(trained, &field, n),
-                        wanted.GetReflection()->GetRepeatedMessage(wanted, &field, n),
-                        JoinPath(path, absl::StrCat(n)));
-    if (difference.has_value()) return difference;
-  }
-  return std::nullopt;
-}
-
-/// "optimizer.adam.learning_rate 0.001, not 0.003" for the first RESULT field that differs.
-std::optional<std::string> FirstDifference(const Message& trained, const Message& wanted,
-                                           const std::string& path) {
-  const Descriptor& descriptor = *trained.GetDescriptor();
-  for (int k = 0; k < descriptor.oneof_decl_count(); ++k) {
-    const OneofDescriptor& oneof = *descriptor.oneof_decl(k);
-    const FieldDescriptor* was = ChosenKind(trained, oneof);
-    const FieldDescriptor* is = ChosenKind(wanted, oneof);
-    if (was != is)
-      return absl::StrCat(KindText(path, oneof, was), ", not ", KindText(path, oneof, is));
-  }
-  for (int k = 0; k < descriptor.field_count(); ++k) {
-    const FieldDescriptor& field = *descriptor.field(k);
-    const std::string field_path = JoinPath(path, field.name());
-    if (field.is_repeated() && field.message_type() != nullptr) {
-      std::optional<std::string> difference =
-          FirstListDifference(trained, wanted, field, field_path);
-      if (difference.has_value()) return difference;
-    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      // Of a kind not chosen both have nothing; all other messages are there.
-      if (!trained.GetReflection()->HasField(trained, &field)) continue;
-      std::optional<std::string> difference =
-          FirstDifference(trained.GetReflection()->GetMessage(trained, &field),
-                          wanted.GetReflection()->GetMessage(wanted, &field), field_path);
-      if (difference.has_value()) return difference;
-    } else if (field.options().GetExtension(mark) == RESULT) {
-      const std::string was = ValueText(trained, field);
-      const std::string is = ValueText(wanted, field);
-      if (was != is) return absl::StrCat(field_path, " ", was, ", not ", is);
-    }
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool PredictsRatings(const Job& job) {
@@ -570,7 +343,7 @@ void FillDefaults(Job& job) {
   const auto fill = [](Initial& initial, auto make_default) {
     if (initial.kind_case() == Initial::KIND_NOT_SET) (initial.*make_default)();
   };
-  const auto fill_layers = [&fill](Layers& layers) {
+  const auto fill_layers = [&fill](google::protobuf::RepeatedPtrField<Dense>& layers) {
     for (Dense& layer : layers) {
       fill(*layer.mutable_kernel(), &Initial::mutable_glorot_uniform);
       fill(*layer.mutable_bias(), &Initial::mutable_zeros);
@@ -627,17 +400,6 @@ absl::Status ValidateJob(const Job& job) {
   FillDefaults(filled);
   const absl::Status fields = CheckFields(filled, "");
   return fields.ok() ? CheckTogether(filled) : fields;
-}
-
-absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::string& run) {
-  Job was = trained;
-  Job is = wanted;
-  FillDefaults(was);
-  FillDefaults(is);
-  const std::optional<std::string> difference = FirstDifference(was, is, "");
-  if (!difference.has_value()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(run, " was trained with ", *difference, ": choose another --run"));
 }
 
 }  // namespace cf
