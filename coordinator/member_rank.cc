@@ -73,7 +73,10 @@ std::unique_ptr<Evaluator> Member::MakeEvaluator(std::uint32_t worker_seat, cons
                          .training_samples = training_samples_,
                          .metrics = metrics,
                          .scorer = MakeItemScorer(RankerOf(options_.job), TowersOf(options_.job),
-                                                  exchange_->layouts()[Index(kItems)], kernels_)});
+                                                  exchange_->layouts()[Index(kItems)], kernels_),
+                         .added = {.features = options_.data->features,
+                                   .first_table = FirstFeatureOf(options_.job),
+                                   .kernels = &kernels_}});
 }
 
 absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
@@ -83,7 +86,8 @@ absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
   if (training_samples_.empty()) training_samples_ = CountTrainingSamples(data.data, data.split);
   const std::size_t layers =
       exchange_->layouts().size() - Index(kFirstLayer) - data.features.size();
-  const std::uint64_t turns = Evaluator::TurnsOf(*options_.placement, data.data, *metrics, layers);
+  const std::uint64_t turns =
+      Evaluator::TurnsOf(*options_.placement, data.data, *metrics, layers, data.features);
   const std::uint64_t turn = turn_;
   turn_ += turns;
   const std::vector<std::uint32_t> working = options_.placement->workers().OnRank(options_.rank);

@@ -47,8 +47,12 @@ std::string Formula(const Model& kind, const ServedModel& model) {
       "user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
   if (model.network() != nullptr) {
     x = model.ranker().item_first
-            ? "the dense layers' output for (item_embeddings[i], user_embeddings[u])"
-            : "the dense layers' output for (user_embeddings[u], item_embeddings[i])";
+            ? "the dense layers' output for (item_embeddings[i], user_embeddings[u]"
+            : "the dense layers' output for (user_embeddings[u], item_embeddings[i]";
+    for (const ServedFeature& feature : model.features()) {
+      absl::StrAppend(&x, ", ", FeatureTableName(feature.lists.source()));
+    }
+    x += ")";
   }
   if (model.objective().link == Objective::Link::kIdentity) return absl::StrCat("rating = ", x);
   return absl::StrCat("rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = ", x);
@@ -131,6 +135,32 @@ void AddLayers(const Network& network,
   }
 }
 
+// What a feature is of, as model.json and file names have it.
+const char* OwnersOf(const ServedFeature& feature) {
+  switch (feature.lists.side()) {
+    case FeatureSide::kUser:
+      return "users";
+    case FeatureSide::kItem:
+      return "items";
+    case FeatureSide::kSample:
+      return "samples";
+  }
+  return "";
+}
+
+void AddFeatures(const ServedModel& model, ExportedModel& exported) {
+  for (const ServedFeature& feature : model.features()) {
+    ExportedFeature& out = *exported.add_features();
+    out.set_name(FeatureTableName(feature.lists.source()));
+    out.set_of(OwnersOf(feature));
+    out.set_dim(feature.rows.dim());
+    for (const std::string& name : feature.lists.names()) out.add_names(name);
+    if (feature.lists.side() == FeatureSide::kSample) {
+      out.set_newest(static_cast<std::uint32_t>(feature.lists.newest()));
+    }
+  }
+}
+
 // The figures of the epoch that the snapshot holds; none for one taken in mid-epoch.
 const EpochMetrics* MetricsOf(const Manifest& manifest) {
   if (manifest.has_last_metrics() && manifest.last_metrics().step() == manifest.position().step()) {
@@ -154,6 +184,7 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
     exported.set_item_first(model.ranker().item_first);
     AddLayers(*model.network(), *exported.mutable_layers());
   }
+  AddFeatures(model, exported);
   if (const ServedTowers* towers = model.towers()) {
     exported.set_dim(towers->user_embeddings.dim());
     exported.set_item_dim(towers->item_embeddings.dim());
@@ -201,6 +232,22 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   return json;
 }
 
+absl::Status WriteFeatures(const std::string& folder, const ServedModel& model) {
+  absl::Status written;
+  for (const ServedFeature& feature : model.features()) {
+    const std::string path = absl::StrCat(folder, "/", FeatureTableName(feature.lists.source()));
+    written.Update(WriteVectors(path + ".npy", feature.rows));
+    if (model.network() == nullptr) {
+      written.Update(WriteColumn(path + "_biases.npy", "<f4", feature.rows.biases(),
+                                 feature.rows.rows(), sizeof(float)));
+    }
+    if (feature.lists.side() == FeatureSide::kSample) continue;
+    written.Update(
+        WriteVectors(absl::StrCat(path, "_of_", OwnersOf(feature), ".npy"), feature.composed));
+  }
+  return written;
+}
+
 absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
                         const ServedModel& model, const Catalogue& catalogue) {
   const auto path = [&](const char* name) { return absl::StrCat(folder, "/", name); };
@@ -221,6 +268,7 @@ absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
     written.Update(WriteVectors(path("item_embeddings.npy"), items));
   }
   if (model.network() != nullptr) written.Update(WriteLayers(path("dense"), *model.network()));
+  written.Update(WriteFeatures(folder, model));
   written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
   written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));
   // Offsets are far below 2^63 and ids below 2^31, so the signed numbers have the same bytes.
@@ -272,9 +320,6 @@ absl::Status Rename(const std::string& from, const std::string& to) {
 
 absl::Status ExportNpy(const Snapshot& snapshot, const ServedModel& model,
                        const Catalogue& catalogue, const ExportOptions& options) {
-  if (model.network() != nullptr && !model.features().empty()) {
-    return absl::FailedPreconditionError("the model is a ranker with features; expected another");
-  }
   // Without a slash at its end, so that names can be put behind it.
   fs::path place = fs::path(options.folder).lexically_normal();
   if (!place.has_filename()) place = place.parent_path();

@@ -45,9 +45,12 @@ std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataS
 }
 
 std::uint64_t Evaluator::TurnsOf(const Placement& placement, const Dataset& data,
-                                 std::span<const RankingMetric> metrics, std::size_t layers) {
+                                 std::span<const RankingMetric> metrics, std::size_t layers,
+                                 std::span<const FeatureLists> added) {
   const std::uint64_t passes = HasDistances(metrics) ? 3 : 2;
-  const std::uint64_t of_slice = 1 + passes * CeilOf(data.items(), kItemsMax);
+  const std::uint64_t of_users = 1 + FeatureReader::TurnsOf(added, FeatureSide::kUser);
+  const std::uint64_t of_block = 1 + FeatureReader::TurnsOf(added, FeatureSide::kItem);
+  const std::uint64_t of_slice = of_users + passes * of_block * CeilOf(data.items(), kItemsMax);
   return layers + of_slice * PartitionsOf(placement) * SlicesOf(placement, data.users());
 }
 
@@ -57,6 +60,7 @@ Evaluator::Evaluator(Options options)
       scorer_(*options_.scorer),
       items_(options_.data->items()),
       reader_(options_.reader),
+      features_(options_.added),
       distances_(HasDistances(options_.metrics)),
       listed_(options_.metrics.size()) {
   for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
@@ -125,14 +129,22 @@ absl::Status Evaluator::ReadUsers() {
   ids_.clear();
   for (const User& user : users_) ids_.push_back(user.id);
   absl::Status read = reader_.Read(kUsers, ids_, user_rows_);
+  if (read.ok()) read = Add(FeatureSide::kUser, ids_, user_rows_);
   if (read.ok()) scorer_.SetUsers(ids_, user_rows_);
   return read;
 }
 
 absl::Status Evaluator::ReadItems(std::span<const RowId> ids) {
   absl::Status read = reader_.Read(kItems, ids, item_rows_);
+  if (read.ok()) read = Add(FeatureSide::kItem, ids, item_rows_);
   if (read.ok()) scorer_.SetItems(ids, item_rows_);
   return read;
+}
+
+absl::Status Evaluator::Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows) {
+  const TableId table = side == FeatureSide::kUser ? kUsers : kItems;
+  const RowLayout& layout = options_.reader.exchange->layouts()[Index(table)];
+  return features_.Add(side, ids, layout, reader_, rows);
 }
 
 void Evaluator::Gather(PartitionId partition, std::uint32_t slice) {

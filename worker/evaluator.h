@@ -12,6 +12,7 @@
 #include "common/metrics/ranking.h"
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
+#include "worker/feature_reader.h"
 #include "worker/item_scorer.h"
 #include "worker/row_reader.h"
 #include "worker/sampled_candidates.h"
@@ -54,12 +55,14 @@ class Evaluator {
     std::span<const std::uint32_t> training_samples;  ///< By item: CountTrainingSamples.
     std::vector<RankingMetric> metrics;
     std::unique_ptr<ItemScorer> scorer;
+    FeatureReader::Options added;  ///< Features that are added to rows: a factorisation's.
   };
 
   /// How many turns of the exchange every seat of the job takes for a model of so many dense
   /// layers.
   static std::uint64_t TurnsOf(const Placement& placement, const Dataset& data,
-                               std::span<const RankingMetric> metrics, std::size_t layers);
+                               std::span<const RankingMetric> metrics, std::size_t layers,
+                               std::span<const FeatureLists> added);
 
   explicit Evaluator(Options options);
 
@@ -91,6 +94,7 @@ class Evaluator {
   absl::Status ReadUsers();
   absl::Status ReadItems(std::span<const RowId> ids);
   Sampled& SampledOf(std::uint32_t sampled);
+  absl::Status Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows);
   void Gather(PartitionId partition, std::uint32_t slice);
   absl::Status ScorePositives();
   absl::Status CountCandidates();
@@ -113,6 +117,7 @@ class Evaluator {
   ItemScorer& scorer_;
   const std::uint32_t items_;
   RowReader reader_;
+  FeatureReader features_;
   bool counts_[2] = {};                // By mask: whether a metric goes by ranks,
   std::uint32_t list_length_[2] = {};  // and how long the longest list is; 0 for none.
   bool distances_ = false;

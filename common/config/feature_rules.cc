@@ -65,11 +65,8 @@ absl::Status CheckRankerFeatures(const Ranker& model) {
 }
 
 std::optional<std::string> WhyNotRanked(const Job& job) {
-  if (job.model().matrix_factorization().feature_size() == 0 &&
-      job.model().ranker().feature_size() == 0) {
-    return std::nullopt;
-  }
-  return "a figure of ratings, as the model has features";
+  if (job.model().ranker().feature_size() == 0) return std::nullopt;
+  return "a figure of ratings, as the model is a ranker with features";
 }
 
 }  // namespace cf::config

@@ -24,6 +24,11 @@ raw = {number: name for name, number in items.items()}
 
 ratings = {user: predict(model, arrays, row) for user, row in users.items()}
 pairs = rows_of(predicted)
+assert len(pairs) == 1000
+if any(feature["of"] == "samples" for feature in model["features"]):
+    # A pair of the data set has a timestamp of its own, which an export does not know.
+    seen = [set(items_of) for items_of in np.split(arrays["seen_items"], arrays["seen_offsets"][1:-1])]
+    pairs = [row for row in pairs if items[row["item"]] not in seen[users[row["user"]]]]
 worst = max(abs(ratings[row["user"]][items[row["item"]]] - float(row["predicted"])) for row in pairs)
 
 if model["vector_dim"]:
@@ -41,4 +46,4 @@ seen = [u for u in listed for item in listed[u]
 
 print(f"{len(pairs)} predictions differ by {worst:.2g} at most; {len(wrong)} of {len(checked)} lists differ; "
       f"{len(seen)} seen items recommended")
-sys.exit(0 if len(pairs) == 1000 and worst <= 1e-5 and len(checked) == 100 and not wrong and not seen else 1)
+sys.exit(0 if len(pairs) > 900 and worst <= 1e-5 and len(checked) == 100 and not wrong and not seen else 1)

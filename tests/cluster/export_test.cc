@@ -35,8 +35,15 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
       << "python3-numpy is among the packages that launch/install-dependencies installs";
   const Cluster cluster;
   std::vector<std::string> set = {"train.epochs=3"};
-  if (GetParam() == std::string("mlp_10")) {
-    set.insert(set.end(), {"model.ranker.item_first=true", "model.ranker.item.dim=7"});
+  if (GetParam() == std::string("mlp_10_features")) {
+    set.insert(set.end(),
+               {"model.ranker.item_first=true", "model.ranker.item.dim=7",
+                "model.ranker.feature={source: USER_HISTORY dim: 3}", "train.batch_size=2000"});
+  }
+  if (GetParam() == std::string("ml_100k_u1_biased_mf")) {
+    set.insert(set.end(), {"model.matrix_factorization.feature={source: USER_HISTORY}",
+                           "model.matrix_factorization.feature={source: ITEM_GENRES}",
+                           "train.batch_size=2000"});
   }
   if (GetParam() == std::string("retrieval_two_tower")) {
     set.insert(set.end(), {"model.retrieval.user.dim=7",
@@ -78,8 +85,8 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Links, ExportedModelTest,
-                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce", "mlp_10",
-                                         "retrieval_two_tower"));
+                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
+                                         "mlp_10_features", "retrieval_two_tower"));
 
 }  // namespace
 }  // namespace cf

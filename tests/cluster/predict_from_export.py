@@ -4,12 +4,18 @@ import csv, json, sys
 import numpy as np
 
 
+def vectors_of(feature):
+    """The array with a feature's vectors: of each user or item, or of what samples have."""
+    return feature["name"] if feature["of"] == "samples" else f"{feature['name']}_of_{feature['of']}"
+
+
 def load(folder):
     model = json.load(open(f"{folder}/model.json", encoding="utf-8"))
     names = ["user_embeddings", "item_embeddings", "user_biases", "item_biases", "seen_offsets", "seen_items"]
     for stack in ("", "user_", "item_"):
         for k in range(len(model[f"{stack}layers"])):
             names += [f"{stack}dense_{k}_kernel", f"{stack}dense_{k}_bias"]
+    names += [vectors_of(feature) for feature in model["features"]]
     return model, {name: np.load(f"{folder}/{name}.npy") for name in names}
 
 
@@ -26,8 +32,12 @@ def raw_sums(model, a, user):
     """What the link makes a rating of, for all items and the user in row `user`."""
     one, items = a["user_embeddings"][user].astype(np.float64), a["item_embeddings"].astype(np.float64)
     if model["layers"]:
-        users = np.tile(one, (len(items), 1))
-        return through(model, a, "", np.concatenate((items, users) if model["item_first"] else (users, items), 1))[:, 0]
+        blocks = [items, one] if model["item_first"] else [one, items]
+        for feature in model["features"]:
+            row = {"users": user, "items": slice(None), "samples": feature["newest"]}[feature["of"]]
+            blocks.append(a[vectors_of(feature)][row])
+        rows = [np.broadcast_to(block, (len(items), block.shape[-1])) for block in blocks]
+        return through(model, a, "", np.concatenate(rows, 1))[:, 0]
     dots = through(model, a, "item_", items) @ through(model, a, "user_", one)
     return a["user_biases"][user].astype(np.float64) + a["item_biases"] + model["mean"] + dots
 

@@ -91,9 +91,10 @@ TEST(FeatureRules, RefusesWhatDoesNotGoTogether) {
             factorization + "l2_biases is 0.5; expected 0, as the model has no biases");
   EXPECT_EQ(ErrorOf(With(RankerJob(), "model.ranker.feature.1.l2_biases=0.5")),
             "model.ranker.feature.1.l2_biases is 0.5; expected 0, as a ranker has no biases");
-  EXPECT_EQ(ErrorOf(With(FactorizationJob(), "validation.metrics=val_hr_10")),
-            "validation.metrics is val_hr_10; expected a figure of ratings, as the model has "
-            "features");
+  EXPECT_TRUE(ValidateJob(With(FactorizationJob(), "validation.metrics=val_hr_10")).ok());
+  EXPECT_EQ(ErrorOf(With(RankerJob(), "validation.metrics=val_hr_10")),
+            "validation.metrics is val_hr_10; expected a figure of ratings, as the model is a "
+            "ranker with features");
 }
 
 TEST(FeatureRules, AResumedRunHasTheSameFeatures) {
