@@ -36,12 +36,17 @@ TEST(Configs, AllAreValidAndSayWhatTheyAre) {
     EXPECT_TRUE(job.data().has_path()) << file.path();
   }
   for (const char* name :
-       {"ml_latest_small_biased_mf", "ml_latest_small_bias_only", "ml_latest_small_mean",
-        "ml_100k_u1_biased_mf", "ml_100k_u1_bias_only", "ml_100k_u1_mean", "ml_1m_biased_mf",
-        "ml_1m_bias_only", "ml_1m_mean", "ml_100k_biased_mf_bce", "ml_20m_biased_mf", "quickstart",
-        "ml_100k_mean", "ml_100k_bias_only", "keras_recommender_net", "mf_dot",
-        "mf_bias_scaled_sigmoid", "ml_100k_popular"}) {
+       {"quickstart", "keras_recommender_net", "mf_dot", "mf_bias_scaled_sigmoid", "mlp_10",
+        "mlp_10_features", "mlp_128_32", "ml_20m_biased_mf", "retrieval_two_tower",
+        "ranking_256_64", "implicit_logistic", "best_ml_100k", "best_ml_1m", "best_ranking_ml_100k",
+        "best_retrieval_ml_100k", "ml_100k_biased_mf_bce", "ml_latest_small_biased_mf",
+        "ml_100k_u1_biased_mf", "ml_1m_biased_mf"}) {
     EXPECT_EQ(names.count(name), 1U) << name;
+  }
+  for (const char* set : {"ml_latest_small", "ml_100k", "ml_100k_u1", "ml_1m", "ml_20m"}) {
+    for (const char* baseline : {"_mean", "_bias_only", "_popular"}) {
+      EXPECT_EQ(names.count(std::string(set) + baseline), 1U) << set << baseline;
+    }
   }
 }
 
