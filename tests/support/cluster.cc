@@ -175,11 +175,13 @@ void Cluster::ImportReal(const std::string& source) const {
 }
 
 void Cluster::ImportGenerated() const {
-  MustSucceed("cfdata", {"synth", "--preset", "ml-100k", "--out", Path("generated")});
+  MustSucceed("cfdata", {"synth", "--preset", "ml-100k", "--out", Path("generated"), "--csv",
+                         Path("generated-csv")});
   MustSucceed("cfdata", {"export-split", Path("generated"), "--seed", "42", "--fraction", ".2",
                          "--out", Path("csv")});
-  MustSucceed("cfdata", {"import", "--ratings", Path("csv/train.csv"), "--validation",
-                         Path("csv/val.csv"), "--out", Path("data")});
+  MustSucceed("cfdata",
+              {"import", "--ratings", Path("csv/train.csv"), "--validation", Path("csv/val.csv"),
+               "--titles", Path("generated-csv/movies.csv"), "--out", Path("data")});
 }
 
 std::unique_ptr<ClusterJob> Cluster::Start(const JobOptions& options) const {

@@ -1,0 +1,154 @@
+// The gradient of a step, or its figures alone, by the kind of the model.
+
+#include <algorithm>
+
+#include "common/math/math.h"
+#include "worker/trainer.h"
+
+namespace cf {
+
+void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
+                      std::span<ObjectiveSums> sums) {
+  if (pass.training) MakeRoomForGradients(batch);
+  SetLayers(batch);
+  ComposeFeatures(pass, batch);
+  std::size_t first_sample = 0;
+  std::size_t first_user = 0;
+  if (towers_.has_value()) SetCandidates(pass, batch);
+  std::size_t turn = 0;  // Of the partitions that have samples.
+  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+    const std::span<const PairSample> samples =
+        std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
+    if (!samples.empty()) {
+      if (ranker_.has_value()) {
+        ComputeRanker(pass, batch, p, first_sample, turn, sums[p]);
+      } else if (towers_.has_value()) {
+        ComputeTowers(pass, batch, p, samples, turn, sums[p]);
+      } else if (options_.popularity) {
+        ScorePopularity(batch, samples, sums[p]);
+      } else {
+        ComputePairs(pass, batch, samples, sums[p]);
+      }
+      if (pass.training) SpreadFeatures(batch, p);
+      ++turn;
+    }
+    if (pass.training && applies_at_once_) {
+      ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
+    }
+    first_sample = batch.samples_end[p];
+    first_user = batch.user_parts_end[p];
+  }
+}
+
+void Trainer::ComputePairs(const Pass& pass, const Minibatch& batch,
+                           std::span<const PairSample> samples, ObjectiveSums& sums) {
+  const PairBatch pairs{.samples = samples,
+                        .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                        .item_rows = batch.tables[Index(kItems)].part_rows.data(),
+                        .user_gradients = gradients_[Index(kUsers)],
+                        .item_gradients = gradients_[Index(kItems)],
+                        .gradient_stride = layouts_[Index(kUsers)].gradient_stride(),
+                        .padded_dim = layouts_[Index(kUsers)].padded_dim()};
+  if (pass.training) {
+    options_.kernels->pair_gradient(pairs, options_.objective, sums);
+  } else {
+    options_.kernels->pair_score(pairs, options_.objective, sums);
+  }
+}
+
+void Trainer::SetLayers(const Minibatch& batch) {
+  for (std::size_t l = 0; l < layers(); ++l) {
+    const TableWork& work = batch.tables[Index(kFirstLayer) + l];
+    if (work.rows.empty()) continue;  // Nobody's samples: nobody's rows.
+    if (ranker_.has_value()) {
+      ranker_->SetLayer(l, work.rows.front());
+    } else {
+      towers_->SetLayer(l, work.rows.front());
+    }
+  }
+}
+
+void Trainer::SetCandidates(const Pass& pass, const Minibatch& batch) {
+  const std::vector<const float*>& items = batch.tables[Index(kItems)].rows;
+  if (items.empty()) return;
+  std::optional<BatchDropoutKey> key;
+  if (pass.training) {
+    key = {.seed = options_.shuffle_seed,
+           .epoch = pass.epoch,
+           .batch = static_cast<std::uint32_t>(batch.number)};
+  }
+  towers_->SetCandidates(batch.candidates, items.data(), key);
+}
+
+void Trainer::FindLayerGradients(const Pass& pass, std::size_t part) {
+  layer_gradients_.clear();
+  layer_strides_.clear();
+  for (std::size_t l = 0; pass.training && l < layers(); ++l) {
+    const std::size_t table = Index(kFirstLayer) + l;
+    layer_strides_.push_back(layouts_[table].gradient_stride());
+    layer_gradients_.push_back(gradients_[table] + part * layer_strides_[l]);
+  }
+}
+
+void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
+                            std::size_t first_sample, std::size_t layer_part, ObjectiveSums& sums) {
+  const std::span<const PairSample> samples =
+      std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
+  FindLayerGradients(pass, layer_part);
+  const RankerBatch pairs{.samples = samples,
+                          .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                          .item_rows = batch.tables[Index(kItems)].part_rows.data(),
+                          .user_gradients = gradients_[Index(kUsers)],
+                          .item_gradients = gradients_[Index(kItems)],
+                          .user_stride = layouts_[Index(kUsers)].gradient_stride(),
+                          .item_stride = layouts_[Index(kItems)].gradient_stride(),
+                          .features = FeaturesOf(batch, first_sample, samples.size()),
+                          .layer_gradients = layer_gradients_,
+                          .layer_strides = layer_strides_};
+  if (pass.training) {
+    const DropoutKey key{
+        .seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p};
+    ranker_->Gradient(pairs, options_.objective, key, batch.positions[p], sums);
+  } else {
+    ranker_->Score(pairs, options_.objective, sums);
+  }
+}
+
+void Trainer::ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint32_t p,
+                            std::span<const PairSample> samples, std::size_t turn,
+                            ObjectiveSums& sums) {
+  FindLayerGradients(pass, turn);
+  const std::size_t item_stride = layouts_[Index(kItems)].gradient_stride();
+  const std::size_t first_item = turn * batch.candidates.items.size();
+  float* const item_gradients =
+      pass.training ? gradients_[Index(kItems)] + first_item * item_stride : nullptr;
+  const TwoTowerBatch pairs{.samples = samples,
+                            .first_item = static_cast<std::uint32_t>(first_item),
+                            .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
+                            .user_gradients = gradients_[Index(kUsers)],
+                            .item_gradients = item_gradients,
+                            .user_stride = layouts_[Index(kUsers)].gradient_stride(),
+                            .item_stride = item_stride,
+                            .layer_gradients = layer_gradients_,
+                            .layer_strides = layer_strides_};
+  if (pass.training) {
+    const DropoutKey key{
+        .seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p};
+    towers_->Gradient(pairs, key, batch.positions[p], sums);
+  } else {
+    towers_->Score(pairs, sums);
+  }
+}
+
+void Trainer::ScorePopularity(const Minibatch& batch, std::span<const PairSample> samples,
+                              ObjectiveSums& sums) const {
+  const std::vector<const float*>& items = batch.tables[Index(kItems)].part_rows;
+  const std::size_t bias = layouts_[Index(kItems)].padded_dim();
+  for (const PairSample& sample : samples) {
+    const auto count = static_cast<double>(items[sample.item][bias]);
+    sums.loss += log_training_samples_ - math::Log(std::max(count, 1.0));
+  }
+  sums.samples += samples.size();
+}
+
+}  // namespace cf
