@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/config.h"
+#include "tests/unit/config/wrong_job.h"
 
 namespace cf {
 namespace {
@@ -25,18 +26,6 @@ Job FactorizationJob() {
   return JobOf(
       "matrix_factorization { dim: 5 feature { source: USER_HISTORY } feature { source: "
       "ITEM_GENRES } }");
-}
-
-Job With(Job job, const std::string& assignment) {
-  const absl::Status set = SetField(job, assignment);
-  EXPECT_TRUE(set.ok()) << set;
-  return job;
-}
-
-std::string ErrorOf(const Job& job) {
-  const absl::Status status = ValidateJob(job);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  return std::string(status.message());
 }
 
 TEST(FeatureRules, Defaults) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/config/config.h"
+#include "tests/unit/config/wrong_job.h"
 
 namespace cf {
 namespace {
@@ -15,18 +16,6 @@ Job RetrievalJob(const std::string& split = "split { random {} }") {
       ParseJob(split + "model { retrieval { user { dim: 8 } item { dim: 8 } } }", "test");
   EXPECT_TRUE(job.ok()) << job.status();
   return *job;
-}
-
-Job With(Job job, const std::string& assignment) {
-  const absl::Status set = SetField(job, assignment);
-  EXPECT_TRUE(set.ok()) << set;
-  return job;
-}
-
-std::string ErrorOf(const Job& job) {
-  const absl::Status status = ValidateJob(job);
-  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
-  return std::string(status.message());
 }
 
 TEST(RetrievalRules, DefaultsAreThoseOfTheTutorial) {
