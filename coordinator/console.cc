@@ -88,6 +88,13 @@ void Console::Line(const std::string& text) {
   if (!bar.empty()) DrawBar(bar);
 }
 
+void Console::LogOnly(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  if (log_ == nullptr) return;
+  std::fputs((text + "\n").c_str(), log_);
+  std::fflush(log_);
+}
+
 void Console::Progress(const EpochProgress& progress) {
   const std::lock_guard lock(mutex_);
   const double shown = shown_.epoch == progress.epoch ? shown_.seconds : 0;

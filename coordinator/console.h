@@ -60,6 +60,9 @@ class Console {
   /// Prints `text` as a line of its own, above the bar if there is one.
   void Line(const std::string& text);
 
+  /// The same in the log alone.
+  void LogOnly(const std::string& text);
+
   /// Says how far the epoch is; prints only as often as a reader wants to know.
   void Progress(const EpochProgress& progress);
 

@@ -147,6 +147,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
     absl::Status ended = EndEpoch();
     if (!ended.ok()) return ended;
   }
+  if (options_.profile) options_.console->Line(job_profile_.Text("this run of the job"));
   if (Finished()) {
     const std::optional<Verdict> verdict =
         FinishedVerdict(MakeManifest(), options_.job, options_.folder->path());
@@ -169,6 +170,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
 absl::Status Coordinator::TrainEpoch() {
   train_seconds_ = 0;
   train_samples_ = 0;
+  epoch_profile_ = {};
   Tell(RunStatus::TRAINING);
   while (step_in_epoch_ < steps_per_epoch_) {
     absl::Status trained = TrainSegment(NextBoundary());
@@ -221,11 +223,14 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
   if (!sums.ok()) return sums.status();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   const std::uint64_t n = options_.data->split.training_count();
-  train_samples_ += static_cast<std::uint64_t>(static_cast<double>(n) *
-                                               static_cast<double>(last_step - step_in_epoch_) /
-                                               static_cast<double>(steps_per_epoch_));
+  const std::uint64_t steps = last_step - step_in_epoch_;
+  const auto samples = static_cast<std::uint64_t>(
+      static_cast<double>(n) * static_cast<double>(steps) / static_cast<double>(steps_per_epoch_));
+  train_samples_ += samples;
+  epoch_profile_.Add(*replies, samples, steps);
+  job_profile_.Add(*replies, samples, steps);
   train_seconds_ += seconds;
-  seconds_per_step_ = seconds / static_cast<double>(last_step - step_in_epoch_);
+  seconds_per_step_ = seconds / static_cast<double>(steps);
   sums_ = *std::move(sums);
   step_in_epoch_ = last_step;
   if (!std::isfinite(FiguresOf(sums_).loss)) {
@@ -327,6 +332,8 @@ absl::Status Coordinator::EndEpoch() {
     if (!taken.ok()) return taken;
   }
   options_.console->EpochDone(progress, ValidationOf(*metrics), improved);
+  if (options_.profile)
+    options_.console->LogOnly(epoch_profile_.Text(absl::StrCat("epoch ", epoch_)));
   return absl::OkStatus();
 }
 

@@ -19,6 +19,7 @@
 #include "coordinator/history.h"
 #include "coordinator/measure.h"
 #include "coordinator/member.h"
+#include "coordinator/profile_table.h"
 #include "coordinator/run_folder.h"
 #include "coordinator/status.pb.h"
 #include "paramserver/optimizer.h"
@@ -51,6 +52,7 @@ class Coordinator {
     ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
     std::function<bool()> stop_requested;
+    bool profile = false;   ///< Whether the tables of the profile are shown.
     RunStatus status = {};  ///< What is known from the start: the hosts, the generation.
   };
 
@@ -112,6 +114,8 @@ class Coordinator {
   double seconds_per_step_ = 0;    // As last measured; 0 before.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;
+  ProfileTable epoch_profile_;
+  ProfileTable job_profile_;
 };
 
 }  // namespace cf

@@ -245,6 +245,7 @@ absl::StatusOr<Verdict> Generation::Coordinate() {
        .console = options_.console,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
        .stop_requested = options_.stop_requested,
+       .profile = options_.profile,
        .status = std::move(status)});
   if (!coordinator.ok()) return coordinator.status();
   return coordinator->Run();

@@ -32,6 +32,7 @@ struct GenerationOptions {
   std::optional<BatchJob> batch = {};  ///< That the ranks run in.
   Console* console = nullptr;
   std::function<bool()> stop_requested;
+  bool profile = false;  ///< Whether the tables of the profile are shown.
 };
 
 /// One life of a job between two changes of membership: joins the ranks, opens the rows (new, or

@@ -169,7 +169,8 @@ absl::Status Member::OpenSeats() {
                      .optimizer = &optimizer_,
                      .kernels = &kernels_,
                      .exchange = exchange_.get(),
-                     .seed = options_.job.model().seed()});
+                     .seed = options_.job.model().seed(),
+                     .profile = seats_[k].profile.get()});
     if (!shard.ok()) return shard.status();
     seats_[k].shard = *std::move(shard);
     seats_[k].served = seats_[k].shard->range();
@@ -204,7 +205,8 @@ absl::Status Member::OpenSeats() {
                            .popularity = options_.job.model().has_popularity(),
                            .features = data.features,
                            .negatives = NegativesOf(options_.job),
-                           .shuffle_seed = options_.job.train().seed()},
+                           .shuffle_seed = options_.job.train().seed(),
+                           .profile = seat.profile.get()},
           data.data, data.split);
     }
     return absl::OkStatus();
@@ -276,11 +278,13 @@ absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
       .turn = turn_};
   turn_ += count + 1;
   absl::Status done = OnSeats([&](Seat& seat) {
+    const Profile::Run profiled(*seat.profile);
     if (seat.trainer == nullptr) return ServeTurns(*seat.shard, count + 1, true, segment.applied);
     return seat.trainer->Train(segment,
                                std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
   });
   AddFigures(sums_, reply);
+  AddProfile(reply);
   return done;
 }
 
@@ -319,6 +323,30 @@ void Member::AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) co
       figures.set_samples(sums[p].samples);
     }
   }
+}
+
+void Member::AddProfile(Reply& reply) {
+  Profile::Times sum{};
+  for (const Seat& seat : seats_) {
+    const Profile::Times times = seat.profile->Take();
+    for (std::size_t phase = 0; phase < kPhases; ++phase) sum[phase] += times[phase];
+  }
+  RankProfile& profile = *reply.mutable_profile();
+  for (const Profile::Clock::duration time : sum) {
+    profile.add_nanoseconds(static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()));
+  }
+  Mesh::Stats all;
+  for (int peer = 0; options_.mesh != nullptr && peer < options_.mesh->size(); ++peer) {
+    if (peer == options_.rank) continue;
+    const Mesh::Stats stats = options_.mesh->stats(peer);
+    all.messages_sent += stats.messages_sent;
+    all.bytes_sent += stats.bytes_sent;
+  }
+  Traffic& tcp = *profile.mutable_tcp();
+  tcp.set_messages(all.messages_sent - reported_.messages_sent);
+  tcp.set_bytes(all.bytes_sent - reported_.bytes_sent);
+  reported_ = all;
 }
 
 absl::Status Member::FindNotFinite(bool changed_only, Reply& reply) {

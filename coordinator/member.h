@@ -9,6 +9,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/base/profile.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
@@ -79,6 +80,7 @@ class Member {
  private:
   // One compute thread: it serves, works, or both.
   struct Seat {
+    std::unique_ptr<Profile> profile = std::make_unique<Profile>();  // Of training.
     std::unique_ptr<Shard> shard;      // Null on a rank that only works.
     std::unique_ptr<Trainer> trainer;  // Null on a rank that only serves.
     SeatRange served;
@@ -100,12 +102,14 @@ class Member {
   absl::StatusOr<FileEntry> WritePartition(const Shard& shard, PartitionId partition,
                                            std::uint64_t step);
   void AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const;
+  void AddProfile(Reply& reply);
 
   const Options options_;
   const KernelSet& kernels_;
   OptimizerRule optimizer_;
   std::unique_ptr<Exchange> exchange_;
   std::vector<Seat> seats_;
+  Mesh::Stats reported_;                         // Of the mesh's traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
   std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
   std::vector<std::uint32_t> training_samples_;  // By item; empty before the first Rank.

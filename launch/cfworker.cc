@@ -45,6 +45,7 @@ struct Flags {
   int width = 80;
   std::uint32_t cores = 0;
   std::uint64_t memory_mib = 0;
+  bool profile = false;
   bool print_config = false;
 };
 
@@ -259,6 +260,7 @@ absl::StatusOr<Verdict> RunRank(const Flags& flags) {
     options.batch->set_restarts((*allocation)->restarts);
   }
   options.folder = &*preparation->folder;
+  options.profile = flags.profile;
   if (!options.note.snapshot().empty()) {
     (*console)->Line(absl::StrCat("resuming from ", options.note.snapshot()));
   }
@@ -299,6 +301,8 @@ int Main(int argc, char** argv) {
   app.add_option(
       "--memory", flags.memory_mib,
       "MiB of memory that each rank may use, where it is less than its share of the host's");
+  app.add_flag("--profile", flags.profile,
+               "Show where the time went: a table at the end, and one for each epoch in log.txt");
   app.add_flag("--print-config", flags.print_config, "Print the whole configuration and end");
   try {
     app.parse(argc, argv);

@@ -213,9 +213,14 @@ void Shard::ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> i
   options_.kernels->update_rows(options_.optimizer->At(step, to.spec), updates_);
 }
 
+absl::Status Shard::AwaitPushes(std::uint64_t turn) {
+  const Profile::Scope scope(options_.profile, Phase::kWaitPushes);
+  return options_.exchange->PushesTo(options_.seat).Await(turn, pushes_);
+}
+
 absl::Status Shard::Serve(std::uint64_t turn, bool apply, std::uint64_t step,
                           std::span<OwnPartials> own) {
-  absl::Status arrived = options_.exchange->PushesTo(options_.seat).Await(turn, pushes_);
+  absl::Status arrived = AwaitPushes(turn);
   if (!arrived.ok()) return arrived;
   if (apply) {
     absl::Status applied = ApplyPushes(step, own, pushes_);
@@ -231,6 +236,7 @@ absl::Status Shard::Serve(std::uint64_t turn, bool apply, std::uint64_t step,
 
 absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
                                 std::span<Parcel> pushes) {
+  const Profile::Scope scope(options_.profile, Phase::kMerge);
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const TableId table{static_cast<std::uint32_t>(t)};
     const std::size_t floats = tables_[t].layout.wire_floats();
@@ -314,10 +320,12 @@ void Shard::ApplyEntries(const TreeSum& tree, TableId table, std::uint64_t step)
     updates_.push_back({RowOf(to, entry.id), parts_[entry.first].part.gradient});
     MarkDirty(to, entry.id);
   }
+  const Profile::Scope scope(options_.profile, Phase::kApply);
   options_.kernels->update_rows(options_.optimizer->At(step, to.spec), updates_);
 }
 
 absl::Status Shard::SendWanted(const Parcel& push) {
+  const Profile::Scope scope(options_.profile, Phase::kPull);
   Exchange& exchange = *options_.exchange;
   const bool in_place = exchange.IsWorkerHere(push.from_seat);
   ParcelHeader header;

@@ -9,6 +9,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/base/profile.h"
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
@@ -37,7 +38,8 @@ class Shard : public RowHost {
     const OptimizerRule* optimizer = nullptr;  ///< Borrowed, as are the others.
     const KernelSet* kernels = nullptr;
     Exchange* exchange = nullptr;
-    std::uint64_t seed = 0;  ///< Of the initial values.
+    std::uint64_t seed = 0;      ///< Of the initial values.
+    Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 
   /// The memory that the seat's rows take.
@@ -110,6 +112,7 @@ class Shard : public RowHost {
   void MarkDirty(Table& table, RowId id);
   bool Hosts(TableId table, RowId id) const;
   TreeSum TreeOf(const Table& table) const;
+  absl::Status AwaitPushes(std::uint64_t turn);
   absl::Status Collect(const TreeSum& tree, TableId table, RowId id, const TreePart& part);
   absl::Status ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
                            std::span<Parcel> pushes);

@@ -65,6 +65,7 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
 
 absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
   if (shuffled_epoch_ != segment.epoch) {
+    const Profile::Scope scope(options_.profile, Phase::kLoader);
     for (PartitionSamples& samples : samples_)
       samples.Shuffle(options_.shuffle_seed, segment.epoch);
     if (batch_items_.has_value()) batch_items_->TakeEpoch(options_.shuffle_seed, segment.epoch);
@@ -131,6 +132,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
 }
 
 void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
+  const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
   batch.samples.clear();
   batch.samples_end.clear();
   batch.user_parts_end.clear();
@@ -140,7 +142,10 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   for (FeatureLinks& links : batch.features) links.Clear();
   for (std::size_t table = 0; table < layouts_.size(); ++table)
     batch.tables[table].batch.Clear(indices_[table]);
-  if (batch_items_.has_value()) batch_items_->Collect(t, pass.batches, batch.candidates);
+  if (batch_items_.has_value()) {
+    const Profile::Scope loader(options_.profile, Phase::kLoader);
+    batch_items_->Collect(t, pass.batches, batch.candidates);
+  }
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const PartitionSamples& from = samples_[p];
     const std::span<const Sample> samples = pass.training          ? from.shuffled()
@@ -244,6 +249,7 @@ void Trainer::MakeRoomForGradients(const Minibatch& batch) {
 
 void Trainer::ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                             std::size_t last_part) {
+  const Profile::Scope scope(options_.profile, Phase::kApply);
   const TableBatch& users = batch.tables[Index(kUsers)].batch;
   const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
   ids_.clear();
@@ -276,18 +282,25 @@ void Trainer::CollectParts(TableId table, const Minibatch& batch, std::uint32_t 
   }
 }
 
+void Trainer::CollectTables(const Minibatch* done, std::uint32_t server,
+                            std::vector<OwnPartials>& into) {
+  const Profile::Scope scope(options_.profile, Phase::kMerge);
+  for (std::uint32_t table = 0; table < layouts_.size(); ++table) {
+    const bool applied = OwnsUsers() && TableId{table} == kUsers;
+    if (done != nullptr && !applied) {
+      CollectParts(TableId{table}, *done, server, into[table]);
+    } else {
+      into[table].Clear();
+    }
+  }
+}
+
 void Trainer::Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next) {
+  const Profile::Scope scope(options_.profile, Phase::kPush);
   for (std::uint32_t server = 0; server < placement_.servers().size(); ++server) {
     const bool own = options_.host != nullptr && server == options_.seat;
     std::vector<OwnPartials>& partials = own ? own_ : outgoing_[server];
-    for (std::size_t table = 0; table < layouts_.size(); ++table) {
-      const bool applied = OwnsUsers() && TableId{static_cast<std::uint32_t>(table)} == kUsers;
-      if (done != nullptr && !applied) {
-        CollectParts(TableId{static_cast<std::uint32_t>(table)}, *done, server, partials[table]);
-      } else {
-        partials[table].Clear();
-      }
-    }
+    CollectTables(done, server, partials);
     if (own) continue;
 
     ParcelHeader header;
@@ -320,9 +333,15 @@ void Trainer::Push(std::uint64_t turn, const Minibatch* done, const Minibatch* n
   }
 }
 
+absl::Status Trainer::AwaitRows(std::uint64_t turn) {
+  const Profile::Scope scope(options_.profile, Phase::kWaitRows);
+  return options_.exchange->RowsTo(options_.seat).Await(turn, replies_);
+}
+
 absl::Status Trainer::TakeRows(std::uint64_t turn, Minibatch* batch) {
+  const Profile::Scope scope(options_.profile, Phase::kPull);
   for (Parcel& parcel : replies_) options_.exchange->Recycle(std::move(parcel));
-  absl::Status arrived = options_.exchange->RowsTo(options_.seat).Await(turn, replies_);
+  absl::Status arrived = AwaitRows(turn);
   if (!arrived.ok() || batch == nullptr) return arrived;
   for (std::size_t table = 0; table < layouts_.size(); ++table) {
     TableWork& work = batch->tables[table];

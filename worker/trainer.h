@@ -7,6 +7,7 @@
 
 #include <absl/status/status.h>
 
+#include "common/base/profile.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
@@ -53,6 +54,7 @@ class Trainer {
     std::span<const FeatureLists> features{};  ///< Of the model, in its order. Borrowed.
     std::uint32_t negatives = 0;               ///< That follow each sample; 0: ratings are learned.
     std::uint64_t shuffle_seed = 0;            ///< Of dropout and negatives, too.
+    Profile* profile = nullptr;                ///< Of the same thread; null for none.
   };
 
   /// `data` and `split` are borrowed for retrieval and negatives; other models do not look at them
@@ -158,7 +160,9 @@ class Trainer {
   void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
+  void CollectTables(const Minibatch* done, std::uint32_t server, std::vector<OwnPartials>& into);
   void CollectParts(TableId table, const Minibatch& batch, std::uint32_t server, OwnPartials& into);
+  absl::Status AwaitRows(std::uint64_t turn);
   absl::Status TakeRows(std::uint64_t turn, Minibatch* batch);
   bool OwnsUsers() const { return options_.host != nullptr; }
 

@@ -9,6 +9,7 @@ namespace cf {
 
 void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
                       std::span<ObjectiveSums> sums) {
+  const Profile::Scope scope(options_.profile, Phase::kGradient);
   if (pass.training) MakeRoomForGradients(batch);
   SetLayers(batch);
   ComposeFeatures(pass, batch);

@@ -19,6 +19,7 @@
 namespace cf {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
@@ -121,7 +122,16 @@ TEST_F(Run, AFinishedRunSaysSoAndMoreEpochsContinueIt) {
   JobOptions four = QuickJob("continued", {"train.epochs=4"});
   four.launcher = Launcher::kMpirun;
   four.ranks = 3;
-  const std::string digest = cluster_->Train(four);
+  four.flags = {"--profile"};
+  const Process::Result profiled = cluster_->Run(four);
+  ASSERT_EQ(profiled.exit_code, kExitFinished) << profiled.errors;
+  const std::string digest = cluster_->Digest("continued");
+  // Of this life of the job only, its two epochs at the end and each in the log.
+  EXPECT_THAT(profiled.output, HasSubstr("\nprofile of this run of the job: "));
+  EXPECT_THAT(profiled.output, Not(HasSubstr("profile of epoch")));
+  const std::vector<std::string> log = LinesOf(cluster_->Path("continued/log.txt"));
+  EXPECT_THAT(log, Contains(StartsWith("profile of epoch 4: ")));
+  EXPECT_THAT(log, Not(Contains(StartsWith("profile of epoch 2: "))));
   EXPECT_EQ(digest, cluster_->Train(QuickJob("straight", {"train.epochs=4"})));
   EXPECT_THAT(HistoryColumn(cluster_->Path("continued"), "epoch"), ElementsAre("1", "2", "3", "4"));
   for (const std::string column : {"train_loss", "val_rmse", "l2_penalty", "learning_rate"}) {

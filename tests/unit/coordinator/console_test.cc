@@ -54,6 +54,14 @@ class ConsoleTest : public ::testing::Test {
   std::FILE* output_;
 };
 
+TEST_F(ConsoleTest, WhatIsForTheLogOnlyIsNotShown) {
+  const auto console = Open(Console::Mode::kLines);
+  console->LogOnly("a\nb");
+  console->Line("c");
+  EXPECT_EQ(Log(), "a\nb\nc\n");
+  EXPECT_EQ(Output(), "c\n");
+}
+
 TEST_F(ConsoleTest, PrintsTheEpochAsDocumented) {
   const auto console = Open(Console::Mode::kLines);
   console->Line("90,752 training and 10,084 validation samples");
