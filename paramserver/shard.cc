@@ -328,14 +328,12 @@ absl::Status Shard::SendWanted(const Parcel& push) {
   const Profile::Scope scope(options_.profile, Phase::kPull);
   Exchange& exchange = *options_.exchange;
   const bool in_place = exchange.IsWorkerHere(push.from_seat);
-  ParcelHeader header;
-  header.set_from_seat(options_.seat);
-  header.set_to_seat(push.from_seat);
-  header.set_turn(push.turn);
+  ParcelShape shape{.from_seat = options_.seat, .to_seat = push.from_seat, .turn = push.turn};
   for (const Parcel::Table& table : push.tables) {
-    header.add_tables()->set_rows(in_place ? 0 : static_cast<std::uint32_t>(table.wanted.size()));
+    shape.tables.push_back(
+        {.rows = in_place ? 0 : static_cast<std::uint32_t>(table.wanted.size())});
   }
-  Parcel parcel = exchange.MakeParcel(header);
+  Parcel parcel = exchange.MakeRows(shape);
   for (std::size_t t = 0; t < tables_.size() && !in_place; ++t) {
     const std::size_t floats = tables_[t].layout.wire_floats();
     float* at = parcel.tables[t].rows.data();

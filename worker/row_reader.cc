@@ -42,20 +42,12 @@ absl::Status RowReader::Read(TableId table, std::span<const RowId> ids, RowBlock
 }
 
 void RowReader::Ask(TableId table, std::span<const RowId> ids) {
-  const std::size_t tables = options_.exchange->layouts().size();
   for (std::uint32_t server = 0; server < by_server_.size(); ++server) {
     if (options_.host != nullptr && server == options_.seat) continue;
-    ParcelHeader header;
-    header.set_from_seat(options_.seat);
-    header.set_to_seat(server);
-    header.set_turn(turn_);
-    for (std::size_t t = 0; t < tables; ++t) {
-      TableCounts& counts = *header.add_tables();
-      if (t == Index(table)) {
-        counts.set_wanted(static_cast<std::uint32_t>(by_server_[server].size()));
-      }
-    }
-    Parcel parcel = options_.exchange->MakeParcel(header);
+    ParcelShape shape{.from_seat = options_.seat, .to_seat = server, .turn = turn_};
+    shape.tables.resize(options_.exchange->layouts().size());
+    shape.tables[Index(table)].wanted = static_cast<std::uint32_t>(by_server_[server].size());
+    Parcel parcel = options_.exchange->MakePush(shape);
     const std::span<RowId> wanted = parcel.tables[Index(table)].wanted;
     for (std::size_t k = 0; k < wanted.size(); ++k) wanted[k] = ids[by_server_[server][k]];
     options_.exchange->SendPush(std::move(parcel));

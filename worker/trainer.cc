@@ -303,18 +303,13 @@ void Trainer::Push(std::uint64_t turn, const Minibatch* done, const Minibatch* n
     CollectTables(done, server, partials);
     if (own) continue;
 
-    ParcelHeader header;
-    header.set_from_seat(options_.seat);
-    header.set_to_seat(server);
-    header.set_turn(turn);
+    ParcelShape shape{.from_seat = options_.seat, .to_seat = server, .turn = turn};
     for (std::size_t table = 0; table < layouts_.size(); ++table) {
-      TableCounts& counts = *header.add_tables();
-      counts.set_partials(static_cast<std::uint32_t>(partials[table].ids.size()));
-      if (next != nullptr) {
-        counts.set_wanted(static_cast<std::uint32_t>(next->tables[table].by_server[server].size()));
-      }
+      const std::size_t wanted = next != nullptr ? next->tables[table].by_server[server].size() : 0;
+      shape.tables.push_back({.partials = static_cast<std::uint32_t>(partials[table].ids.size()),
+                              .wanted = static_cast<std::uint32_t>(wanted)});
     }
-    Parcel parcel = options_.exchange->MakeParcel(header);
+    Parcel parcel = options_.exchange->MakePush(shape);
     for (std::size_t table = 0; table < layouts_.size(); ++table) {
       Parcel::Table& to = parcel.tables[table];
       std::ranges::copy(partials[table].ids, to.partial_ids.begin());

@@ -11,70 +11,143 @@ constexpr std::size_t kPoolBytesMax = std::size_t{256} << 20;
 
 }  // namespace
 
-Exchange::Exchange(const Placement& placement, int rank, std::vector<RowLayout> layouts, Mesh* mesh)
-    : placement_(placement), layouts_(std::move(layouts)), mesh_(mesh), pool_(kPoolBytesMax) {
-  const auto fill = [&](Mailboxes& mailboxes, const Placement::Role& role,
-                        const Placement::Role& sources) {
-    mailboxes.resize(role.size());
-    for (const std::uint32_t seat : role.OnRank(rank)) {
-      mailboxes[seat] =
-          std::make_unique<Mailbox>(sources.size(), placement.combined() ? seat : sources.size());
-    }
-  };
-  fill(to_workers_, placement.workers(), placement.servers());
-  fill(to_servers_, placement.servers(), placement.workers());
+Exchange::Exchange(const Placement& placement, int rank, std::vector<RowLayout> layouts, Mesh* mesh,
+                   const ExchangeOptions& options)
+    : placement_(placement),
+      rank_(rank),
+      layouts_(std::move(layouts)),
+      mesh_(mesh),
+      pool_(kPoolBytesMax),
+      pushes_{.kind = FrameKind::kPush,
+              .senders = &placement.workers(),
+              .receivers = &placement.servers()},
+      rows_{.kind = FrameKind::kRows,
+            .senders = &placement.servers(),
+            .receivers = &placement.workers()},
+      blocks_{.kind = FrameKind::kBlock,
+              .senders = &placement.workers(),
+              .receivers = &placement.workers()} {
+  OpenRoute(pushes_, options.depth, !placement.combined());
+  OpenRoute(rows_, options.depth, !placement.combined());
+  OpenRoute(blocks_, options.blocks_depth, true);
 }
 
-Parcel Exchange::MakeParcel(const ParcelHeader& header) {
-  BufferPool& pool = mesh_ != nullptr ? mesh_->pool() : pool_;
-  return ShapeParcel(header, layouts_, pool.Take(PayloadBytes(header, layouts_)));
+void Exchange::OpenRoute(Route& route, std::uint32_t depth, bool to_itself) {
+  const std::uint32_t senders = route.senders->size();
+  route.mailboxes.resize(route.receivers->size());
+  for (const std::uint32_t seat : route.receivers->OnRank(rank_)) {
+    route.mailboxes[seat] = std::make_unique<Mailbox>(
+        Mailbox::Options{.seats = senders, .absent = to_itself ? senders : seat, .depth = depth});
+  }
 }
 
-void Exchange::Recycle(Parcel parcel) {
-  (mesh_ != nullptr ? mesh_->pool() : pool_).Give(std::move(parcel.payload));
+// --- Sending -------------------------------------------------------------------------------------
+
+Parcel Exchange::Make(const ParcelShape& shape) {
+  Buffer payload = pool().Take(PayloadBytes(shape, layouts_));
+  Parcel parcel = ShapeParcel(shape, layouts_, payload.bytes());
+  parcel.payload = std::move(payload);
+  return parcel;
+}
+
+Parcel Exchange::MakePush(const ParcelShape& shape) {
+  return Make(shape);
+}
+
+Parcel Exchange::MakeRows(const ParcelShape& shape) {
+  return Make(shape);
+}
+
+Parcel Exchange::MakeBlock(const BlockName& name, std::size_t bytes) {
+  Buffer payload = pool().Take(bytes);
+  Parcel block = ShapeBlock(
+      {.from_seat = name.from_seat, .to_seat = name.to_seat, .turn = name.number}, payload.bytes());
+  block.payload = std::move(payload);
+  return block;
 }
 
 void Exchange::SendPush(Parcel parcel) {
-  Send(std::move(parcel), placement_.servers(), to_servers_, FrameKind::kPush);
+  Send(std::move(parcel), pushes_);
 }
 
 void Exchange::SendRows(Parcel parcel) {
-  Send(std::move(parcel), placement_.workers(), to_workers_, FrameKind::kRows);
+  Send(std::move(parcel), rows_);
 }
 
-void Exchange::Send(Parcel parcel, const Placement::Role& role, const Mailboxes& here,
-                    FrameKind kind) {
-  if (here[parcel.to_seat] != nullptr) return here[parcel.to_seat]->Deliver(std::move(parcel));
-  const int rank = role.seat(parcel.to_seat).rank;
+void Exchange::SendBlock(Parcel block) {
+  Send(std::move(block), blocks_);
+}
+
+void Exchange::Send(Parcel parcel, const Route& route) {
+  if (Mailbox* here = route.mailboxes[parcel.to_seat].get(); here != nullptr) {
+    Count(Channel::kCall, parcel.bytes.size());
+    return here->Deliver(std::move(parcel));
+  }
+  Count(Channel::kTcp, parcel.bytes.size());
+  const int rank = route.receivers->seat(parcel.to_seat).rank;
   Message message;
-  message.kind = kind;
+  message.kind = route.kind;
   message.request_id = parcel.turn;
-  message.control = HeaderOf(parcel, layouts_).SerializeAsString();
+  message.control = EncodeHeader(ShapeOf(parcel, layouts_));
   message.payload = std::move(parcel.payload);
   mesh_->Send(rank, std::move(message));
 }
 
+void Exchange::Count(Channel channel, std::size_t bytes) {
+  Sent& sent = sent_[static_cast<std::size_t>(channel)];
+  sent.messages.fetch_add(1, std::memory_order_relaxed);
+  sent.bytes.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+Exchange::Stats Exchange::stats() const {
+  Stats stats;
+  for (std::size_t channel = 0; channel < kChannels; ++channel) {
+    stats[channel] = {.messages = sent_[channel].messages.load(std::memory_order_relaxed),
+                      .bytes = sent_[channel].bytes.load(std::memory_order_relaxed)};
+  }
+  return stats;
+}
+
+// --- Receiving -----------------------------------------------------------------------------------
+
+absl::StatusOr<Parcel> Exchange::TakeBlock(const BlockName& name) {
+  return blocks_.mailboxes[name.to_seat]->AwaitFrom(name.from_seat, name.number);
+}
+
+void Exchange::Recycle(Parcel parcel) {
+  pool().Give(std::move(parcel.payload));
+}
+
 void Exchange::Receive(int from, Message message) {
-  const bool push = message.kind == FrameKind::kPush;
-  const Mailboxes& mailboxes = push ? to_servers_ : to_workers_;
-  const Placement::Role& senders = push ? placement_.workers() : placement_.servers();
+  if (absl::Status accepted = Accept(from, std::move(message)); !accepted.ok()) Close(accepted);
+}
+
+absl::Status Exchange::Accept(int from, Message message) {
+  const Route* const route = message.kind == pushes_.kind   ? &pushes_
+                             : message.kind == rows_.kind   ? &rows_
+                             : message.kind == blocks_.kind ? &blocks_
+                                                            : nullptr;
+  if (route == nullptr) return absl::DataLossError("a message of a kind that is not known here");
   absl::StatusOr<Parcel> parcel =
-      ParseParcel(message.control, std::move(message.payload), layouts_);
-  if (!parcel.ok()) return Close(parcel.status());
-  if (parcel->to_seat >= mailboxes.size() || mailboxes[parcel->to_seat] == nullptr) {
-    return Close(absl::DataLossError("a parcel for a seat that is not here"));
+      route == &blocks_ ? ParseBlock(message.control, std::move(message.payload))
+                        : ParseParcel(message.control, std::move(message.payload), layouts_);
+  if (!parcel.ok()) return parcel.status();
+  if (parcel->to_seat >= route->mailboxes.size() || route->mailboxes[parcel->to_seat] == nullptr) {
+    return absl::DataLossError("a parcel for a seat that is not here");
   }
-  if (parcel->from_seat >= senders.size() || senders.seat(parcel->from_seat).rank != from) {
-    return Close(absl::DataLossError(
-        absl::StrCat("rank ", from, " sent a parcel of a seat that it does not have")));
+  if (parcel->from_seat >= route->senders->size() ||
+      route->senders->seat(parcel->from_seat).rank != from) {
+    return absl::DataLossError(
+        absl::StrCat("rank ", from, " sent a parcel of a seat that it does not have"));
   }
-  Mailbox& mailbox = *mailboxes[parcel->to_seat];
+  Mailbox& mailbox = *route->mailboxes[parcel->to_seat];
   mailbox.Deliver(*std::move(parcel));
+  return absl::OkStatus();
 }
 
 void Exchange::Close(const absl::Status& why) {
-  for (const Mailboxes* mailboxes : {&to_workers_, &to_servers_}) {
-    for (const std::unique_ptr<Mailbox>& mailbox : *mailboxes) {
+  for (const Route* route : {&pushes_, &rows_, &blocks_}) {
+    for (const std::unique_ptr<Mailbox>& mailbox : route->mailboxes) {
       if (mailbox != nullptr) mailbox->Close(why);
     }
   }

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,55 +14,113 @@
 
 namespace cf {
 
+/// The ways a parcel takes: to another thread of the process, through memory that two processes of
+/// one host share, or over the mesh.
+enum class Channel { kCall, kSharedMemory, kTcp };
+inline constexpr std::size_t kChannels = 3;
+
+struct ExchangeOptions {
+  /// Turns whose parcels may be on their way from one seat to another at once.
+  std::uint32_t depth = 1;
+  /// Blocks that may be, too.
+  std::uint32_t blocks_depth = 64;
+};
+
 /// The channels between worker seats and server seats: parcels to a seat of this process are handed
-/// over, others go through the mesh. A seat that has both roles does not send to itself.
+/// over, others go through the mesh. A seat that has both roles does not send to itself. Worker
+/// seats may send each other blocks, too: bytes with a name.
 ///
 /// Owner:   the process's part of one generation.
-/// Threads: sends from any compute thread; Receive on the mesh's I/O thread; a mailbox's Await on
-/// its seat's thread. Bounds:  see Mailbox and Mesh.
+/// Threads: Make and Send on the sending seat's thread, Await and Recycle on the receiving one's;
+///          Receive on the mesh's I/O thread; Close and stats from any.
+/// Bounds:  see Mailbox and Mesh.
 class Exchange {
  public:
+  /// What was sent over one channel, without what TCP adds.
+  struct Traffic {
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+  };
+  using Stats = std::array<Traffic, kChannels>;  ///< By Channel.
+
   /// `mesh` is null in a job of one rank. All are borrowed for the life of this object.
-  Exchange(const Placement& placement, int rank, std::vector<RowLayout> layouts, Mesh* mesh);
+  Exchange(const Placement& placement, int rank, std::vector<RowLayout> layouts, Mesh* mesh,
+           const ExchangeOptions& options = {});
 
   const Placement& placement() const { return placement_; }
   std::span<const RowLayout> layouts() const { return layouts_; }
 
   /// Whether this process has the seat.
-  bool IsWorkerHere(std::uint32_t seat) const { return to_workers_[seat] != nullptr; }
-  bool IsServerHere(std::uint32_t seat) const { return to_servers_[seat] != nullptr; }
+  bool IsWorkerHere(std::uint32_t seat) const { return rows_.mailboxes[seat] != nullptr; }
+  bool IsServerHere(std::uint32_t seat) const { return pushes_.mailboxes[seat] != nullptr; }
 
-  /// A parcel with room for what `header` counts.
-  Parcel MakeParcel(const ParcelHeader& header);
-  /// Gives the payload back for later use.
-  void Recycle(Parcel parcel);
-
-  void SendPush(Parcel parcel);  ///< To the server seat parcel.to_seat.
-  void SendRows(Parcel parcel);  ///< To the worker seat parcel.to_seat.
+  /// A parcel with room for what `shape` counts, to be filled and sent before the same seat makes
+  /// the next for the same receiver: a push goes to server seat `to_seat`, rows go to worker seat
+  /// `to_seat`.
+  Parcel MakePush(const ParcelShape& shape);
+  Parcel MakeRows(const ParcelShape& shape);
+  void SendPush(Parcel parcel);
+  void SendRows(Parcel parcel);
 
   /// Requires: the seat is in this process.
-  Mailbox& PushesTo(std::uint32_t server_seat) { return *to_servers_[server_seat]; }
-  Mailbox& RowsTo(std::uint32_t worker_seat) { return *to_workers_[worker_seat]; }
+  Mailbox& PushesTo(std::uint32_t server_seat) { return *pushes_.mailboxes[server_seat]; }
+  Mailbox& RowsTo(std::uint32_t worker_seat) { return *rows_.mailboxes[worker_seat]; }
 
-  /// Takes a kPush or kRows message of rank `from` from the mesh. An error (a peer that breaks the
-  /// protocol, or speaks for another's seat) closes the exchange.
+  /// A block of `bytes` bytes from one worker seat to another, to be filled (Parcel::bytes) and
+  /// sent. The receiver takes the blocks of each sender in the order in which they were sent.
+  struct BlockName {
+    std::uint32_t from_seat = 0;
+    std::uint32_t to_seat = 0;
+    std::uint64_t number = 0;
+  };
+  Parcel MakeBlock(const BlockName& name, std::size_t bytes);
+  void SendBlock(Parcel block);
+  /// Waits for the next block of that sender. DataLoss: it has another number, or a peer broke the
+  /// protocol; else the exchange's error. Requires: to_seat is in this process.
+  absl::StatusOr<Parcel> TakeBlock(const BlockName& name);
+
+  /// Gives back what a received parcel or block holds: whoever takes one does so when it is read.
+  void Recycle(Parcel parcel);
+
+  /// Takes a kPush, kRows or kBlock message of rank `from` from the mesh. An error (a peer that
+  /// breaks the protocol, or speaks for another's seat) closes the exchange.
   void Receive(int from, Message message);
 
   /// Wakes every waiting seat with `why`. Requires: !why.ok().
   void Close(const absl::Status& why);
 
- private:
-  using Mailboxes =
-      std::vector<std::unique_ptr<Mailbox>>;  // By seat; null where the seat is elsewhere.
+  Stats stats() const;
 
-  void Send(Parcel parcel, const Placement::Role& role, const Mailboxes& here, FrameKind kind);
+ private:
+  /// What the parcels of one kind have in common.
+  struct Route {
+    FrameKind kind = FrameKind::kUnspecified;
+    const Placement::Role* senders = nullptr;
+    const Placement::Role* receivers = nullptr;
+    /// By receiving seat; null where the seat is elsewhere.
+    std::vector<std::unique_ptr<Mailbox>> mailboxes{};
+  };
+  struct Sent {
+    std::atomic<std::uint64_t> messages{0};
+    std::atomic<std::uint64_t> bytes{0};
+  };
+
+  void OpenRoute(Route& route, std::uint32_t depth, bool to_itself);
+  Parcel Make(const ParcelShape& shape);
+  void Send(Parcel parcel, const Route& route);
+  absl::Status Accept(int from, Message message);
+  void Count(Channel channel, std::size_t bytes);
+  BufferPool& pool() { return mesh_ != nullptr ? mesh_->pool() : pool_; }
 
   const Placement& placement_;
+  const int rank_;
   const std::vector<RowLayout> layouts_;
   Mesh* const mesh_;
   BufferPool pool_;  // Of a job without a mesh.
-  Mailboxes to_workers_;
-  Mailboxes to_servers_;
+  Route pushes_;
+  Route rows_;
+  Route blocks_;
+  std::array<Sent, kChannels> sent_;
 };
 
 }  // namespace cf

@@ -1,61 +1,102 @@
 #include "common/rows/mailbox.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
 
 namespace cf {
 
-Mailbox::Mailbox(std::uint32_t seats, std::uint32_t absent)
-    : expected_(absent < seats ? seats - 1 : seats),
-      absent_(absent),
-      slots_(seats),
-      full_(seats, false) {
+Mailbox::Mailbox(const Options& options)
+    : options_(options),
+      expected_(options.absent < options.seats ? options.seats - 1 : options.seats),
+      sources_(options.seats) {
 }
 
 void Mailbox::Deliver(Parcel parcel) {
-  bool complete = true;
+  const std::uint32_t from = parcel.from_seat;
+  bool delivered = false;
   {
     const std::lock_guard lock(mutex_);
-    const std::uint32_t from = parcel.from_seat;
-    if (from >= slots_.size() || from == absent_ || full_[from]) {
-      if (closed_.ok())
-        closed_ = absl::DataLossError(absl::StrCat("an unexpected parcel from seat ", from));
-    } else {
-      slots_[from] = std::move(parcel);
-      full_[from] = true;
-      complete = ++count_ == expected_;
+    if (from < sources_.size() && from != options_.absent &&
+        sources_[from].count < options_.depth) {
+      Source& source = sources_[from];
+      if (source.count == source.ring.size()) {
+        std::ranges::rotate(source.ring,
+                            source.ring.begin() + static_cast<std::ptrdiff_t>(source.first));
+        source.first = 0;
+        source.ring.emplace_back();
+      }
+      source.ring[(source.first + source.count) % source.ring.size()] = std::move(parcel);
+      ++source.count;
+      delivered = true;
     }
   }
+  if (!delivered) {
+    return Close(absl::DataLossError(absl::StrCat("an unexpected parcel from seat ", from)));
+  }
   // Without the lock, which the thread that wakes would run into.
-  if (complete) arrived_.notify_one();
+  doorbell_.Ring();
+}
+
+Parcel Mailbox::TakeNext(Source& source) {
+  Parcel parcel = std::move(source.ring[source.first]);
+  source.first = (source.first + 1) % source.ring.size();
+  --source.count;
+  return parcel;
+}
+
+absl::Status Mailbox::NotDue(const Parcel& parcel, std::uint64_t turn) {
+  closed_ = absl::DataLossError(absl::StrCat("a parcel of turn ", parcel.turn, " from seat ",
+                                             parcel.from_seat, " where turn ", turn, " is due"));
+  return closed_;
 }
 
 absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
   parcels.clear();
   if (expected_ == 0) return absl::OkStatus();
-  std::unique_lock lock(mutex_);
-  arrived_.wait(lock, [this] { return count_ == expected_ || !closed_.ok(); });
-  if (!closed_.ok()) return closed_;
-  for (std::size_t from = 0; from < slots_.size(); ++from) {
-    if (!full_[from]) continue;
-    if (slots_[from].turn != turn) {
-      closed_ =
-          absl::DataLossError(absl::StrCat("a parcel of turn ", slots_[from].turn, " from seat ",
-                                           from, " where turn ", turn, " is due"));
-      return closed_;
+  for (;;) {
+    const std::uint32_t seen = doorbell_.rung();
+    std::uint32_t here = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!closed_.ok()) return closed_;
+      for (const Source& source : sources_) here += source.count > 0 ? 1 : 0;
+      if (here == expected_) break;
     }
-    parcels.push_back(std::move(slots_[from]));
-    full_[from] = false;
+    doorbell_.Await(seen, expected_ - here, options_.spins);
   }
-  count_ = 0;
+  const std::lock_guard lock(mutex_);
+  for (Source& source : sources_) {
+    if (source.count == 0) continue;
+    parcels.push_back(TakeNext(source));
+    if (parcels.back().turn != turn) return NotDue(parcels.back(), turn);
+  }
   return absl::OkStatus();
 }
 
+absl::StatusOr<Parcel> Mailbox::AwaitFrom(std::uint32_t from_seat, std::uint64_t turn) {
+  for (;;) {
+    const std::uint32_t seen = doorbell_.rung();
+    {
+      const std::lock_guard lock(mutex_);
+      if (!closed_.ok()) return closed_;
+      if (Source& source = sources_[from_seat]; source.count > 0) {
+        Parcel parcel = TakeNext(source);
+        if (parcel.turn != turn) return NotDue(parcel, turn);
+        return parcel;
+      }
+    }
+    doorbell_.Await(seen, 1, options_.spins);
+  }
+}
+
 void Mailbox::Close(const absl::Status& why) {
-  const std::lock_guard lock(mutex_);
-  if (closed_.ok()) closed_ = why;
-  arrived_.notify_all();
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_.ok()) closed_ = why;
+  }
+  doorbell_.Break();
 }
 
 }  // namespace cf

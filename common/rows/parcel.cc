@@ -13,76 +13,113 @@ std::size_t NodeBytes(std::size_t partials) {
   return (partials * sizeof(TreeNode) + 3) / 4 * 4;
 }
 
+absl::StatusOr<ParcelShape> DecodeHeader(const std::string& control, std::size_t tables) {
+  ParcelHeader header;
+  if (!header.ParseFromString(control))
+    return absl::DataLossError("a parcel's header does not parse");
+  if (header.tables_size() != static_cast<int>(tables)) {
+    return absl::DataLossError(absl::StrCat("a parcel for ", header.tables_size(),
+                                            " tables where the model has ", tables));
+  }
+  ParcelShape shape{
+      .from_seat = header.from_seat(), .to_seat = header.to_seat(), .turn = header.turn()};
+  for (const TableCounts& counts : header.tables()) {
+    shape.tables.push_back(
+        {.partials = counts.partials(), .wanted = counts.wanted(), .rows = counts.rows()});
+  }
+  return shape;
+}
+
 }  // namespace
 
-std::size_t PayloadBytes(const ParcelHeader& header, std::span<const RowLayout> layouts) {
+std::size_t PayloadBytes(const ParcelShape& shape, std::span<const RowLayout> layouts) {
   std::size_t bytes = 0;
   for (std::size_t t = 0; t < layouts.size(); ++t) {
-    const TableCounts& counts = header.tables(static_cast<int>(t));
+    const ParcelShape::Counts& counts = shape.tables[t];
     const std::size_t row_bytes = layouts[t].wire_floats() * sizeof(float);
-    bytes += (std::size_t{counts.partials()} + counts.wanted()) * sizeof(RowId) +
-             NodeBytes(counts.partials()) +
-             (std::size_t{counts.partials()} + counts.rows()) * row_bytes;
+    bytes += (std::size_t{counts.partials} + counts.wanted) * sizeof(RowId) +
+             NodeBytes(counts.partials) + (std::size_t{counts.partials} + counts.rows) * row_bytes;
   }
   return bytes;
 }
 
-Parcel ShapeParcel(const ParcelHeader& header, std::span<const RowLayout> layouts, Buffer payload) {
-  Check(payload.size() == PayloadBytes(header, layouts),
-        "a parcel's payload is as its header says");
-  Parcel parcel;
-  parcel.from_seat = header.from_seat();
-  parcel.to_seat = header.to_seat();
-  parcel.turn = header.turn();
-  parcel.payload = std::move(payload);
-  std::byte* at = parcel.payload.data();
-  const auto take = [&at]<class T>(std::span<T>& into, std::size_t count, std::size_t bytes) {
+Parcel ShapeBlock(const ParcelShape& shape, std::span<std::byte> bytes) {
+  Parcel block;
+  block.from_seat = shape.from_seat;
+  block.to_seat = shape.to_seat;
+  block.turn = shape.turn;
+  block.bytes = bytes;
+  return block;
+}
+
+Parcel ShapeParcel(const ParcelShape& shape, std::span<const RowLayout> layouts,
+                   std::span<std::byte> bytes) {
+  Check(bytes.size() == PayloadBytes(shape, layouts), "a parcel's bytes are as its shape says");
+  Parcel parcel = ShapeBlock(shape, bytes);
+  std::byte* at = bytes.data();
+  const auto take = [&at]<class T>(std::span<T>& into, std::size_t count, std::size_t size) {
     into = {reinterpret_cast<T*>(at), count};
-    at += bytes;
+    at += size;
   };
   for (std::size_t t = 0; t < layouts.size(); ++t) {
-    const TableCounts& counts = header.tables(static_cast<int>(t));
+    const ParcelShape::Counts& counts = shape.tables[t];
     const std::size_t floats = layouts[t].wire_floats();
     Parcel::Table& table = parcel.tables.emplace_back();
-    take(table.partial_ids, counts.partials(), counts.partials() * sizeof(RowId));
-    take(table.partial_nodes, counts.partials(), NodeBytes(counts.partials()));
-    take(table.gradients, counts.partials() * floats, counts.partials() * floats * sizeof(float));
-    take(table.wanted, counts.wanted(), counts.wanted() * sizeof(RowId));
-    take(table.rows, counts.rows() * floats, counts.rows() * floats * sizeof(float));
+    take(table.partial_ids, counts.partials, counts.partials * sizeof(RowId));
+    take(table.partial_nodes, counts.partials, NodeBytes(counts.partials));
+    take(table.gradients, counts.partials * floats, counts.partials * floats * sizeof(float));
+    take(table.wanted, counts.wanted, counts.wanted * sizeof(RowId));
+    take(table.rows, counts.rows * floats, counts.rows * floats * sizeof(float));
   }
   return parcel;
 }
 
-ParcelHeader HeaderOf(const Parcel& parcel, std::span<const RowLayout> layouts) {
-  ParcelHeader header;
-  header.set_from_seat(parcel.from_seat);
-  header.set_to_seat(parcel.to_seat);
-  header.set_turn(parcel.turn);
-  for (std::size_t t = 0; t < layouts.size(); ++t) {
+ParcelShape ShapeOf(const Parcel& parcel, std::span<const RowLayout> layouts) {
+  ParcelShape shape{.from_seat = parcel.from_seat, .to_seat = parcel.to_seat, .turn = parcel.turn};
+  for (std::size_t t = 0; t < parcel.tables.size(); ++t) {
     const Parcel::Table& table = parcel.tables[t];
-    TableCounts& counts = *header.add_tables();
-    counts.set_partials(static_cast<std::uint32_t>(table.partial_ids.size()));
-    counts.set_wanted(static_cast<std::uint32_t>(table.wanted.size()));
-    counts.set_rows(static_cast<std::uint32_t>(table.rows.size() / layouts[t].wire_floats()));
+    shape.tables.push_back(
+        {.partials = static_cast<std::uint32_t>(table.partial_ids.size()),
+         .wanted = static_cast<std::uint32_t>(table.wanted.size()),
+         .rows = static_cast<std::uint32_t>(table.rows.size() / layouts[t].wire_floats())});
   }
-  return header;
+  return shape;
+}
+
+std::string EncodeHeader(const ParcelShape& shape) {
+  ParcelHeader header;
+  header.set_from_seat(shape.from_seat);
+  header.set_to_seat(shape.to_seat);
+  header.set_turn(shape.turn);
+  for (const ParcelShape::Counts& of_table : shape.tables) {
+    TableCounts& counts = *header.add_tables();
+    counts.set_partials(of_table.partials);
+    counts.set_wanted(of_table.wanted);
+    counts.set_rows(of_table.rows);
+  }
+  return header.SerializeAsString();
 }
 
 absl::StatusOr<Parcel> ParseParcel(const std::string& control, Buffer payload,
                                    std::span<const RowLayout> layouts) {
-  ParcelHeader header;
-  if (!header.ParseFromString(control))
-    return absl::DataLossError("a parcel's header does not parse");
-  if (header.tables_size() != static_cast<int>(layouts.size())) {
-    return absl::DataLossError(absl::StrCat("a parcel for ", header.tables_size(),
-                                            " tables where the model has ", layouts.size()));
-  }
-  const std::size_t expected = PayloadBytes(header, layouts);
+  const absl::StatusOr<ParcelShape> shape = DecodeHeader(control, layouts.size());
+  if (!shape.ok()) return shape.status();
+  const std::size_t expected = PayloadBytes(*shape, layouts);
   if (expected != payload.size()) {
     return absl::DataLossError(
         absl::StrCat("a parcel of ", payload.size(), " bytes where its header says ", expected));
   }
-  return ShapeParcel(header, layouts, std::move(payload));
+  Parcel parcel = ShapeParcel(*shape, layouts, payload.bytes());
+  parcel.payload = std::move(payload);
+  return parcel;
+}
+
+absl::StatusOr<Parcel> ParseBlock(const std::string& control, Buffer payload) {
+  const absl::StatusOr<ParcelShape> shape = DecodeHeader(control, 0);
+  if (!shape.ok()) return shape.status();
+  Parcel block = ShapeBlock(*shape, payload.bytes());
+  block.payload = std::move(payload);
+  return block;
 }
 
 }  // namespace cf

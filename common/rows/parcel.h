@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
+#include <absl/container/inlined_vector.h>
 #include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
@@ -16,12 +16,34 @@
 
 namespace cf {
 
+/// Tables of a model for which a parcel needs no memory of its own: a factorisation has two.
+inline constexpr std::size_t kTablesInline = 4;
+
+/// Whom a parcel is for and how much of what it brings: its size is known before it is filled.
+struct ParcelShape {
+  struct Counts {
+    std::uint32_t partials = 0;
+    std::uint32_t wanted = 0;
+    std::uint32_t rows = 0;
+
+    bool operator==(const Counts&) const = default;
+  };
+
+  std::uint32_t from_seat = 0;
+  std::uint32_t to_seat = 0;
+  std::uint64_t turn = 0;
+  absl::InlinedVector<Counts, kTablesInline> tables{};
+
+  bool operator==(const ParcelShape&) const = default;
+};
+
 /// What one worker sends to one server to end a step (partial gradients) and to prepare the next
 /// (ids of wanted rows), or what the server answers (rows, in the order in which they were wanted).
-/// A parcel between threads of one process carries no rows: they are read in place.
+/// A parcel between threads of one process carries no rows: they are read in place. A block is a
+/// parcel without tables, whose `turn` is its name and whose `bytes` mean what its sender says.
 ///
 /// Owner:   whoever holds it; it is moved from sender to receiver. Threads: one at a time.
-/// Bounds:  the mesh's limit of a frame. Invariants: the spans of `tables` point into `payload`.
+/// Bounds:  the mesh's limit of a frame. Invariants: the spans point into `payload`.
 struct Parcel {
   struct Table {
     std::span<RowId> partial_ids;
@@ -34,22 +56,33 @@ struct Parcel {
   std::uint32_t from_seat = 0;
   std::uint32_t to_seat = 0;
   std::uint64_t turn = 0;
-  std::vector<Table> tables;
-  Buffer payload;
+  absl::InlinedVector<Table, kTablesInline> tables{};
+  std::span<std::byte> bytes{};  ///< All that it carries.
+  Buffer payload{};
 };
 
-/// The bytes that the payload of `header` takes. Requires: as many tables as layouts.
-std::size_t PayloadBytes(const ParcelHeader& header, std::span<const RowLayout> layouts);
+/// The bytes that a parcel of `shape` carries. Requires: as many tables as layouts.
+std::size_t PayloadBytes(const ParcelShape& shape, std::span<const RowLayout> layouts);
 
-/// A parcel of the header's form over `payload`, whose bytes are the caller's to fill.
-/// Requires: payload.size() == PayloadBytes(header, layouts).
-Parcel ShapeParcel(const ParcelHeader& header, std::span<const RowLayout> layouts, Buffer payload);
+/// A parcel of `shape` over `bytes`, which are the caller's to fill and to keep.
+/// Requires: bytes.size() == PayloadBytes(shape, layouts).
+Parcel ShapeParcel(const ParcelShape& shape, std::span<const RowLayout> layouts,
+                   std::span<std::byte> bytes);
 
-/// The header that ShapeParcel was given.
-ParcelHeader HeaderOf(const Parcel& parcel, std::span<const RowLayout> layouts);
+/// The same for a block: `bytes` may be any.
+Parcel ShapeBlock(const ParcelShape& shape, std::span<std::byte> bytes);
+
+/// The shape that ShapeParcel was given.
+ParcelShape ShapeOf(const Parcel& parcel, std::span<const RowLayout> layouts);
+
+/// What precedes a parcel of `shape` over TCP (docs/wire.md).
+std::string EncodeHeader(const ParcelShape& shape);
 
 /// Reads a parcel from a peer's control message and payload. DataLoss: lengths that do not fit.
 absl::StatusOr<Parcel> ParseParcel(const std::string& control, Buffer payload,
                                    std::span<const RowLayout> layouts);
+
+/// The same for a block, whose payload may have any length.
+absl::StatusOr<Parcel> ParseBlock(const std::string& control, Buffer payload);
 
 }  // namespace cf

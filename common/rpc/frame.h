@@ -21,6 +21,7 @@ enum class FrameKind : std::uint8_t {
   kPull = 17,
   kRows = 18,
   kPush = 19,
+  kBlock = 20,
 };
 
 /// The largest frame that is accepted from a peer.

@@ -375,13 +375,11 @@ class ServedShard {
   /// Serves a turn in which the peer brings `partials` of users and wants the users `wanted`.
   absl::Status Serve(const std::vector<Partial>& partials, const std::vector<RowId>& wanted = {},
                      std::vector<OwnPartials> own = std::vector<OwnPartials>(2)) {
-    ParcelHeader header;
-    header.set_from_seat(1);
-    header.set_to_seat(0);
-    header.add_tables()->set_partials(static_cast<std::uint32_t>(partials.size()));
-    header.mutable_tables(0)->set_wanted(static_cast<std::uint32_t>(wanted.size()));
-    header.add_tables();
-    Parcel parcel = exchange_.MakeParcel(header);
+    ParcelShape shape{.from_seat = 1, .to_seat = 0};
+    shape.tables.push_back({.partials = static_cast<std::uint32_t>(partials.size()),
+                            .wanted = static_cast<std::uint32_t>(wanted.size())});
+    shape.tables.emplace_back();
+    Parcel parcel = exchange_.MakePush(shape);
     Parcel::Table& users = parcel.tables[0];
     std::ranges::fill(users.gradients, 0.0F);
     for (std::size_t k = 0; k < partials.size(); ++k) {

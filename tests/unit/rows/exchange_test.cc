@@ -15,21 +15,16 @@ Placement TwoThreadsAndAnotherRank() {
   return Placement::Make({.partitions = 4, .threads = {2, 1}, .servers = 0}).value();
 }
 
-ParcelHeader Header(std::uint32_t from, std::uint32_t to, std::uint64_t turn) {
-  ParcelHeader header;
-  header.set_from_seat(from);
-  header.set_to_seat(to);
-  header.set_turn(turn);
-  header.add_tables()->set_wanted(1);
-  return header;
+ParcelShape Shape(std::uint32_t from, std::uint32_t to, std::uint64_t turn) {
+  return {.from_seat = from, .to_seat = to, .turn = turn, .tables = {{.wanted = 1}}};
 }
 
 /// What the mesh would bring.
-Message MessageOf(FrameKind kind, const ParcelHeader& header) {
+Message MessageOf(FrameKind kind, const ParcelShape& shape) {
   Message message;
   message.kind = kind;
-  message.control = header.SerializeAsString();
-  message.payload = Buffer(PayloadBytes(header, kLayouts));
+  message.control = EncodeHeader(shape);
+  message.payload = Buffer(PayloadBytes(shape, kLayouts));
   return message;
 }
 
@@ -46,7 +41,7 @@ TEST(Exchange, HandsParcelsOverWithinTheProcess) {
   const Placement placement =
       Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
   Exchange exchange(placement, 0, kLayouts, nullptr);
-  Parcel push = exchange.MakeParcel(Header(0, 1, 3));
+  Parcel push = exchange.MakePush(Shape(0, 1, 3));
   push.tables[0].wanted[0] = RowId{42};
   const std::byte* const bytes = push.payload.data();
   exchange.SendPush(std::move(push));
@@ -56,7 +51,7 @@ TEST(Exchange, HandsParcelsOverWithinTheProcess) {
   EXPECT_EQ(arrived[0].tables[0].wanted[0], RowId{42});
   EXPECT_EQ(arrived[0].payload.data(), bytes) << "moved, not copied";
 
-  exchange.SendRows(exchange.MakeParcel(Header(1, 0, 3)));
+  exchange.SendRows(exchange.MakeRows(Shape(1, 0, 3)));
   ASSERT_TRUE(exchange.RowsTo(0).Await(3, arrived).ok());
 }
 
@@ -64,17 +59,61 @@ TEST(Exchange, UsesPayloadsAgain) {
   const Placement placement =
       Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
   Exchange exchange(placement, 0, kLayouts, nullptr);
-  Parcel parcel = exchange.MakeParcel(Header(0, 1, 3));
+  Parcel parcel = exchange.MakePush(Shape(0, 1, 3));
   const std::byte* const bytes = parcel.payload.data();
   exchange.Recycle(std::move(parcel));
-  EXPECT_EQ(exchange.MakeParcel(Header(1, 0, 4)).payload.data(), bytes);
+  EXPECT_EQ(exchange.MakePush(Shape(1, 0, 4)).payload.data(), bytes);
+}
+
+TEST(Exchange, HandsBlocksOverInTheOrderOfTheirSender) {
+  const Placement placement =
+      Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  for (const std::uint64_t number : {5U, 9U}) {
+    Parcel block = exchange.MakeBlock({.from_seat = 0, .to_seat = 1, .number = number}, 100);
+    block.bytes[99] = static_cast<std::byte>(number);
+    exchange.SendBlock(std::move(block));
+  }
+  for (const std::uint64_t number : {5U, 9U}) {
+    absl::StatusOr<Parcel> block =
+        exchange.TakeBlock({.from_seat = 0, .to_seat = 1, .number = number});
+    ASSERT_TRUE(block.ok()) << block.status();
+    ASSERT_EQ(block->bytes.size(), 100U);
+    EXPECT_EQ(block->bytes[99], static_cast<std::byte>(number));
+    exchange.Recycle(*std::move(block));
+  }
+  EXPECT_EQ(exchange.stats()[static_cast<std::size_t>(Channel::kCall)].messages, 2U);
+  EXPECT_EQ(exchange.stats()[static_cast<std::size_t>(Channel::kCall)].bytes, 200U);
+}
+
+TEST(Exchange, RefusesABlockOutOfItsOrder) {
+  const Placement placement =
+      Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  exchange.SendBlock(exchange.MakeBlock({.from_seat = 0, .to_seat = 1, .number = 9}, 8));
+  EXPECT_EQ(exchange.TakeBlock({.from_seat = 0, .to_seat = 1, .number = 5}).status().code(),
+            absl::StatusCode::kDataLoss);
+}
+
+TEST(Exchange, DeliversBlocksThatTheMeshBrings) {
+  const Placement placement = TwoThreadsAndAnotherRank();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  Message message;
+  message.kind = FrameKind::kBlock;
+  message.control = EncodeHeader({.from_seat = 2, .to_seat = 1, .turn = 7});
+  message.payload = Buffer(33);
+  exchange.Receive(1, std::move(message));
+  const absl::StatusOr<Parcel> block =
+      exchange.TakeBlock({.from_seat = 2, .to_seat = 1, .number = 7});
+  ASSERT_TRUE(block.ok()) << block.status();
+  EXPECT_EQ(block->bytes.size(), 33U);
 }
 
 TEST(Exchange, DeliversWhatTheMeshBrings) {
   const Placement placement = TwoThreadsAndAnotherRank();
   Exchange exchange(placement, 0, kLayouts, nullptr);
-  exchange.SendPush(exchange.MakeParcel(Header(0, 1, 9)));
-  exchange.Receive(1, MessageOf(FrameKind::kPush, Header(2, 1, 9)));
+  exchange.SendPush(exchange.MakePush(Shape(0, 1, 9)));
+  exchange.Receive(1, MessageOf(FrameKind::kPush, Shape(2, 1, 9)));
   std::vector<Parcel> arrived;
   ASSERT_TRUE(exchange.PushesTo(1).Await(9, arrived).ok());
   ASSERT_EQ(arrived.size(), 2U);
@@ -95,17 +134,17 @@ void ExpectRefused(Message message, const std::string& why) {
 }
 
 TEST(Exchange, RefusesAParcelForASeatElsewhere) {
-  ExpectRefused(MessageOf(FrameKind::kPush, Header(0, 2, 0)), "a seat that is not here");
-  ExpectRefused(MessageOf(FrameKind::kRows, Header(0, 3, 0)), "a seat that is not here");
+  ExpectRefused(MessageOf(FrameKind::kPush, Shape(0, 2, 0)), "a seat that is not here");
+  ExpectRefused(MessageOf(FrameKind::kRows, Shape(0, 3, 0)), "a seat that is not here");
 }
 
 TEST(Exchange, RefusesAParcelOfASeatThatTheSenderDoesNotHave) {
-  ExpectRefused(MessageOf(FrameKind::kPush, Header(1, 0, 0)), "a seat that it does not have");
-  ExpectRefused(MessageOf(FrameKind::kRows, Header(9, 0, 0)), "a seat that it does not have");
+  ExpectRefused(MessageOf(FrameKind::kPush, Shape(1, 0, 0)), "a seat that it does not have");
+  ExpectRefused(MessageOf(FrameKind::kRows, Shape(9, 0, 0)), "a seat that it does not have");
 }
 
 TEST(Exchange, RefusesAParcelWhoseLengthsDoNotFit) {
-  Message message = MessageOf(FrameKind::kRows, Header(2, 0, 0));
+  Message message = MessageOf(FrameKind::kRows, Shape(2, 0, 0));
   message.payload.Resize(message.payload.size() - 1);
   ExpectRefused(std::move(message), "where its header says");
 }

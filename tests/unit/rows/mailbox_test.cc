@@ -23,7 +23,7 @@ void ExpectDataLoss(const absl::Status& status, const std::string& message) {
 }
 
 TEST(Mailbox, GivesParcelsInTheOrderOfTheSeats) {
-  Mailbox mailbox(4, 1);
+  Mailbox mailbox({.seats = 4, .absent = 1});
   std::vector<Parcel> parcels;
   for (std::uint64_t turn = 0; turn < 3; ++turn) {
     for (const std::uint32_t seat : {3U, 0U, 2U}) mailbox.Deliver(From(seat, turn));
@@ -36,7 +36,7 @@ TEST(Mailbox, GivesParcelsInTheOrderOfTheSeats) {
 }
 
 TEST(Mailbox, WaitsForEverySource) {
-  Mailbox mailbox(3, 3);
+  Mailbox mailbox({.seats = 3, .absent = 3});
   const std::jthread sender([&] {
     for (const std::uint32_t seat : {2U, 1U, 0U}) mailbox.Deliver(From(seat, 7));
   });
@@ -45,15 +45,57 @@ TEST(Mailbox, WaitsForEverySource) {
   EXPECT_EQ(parcels.size(), 3U);
 }
 
+TEST(Mailbox, HoldsSeveralTurnsOfASource) {
+  Mailbox mailbox({.seats = 2, .absent = 0, .depth = 3});
+  std::vector<Parcel> parcels;
+  for (std::uint64_t turn = 0; turn < 2; ++turn) mailbox.Deliver(From(1, turn));
+  for (std::uint64_t turn = 0; turn < 10; ++turn) {
+    mailbox.Deliver(From(1, turn + 2));
+    ASSERT_TRUE(mailbox.Await(turn, parcels).ok());
+    ASSERT_EQ(parcels.size(), 1U);
+    EXPECT_EQ(parcels[0].turn, turn);
+  }
+  mailbox.Deliver(From(1, 12));
+  mailbox.Deliver(From(1, 13));
+  ExpectDataLoss(mailbox.Await(10, parcels), "an unexpected parcel from seat 1");
+}
+
+// The fast source's parcels of later turns must not be taken for the slow one's.
+TEST(Mailbox, WaitsForTheSlowestOfSeveralTurns) {
+  Mailbox mailbox({.seats = 3, .absent = 3, .depth = 4});
+  for (std::uint64_t turn = 0; turn < 4; ++turn) {
+    for (const std::uint32_t seat : {0U, 1U}) mailbox.Deliver(From(seat, turn));
+  }
+  const std::jthread sender([&] {
+    for (std::uint64_t turn = 0; turn < 4; ++turn) mailbox.Deliver(From(2, turn));
+  });
+  std::vector<Parcel> parcels;
+  for (std::uint64_t turn = 0; turn < 4; ++turn) {
+    ASSERT_TRUE(mailbox.Await(turn, parcels).ok());
+    ASSERT_EQ(parcels.size(), 3U);
+    for (const Parcel& parcel : parcels) EXPECT_EQ(parcel.turn, turn);
+  }
+}
+
+TEST(Mailbox, GivesTheParcelsOfOneSource) {
+  Mailbox mailbox({.seats = 3, .absent = 3, .depth = 2});
+  mailbox.Deliver(From(0, 1));
+  mailbox.Deliver(From(2, 8));
+  EXPECT_EQ(mailbox.AwaitFrom(2, 8)->from_seat, 2U);
+  const std::jthread sender([&] { mailbox.Deliver(From(2, 9)); });
+  EXPECT_EQ(mailbox.AwaitFrom(2, 9)->turn, 9U);
+  ExpectDataLoss(mailbox.AwaitFrom(0, 3).status(), "where turn 3 is due");
+}
+
 TEST(Mailbox, ASeatWithoutOthersNeverWaits) {
-  Mailbox mailbox(1, 0);
+  Mailbox mailbox({.seats = 1, .absent = 0});
   std::vector<Parcel> parcels(2);
   EXPECT_TRUE(mailbox.Await(7, parcels).ok());
   EXPECT_TRUE(parcels.empty());
 }
 
 TEST(Mailbox, ClosingWakesWhoeverWaitsAndTheFirstReasonCounts) {
-  Mailbox mailbox(2, 0);
+  Mailbox mailbox({.seats = 2, .absent = 0});
   absl::Status result;
   {
     const std::jthread waiter([&] {
@@ -69,7 +111,7 @@ TEST(Mailbox, ClosingWakesWhoeverWaitsAndTheFirstReasonCounts) {
 }
 
 TEST(Mailbox, RefusesASecondParcelOfOneSource) {
-  Mailbox mailbox(3, 0);
+  Mailbox mailbox({.seats = 3, .absent = 0});
   mailbox.Deliver(From(1, 0));
   mailbox.Deliver(From(1, 1));
   std::vector<Parcel> parcels;
@@ -77,7 +119,7 @@ TEST(Mailbox, RefusesASecondParcelOfOneSource) {
 }
 
 TEST(Mailbox, RefusesASeatThatIsNotThere) {
-  Mailbox mailbox(3, 0);
+  Mailbox mailbox({.seats = 3, .absent = 0});
   mailbox.Deliver(From(3, 0));
   std::vector<Parcel> parcels;
   ExpectDataLoss(mailbox.Await(0, parcels), "an unexpected parcel from seat 3");
@@ -85,7 +127,7 @@ TEST(Mailbox, RefusesASeatThatIsNotThere) {
 
 // Counted as a source, it would let the receiver go on without one of the others.
 TEST(Mailbox, RefusesTheReceiversOwnSeat) {
-  Mailbox mailbox(3, 0);
+  Mailbox mailbox({.seats = 3, .absent = 0});
   mailbox.Deliver(From(0, 0));
   mailbox.Deliver(From(1, 0));
   std::vector<Parcel> parcels;
@@ -93,7 +135,7 @@ TEST(Mailbox, RefusesTheReceiversOwnSeat) {
 }
 
 TEST(Mailbox, RefusesAnotherTurn) {
-  Mailbox mailbox(2, 0);
+  Mailbox mailbox({.seats = 2, .absent = 0});
   mailbox.Deliver(From(1, 4));
   std::vector<Parcel> parcels;
   ExpectDataLoss(mailbox.Await(3, parcels), "a parcel of turn 4 from seat 1 where turn 3 is due");

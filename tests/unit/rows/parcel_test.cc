@@ -17,22 +17,18 @@ const std::vector<RowLayout> kLayouts = {
     RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 2}),
     RowLayout({.name = "items", .rows = 50, .dim = 0, .biases = true, .slots = 2})};
 
-ParcelHeader MakeHeader() {
-  ParcelHeader header;
-  header.set_from_seat(2);
-  header.set_to_seat(5);
-  header.set_turn(77);
-  TableCounts& users = *header.add_tables();
-  users.set_partials(3);  // An odd number of nodes, so that they are padded.
-  users.set_wanted(2);
-  TableCounts& items = *header.add_tables();
-  items.set_rows(4);
-  return header;
+ParcelShape MakeShape() {
+  ParcelShape shape{.from_seat = 2, .to_seat = 5, .turn = 77};
+  shape.tables.push_back({.partials = 3, .wanted = 2});  // An odd number of nodes: padded.
+  shape.tables.push_back({.rows = 4});
+  return shape;
 }
 
 Parcel MakeParcel() {
-  const ParcelHeader header = MakeHeader();
-  Parcel parcel = ShapeParcel(header, kLayouts, Buffer(PayloadBytes(header, kLayouts)));
+  const ParcelShape shape = MakeShape();
+  Buffer payload(PayloadBytes(shape, kLayouts));
+  Parcel parcel = ShapeParcel(shape, kLayouts, payload.bytes());
+  parcel.payload = std::move(payload);
   std::memset(parcel.payload.data(), 0, parcel.payload.size());
   Parcel::Table& users = parcel.tables[0];
   std::ranges::copy(std::vector{RowId{1}, RowId{1}, RowId{9}}, users.partial_ids.begin());
@@ -49,12 +45,12 @@ TEST(Parcel, HasTheShapeOfItsHeader) {
   EXPECT_EQ(parcel.payload.size(), 12U + 8 + 3 * 17 * 4 + 8 + 4 * 4);
   EXPECT_EQ(parcel.tables[0].gradients.size(), 51U);
   EXPECT_EQ(parcel.tables[1].rows.size(), 4U);
-  EXPECT_EQ(HeaderOf(parcel, kLayouts).SerializeAsString(), MakeHeader().SerializeAsString());
+  EXPECT_EQ(ShapeOf(parcel, kLayouts), MakeShape());
 }
 
 TEST(Parcel, ArrivesAsItWasSent) {
   Parcel sent = MakeParcel();
-  const std::string control = HeaderOf(sent, kLayouts).SerializeAsString();
+  const std::string control = EncodeHeader(ShapeOf(sent, kLayouts));
   const std::vector<float> gradients(sent.tables[0].gradients.begin(),
                                      sent.tables[0].gradients.end());
   const absl::StatusOr<Parcel> parcel = ParseParcel(control, std::move(sent.payload), kLayouts);
@@ -76,16 +72,16 @@ TEST(Parcel, RefusesAHeaderThatDoesNotParse) {
 }
 
 TEST(Parcel, RefusesAnotherNumberOfTables) {
-  ParcelHeader header = MakeHeader();
-  header.add_tables();
-  const auto parcel = ParseParcel(header.SerializeAsString(), Buffer(4), kLayouts);
+  ParcelShape shape = MakeShape();
+  shape.tables.emplace_back();
+  const auto parcel = ParseParcel(EncodeHeader(shape), Buffer(4), kLayouts);
   EXPECT_EQ(parcel.status().code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(parcel.status().message()), HasSubstr("3 tables where the model has 2"));
 }
 
 TEST(Parcel, RefusesAPayloadOfAnotherLength) {
   Parcel sent = MakeParcel();
-  const std::string control = HeaderOf(sent, kLayouts).SerializeAsString();
+  const std::string control = EncodeHeader(ShapeOf(sent, kLayouts));
   for (const std::size_t size : {std::size_t{0}, sent.payload.size() - 1}) {
     const auto parcel = ParseParcel(control, Buffer(size), kLayouts);
     EXPECT_EQ(parcel.status().code(), absl::StatusCode::kDataLoss);
@@ -95,11 +91,9 @@ TEST(Parcel, RefusesAPayloadOfAnotherLength) {
 
 // Counts whose bytes would wrap around 32 bits, and nearly 64, must not look small.
 TEST(Parcel, RefusesCountsBeyondAnyPayload) {
-  ParcelHeader header = MakeHeader();
-  header.mutable_tables(0)->set_partials(~0U);
-  header.mutable_tables(0)->set_wanted(~0U);
-  header.mutable_tables(0)->set_rows(~0U);
-  const auto parcel = ParseParcel(header.SerializeAsString(), Buffer(248), kLayouts);
+  ParcelShape shape = MakeShape();
+  shape.tables[0] = {.partials = ~0U, .wanted = ~0U, .rows = ~0U};
+  const auto parcel = ParseParcel(EncodeHeader(shape), Buffer(248), kLayouts);
   EXPECT_EQ(parcel.status().code(), absl::StatusCode::kDataLoss);
 }
 
