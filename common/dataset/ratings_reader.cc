@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <cerrno>
 #include <fcntl.h>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/dataset/parallel.h"
+#include "common/dataset/plain_lines.h"
 
 namespace cf {
 namespace {
@@ -24,23 +26,6 @@ constexpr std::uint64_t kLineBytesMax = 1 << 20;
 constexpr std::uint64_t kExtensionBytes = 1 << 12;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-/// A repeated user is the rule, so the book is asked once for a run of lines.
-class Remembered {
- public:
-  std::uint32_t CodeOf(const RawId& id, CodeBook* book) {
-    if (!id.number.has_value()) return book->CodeOf(id);
-    if (last_ != id.number) {
-      last_ = id.number;
-      code_ = book->CodeOf(id);
-    }
-    return code_;
-  }
-
- private:
-  std::optional<std::int64_t> last_;
-  std::uint32_t code_ = 0;
-};
-
 std::string_view WithoutCarriageReturn(std::string_view line) {
   if (line.ends_with('\r')) line.remove_suffix(1);
   return line;
@@ -48,11 +33,35 @@ std::string_view WithoutCarriageReturn(std::string_view line) {
 
 }  // namespace
 
+std::uint32_t CodeBook::NewCode() {
+  Check(size_ < kNoCode, "a thread meets fewer than 2^32 raw ids");
+  return size_++;
+}
+
 std::uint32_t CodeBook::CodeOf(const RawId& id) {
-  Check(size() < ~0U, "a thread meets fewer than 2^32 raw ids");
-  const std::uint32_t next = size();
-  if (id.number.has_value()) return numbers_.try_emplace(*id.number, next).first->second;
-  return strings_.try_emplace(id.text, next).first->second;
+  if (id.number.has_value()) return CodeOf(*id.number);
+  const auto [place, added] = strings_.try_emplace(id.text, kNoCode);
+  if (added) place->second = NewCode();
+  return place->second;
+}
+
+std::uint32_t CodeBook::CodeOfNew(std::int64_t number) {
+  const auto index = static_cast<std::uint64_t>(number);
+  if (index >= kSmallNumbers) {
+    const auto [place, added] = large_.try_emplace(number, kNoCode);
+    if (added) place->second = NewCode();
+    return place->second;
+  }
+  if (index >= small_.size()) small_.resize(std::bit_ceil(index + 1), kNoCode);
+  return small_[index] = NewCode();
+}
+
+template <class Visit>
+void CodeBook::ForEachNumber(const Visit& visit) const {
+  for (std::size_t number = 0; number < small_.size(); ++number) {
+    if (small_[number] != kNoCode) visit(static_cast<std::int64_t>(number), small_[number]);
+  }
+  for (const auto& [number, code] : large_) visit(number, code);
 }
 
 Vocabulary CodeBook::Merge(const std::vector<CodeBook>& books,
@@ -75,12 +84,12 @@ Vocabulary CodeBook::Merge(const std::vector<CodeBook>& books,
     return Vocabulary(std::move(raw_ids));
   };
   if (numeric) {
-    return merge.template operator()<std::int64_t>([](const CodeBook& book, const auto& visit) {
-      for (const auto& [number, code] : book.numbers_) visit(number, code);
-    });
+    return merge.template operator()<std::int64_t>(
+        [](const CodeBook& book, const auto& visit) { book.ForEachNumber(visit); });
   }
   return merge.template operator()<std::string>([](const CodeBook& book, const auto& visit) {
-    for (const auto& [number, code] : book.numbers_) visit(std::to_string(number), code);
+    book.ForEachNumber(
+        [&visit](std::int64_t number, std::uint32_t code) { visit(std::to_string(number), code); });
     for (const auto& [text, code] : book.strings_) visit(text, code);
   });
 }
@@ -115,9 +124,10 @@ class RatingsReader::Source {
     if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + ": not a file");
     size_ = static_cast<std::uint64_t>(info.st_size);
     if (size_ == 0) return At(1, "the file is empty");
-    std::string text;
-    absl::Status read = ReadAt(0, std::min(size_, kLineBytesMax), &text);
-    if (!read.ok()) return read;
+    std::string text(std::min(size_, kLineBytesMax), '\0');
+    absl::StatusOr<std::size_t> got = ReadAt(0, text.size(), text.data());
+    if (!got.ok()) return got.status();
+    text.resize(*got);
     const std::size_t mark = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
     const std::size_t end = std::min(text.find('\n'), text.size());
     absl::StatusOr<LineFormat> format =
@@ -133,51 +143,33 @@ class RatingsReader::Source {
     return absl::InvalidArgumentError(absl::StrCat(path_, ":", line, ": ", what));
   }
 
-  /// Appends bytes of the file from `place` on; fewer only at its end.
-  absl::Status ReadAt(std::uint64_t place, std::uint64_t bytes, std::string* text) const {
-    const std::size_t before = text->size();
-    text->resize(before + bytes);
-    std::size_t got = 0;
-    while (got < bytes) {
-      const ssize_t more =
-          ::pread(file_, text->data() + before + got, bytes - got, static_cast<off_t>(place + got));
-      if (more < 0 && errno == EINTR) continue;
-      if (more < 0) return ErrnoError(errno, path_);
-      if (more == 0) break;
-      got += static_cast<std::size_t>(more);
-    }
-    text->resize(before + got);
-    return absl::OkStatus();
-  }
-
-  /// The lines that begin in chunk `index`, whole.
-  absl::Status ReadLines(std::size_t index, std::string* text) const {
+  /// The lines that begin in chunk `index`, whole, in memory that `buffer` keeps from chunk to
+  /// chunk.
+  absl::StatusOr<std::string_view> ReadLines(std::size_t index, std::vector<char>* buffer) const {
     const std::uint64_t begin = begin_ + index * kChunkBytes;
     const std::uint64_t end = std::min(begin + kChunkBytes, size_);
     // With the byte before, which tells whether a line begins right at the chunk.
     const std::uint64_t from = index == 0 ? begin : begin - 1;
-    text->clear();
-    absl::Status read = ReadAt(from, end - from, text);
-    if (!read.ok()) return read;
+    absl::StatusOr<std::size_t> bytes = Extend(from, end - from, 0, buffer);
+    if (!bytes.ok()) return bytes.status();
+    std::size_t first = 0;
     if (index > 0) {
-      const std::size_t newline = text->find('\n');
-      if (newline == std::string::npos) {
-        text->clear();
-        return absl::OkStatus();
-      }
-      text->erase(0, newline + 1);
+      const std::size_t newline = std::string_view(buffer->data(), *bytes).find('\n');
+      if (newline == std::string_view::npos) return std::string_view();
+      first = newline + 1;
     }
-    for (std::uint64_t next = end; next < size_ && !text->empty() && text->back() != '\n';) {
-      const std::size_t before = text->size();
-      read = ReadAt(next, kExtensionBytes, text);
-      if (!read.ok()) return read;
-      if (text->size() == before) break;
-      next += text->size() - before;
-      const std::size_t newline = text->find('\n', before);
-      if (newline != std::string::npos) text->resize(newline + 1);
+    for (std::uint64_t next = end; next<size_&& * bytes> first && (*buffer)[*bytes - 1] != '\n';) {
+      const std::size_t before = *bytes;
+      bytes = Extend(next, kExtensionBytes, before, buffer);
+      if (!bytes.ok()) return bytes.status();
+      if (*bytes == before) break;
+      next += *bytes - before;
+      const std::size_t newline = std::string_view(buffer->data(), *bytes).find('\n', before);
+      if (newline != std::string_view::npos) *bytes = newline + 1;
       if (next - end > kLineBytesMax) break;  // ReadChunk refuses so long a line.
     }
-    return absl::OkStatus();
+    std::fill_n(buffer->begin() + static_cast<std::ptrdiff_t>(*bytes), PlainLines::kPadding, '\0');
+    return std::string_view(buffer->data() + first, *bytes - first);
   }
 
   std::size_t chunks() const { return (size_ - begin_ + kChunkBytes - 1) / kChunkBytes; }
@@ -186,6 +178,28 @@ class RatingsReader::Source {
   const LineFormat& format() const { return format_; }
 
  private:
+  /// Reads bytes of the file from `place` on; fewer only at its end. Returns how many.
+  absl::StatusOr<std::size_t> ReadAt(std::uint64_t place, std::size_t bytes, char* into) const {
+    std::size_t got = 0;
+    while (got < bytes) {
+      const ssize_t more = ::pread(file_, into + got, bytes - got, static_cast<off_t>(place + got));
+      if (more < 0 && errno == EINTR) continue;
+      if (more < 0) return ErrnoError(errno, path_);
+      if (more == 0) break;
+      got += static_cast<std::size_t>(more);
+    }
+    return got;
+  }
+
+  /// The same behind the first `before` bytes of the buffer; returns how many it has then.
+  absl::StatusOr<std::size_t> Extend(std::uint64_t place, std::size_t bytes, std::size_t before,
+                                     std::vector<char>* buffer) const {
+    buffer->resize(std::max(buffer->size(), before + bytes + PlainLines::kPadding));
+    absl::StatusOr<std::size_t> got = ReadAt(place, bytes, buffer->data() + before);
+    if (!got.ok()) return got;
+    return before + *got;
+  }
+
   std::string path_;
   int file_ = -1;
   std::uint64_t size_ = 0;
@@ -204,9 +218,18 @@ struct RatingsReader::Chunk {
   std::string first_bad;             ///< What is wrong with it.
 };
 
+void RatingsReader::Scratch::Grow() {
+  const std::size_t rows = std::max<std::size_t>(1 << 16, 2 * users.size());
+  users.resize(rows);
+  items.resize(rows);
+  ratings.resize(rows);
+  timestamps.resize(rows);
+}
+
 RatingsReader::RatingsReader(RatingsReaderOptions options) : options_(std::move(options)) {
   options_.threads = std::max(options_.threads, 1U);
   users_.resize(options_.threads);
+  scratches_.resize(options_.threads);
   items_.resize(options_.threads);
 }
 
@@ -249,44 +272,58 @@ absl::Status RatingsReader::Read(const std::string& path, bool validation) {
 void RatingsReader::ReadChunk(const Source& source, std::size_t index, unsigned thread,
                               Chunk* chunk) {
   const LineFormat& format = source.format();
-  std::string text;
-  chunk->failed = source.ReadLines(index, &text);
+  const absl::StatusOr<std::string_view> text = source.ReadLines(index, &scratches_[thread].text);
+  chunk->failed = text.status();
   if (!chunk->failed.ok()) return;
-  SampleBlock& block = chunk->block;
-  // Exactly as much as is needed: there are many blocks.
-  const auto lines = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
-  block.users.reserve(lines);
-  block.items.reserve(lines);
-  if (format.rating >= 0) block.ratings.reserve(lines);
-  if (format.timestamp >= 0) block.timestamps.reserve(lines);
-
+  CodeBook& users = users_[thread];
+  CodeBook& items = items_[thread];
+  Scratch& scratch = scratches_[thread];
+  std::size_t rows = 0;
+  const auto add = [&](std::uint32_t user, std::uint32_t item, float rating,
+                       std::int64_t timestamp) {
+    if (rows == scratch.users.size()) scratch.Grow();
+    scratch.users[rows] = user;
+    scratch.items[rows] = item;
+    scratch.ratings[rows] = rating;
+    scratch.timestamps[rows++] = timestamp;
+  };
+  const PlainLines plain_lines(format);
+  PlainLine plain;
   ParsedLine parsed;
-  Remembered user;
-  Remembered item;
-  std::string_view rest = text;
-  while (!rest.empty()) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    const std::string_view line = WithoutCarriageReturn(rest.substr(0, end));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    const std::uint64_t number = chunk->lines++;
+  const char* const end = text->data() + text->size();
+  for (const char* at = text->data(); at != end; ++chunk->lines) {
+    if (const char* const next = plain_lines.Read(at, end, &plain); next != nullptr) {
+      add(users.CodeOf(plain.user), items.CodeOf(plain.item), plain.rating, plain.timestamp);
+      at = next;
+      continue;
+    }
+    const std::string_view rest(at, static_cast<std::size_t>(end - at));
+    const std::size_t length = std::min(rest.find('\n'), rest.size());
+    const std::string_view line = WithoutCarriageReturn(rest.substr(0, length));
+    at += std::min(length + 1, rest.size());
     if (line.empty()) continue;
     const absl::Status status =
         line.size() < kLineBytesMax
             ? ParseLine(format, line, &parsed)
             : absl::InvalidArgumentError("the line is longer than a mebibyte");
-    if (!status.ok()) {
-      if (chunk->bad_lines++ == 0) {
-        chunk->first_bad_line = number;
-        chunk->first_bad = std::string(status.message());
-      }
-      if (!options_.skip_bad_lines) return;
+    if (status.ok()) {
+      add(users.CodeOf(parsed.user), items.CodeOf(parsed.item), parsed.rating, parsed.timestamp);
       continue;
     }
-    block.users.push_back(user.CodeOf(parsed.user, &users_[thread]));
-    block.items.push_back(item.CodeOf(parsed.item, &items_[thread]));
-    if (format.rating >= 0) block.ratings.push_back(parsed.rating);
-    if (format.timestamp >= 0) block.timestamps.push_back(parsed.timestamp);
+    if (chunk->bad_lines++ == 0) {
+      chunk->first_bad_line = chunk->lines;
+      chunk->first_bad = std::string(status.message());
+    }
+    if (!options_.skip_bad_lines) return;
   }
+  // Exactly as much memory as is needed: there are many blocks.
+  const auto copy = [rows](const auto& from, auto& into) {
+    into.assign(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(rows));
+  };
+  copy(scratch.users, chunk->block.users);
+  copy(scratch.items, chunk->block.items);
+  if (format.rating >= 0) copy(scratch.ratings, chunk->block.ratings);
+  if (format.timestamp >= 0) copy(scratch.timestamps, chunk->block.timestamps);
 }
 
 absl::Status RatingsReader::Collect(const Source& source, bool validation,

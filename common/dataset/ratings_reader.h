@@ -23,9 +23,12 @@ namespace cf {
 class CodeBook {
  public:
   std::uint32_t CodeOf(const RawId& id);
-  std::uint32_t size() const {
-    return static_cast<std::uint32_t>(numbers_.size() + strings_.size());
+  std::uint32_t CodeOf(std::int64_t number) {
+    const auto index = static_cast<std::uint64_t>(number);
+    if (index < small_.size() && small_[index] != kNoCode) return small_[index];
+    return CodeOfNew(number);
   }
+  std::uint32_t size() const { return size_; }
 
   /// One vocabulary of all books, and the code in it of each book's codes. All raw ids are numbers
   /// if they are in all books; else numbers count as the strings they were written as.
@@ -33,7 +36,19 @@ class CodeBook {
                           std::vector<std::vector<std::uint32_t>>* codes);
 
  private:
-  absl::flat_hash_map<std::int64_t, std::uint32_t> numbers_;
+  static constexpr std::uint32_t kNoCode = ~0U;
+  /// Raw ids are mostly counted from 1; those below are found without hashing, in 16 MiB at most.
+  static constexpr std::uint64_t kSmallNumbers = 1 << 22;
+
+  std::uint32_t NewCode();
+  /// Of a number that small_ does not have.
+  std::uint32_t CodeOfNew(std::int64_t number);
+  template <class Visit>
+  void ForEachNumber(const Visit& visit) const;
+
+  std::uint32_t size_ = 0;
+  std::vector<std::uint32_t> small_;  ///< By number.
+  absl::flat_hash_map<std::int64_t, std::uint32_t> large_;
   absl::flat_hash_map<std::string, std::uint32_t> strings_;
 };
 
@@ -59,7 +74,8 @@ struct BadLines {
 ///
 /// Owner:   an import.
 /// Threads: not thread-safe; Read runs `threads` of its own.
-/// Bounds:  one chunk of text for each thread; the samples read, at 8 to 20 bytes each; raw ids.
+/// Bounds:  one chunk of text and its samples for each thread; the samples read, at 8 to 20 bytes
+/// each; raw ids.
 class RatingsReader {
  public:
   explicit RatingsReader(RatingsReaderOptions options);
@@ -82,12 +98,24 @@ class RatingsReader {
   struct Chunk;
   class Source;
 
+  /// A thread's memory from chunk to chunk: text and the samples in it.
+  struct Scratch {
+    void Grow();
+
+    std::vector<char> text;
+    std::vector<std::uint32_t> users;
+    std::vector<std::uint32_t> items;
+    std::vector<float> ratings;
+    std::vector<std::int64_t> timestamps;
+  };
+
   void ReadChunk(const Source& source, std::size_t index, unsigned thread, Chunk* chunk);
   absl::Status Collect(const Source& source, bool validation, std::vector<Chunk>* chunks);
 
   RatingsReaderOptions options_;
   std::vector<CodeBook> users_;  ///< One for each thread.
   std::vector<CodeBook> items_;
+  std::vector<Scratch> scratches_;
   std::vector<SampleBlock> blocks_;
   std::vector<unsigned> thread_of_block_;
   bool has_ratings_ = false;

@@ -1,5 +1,6 @@
 #include "common/dataset/sample_sorter.h"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <numeric>
@@ -8,93 +9,16 @@
 #include "common/dataset/column_file.h"
 #include "common/dataset/layout.h"
 #include "common/dataset/parallel.h"
+#include "common/dataset/sample_range.h"
 
 namespace cf {
 namespace {
 
-/// Users are worked through in ranges that hold about this share of the samples, so that what is
-/// gathered at a time stays small beside the samples themselves.
-constexpr std::uint64_t kRangesWanted = 32;
-constexpr std::uint64_t kRangeSamplesMin = 1 << 18;
-
-/// Users from first up to last, and how many samples were appended for them.
-struct UserRange {
-  std::uint32_t first = 0;
-  std::uint32_t last = 0;
-  std::uint64_t samples = 0;
-};
-
-std::vector<UserRange> CutIntoRanges(std::span<const std::uint64_t> samples_of_user) {
-  const std::uint64_t samples =
-      std::accumulate(samples_of_user.begin(), samples_of_user.end(), std::uint64_t{0});
-  const std::uint64_t enough = std::max(kRangeSamplesMin, samples / kRangesWanted);
-  std::vector<UserRange> ranges;
-  for (std::uint32_t user = 0; user < samples_of_user.size(); ++user) {
-    if (ranges.empty() || ranges.back().samples >= enough) ranges.push_back({user, user, 0});
-    ranges.back().samples += samples_of_user[user];
-    ranges.back().last = user + 1;
-  }
-  return ranges;
-}
-
-/// The records of one range's samples, by user and within a user in the order of appending: those
-/// of user first + k are from ends[k - 1] (0 for the first) up to ends[k].
-template <class Record>
-struct Gathered {
-  std::vector<Record> records;
-  std::vector<std::uint64_t> ends;
-};
-
-template <class Record, class RecordAt>
-Gathered<Record> Gather(std::span<const SampleBlock> blocks, const UserRange& range,
-                        std::span<const std::uint64_t> samples_of_user, const RecordAt& record_at) {
-  Gathered<Record> gathered;
-  gathered.records.resize(range.samples);
-  // While filling, an end is where the user's next record goes.
-  gathered.ends.resize(range.last - range.first);
-  const auto counts = samples_of_user.subspan(range.first, range.last - range.first);
-  std::exclusive_scan(counts.begin(), counts.end(), gathered.ends.begin(), std::uint64_t{0});
-  for (const SampleBlock& block : blocks) {
-    for (std::size_t row = 0; row < block.users.size(); ++row) {
-      const std::uint32_t user = block.users[row] - range.first;
-      if (user < range.last - range.first) {
-        gathered.records[gathered.ends[user]++] = record_at(block, row);
-      }
-    }
-  }
-  return gathered;
-}
-
-struct Record {
-  std::uint32_t item = 0;
-  float rating = 0;
-  std::int64_t timestamp = 0;
-  bool validation = false;
-};
-
-/// One sample out of several of one pair, in the order of appending: validation samples push out
-/// training samples, then `duplicates` decides. Counts what it drops.
-Record Merge(std::span<const Record> same, Duplicates duplicates, WriteSummary* summary,
-             std::vector<Record>* scratch) {
-  if (same.size() == 1) return same[0];
-  scratch->assign(same.begin(), same.end());
-  const auto is_training = [](const Record& record) { return !record.validation; };
-  const auto training = std::count_if(scratch->begin(), scratch->end(), is_training);
-  if (training > 0 && static_cast<std::size_t>(training) < same.size()) {
-    std::erase_if(*scratch, is_training);
-    summary->leaks += static_cast<std::uint64_t>(training);
-  }
-  summary->duplicates += scratch->size() - 1;
-  Record merged = scratch->back();
-  if (duplicates == Duplicates::kFirst) merged = scratch->front();
-  if (duplicates == Duplicates::kMean || duplicates == Duplicates::kSum) {
-    double sum = 0;
-    for (const Record& record : *scratch) sum += static_cast<double>(record.rating);
-    if (duplicates == Duplicates::kMean) sum /= static_cast<double>(scratch->size());
-    merged.rating = static_cast<float>(sum);
-  }
-  return merged;
-}
+/// Users are worked through in ranges of about so many samples: a range and its copies fit a core's
+/// second-level cache (2^15 of 70 bytes). There are at most so many ranges, each of which has its
+/// place in every block.
+constexpr std::uint64_t kRangeSamples = 1 << 15;
+constexpr std::uint64_t kRangesMax = 2048;
 
 /// The files of the columns of samples. Threads: written from several at different places.
 struct Columns {
@@ -109,55 +33,15 @@ struct Columns {
   std::vector<std::uint64_t> validation;
 };
 
-/// Samples in canonical order, each pair once.
-std::vector<Record> SortAndMerge(const Gathered<Record>& gathered, Duplicates duplicates,
-                                 WriteSummary* summary) {
-  std::vector<std::uint64_t> keys;
-  std::vector<Record> same;
-  std::vector<Record> scratch;
-  std::vector<Record> merged;
-  merged.reserve(gathered.records.size());
-  std::uint64_t begin = 0;
-  for (const std::uint64_t end : gathered.ends) {
-    const std::span<const Record> records(gathered.records.data() + begin, end - begin);
-    // Item above, place below: one sort of plain numbers that keeps the order of appending.
-    keys.resize(records.size());
-    for (std::uint64_t k = 0; k < records.size(); ++k) {
-      keys[k] = (std::uint64_t{records[k].item} << 32) | k;
-    }
-    std::sort(keys.begin(), keys.end());
-    for (std::size_t k = 0; k < keys.size();) {
-      same.clear();
-      const std::uint64_t item = keys[k] >> 32;
-      for (; k < keys.size() && keys[k] >> 32 == item; ++k) {
-        same.push_back(records[static_cast<std::uint32_t>(keys[k])]);
-      }
-      merged.push_back(Merge(same, duplicates, summary, &scratch));
-    }
-    begin = end;
-  }
-  return merged;
-}
-
 /// Writes the samples of one range, the first of which has the number `begin`.
-absl::Status WriteRange(const DatasetWriterOptions& options, Gathered<Record> gathered,
-                        std::uint64_t begin, Columns* columns, WriteSummary* summary) {
-  const std::vector<Record> records = SortAndMerge(gathered, options.duplicates, summary);
-  gathered = {};
-  summary->samples += records.size();
-  const auto write = [&records, begin]<class T>(ColumnFile* file, T Record::*field) {
-    std::vector<T> values(records.size());
-    std::transform(records.begin(), records.end(), values.begin(),
-                   [field](const Record& record) { return record.*field; });
-    return file->WriteAt<T>(begin, values);
-  };
-  absl::Status status = write(&columns->items, &Record::item);
-  if (status.ok()) status = write(&columns->ratings, &Record::rating);
-  if (status.ok() && options.has_timestamps) {
-    status = write(&columns->timestamps, &Record::timestamp);
+absl::Status WriteRange(const SampleColumns& samples, std::uint64_t begin, Columns* columns) {
+  absl::Status status = columns->items.WriteAt<std::uint32_t>(begin, samples.items);
+  if (status.ok()) status = columns->ratings.WriteAt<float>(begin, samples.ratings);
+  if (status.ok() && !samples.timestamps.empty()) {
+    status = columns->timestamps.WriteAt<std::int64_t>(begin, samples.timestamps);
   }
-  for (std::uint64_t k = 0; options.has_validation && k < records.size(); ++k) {
-    if (!records[k].validation) continue;
+  for (std::uint64_t k = 0; k < samples.validation.size(); ++k) {
+    if (samples.validation[k] == 0) continue;
     // Two ranges may meet within a word.
     std::atomic_ref(columns->validation[(begin + k) / 64])
         .fetch_or(std::uint64_t{1} << ((begin + k) % 64), std::memory_order_relaxed);
@@ -170,38 +54,95 @@ absl::Status WriteRange(const DatasetWriterOptions& options, Gathered<Record> ga
 SampleSorter::SampleSorter(const DatasetWriterOptions& options, std::span<SampleBlock> blocks,
                            std::size_t users, std::size_t items)
     : options_(options), blocks_(blocks), items_(items), appended_(users, 0) {
-  for (const SampleBlock& block : blocks) {
-    samples_ += block.users.size();
-    for (const std::uint32_t user : block.users) ++appended_[user];
-  }
+  for (const SampleBlock& block : blocks) samples_ += block.users.size();
+  RunParallel(options_.threads, blocks_.size(), [this](std::size_t task, unsigned) {
+    // Files are often sorted by user: then runs are long, and few additions meet.
+    const std::vector<std::uint32_t>& of_block = blocks_[task].users;
+    for (auto run = of_block.begin(); run != of_block.end();) {
+      const auto end = std::find_if(run, of_block.end(),
+                                    [user = *run](std::uint32_t other) { return other != user; });
+      std::atomic_ref(appended_[*run])
+          .fetch_add(static_cast<std::uint64_t>(end - run), std::memory_order_relaxed);
+      run = end;
+    }
+  });
 }
 
 void SampleSorter::Progress(const char* doing, std::uint64_t done) const {
   if (options_.progress) options_.progress(doing, done, samples_);
 }
 
+void SampleSorter::CutIntoRanges() {
+  const std::uint64_t enough = std::max(kRangeSamples, samples_ / kRangesMax);
+  ranges_.clear();
+  range_of_user_.resize(appended_.size());
+  for (std::uint32_t user = 0; user < appended_.size(); ++user) {
+    if (ranges_.empty() || ranges_.back().samples >= enough) ranges_.push_back({user, user, 0});
+    ranges_.back().samples += appended_[user];
+    ranges_.back().last = user + 1;
+    range_of_user_[user] = static_cast<std::uint16_t>(ranges_.size() - 1);
+  }
+  starts_.assign(blocks_.size() * (ranges_.size() + 1), 0);
+}
+
+void SampleSorter::DealToRanges(std::size_t task, SampleBlock* scratch) {
+  SampleBlock& block = blocks_[task];
+  const std::size_t rows = block.users.size();
+  Check(rows < ~0U, "a place in a block has 32 bits");
+  const std::span<std::uint32_t> starts = StartsOf(task);
+  for (const std::uint32_t user : block.users) ++starts[range_of_user_[user] + 1U];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  // Once all rows have found their places, what began as a range's start is its end, which is the
+  // next one's start.
+  std::vector<std::uint32_t> places(rows);
+  std::vector<std::uint32_t> next(starts.begin(), starts.end() - 1);
+  for (std::size_t row = 0; row < rows; ++row) {
+    places[row] = next[range_of_user_[block.users[row]]]++;
+  }
+  const auto deal = [&places](auto& column, auto& dealt) {
+    dealt.resize(column.size());
+    for (std::size_t row = 0; row < column.size(); ++row) dealt[places[row]] = column[row];
+    std::copy(dealt.begin(), dealt.end(), column.begin());
+  };
+  deal(block.users, scratch->users);
+  deal(block.items, scratch->items);
+  deal(block.ratings, scratch->ratings);
+  deal(block.timestamps, scratch->timestamps);
+}
+
 Frequencies SampleSorter::Count() {
-  const std::vector<UserRange> ranges = CutIntoRanges(appended_);
+  CutIntoRanges();
+  std::vector<SampleBlock> scratches(options_.threads);
+  RunParallel(options_.threads, blocks_.size(),
+              [&](std::size_t task, unsigned thread) { DealToRanges(task, &scratches[thread]); });
   struct Tally {
     std::vector<std::uint64_t> items;
-    std::vector<std::uint32_t> seen_by;  ///< The last user that had the item, plus one.
+    std::vector<std::uint32_t> seen_by;   ///< The last user that had the item, plus one.
+    std::vector<std::uint64_t> ends;      ///< By user of the range, of his items.
+    std::vector<std::uint32_t> of_users;  ///< Items, by user of the range.
   };
   std::vector<Tally> tallies(options_.threads);
   Frequencies frequencies = {.users = std::vector<std::uint64_t>(appended_.size(), 0),
                              .items = std::vector<std::uint64_t>(items_, 0)};
   std::atomic<std::uint64_t> done = 0;
-  RunParallel(options_.threads, ranges.size(), [&](std::size_t task, unsigned thread) {
-    const UserRange& range = ranges[task];
+  RunParallel(options_.threads, ranges_.size(), [&](std::size_t task, unsigned thread) {
+    const UserRange& range = ranges_[task];
     Tally& tally = tallies[thread];
     tally.items.resize(items_, 0);
     tally.seen_by.resize(items_, 0);
-    const auto gathered = Gather<std::uint32_t>(
-        blocks_, range, appended_,
-        [](const SampleBlock& block, std::size_t row) { return block.items[row]; });
+    tally.of_users.resize(range.samples);
+    tally.ends.resize(range.last - range.first);
+    const std::span<const std::uint64_t> counts = CountsOf(range);
+    std::exclusive_scan(counts.begin(), counts.end(), tally.ends.begin(), std::uint64_t{0});
+    ForEachSlice(task, [&](const SampleBlock& block, std::size_t first, std::size_t last) {
+      for (std::size_t row = first; row < last; ++row) {
+        tally.of_users[tally.ends[block.users[row] - range.first]++] = block.items[row];
+      }
+    });
     std::uint64_t next = 0;
     for (std::uint32_t user = range.first; user < range.last; ++user) {
-      for (const std::uint64_t end = gathered.ends[user - range.first]; next < end; ++next) {
-        const std::uint32_t item = gathered.records[next];
+      for (const std::uint64_t end = tally.ends[user - range.first]; next < end; ++next) {
+        const std::uint32_t item = tally.of_users[next];
         if (tally.seen_by[item] == user + 1) continue;
         tally.seen_by[item] = user + 1;
         ++tally.items[item];
@@ -220,15 +161,19 @@ Frequencies SampleSorter::Count() {
 }
 
 void SampleSorter::Relabel(const DenseIds& users, const DenseIds& items) {
-  RunParallel(options_.threads, blocks_.size(), [&](std::size_t task, unsigned) {
-    for (std::uint32_t& user : blocks_[task].users) user = users.id_of_code[user];
-    for (std::uint32_t& item : blocks_[task].items) item = items.id_of_code[item];
-  });
   std::vector<std::uint64_t> appended(users.size());
   for (std::uint32_t id = 0; id < users.size(); ++id) {
     appended[id] = appended_[users.code_of_id[id]];
   }
   appended_ = std::move(appended);
+  items_ = items.size();
+  CutIntoRanges();
+  std::vector<SampleBlock> scratches(options_.threads);
+  RunParallel(options_.threads, blocks_.size(), [&](std::size_t task, unsigned thread) {
+    for (std::uint32_t& user : blocks_[task].users) user = users.id_of_code[user];
+    for (std::uint32_t& item : blocks_[task].items) item = items.id_of_code[item];
+    DealToRanges(task, &scratches[thread]);
+  });
 }
 
 absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
@@ -240,24 +185,20 @@ absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
   if (status.ok() && options_.has_timestamps) status = columns.timestamps.Open();
   if (!status.ok()) return status;
 
-  const std::vector<UserRange> ranges = CutIntoRanges(appended_);
   std::vector<absl::Status> failures(options_.threads);
   std::vector<WriteSummary> summaries(options_.threads);
+  std::vector<SampleRange> samples(options_.threads, SampleRange(options_));
   std::atomic<std::uint64_t> done = 0;
-  RunParallel(options_.threads, ranges.size(), [&](std::size_t task, unsigned thread) {
+  RunParallel(options_.threads, ranges_.size(), [&](std::size_t task, unsigned thread) {
     if (!failures[thread].ok()) return;
-    const UserRange& range = ranges[task];
-    failures[thread] = WriteRange(
-        options_,
-        Gather<Record>(blocks_, range, appended_,
-                       [](const SampleBlock& block, std::size_t row) {
-                         return Record{
-                             .item = block.items[row],
-                             .rating = block.ratings.empty() ? 1.0F : block.ratings[row],
-                             .timestamp = block.timestamps.empty() ? 0 : block.timestamps[row],
-                             .validation = block.validation};
-                       }),
-        user_offsets[range.first], &columns, &summaries[thread]);
+    const UserRange& range = ranges_[task];
+    SampleRange& of_range = samples[thread];
+    of_range.Begin(CountsOf(range));
+    ForEachSlice(task, [&](const SampleBlock& block, std::size_t first, std::size_t last) {
+      of_range.Add(block, first, last, range.first);
+    });
+    of_range.SortAndMerge(static_cast<std::uint32_t>(items_), &summaries[thread]);
+    failures[thread] = WriteRange(of_range.sorted(), user_offsets[range.first], &columns);
     done += range.samples;
     if (thread == 0) Progress("writing", done);
   });
@@ -270,10 +211,7 @@ absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
   }
   Check(total.samples == user_offsets.back(), "both passes find the same pairs");
 
-  status = columns.items.Sync();
-  if (status.ok()) status = columns.ratings.Sync();
-  if (status.ok() && options_.has_timestamps) status = columns.timestamps.Sync();
-  if (status.ok() && options_.has_validation) {
+  if (options_.has_validation) {
     status = WriteColumn<std::uint64_t>(folder + "/" + layout::kValidation, columns.validation);
   }
   for (const std::uint64_t word : columns.validation) {

@@ -37,8 +37,9 @@ struct Frequencies {
 ///
 /// Owner:   one call of DatasetWriter::Finish; the options and blocks outlive it.
 /// Threads: not thread-safe; each call runs `options.threads` of its own.
-/// Bounds:  beside the blocks a few numbers for each user and item, and one range of samples for
-///          each thread.
+/// Bounds:  beside the blocks a few numbers for each user and item, one block and one range of
+///          samples for each thread, and a number for each range in each block.
+/// Invariants: within a block samples stand by range, and within a range in the order of appending.
 class SampleSorter {
  public:
   SampleSorter(const DatasetWriterOptions& options, std::span<SampleBlock> blocks,
@@ -50,19 +51,51 @@ class SampleSorter {
   /// Replaces the codes in the blocks by ids.
   void Relabel(const DenseIds& users, const DenseIds& items);
 
-  /// Merges duplicates and writes the columns of samples into `folder`, synced. Requires:
-  /// `user_offsets` follow from Count.
+  /// Merges duplicates and writes the columns of samples into `folder`, of which items,
+  /// ratings and timestamps are still to be synced. Requires: `user_offsets` follow from Count.
   absl::StatusOr<WriteSummary> Write(const std::string& folder,
                                      std::span<const std::uint64_t> user_offsets);
 
  private:
+  /// Users from first up to last, and how many samples were appended for them.
+  struct UserRange {
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+    std::uint64_t samples = 0;
+  };
+
   void Progress(const char* doing, std::uint64_t done) const;
+  void CutIntoRanges();
+
+  /// Sorts a block by range; `scratch` keeps memory from block to block.
+  void DealToRanges(std::size_t task, SampleBlock* scratch);
+
+  /// Where each range starts in a block, and where the last one ends.
+  std::span<std::uint32_t> StartsOf(std::size_t block) {
+    return std::span(starts_).subspan(block * (ranges_.size() + 1), ranges_.size() + 1);
+  }
+
+  /// Calls visit(block, first, last) for the samples of a range, in the order of appending.
+  template <class Visit>
+  void ForEachSlice(std::size_t range, const Visit& visit) {
+    for (std::size_t block = 0; block < blocks_.size(); ++block) {
+      const std::span<const std::uint32_t> starts = StartsOf(block).subspan(range, 2);
+      if (starts[0] < starts[1]) visit(blocks_[block], starts[0], starts[1]);
+    }
+  }
+
+  std::span<const std::uint64_t> CountsOf(const UserRange& range) const {
+    return std::span(appended_).subspan(range.first, range.last - range.first);
+  }
 
   const DatasetWriterOptions& options_;
   const std::span<SampleBlock> blocks_;
-  const std::size_t items_;
+  std::size_t items_;
   std::vector<std::uint64_t> appended_;  ///< Samples appended, by user.
   std::uint64_t samples_ = 0;
+  std::vector<UserRange> ranges_;
+  std::vector<std::uint16_t> range_of_user_;
+  std::vector<std::uint32_t> starts_;  ///< By block, then by range.
 };
 
 }  // namespace cf

@@ -1,9 +1,11 @@
 #include "common/dataset/statistics.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include <absl/strings/str_cat.h>
@@ -29,6 +31,51 @@ float ValueOf(std::uint64_t key) {
   return std::bit_cast<float>((bits & kSign) != 0 ? bits & ~kSign : ~bits);
 }
 
+/// The distinct values of a column and how often each occurs, ascending, where they are few, as of
+/// ratings they are.
+class ValueCounts {
+ public:
+  struct Entry {
+    std::uint32_t key = 0;
+    std::uint64_t count = 0;
+  };
+
+  /// Nothing where there are more than kDistinctMax.
+  static std::optional<ValueCounts> Of(std::span<const float> values) {
+    ValueCounts counts;
+    std::vector<Entry> table(kSlots);
+    for (const float value : values) {
+      const auto key = static_cast<std::uint32_t>(KeyOf(value));
+      std::size_t slot = (key * 0x9E37'79B1U) >> (32 - kSlotBits);
+      while (table[slot].key != key && table[slot].count > 0) slot = (slot + 1) % kSlots;
+      if (table[slot].count++ > 0) continue;
+      table[slot].key = key;
+      if (++counts.distinct_ > kDistinctMax) return std::nullopt;
+    }
+    std::erase_if(table, [](const Entry& entry) { return entry.count == 0; });
+    std::sort(table.begin(), table.end(),
+              [](const Entry& a, const Entry& b) { return a.key < b.key; });
+    counts.entries_ = std::move(table);
+    return counts;
+  }
+
+  const std::vector<Entry>& entries() const { return entries_; }
+
+  float ValueOfRank(std::uint64_t rank) const {
+    std::size_t entry = 0;
+    while (rank >= entries_[entry].count) rank -= entries_[entry++].count;
+    return ValueOf(entries_[entry].key);
+  }
+
+ private:
+  static constexpr int kSlotBits = 12;
+  static constexpr std::size_t kSlots = 1 << kSlotBits;
+  static constexpr std::size_t kDistinctMax = kSlots / 4;  // So that probes are short.
+
+  std::size_t distinct_ = 0;
+  std::vector<Entry> entries_;
+};
+
 float ValueOfRank(std::span<const float> values, std::uint64_t rank, float min, float max) {
   const auto for_each = [values](const auto& visit) {
     for (std::uint64_t k = 0; k < values.size(); ++k) visit(k, KeyOf(values[k]));
@@ -36,14 +83,47 @@ float ValueOfRank(std::span<const float> values, std::uint64_t rank, float min, 
   return ValueOf(NarrowToRank(for_each, rank, 0, {.first = KeyOf(min), .last = KeyOf(max)}).first);
 }
 
-double Quantile(std::span<const float> values, double share, float min, float max) {
-  const double place = share * static_cast<double>(values.size() - 1);
+/// `value_of_rank` gives the value that so many are before in ascending order.
+template <class ValueOfRank>
+double Quantile(std::uint64_t count, int quarter, const ValueOfRank& value_of_rank) {
+  const double place = quarter / 4.0 * static_cast<double>(count - 1);
   const auto rank = static_cast<std::uint64_t>(place);
-  const auto below = static_cast<double>(ValueOfRank(values, rank, min, max));
+  const auto below = static_cast<double>(value_of_rank(rank));
   const double part = place - static_cast<double>(rank);
   if (part == 0) return below;
-  const auto above = static_cast<double>(ValueOfRank(values, rank + 1, min, max));
+  const auto above = static_cast<double>(value_of_rank(rank + 1));
   return below + (above - below) * part;
+}
+
+template <class ValueOfRank>
+void FillQuartiles(const ValueOfRank& value_of_rank, Description* description) {
+  for (const int quarter : {1, 2, 3}) {
+    description->quartiles[quarter - 1] = Quantile(description->count, quarter, value_of_rank);
+  }
+}
+
+double DeviationOf(double squares, std::uint64_t count) {
+  return count > 1 ? std::sqrt(squares / static_cast<double>(count - 1))
+                   : std::numeric_limits<double>::quiet_NaN();
+}
+
+Description Describe(const ValueCounts& counts, std::uint64_t count) {
+  Description description = {.count = count,
+                             .min = static_cast<double>(ValueOf(counts.entries().front().key)),
+                             .max = static_cast<double>(ValueOf(counts.entries().back().key))};
+  double sum = 0;
+  for (const auto& [key, times] : counts.entries()) {
+    sum += static_cast<double>(ValueOf(key)) * static_cast<double>(times);
+  }
+  description.mean = sum / static_cast<double>(count);
+  double squares = 0;
+  for (const auto& [key, times] : counts.entries()) {
+    const double difference = static_cast<double>(ValueOf(key)) - description.mean;
+    squares += difference * difference * static_cast<double>(times);
+  }
+  description.deviation = DeviationOf(squares, count);
+  FillQuartiles([&counts](std::uint64_t rank) { return counts.ValueOfRank(rank); }, &description);
+  return description;
 }
 
 StatisticsRow Row(const std::string& name, const std::array<double, 3>& values, int digits) {
@@ -59,8 +139,9 @@ StatisticsRow Row(const std::string& name, const std::array<double, 3>& values, 
 
 Description Describe(std::span<const float> values) {
   Check(!values.empty(), "there is a value to describe");
+  const std::optional<ValueCounts> counts = ValueCounts::Of(values);
+  if (counts.has_value()) return Describe(*counts, values.size());
   Description description = {.count = values.size()};
-  const auto count = static_cast<double>(values.size());
   float min = values[0];
   float max = values[0];
   double sum = 0;
@@ -71,20 +152,18 @@ Description Describe(std::span<const float> values) {
   }
   description.min = static_cast<double>(min);
   description.max = static_cast<double>(max);
-  description.mean = sum / count;
+  description.mean = sum / static_cast<double>(values.size());
   double squares = 0;
   for (const float value : values) {
     const double difference = static_cast<double>(value) - description.mean;
     squares += difference * difference;
   }
-  description.deviation = values.size() > 1 ? std::sqrt(squares / (count - 1))
-                                            : std::numeric_limits<double>::quiet_NaN();
+  description.deviation = DeviationOf(squares, values.size());
   // Both zeros compare equal, and have two keys.
   if (min == 0) min = -0.0F;
   if (max == 0) max = 0.0F;
-  for (const int quarter : {1, 2, 3}) {
-    description.quartiles[quarter - 1] = Quantile(values, quarter / 4.0, min, max);
-  }
+  FillQuartiles([=](std::uint64_t rank) { return ValueOfRank(values, rank, min, max); },
+                &description);
   return description;
 }
 

@@ -18,6 +18,7 @@
 #include "common/base/status.h"
 #include "common/dataset/column_file.h"
 #include "common/dataset/layout.h"
+#include "common/dataset/parallel.h"
 #include "common/dataset/sample_sorter.h"
 
 namespace cf {
@@ -68,6 +69,13 @@ absl::Status WriteRawIds(const std::string& path, const Vocabulary& vocabulary,
   std::vector<std::int64_t> numbers;
   for (const std::uint32_t code : ids.code_of_id) numbers.push_back(vocabulary.number(code));
   return WriteColumn<std::int64_t>(path + layout::kNumbers, numbers);
+}
+
+absl::Status SyncSamples(const std::string& folder, bool timestamps) {
+  absl::Status status = SyncPath(absl::StrCat(folder, "/", layout::kItems));
+  if (status.ok()) status = SyncPath(absl::StrCat(folder, "/", layout::kRatings));
+  if (status.ok() && timestamps) status = SyncPath(absl::StrCat(folder, "/", layout::kTimestamps));
+  return status;
 }
 
 /// Puts a finished folder in its place. On success nothing of a data set that was there remains.
@@ -209,7 +217,16 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
     manifest.set_items_keyed_by_title(true);
     manifest.set_items_merged(items_merged_);
   }
-  const absl::StatusOr<std::string> digest = layout::DigestOf(folder, manifest);
+  absl::StatusOr<std::string> digest;
+  // The disk works through the samples while they are read back out of the page cache.
+  RunParallel(2, 2, [&](std::size_t task, unsigned) {
+    if (task == 0) {
+      status = SyncSamples(folder, options_.has_timestamps);
+    } else {
+      digest = layout::DigestOf(folder, manifest);
+    }
+  });
+  if (!status.ok()) return status;
   if (!digest.ok()) return digest.status();
   manifest.set_digest(*digest);
   std::string text;

@@ -1,5 +1,6 @@
 #include "common/dataset/statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -34,6 +35,24 @@ TEST(Describe, TakesOneValueAndZerosOfBothSigns) {
   const Description zeros = Describe(std::vector<float>{0.0F, -0.0F, 0.0F});
   EXPECT_EQ(zeros.quartiles[1], 0);
   EXPECT_EQ(zeros.deviation, 0);
+}
+
+TEST(Describe, TakesManyDifferentValuesAndFew) {
+  for (const int different : {5, 4001}) {
+    std::vector<float> values;
+    for (int k = 0; k < 4001; ++k) values.push_back(static_cast<float>(k * 7 % different - 2));
+    std::vector<float> sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    const Description description = Describe(values);
+    for (const int quarter : {1, 2, 3}) {
+      EXPECT_EQ(description.quartiles[quarter - 1],
+                sorted[static_cast<std::size_t>(quarter) * 1000]);
+    }
+    EXPECT_EQ(description.min, -2);
+    EXPECT_EQ(description.max, different - 3);
+    EXPECT_NEAR(description.mean, (different - 5) / 2.0, 1e-3);
+    EXPECT_NEAR(description.deviation, std::sqrt((different * different - 1) / 12.0), 0.3);
+  }
 }
 
 TEST(ComputeStatistics, HasTheNotebooksFiguresOfLatestSmall) {
