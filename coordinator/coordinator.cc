@@ -12,6 +12,7 @@
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/snapshot/manifest.h"
 #include "coordinator/job_manifest.h"
 #include "coordinator/measure.h"
 #include "coordinator/ranking_figures.h"
@@ -78,7 +79,7 @@ std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
   StoppingRule stopping(job.early_stopping());
   stopping.Restore(StoppingStateOf(last));
   const bool ended = last.position().epoch() >= job.train().epochs() || stopping.ShouldStop();
-  if (!ended || last.position().step_in_epoch() > 0) return std::nullopt;
+  if (!ended || InMidEpoch(last.position())) return std::nullopt;
   const bool best = job.early_stopping().restore_best() && last.has_best_metrics();
   const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
   const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
@@ -110,6 +111,8 @@ Coordinator::Coordinator(Options options, SnapshotStore store, History history)
       plateau_(PlateauOf(options_.job)),
       optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
       steps_per_epoch_(options_.data->steps_per_epoch(options_.job)),
+      blocks_(BlocksOf(options_.job, steps_per_epoch_)),
+      parts_per_epoch_(blocks_.has_value() ? blocks_->sub_epochs() : steps_per_epoch_),
       sums_(options_.job.train().partitions()),
       files_(options_.job.train().partitions()) {
   if (options_.snapshot != nullptr) Restore(options_.snapshot->manifest());
@@ -117,7 +120,8 @@ Coordinator::Coordinator(Options options, SnapshotStore store, History history)
 
 void Coordinator::Restore(const Manifest& manifest) {
   epoch_ = manifest.position().epoch();
-  step_in_epoch_ = manifest.position().step_in_epoch();
+  part_ =
+      blocks_.has_value() ? manifest.position().sub_epoch() : manifest.position().step_in_epoch();
   stopping_.Restore(StoppingStateOf(manifest));
   if (plateau_.has_value() && manifest.has_plateau()) {
     const SnapshotPlateau& saved = manifest.plateau();
@@ -143,7 +147,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   while (!Finished() && !stopped_) {
     absl::Status trained = TrainEpoch();
     if (!trained.ok()) return trained;
-    if (step_in_epoch_ < steps_per_epoch_) break;
+    if (part_ < parts_per_epoch_) break;
     absl::Status ended = EndEpoch();
     if (!ended.ok()) return ended;
   }
@@ -160,7 +164,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   const Verdict verdict{
       .exit_code = kExitContinue,
       .cause = options_.folder->StopRequested() ? EndCause::kRequest : EndCause::kSignal,
-      .text = absl::StrCat("stopped at epoch ", epoch_ + 1, ", step ", step_in_epoch_, " of ",
+      .text = absl::StrCat("stopped at epoch ", epoch_ + 1, ", step ", step_in_epoch(), " of ",
                            steps_per_epoch_, "; the same command continues"),
       .snapshot = "snapshots/latest"};
   options_.console->Line(verdict.text);
@@ -172,18 +176,20 @@ absl::Status Coordinator::TrainEpoch() {
   train_samples_ = 0;
   epoch_profile_ = {};
   Tell(RunStatus::TRAINING);
-  while (step_in_epoch_ < steps_per_epoch_) {
+  while (part_ < parts_per_epoch_) {
+    const std::uint64_t step_before = step();
     absl::Status trained = TrainSegment(NextBoundary());
     if (!trained.ok()) return trained;
     if (StopRequested()) {
       stopped_ = true;
       return absl::OkStatus();
     }
-    if (step_in_epoch_ == steps_per_epoch_) break;
+    if (part_ == parts_per_epoch_) break;
     options_.console->Progress(Progress());
     TellNowAndThen();
     const SnapshotPolicy& policy = options_.job.snapshot();
-    const bool by_step = policy.every_steps() > 0 && step() % policy.every_steps() == 0;
+    const bool by_step = policy.every_steps() > 0 &&
+                         step() / policy.every_steps() > step_before / policy.every_steps();
     const bool by_time =
         policy.every_seconds() > 0 &&
         Clock::now() - snapshot_time_ >= std::chrono::seconds(policy.every_seconds());
@@ -196,23 +202,28 @@ absl::Status Coordinator::TrainEpoch() {
 }
 
 std::uint64_t Coordinator::NextBoundary() const {
-  std::uint64_t steps = kFirstSegment;
-  if (seconds_per_step_ > 0) {
-    steps = static_cast<std::uint64_t>(
-        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_step_)));
+  std::uint64_t parts = kFirstSegment;
+  if (seconds_per_part_ > 0) {
+    parts = static_cast<std::uint64_t>(
+        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_part_)));
   }
-  std::uint64_t last = std::min(step_in_epoch_ + steps, steps_per_epoch_);
+  std::uint64_t last = std::min(part_ + parts, parts_per_epoch_);
   if (const std::uint64_t every = options_.job.snapshot().every_steps(); every > 0) {
-    last = std::min(last, step_in_epoch_ + every - step() % every);
+    const std::uint64_t due = step_in_epoch() + every - step() % every;
+    // With BLOCKS the first sub-epoch that ends there or later.
+    const std::uint64_t part =
+        blocks_.has_value() ? (due * parts_per_epoch_ + steps_per_epoch_ - 1) / steps_per_epoch_
+                            : due;
+    last = std::min(last, part);
   }
   return last;
 }
 
-absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
+absl::Status Coordinator::TrainSegment(std::uint64_t last_part) {
   Command command;
   command.mutable_train()->set_epoch(epoch_);
-  command.mutable_train()->set_first_step(step_in_epoch_);
-  command.mutable_train()->set_last_step(last_step);
+  command.mutable_train()->set_first_step(part_);
+  command.mutable_train()->set_last_step(last_part);
   command.mutable_train()->set_steps_per_epoch(steps_per_epoch_);
   command.mutable_train()->set_plateau_factor(plateau_.has_value() ? plateau_->state().factor : 1);
   const Clock::time_point begin = Clock::now();
@@ -223,17 +234,20 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_step) {
   if (!sums.ok()) return sums.status();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   const std::uint64_t n = options_.data->split.training_count();
-  const std::uint64_t steps = last_step - step_in_epoch_;
+  const std::uint64_t parts = last_part - part_;
+  const std::uint64_t step_before = step();
+  part_ = last_part;
   const auto samples = static_cast<std::uint64_t>(
-      static_cast<double>(n) * static_cast<double>(steps) / static_cast<double>(steps_per_epoch_));
+      static_cast<double>(n) * static_cast<double>(parts) / static_cast<double>(parts_per_epoch_));
   train_samples_ += samples;
-  epoch_profile_.Add(*replies, samples, steps);
-  job_profile_.Add(*replies, samples, steps);
+  epoch_profile_.Add(*replies, samples, step() - step_before);
+  job_profile_.Add(*replies, samples, step() - step_before);
   train_seconds_ += seconds;
-  seconds_per_step_ = seconds / static_cast<double>(steps);
+  seconds_per_part_ = seconds / static_cast<double>(parts);
   sums_ = *std::move(sums);
-  step_in_epoch_ = last_step;
-  if (!std::isfinite(FiguresOf(sums_).loss)) {
+  // The first blocks may have no samples.
+  const Figures figures = FiguresOf(sums_);
+  if (figures.samples > 0 && !std::isfinite(figures.loss)) {
     return LossNotFinite();
   }
   return absl::OkStatus();
@@ -312,7 +326,7 @@ absl::Status Coordinator::EndEpoch() {
   if (!metrics.ok()) return metrics.status();
   last_metrics_ = *metrics;
   ++epoch_;
-  step_in_epoch_ = 0;
+  part_ = 0;
   const std::optional<double> monitored =
       FigureOf(*metrics, options_.job.early_stopping().monitor());
   if (!monitored.has_value()) stopping_.Skip(metrics->epoch());
@@ -374,7 +388,7 @@ absl::Status Coordinator::TakeSnapshot() {
   }
   const std::string name = SnapshotName({options_.generation, step()});
   if (best_snapshot_.empty() && best_metrics_.has_value() && best_metrics_->epoch() == epoch_ &&
-      step_in_epoch_ == 0) {
+      part_ == 0) {
     best_snapshot_ = name;
   }
   const Manifest manifest = MakeManifest();
@@ -403,13 +417,14 @@ Manifest Coordinator::MakeManifest() const {
   Position& position = *manifest.mutable_position();
   position.set_epoch(static_cast<std::uint32_t>(epoch_));
   position.set_step(step());
-  position.set_step_in_epoch(step_in_epoch_);
+  position.set_step_in_epoch(step_in_epoch());
+  if (blocks_.has_value()) position.set_sub_epoch(part_);
   position.set_steps_per_epoch(steps_per_epoch_);
   position.set_finished(Finished());
   for (const std::vector<FileEntry>& chain : files_) {
     for (const FileEntry& file : chain) *manifest.add_files() = file;
   }
-  if (step_in_epoch_ > 0) {
+  if (part_ > 0) {
     for (const ObjectiveSums& sums : sums_) {
       PartitionSums& entry = *manifest.add_sums();
       entry.set_loss(sums.loss);
@@ -477,12 +492,12 @@ EpochProgress Coordinator::Progress() const {
   const Figures figures = FiguresOf(sums_);
   return {.epoch = static_cast<std::uint32_t>(epoch_ + 1),
           .epochs = options_.job.train().epochs(),
-          .step = step_in_epoch_,
+          .step = step_in_epoch(),
           .steps = steps_per_epoch_,
           .seconds = train_seconds_,
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
-          .loss = figures.loss,
+          .loss = figures.samples > 0 ? figures.loss : 0,
           .rmse = ShowsTrainingErrors(options_.job) ? std::optional(figures.rmse) : std::nullopt};
 }
 

@@ -12,6 +12,7 @@
 
 #include "common/config/schedule.h"
 #include "common/metrics/metrics.h"
+#include "common/rows/block_schedule.h"
 #include "common/snapshot/snapshot_store.h"
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
@@ -70,7 +71,7 @@ class Coordinator {
   bool Finished() const;
   absl::Status TrainEpoch();
   std::uint64_t NextBoundary() const;
-  absl::Status TrainSegment(std::uint64_t last_step);
+  absl::Status TrainSegment(std::uint64_t last_part);
   absl::Status LossNotFinite();
   absl::Status EndEpoch();
   void ObservePlateau(const EpochMetrics& metrics);
@@ -87,7 +88,11 @@ class Coordinator {
   void Tell(RunStatus::Phase phase);
   void TellNowAndThen();
 
-  std::uint64_t step() const { return epoch_ * steps_per_epoch_ + step_in_epoch_; }
+  // Of the current epoch, in global batches, and since the first.
+  std::uint64_t step_in_epoch() const {
+    return blocks_.has_value() ? blocks_->StepAt(part_, 0, 1) : part_;
+  }
+  std::uint64_t step() const { return epoch_ * steps_per_epoch_ + step_in_epoch(); }
 
   Options options_;
   SnapshotStore store_;
@@ -96,9 +101,12 @@ class Coordinator {
   std::optional<PlateauRule> plateau_;  // Nothing where the schedule is another.
   OptimizerRule optimizer_;
   std::uint64_t steps_per_epoch_;
+  std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
+  // What an epoch is trained in, one after the other: steps, or the sub-epochs of BLOCKS.
+  std::uint64_t parts_per_epoch_;
 
   std::uint64_t epoch_ = 0;          // Finished epochs.
-  std::uint64_t step_in_epoch_ = 0;  // Steps applied of the current one.
+  std::uint64_t part_ = 0;           // Parts done of the current one.
   std::vector<ObjectiveSums> sums_;  // By partition, of the current epoch.
   std::optional<EpochMetrics> last_metrics_;
   std::optional<EpochMetrics> best_metrics_;
@@ -107,11 +115,13 @@ class Coordinator {
   bool stopped_ = false;                       // By request.
   bool ranking_told_ = false;                  // What ranking is made on was said.
 
-  std::optional<std::uint64_t> snapshot_step_;  // Of the last snapshot of this generation.
+  // Of the last snapshot of this generation. Files are named by it: of parts that end with the same
+  // step (blocks of few samples), the first is kept.
+  std::optional<std::uint64_t> snapshot_step_;
   Clock::time_point snapshot_time_ = Clock::now();
   Clock::time_point told_ = {};
   Clock::time_point looked_ = {};  // For a request in the run folder.
-  double seconds_per_step_ = 0;    // As last measured; 0 before.
+  double seconds_per_part_ = 0;    // As last measured; 0 before.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;
   ProfileTable epoch_profile_;

@@ -80,6 +80,7 @@ Member::Member(Options options, const KernelSet& kernels)
     : options_(std::move(options)),
       kernels_(kernels),
       optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
+      blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
       sums_(options_.job.train().partitions()),
       chain_(options_.job.train().partitions(), 0) {
 }
@@ -109,6 +110,21 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
   if (job.model().has_retrieval()) {
     samples +=
         data.split.training_count() * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
+  }
+  if (job.train().schedule() == Train::BLOCKS) {
+    const TableSpec& items = tables[Index(kItems)];
+    const std::size_t block =
+        BlockHost::BlockBytes(items, placement.partitioning(), PartitionId{0});
+    if (block > FrameLimits().payload_bytes_max) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "a partition of items takes ", block >> 20, " MiB, and at most ",
+          FrameLimits().payload_bytes_max >> 20,
+          " MiB can move with train.schedule BLOCKS: raise train.partitions (another model)"));
+    }
+    // Items are in the shards and on their way.
+    rows += block * partitions;
+    samples += data.split.training_count() * BlockSamples::kBytesPerSample * partitions /
+               job.train().partitions();
   }
   for (const FeatureLists& lists : data.features) {
     if (lists.side() != FeatureSide::kUser) continue;
@@ -150,8 +166,9 @@ absl::Status Member::OpenSeats() {
   const TrainingData& data = *options_.data;
   const Placement& placement = *options_.placement;
   const std::vector<TableSpec> tables = data.TablesFor(options_.job);
-  exchange_ =
-      std::make_unique<Exchange>(placement, options_.rank, LayoutsOf(tables), options_.mesh);
+  exchange_ = std::make_unique<Exchange>(
+      placement, options_.rank, LayoutsOf(tables), options_.mesh,
+      ExchangeOptions{.blocks_depth = 2 * options_.job.train().partitions()});
 
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
@@ -208,9 +225,35 @@ absl::Status Member::OpenSeats() {
                            .shuffle_seed = options_.job.train().seed(),
                            .profile = seat.profile.get()},
           data.data, data.split);
+      if (blocks_.has_value()) OpenBlocks(tables, seat, working[k]);
     }
     return absl::OkStatus();
   });
+}
+
+void Member::OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::uint32_t number) {
+  const TrainingData& data = *options_.data;
+  seat.block_host = std::make_unique<BlockHost>(BlockHost::Options{.seat = number,
+                                                                   .shard = seat.shard.get(),
+                                                                   .exchange = exchange_.get(),
+                                                                   .optimizer = &optimizer_,
+                                                                   .kernels = &kernels_,
+                                                                   .tables = tables,
+                                                                   .schedule = *blocks_});
+  seat.block_trainer = std::make_unique<BlockTrainer>(
+      BlockTrainer::Options{.range = seat.worked,
+                            .schedule = *blocks_,
+                            .batch_size = options_.job.train().batch_size(),
+                            .users = data.data.users(),
+                            .items = data.data.items(),
+                            .layout = RowLayout(tables[Index(kUsers)].shape),
+                            .objective = ObjectiveOf(options_.job, data.statistics.mean,
+                                                     data.statistics.min, data.statistics.max),
+                            .shuffle_seed = options_.job.train().seed(),
+                            .kernels = &kernels_,
+                            .rows = seat.block_host.get(),
+                            .profile = seat.profile.get()},
+      seat.trainer->samples());
 }
 
 absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
@@ -233,6 +276,11 @@ absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
 absl::StatusOr<Reply> Member::Execute(const Command& command) {
   Reply reply;
   absl::Status done;
+  if (blocks_.has_value() && !command.has_train()) {
+    // All but training look for items at home.
+    done = OnSeats([](Seat& seat) { return seat.block_host->ComeHome(); });
+    if (!done.ok()) return done;
+  }
   switch (command.kind_case()) {
     case Command::kTrain:
       done = Train(command.train(), reply);
@@ -268,6 +316,26 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
 absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
   optimizer_.SetPlateauFactor(steps.plateau_factor());
   if (steps.first_step() == 0) std::ranges::fill(sums_, ObjectiveSums());
+  absl::Status done = blocks_.has_value() ? TrainBlocks(steps) : TrainBatches(steps);
+  AddFigures(sums_, reply);
+  AddProfile(reply);
+  return done;
+}
+
+absl::Status Member::TrainBlocks(const TrainSteps& steps) {
+  const BlockTrainer::Segment segment{.epoch = steps.epoch(),
+                                      .first = steps.first_step(),
+                                      .last = steps.last_step(),
+                                      .first_step = steps.epoch() * steps.steps_per_epoch()};
+  return OnSeats([&](Seat& seat) {
+    const Profile::Run profiled(*seat.profile);
+    seat.block_host->Leave(steps.epoch() * blocks_->sub_epochs() + segment.first);
+    return seat.block_trainer->Train(
+        segment, std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
+  });
+}
+
+absl::Status Member::TrainBatches(const TrainSteps& steps) {
   const std::uint64_t count = steps.last_step() - steps.first_step();
   const Trainer::Segment segment{
       .epoch = steps.epoch(),
@@ -277,15 +345,12 @@ absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
       .applied = steps.epoch() * steps.steps_per_epoch() + steps.first_step(),
       .turn = turn_};
   turn_ += count + 1;
-  absl::Status done = OnSeats([&](Seat& seat) {
+  return OnSeats([&](Seat& seat) {
     const Profile::Run profiled(*seat.profile);
     if (seat.trainer == nullptr) return ServeTurns(*seat.shard, count + 1, true, segment.applied);
     return seat.trainer->Train(segment,
                                std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
   });
-  AddFigures(sums_, reply);
-  AddProfile(reply);
-  return done;
 }
 
 absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {

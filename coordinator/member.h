@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,9 @@
 #include "common/rows/exchange.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
+#include "paramserver/block_host.h"
 #include "paramserver/shard.h"
+#include "worker/block_trainer.h"
 #include "worker/evaluator.h"
 #include "worker/trainer.h"
 
@@ -81,8 +84,10 @@ class Member {
   // One compute thread: it serves, works, or both.
   struct Seat {
     std::unique_ptr<Profile> profile = std::make_unique<Profile>();  // Of training.
-    std::unique_ptr<Shard> shard;      // Null on a rank that only works.
-    std::unique_ptr<Trainer> trainer;  // Null on a rank that only serves.
+    std::unique_ptr<Shard> shard;                 // Null on a rank that only works.
+    std::unique_ptr<Trainer> trainer;             // Null on a rank that only serves.
+    std::unique_ptr<BlockHost> block_host;        // With BLOCKS,
+    std::unique_ptr<BlockTrainer> block_trainer;  // as is this.
     SeatRange served;
     SeatRange worked;
   };
@@ -90,7 +95,10 @@ class Member {
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
+  void OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::uint32_t number);
   absl::Status Train(const TrainSteps& steps, Reply& reply);
+  absl::Status TrainBlocks(const TrainSteps& steps);
+  absl::Status TrainBatches(const TrainSteps& steps);
   absl::Status Validate(const cf::Validate& command, Reply& reply);
   absl::Status Rank(const cf::Rank& command, Reply& reply);
   std::unique_ptr<Evaluator> MakeEvaluator(std::uint32_t worker_seat, const Seat& seat,
@@ -107,6 +115,7 @@ class Member {
   const Options options_;
   const KernelSet& kernels_;
   OptimizerRule optimizer_;
+  const std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
   std::unique_ptr<Exchange> exchange_;
   std::vector<Seat> seats_;
   Mesh::Stats reported_;                         // Of the mesh's traffic, what replies have told.

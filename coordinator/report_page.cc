@@ -18,6 +18,7 @@
 #include "common/page/html_page.h"
 #include "common/rows/layout.h"
 #include "common/rows/tables.h"
+#include "common/snapshot/manifest.h"
 #include "coordinator/console.h"
 #include "coordinator/report_curves.h"
 #include "coordinator/report_data_sections.h"
@@ -153,7 +154,7 @@ std::string EpochsText(const RunView& view) {
                          : absl::StrCat(done);
   if (!view.snapshot.has_value()) return text;
   const Position& position = view.snapshot->position();
-  if (position.step_in_epoch() > 0) {
+  if (InMidEpoch(position)) {
     absl::StrAppend(&text, "; in mid-epoch, step ", WithThousands(position.step_in_epoch()), " of ",
                     WithThousands(position.steps_per_epoch()));
   }

@@ -9,6 +9,7 @@
 
 #include "common/base/status.h"
 #include "common/base/thousands.h"
+#include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/snapshot_commands.h"
@@ -44,7 +45,7 @@ absl::Status ListSnapshots(const std::string& run, TableFormat format) {
     if (best.ok() && best->name() == manifest.name()) notes += "best ";
     if (&manifest == &listing->snapshots.back()) notes += "latest ";
     if (manifest.position().finished()) notes += "finished ";
-    if (manifest.position().step_in_epoch() > 0) notes += "mid-epoch ";
+    if (InMidEpoch(manifest.position())) notes += "mid-epoch ";
     if (!notes.empty()) notes.pop_back();
     table.AddRow(
         {manifest.name(), absl::StrCat(manifest.position().epoch()),

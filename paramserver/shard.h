@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/profile.h"
+#include "common/rows/block_rows.h"
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
@@ -67,6 +68,16 @@ class Shard : public RowHost {
                 std::span<const float* const> gradients) override;
   absl::Status Serve(std::uint64_t turn, bool apply, std::uint64_t step,
                      std::span<OwnPartials> own) override;
+
+  /// For the schedule BLOCKS, of a partition that is hosted here. Its rows;
+  SlabRows Slab(TableId table, PartitionId partition) const;
+  /// a step on some of them;
+  void ApplySlots(TableId table, PartitionId partition, std::uint64_t step,
+                  const SlotGradients& gradients);
+  /// all of them, as they are in memory, to `rows` and back. Those that differ have changed.
+  /// Requires: rows.size() is what the partition's rows take.
+  void CopyOut(TableId table, PartitionId partition, std::span<float> rows) const;
+  void CopyIn(TableId table, PartitionId partition, std::span<const float> rows);
 
   /// lambda * sum(w^2) over all rows of `partition`, in the order of tables and ids, in double.
   double L2Penalty(PartitionId partition) const;

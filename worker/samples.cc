@@ -33,13 +33,13 @@ PartitionSamples::PartitionSamples(const Dataset& data, const DataSplit& split,
     }
     training_ends_.push_back(training_.size());
   }
-  shuffled_ = training_;
 }
 
 void PartitionSamples::Shuffle(std::uint64_t seed, std::uint64_t epoch) {
   std::vector<std::uint32_t> order(training_.size());
   std::iota(order.begin(), order.end(), 0U);
   cf::Shuffle(order, seed, epoch, static_cast<std::uint32_t>(partition_));
+  shuffled_.resize(training_.size());
   for (std::size_t k = 0; k < order.size(); ++k) {
     if (k + kAhead < order.size()) __builtin_prefetch(&training_[order[k + kAhead]]);
     shuffled_[k] = training_[order[k]];

@@ -34,7 +34,7 @@ class PartitionSamples {
   /// Sets the order of `epoch`, counted from 0.
   void Shuffle(std::uint64_t seed, std::uint64_t epoch);
 
-  /// The training samples in the order of the epoch.
+  /// The training samples in the order of the epoch; none before the first Shuffle.
   std::span<const Sample> shuffled() const { return shuffled_; }
 
   std::span<const Sample> training() const { return training_; }

@@ -74,6 +74,9 @@ class Trainer {
   };
   absl::Status Train(const Segment& segment, std::span<ObjectiveSums> sums);
 
+  /// The seat's samples, by partition of its range.
+  std::span<const PartitionSamples> samples() const { return samples_; }
+
   /// The figures of all validation samples, or of all training samples in canonical order, in
   /// `batches` turns from `turn` on.
   absl::Status Score(bool training_samples, std::uint64_t batches, std::uint64_t turn,

@@ -164,6 +164,7 @@ constexpr Range kRanges[] = {
     {"train.batch_size", 1, true, kNoLimit, false, "at least 1"},
     {"train.epochs", 1, true, kNoLimit, false, "at least 1"},
     {"train.delay", 0, true, 0, true, "0, the only delay so far"},
+    {"train.rounds", 1, true, 1024, true, "1 to 1024"},
     {"validation.every_epochs", 1, true, kNoLimit, false, "at least 1"},
     {"early_stopping.min_delta", 0, true, kNoLimit, false, "at least 0"},
     {"snapshot.keep", 1, true, kNoLimit, false, "at least 1"},
@@ -303,6 +304,28 @@ absl::Status CheckFigures(const Job& job) {
   return CheckMonitor(job, "early_stopping.monitor", job.early_stopping().monitor());
 }
 
+/// What BLOCKS asks of the others.
+absl::Status CheckSchedule(const Job& job) {
+  if (job.train().schedule() != Train::BLOCKS) return absl::OkStatus();
+  const auto refusal = [](const std::string& why) {
+    return Refusal("train.schedule", "BLOCKS", absl::StrCat("SYNC, as ", why));
+  };
+  if (!job.model().has_matrix_factorization()) {
+    return refusal("only of matrix_factorization blocks share no rows");
+  }
+  if (job.model().matrix_factorization().feature_size() > 0) {
+    return refusal("blocks share the rows of features");
+  }
+  if (job.model().matrix_factorization().negatives() > 0) {
+    return refusal("negatives are items of other blocks");
+  }
+  if (job.train().delay() > 0) return refusal("train.delay hides exchanges that BLOCKS has not");
+  if (job.cluster().servers() > 0) {
+    return refusal("cluster.servers keeps users' rows away from who works on them");
+  }
+  return absl::OkStatus();
+}
+
 /// What two fields must be to each other.
 absl::Status CheckTogether(const Job& job) {
   const absl::Status model = config::CheckModel(job.model());
@@ -325,6 +348,8 @@ absl::Status CheckTogether(const Job& job) {
   if (job.cluster().threads() > partitions) {
     return Refusal("cluster.threads", absl::StrCat(job.cluster().threads()), at_most);
   }
+  const absl::Status schedule = CheckSchedule(job);
+  if (!schedule.ok()) return schedule;
   const double clip_norm = job.optimizer().clip_norm();
   if (clip_norm != 0 && clip_norm < kClipNormMin) {
     return Refusal("optimizer.clip_norm", NumberText(clip_norm), "0 or at least 1e-15");

@@ -250,7 +250,7 @@ absl::Status Generator::Prepare() {
 
   std::vector<std::uint32_t> order(options_.users);
   std::iota(order.begin(), order.end(), 0U);
-  Shuffle(order, SynthRandom(options_.seed, SynthStream::kActivityOrder, 0));
+  Shuffle(std::span(order), SynthRandom(options_.seed, SynthStream::kActivityOrder, 0));
   offsets_.assign(std::size_t{options_.users} + 1, 0);
   for (std::size_t k = 0; k < order.size(); ++k) offsets_[order[k] + 1] = (*activity)[k];
   std::partial_sum(offsets_.begin(), offsets_.end(), offsets_.begin());
@@ -258,7 +258,7 @@ absl::Status Generator::Prepare() {
 
   order.resize(options_.items);
   std::iota(order.begin(), order.end(), 0U);
-  Shuffle(order, SynthRandom(options_.seed, SynthStream::kPopularityOrder, 0));
+  Shuffle(std::span(order), SynthRandom(options_.seed, SynthStream::kPopularityOrder, 0));
   weights_.resize(options_.items);
   for (std::size_t k = 0; k < order.size(); ++k) weights_[order[k]] = weights[k];
   draw_.emplace(weights_);

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace cf {
 
@@ -39,6 +42,7 @@ enum class Purpose : std::uint8_t {
   kFault = 7,
   kSweep = 8,
   kBatchDropout = 9,
+  kBlockShuffle = 10,
 };
 
 /// Random numbers without state: draw `n` is a pure function of (seed, purpose, stream, n), so any
@@ -94,7 +98,30 @@ class CounterRandom {
 
 /// Puts `values` into a random order: Fisher-Yates from the end, whose swaps take 64 bits each, two
 /// from a block, of blocks 0 to values.size() / 2.
-void Shuffle(std::span<std::uint32_t> values, const CounterRandom& random);
+template <class T>
+void Shuffle(std::span<T> values, const CounterRandom& random) {
+  __extension__ using Wide = unsigned __int128;
+  // The places of many swaps are drawn and prefetched before the first is done: a partition's
+  // samples are larger than the nearer caches, and waiting for each costs four times as much.
+  constexpr std::size_t kAhead = 64;
+  std::array<std::size_t, kAhead> places;
+  std::uint64_t block_number = 0;
+  for (std::size_t left = values.size(); left > 1;) {
+    const std::size_t swaps = std::min(kAhead, left - 1);
+    const auto draw = [&](std::size_t i, std::uint64_t bits) {
+      if (i >= swaps) return;
+      places[i] = static_cast<std::size_t>(Wide{bits} * (left - i) >> 64);
+      __builtin_prefetch(&values[places[i]], 1);
+    };
+    for (std::size_t i = 0; i < swaps; i += 2) {
+      const PhiloxBlock block = random.Block(block_number++);
+      draw(i, block[0] | std::uint64_t{block[1]} << 32);
+      draw(i + 1, block[2] | std::uint64_t{block[3]} << 32);
+    }
+    for (std::size_t i = 0; i < swaps; ++i) std::swap(values[left - 1 - i], values[places[i]]);
+    left -= swaps;
+  }
+}
 
 /// The order of a partition's samples in an epoch. Requires: epoch < 2^24.
 void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t epoch,

@@ -263,6 +263,12 @@ Objective ObjectiveOf(const Job& job, double mean, float rating_min, float ratin
   return objective;
 }
 
+std::optional<BlockSchedule> BlocksOf(const Job& job, std::uint64_t steps_per_epoch) {
+  const Train& train = job.train();
+  if (train.schedule() != Train::BLOCKS) return std::nullopt;
+  return BlockSchedule(train.partitions(), train.rounds(), steps_per_epoch);
+}
+
 std::vector<RowLayout> LayoutsOf(const std::vector<TableSpec>& tables) {
   std::vector<RowLayout> layouts;
   for (const TableSpec& table : tables) layouts.emplace_back(table.shape);

@@ -9,6 +9,7 @@
 #include "common/config/job.pb.h"
 #include "common/kernels/network.h"
 #include "common/kernels/objective.h"
+#include "common/rows/block_schedule.h"
 #include "common/rows/layout.h"
 
 namespace cf {
@@ -97,6 +98,9 @@ std::uint32_t NegativesOf(const Job& job);
 /// What the job's model makes of a raw sum, given the mean, smallest and largest training rating.
 /// Requires: as TablesOf.
 Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max);
+
+/// The schedule of the job where it is BLOCKS; else nothing. Requires: as TablesOf.
+std::optional<BlockSchedule> BlocksOf(const Job& job, std::uint64_t steps_per_epoch);
 
 std::vector<RowLayout> LayoutsOf(const std::vector<TableSpec>& tables);
 

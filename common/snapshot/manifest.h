@@ -48,6 +48,11 @@ std::string RowFileName(const RowFileId& id);
 std::string RowsFolder(const std::string& folder);
 std::string RowFilePath(const std::string& folder, const std::string& file);
 
+/// Whether some of the samples of an epoch are trained and some are not.
+inline bool InMidEpoch(const Position& position) {
+  return position.step_in_epoch() > 0 || position.sub_epoch() > 0;
+}
+
 /// The time in front of any name that this library gives to a file, temporary names included;
 /// nothing for other names.
 std::optional<SnapshotTime> TimeOfName(std::string_view name);

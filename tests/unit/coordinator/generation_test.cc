@@ -19,104 +19,13 @@
 #include "coordinator/evaluate.h"
 #include "coordinator/member.h"
 #include "serving/served_model.h"
-#include "tests/unit/coordinator/tiny_job.h"
+#include "tests/unit/coordinator/local_generation.h"
 
 namespace cf {
 namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-/// A generation whose ranks are threads of this process, with a mesh over loopback between them.
-class LocalGeneration {
- public:
-  LocalGeneration(const Job& job, const TinyData& data, const std::string& run, std::uint32_t ranks,
-                  const std::string& snapshot = "")
-      : folder_(RunFolder::Create(data.Beside(run)).value()), key_(MakeJobKey().value()) {
-    *note_.mutable_job() = job;
-    note_.set_run_folder(folder_.path());
-    note_.set_generation(folder_.ClaimGeneration().value());
-    note_.set_snapshot(snapshot);
-    note_.set_dataset_digest(Dataset::Open(data.path()).value().digest());
-    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-      listeners_.push_back(Listener::Open("127.0.0.1").value());
-      endpoints_.push_back(listeners_.back().endpoint());
-    }
-  }
-
-  /// Runs the ranks below `ranks`, each on a thread, to their ends.
-  std::vector<absl::StatusOr<Verdict>> Run(std::uint32_t ranks) {
-    std::vector<absl::StatusOr<Verdict>> verdicts(ranks, absl::InternalError("did not end"));
-    {
-      std::vector<std::jthread> threads;
-      for (std::uint32_t rank = 0; rank < ranks; ++rank)
-        threads.emplace_back([&, rank] { verdicts[rank] = RunGeneration(OptionsOf(rank)); });
-    }
-    return verdicts;
-  }
-
-  /// The mesh of a rank that the test plays itself.
-  std::unique_ptr<Mesh> Connect(std::uint32_t rank, Mesh::Handlers handlers) {
-    return Mesh::Connect(std::move(listeners_[rank]),
-                         {.rank = static_cast<int>(rank),
-                          .endpoints = endpoints_,
-                          .key = key_,
-                          .generation = note_.generation(),
-                          .timeout = std::chrono::seconds(60)},
-                         std::move(handlers))
-        .value();
-  }
-
-  void StopWhen(std::function<bool()> stop_requested) {
-    stop_requested_ = std::move(stop_requested);
-  }
-
-  std::string latest() const { return folder_.snapshots_path() + "/latest"; }
-  std::string Digest() const { return Snapshot::Open(latest()).value().Digest().value(); }
-
- private:
-  GenerationOptions OptionsOf(std::uint32_t rank) {
-    GenerationOptions options{.note = note_,
-                              .rank = static_cast<int>(rank),
-                              .hosts = std::vector<std::string>(endpoints_.size(), "localhost"),
-                              .endpoints = endpoints_,
-                              .listener = std::move(listeners_[rank]),
-                              .key = key_,
-                              .cores = 1,
-                              .folder = nullptr,
-                              .console = nullptr,
-                              .stop_requested = stop_requested_};
-    if (rank == 0) {
-      options.folder = &folder_;
-      options.console = console_.get();
-    }
-    return options;
-  }
-
-  RunFolder folder_;
-  JobKey key_;
-  GenerationNote note_;
-  std::vector<Listener> listeners_;
-  std::vector<Endpoint> endpoints_;
-  QuietConsole console_;
-  std::function<bool()> stop_requested_ = [] { return false; };
-};
-
-class GenerationTest : public ::testing::Test {
- protected:
-  /// The digest of a job of `ranks` ranks that runs to its end.
-  std::string DigestOf(const Job& job, std::uint32_t ranks, const std::string& run,
-                       const std::string& snapshot = "") {
-    LocalGeneration generation(job, tiny_, run, ranks, snapshot);
-    for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
-      EXPECT_TRUE(verdict.ok()) << verdict.status();
-      EXPECT_EQ(verdict.value_or(Verdict()).exit_code, kExitFinished);
-    }
-    return generation.Digest();
-  }
-
-  TinyData tiny_;
-};
 
 /// Of each kind of model.
 class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {};

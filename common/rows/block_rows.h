@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/base/ids.h"
+
+namespace cf {
+
+/// The rows of one partition of a table, by slot: the weights of slot s start at `rows + s *
+/// stride`, the padded vector and then the bias.
+struct SlabRows {
+  const float* rows = nullptr;
+  std::size_t stride = 0;
+};
+
+/// Gradients of rows of one partition, each slot once: gradient k belongs to `slots[k]` and starts
+/// at `gradients + k * stride`, the padded vector and then the bias.
+struct SlotGradients {
+  std::span<const std::uint32_t> slots;
+  const float* gradients = nullptr;
+  std::size_t stride = 0;
+};
+
+/// The rows that one compute thread works on in the schedule BLOCKS: its own users', and the item
+/// partitions that are here at the time. The seam between worker and server, as RowHost is for
+/// SYNC. A turn is a sub-epoch, counted from the first epoch on.
+///
+/// Threads: the seat's compute thread.
+class BlockRows {
+ public:
+  virtual ~BlockRows() = default;
+
+  /// Requires: user partition `p` is the seat's.
+  virtual SlabRows Users(PartitionId p) const = 0;
+
+  /// The rows of item partition `q`, which this seat works on in `turn`: waits until the seat
+  /// before it has passed them on. They hold until PassItems. The exchange's error if a peer is
+  /// lost.
+  virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t turn) = 0;
+
+  /// Apply global step `step` to the rows that have gradients.
+  virtual void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) = 0;
+  virtual void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) = 0;
+
+  /// `turn` is done with item partition `q`: sends it to the seat that needs it next.
+  virtual void PassItems(PartitionId q, std::uint64_t turn) = 0;
+};
+
+}  // namespace cf

@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "common/base/profile.h"
+#include "common/kernels/kernels.h"
+#include "common/kernels/objective.h"
+#include "common/rows/block_rows.h"
+#include "common/rows/block_schedule.h"
+#include "common/rows/layout.h"
+#include "worker/block_samples.h"
+#include "worker/minibatch.h"
+
+namespace cf {
+
+/// Works through the samples of one worker seat by the schedule BLOCKS: block after block, in
+/// conflict-free sub-batches of B / P samples whose steps it applies at once. While a block lasts,
+/// its rows stay in the caches.
+///
+/// Owner:   the seat's process, one for each compute thread.
+/// Threads: the seat's compute thread.
+/// Bounds:  the seat's samples, 8 bytes for each row of its largest partition, and the gradients of
+///          a sub-batch; no allocation and no system call a sample.
+class BlockTrainer {
+ public:
+  struct Options {
+    SeatRange range;  ///< Of the seat's partitions.
+    BlockSchedule schedule;
+    std::uint32_t batch_size = 0;  ///< B.
+    std::uint32_t users = 0;
+    std::uint32_t items = 0;
+    RowLayout layout;  ///< Of users and of items.
+    Objective objective;
+    std::uint64_t shuffle_seed = 0;
+    const KernelSet* kernels = nullptr;  ///< Borrowed, as are the next.
+    BlockRows* rows = nullptr;
+    Profile* profile = nullptr;  ///< Of the same thread; null for none.
+  };
+
+  /// `samples`: by partition of the range; not looked at afterwards.
+  BlockTrainer(Options options, std::span<const PartitionSamples> samples);
+
+  /// Sub-epochs `first` to `last` - 1 of `epoch` (both counted from 0). `first_step` is the global
+  /// step before the epoch's first; `sums`, by partition of the range, are added to. The exchange's
+  /// error if a peer is lost.
+  struct Segment {
+    std::uint64_t epoch = 0;
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    std::uint64_t first_step = 0;
+  };
+  absl::Status Train(const Segment& segment, std::span<ObjectiveSums> sums);
+
+ private:
+  // The rows of one table that a sub-batch touches, each once, in the order of their first use.
+  struct Side {
+    void Clear();
+    // The entry of the row in `slot`, and whether it is new.
+    struct Touched {
+      std::uint32_t entry = 0;
+      bool is_first = false;
+    };
+    Touched Touch(std::uint32_t slot, const SlabRows& from);
+    void MakeRoom(std::size_t entries, const RowLayout& layout);
+    SlotGradients gradients(const RowLayout& layout) const {
+      return {.slots = slots, .gradients = gradient, .stride = layout.gradient_stride()};
+    }
+
+    struct Place {
+      std::uint32_t batch = 0;  // In which the entry is valid.
+      std::uint32_t entry = 0;
+    };
+    std::vector<Place> places;  // By slot.
+    std::uint32_t batch = 0;
+    std::vector<std::uint32_t> slots;  // By entry, as the next.
+    std::vector<const float*> rows;
+    std::vector<float> gradient_memory;
+    float* gradient = nullptr;  // Aligned in it: gradient_stride floats an entry.
+  };
+
+  absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t turn);
+  std::span<const BlockSample> SamplesOf(const Segment& segment, std::uint64_t j, PartitionId p,
+                                         PartitionId q);
+  void TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p, PartitionId q,
+                  const SlabRows& item_rows, ObjectiveSums& sums);
+  void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
+            const SlabRows& item_rows);
+
+  const Options options_;
+  std::vector<BlockSamples> samples_;  // By partition of the range.
+  Side users_;
+  Side items_;
+  std::vector<PairSample> pairs_;  // Of the sub-batch.
+};
+
+}  // namespace cf
