@@ -12,6 +12,7 @@
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/rows/turns.h"
 #include "common/snapshot/manifest.h"
 #include "coordinator/job_manifest.h"
 #include "coordinator/measure.h"
@@ -216,7 +217,7 @@ std::uint64_t Coordinator::NextBoundary() const {
                             : due;
     last = std::min(last, part);
   }
-  return last;
+  return NextRest(last, parts_per_epoch_, options_.job.train().delay());
 }
 
 absl::Status Coordinator::TrainSegment(std::uint64_t last_part) {

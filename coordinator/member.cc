@@ -168,7 +168,8 @@ absl::Status Member::OpenSeats() {
   const std::vector<TableSpec> tables = data.TablesFor(options_.job);
   exchange_ = std::make_unique<Exchange>(
       placement, options_.rank, LayoutsOf(tables), options_.mesh,
-      ExchangeOptions{.blocks_depth = 2 * options_.job.train().partitions()});
+      ExchangeOptions{.depth = options_.job.train().delay() + 1,
+                      .blocks_depth = 2 * options_.job.train().partitions()});
 
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
@@ -178,7 +179,6 @@ absl::Status Member::OpenSeats() {
     const std::vector<std::uint32_t> counts = CountTrainingSamples(data.data, data.split);
     popularity.assign(counts.begin(), counts.end());
   }
-  std::vector<const RowHost*> hosts(placement.servers().size());
   for (std::size_t k = 0; k < serving.size(); ++k) {
     absl::StatusOr<std::unique_ptr<Shard>> shard =
         Shard::Open({.seat = serving[k],
@@ -187,12 +187,13 @@ absl::Status Member::OpenSeats() {
                      .kernels = &kernels_,
                      .exchange = exchange_.get(),
                      .seed = options_.job.model().seed(),
-                     .profile = seats_[k].profile.get()});
+                     .profile = seats_[k].profile.get(),
+                     .rows_in_place = options_.job.train().delay() == 0});
     if (!shard.ok()) return shard.status();
     seats_[k].shard = *std::move(shard);
     seats_[k].served = seats_[k].shard->range();
-    hosts[serving[k]] = seats_[k].shard.get();
   }
+  const std::vector<const RowHost*> hosts = HostsHere();
   for (std::size_t k = 0; k < working.size(); ++k)
     seats_[k].worked = placement.workers().range(working[k]);
   // On the threads that will use them, so that memory is near.
@@ -223,6 +224,7 @@ absl::Status Member::OpenSeats() {
                            .features = data.features,
                            .negatives = NegativesOf(options_.job),
                            .shuffle_seed = options_.job.train().seed(),
+                           .delay = options_.job.train().delay(),
                            .profile = seat.profile.get()},
           data.data, data.split);
       if (blocks_.has_value()) OpenBlocks(tables, seat, working[k]);
@@ -254,6 +256,16 @@ void Member::OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::u
                             .rows = seat.block_host.get(),
                             .profile = seat.profile.get()},
       seat.trainer->samples());
+}
+
+std::vector<const RowHost*> Member::HostsHere() const {
+  const Placement& placement = *options_.placement;
+  std::vector<const RowHost*> hosts(placement.servers().size());
+  // With a delay a seat may be some turns ahead of another, so rows are not read from its thread.
+  if (options_.job.train().delay() > 0) return hosts;
+  const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
+  for (std::size_t k = 0; k < serving.size(); ++k) hosts[serving[k]] = seats_[k].shard.get();
+  return hosts;
 }
 
 absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
@@ -336,20 +348,31 @@ absl::Status Member::TrainBlocks(const TrainSteps& steps) {
 }
 
 absl::Status Member::TrainBatches(const TrainSteps& steps) {
-  const std::uint64_t count = steps.last_step() - steps.first_step();
-  const Trainer::Segment segment{
-      .epoch = steps.epoch(),
-      .first = steps.first_step(),
-      .last = steps.last_step(),
-      .steps_per_epoch = steps.steps_per_epoch(),
-      .applied = steps.epoch() * steps.steps_per_epoch() + steps.first_step(),
-      .turn = turn_};
-  turn_ += count + 1;
+  // A run ends wherever a snapshot might be taken, so that none changes what batches read.
+  std::vector<Trainer::Segment> runs;
+  const std::uint32_t delay = options_.job.train().delay();
+  for (std::uint64_t first = steps.first_step(); first < steps.last_step();) {
+    const std::uint64_t last = EndOfRun(first, steps.last_step(), delay);
+    runs.push_back({.epoch = steps.epoch(),
+                    .first = first,
+                    .last = last,
+                    .steps_per_epoch = steps.steps_per_epoch(),
+                    .applied = steps.epoch() * steps.steps_per_epoch() + first,
+                    .turn = turn_});
+    turn_ += StepTurns{.steps = last - first, .delay = delay}.count();
+    first = last;
+  }
   return OnSeats([&](Seat& seat) {
     const Profile::Run profiled(*seat.profile);
-    if (seat.trainer == nullptr) return ServeTurns(*seat.shard, count + 1, true, segment.applied);
-    return seat.trainer->Train(segment,
-                               std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
+    for (const Trainer::Segment& run : runs) {
+      absl::Status trained =
+          seat.trainer != nullptr
+              ? seat.trainer->Train(run,
+                                    std::span(sums_).subspan(seat.worked.first, seat.worked.size()))
+              : ServeSteps(*seat.shard, run);
+      if (!trained.ok()) return trained;
+    }
+    return absl::OkStatus();
   });
 }
 
@@ -359,7 +382,7 @@ absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
   const std::uint64_t turn = turn_;
   turn_ += batches + 1;
   absl::Status done = OnSeats([&](Seat& seat) {
-    if (seat.trainer == nullptr) return ServeTurns(*seat.shard, batches + 1, false, 0);
+    if (seat.trainer == nullptr) return ServeReads(*seat.shard, turn, batches + 1);
     return seat.trainer->Score(command.training_samples(), batches, turn,
                                std::span(sums).subspan(seat.worked.first, seat.worked.size()));
   });
@@ -367,11 +390,20 @@ absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
   return done;
 }
 
-absl::Status Member::ServeTurns(Shard& shard, std::uint64_t turns, bool training,
-                                std::uint64_t applied) {
-  const std::uint64_t first = turn_ - turns;
-  for (std::uint64_t k = 0; k < turns; ++k) {
-    absl::Status served = shard.Serve(first + k, training && k > 0, applied + k - 1, {});
+absl::Status Member::ServeSteps(Shard& shard, const Trainer::Segment& run) const {
+  const StepTurns turns{.steps = run.last - run.first, .delay = options_.job.train().delay()};
+  for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
+    const bool ends = turns.EndsStep(turn);
+    absl::Status served =
+        shard.Serve(run.turn + turn, ends, ends ? run.applied + turns.StepEndedBy(turn) : 0, {});
+    if (!served.ok()) return served;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Member::ServeReads(Shard& shard, std::uint64_t first, std::uint64_t turns) {
+  for (std::uint64_t turn = 0; turn < turns; ++turn) {
+    absl::Status served = shard.Serve(first + turn, false, 0, {});
     if (!served.ok()) return served;
   }
   return absl::OkStatus();
@@ -401,17 +433,17 @@ void Member::AddProfile(Reply& reply) {
     profile.add_nanoseconds(static_cast<std::uint64_t>(
         std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()));
   }
-  Mesh::Stats all;
-  for (int peer = 0; options_.mesh != nullptr && peer < options_.mesh->size(); ++peer) {
-    if (peer == options_.rank) continue;
-    const Mesh::Stats stats = options_.mesh->stats(peer);
-    all.messages_sent += stats.messages_sent;
-    all.bytes_sent += stats.bytes_sent;
-  }
-  Traffic& tcp = *profile.mutable_tcp();
-  tcp.set_messages(all.messages_sent - reported_.messages_sent);
-  tcp.set_bytes(all.bytes_sent - reported_.bytes_sent);
-  reported_ = all;
+  const Exchange::Stats sent = exchange_->stats();
+  const auto report = [&](Channel channel, Traffic& traffic) {
+    const Exchange::Traffic& now = sent[static_cast<std::size_t>(channel)];
+    Exchange::Traffic& before = reported_[static_cast<std::size_t>(channel)];
+    traffic.set_messages(now.messages - before.messages);
+    traffic.set_bytes(now.bytes - before.bytes);
+    before = now;
+  };
+  report(Channel::kCall, *profile.mutable_call());
+  report(Channel::kSharedMemory, *profile.mutable_shared_memory());
+  report(Channel::kTcp, *profile.mutable_tcp());
 }
 
 absl::Status Member::FindNotFinite(bool changed_only, Reply& reply) {

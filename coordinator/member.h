@@ -15,6 +15,7 @@
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
 #include "common/rows/exchange.h"
+#include "common/rows/turns.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
 #include "paramserver/block_host.h"
@@ -94,6 +95,7 @@ class Member {
 
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
+  std::vector<const RowHost*> HostsHere() const;  // As their options say.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
   void OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::uint32_t number);
   absl::Status Train(const TrainSteps& steps, Reply& reply);
@@ -104,7 +106,9 @@ class Member {
   std::unique_ptr<Evaluator> MakeEvaluator(std::uint32_t worker_seat, const Seat& seat,
                                            const std::vector<RankingMetric>& metrics,
                                            std::uint64_t turn);
-  absl::Status ServeTurns(Shard& shard, std::uint64_t turns, bool training, std::uint64_t applied);
+  // What a seat does that only serves: a run of steps, or turns without any.
+  absl::Status ServeSteps(Shard& shard, const Trainer::Segment& run) const;
+  static absl::Status ServeReads(Shard& shard, std::uint64_t first, std::uint64_t turns);
   absl::Status FindNotFinite(bool changed_only, Reply& reply);
   absl::Status Write(std::uint64_t step, Reply& reply);
   absl::StatusOr<FileEntry> WritePartition(const Shard& shard, PartitionId partition,
@@ -118,7 +122,7 @@ class Member {
   const std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
   std::unique_ptr<Exchange> exchange_;
   std::vector<Seat> seats_;
-  Mesh::Stats reported_;                         // Of the mesh's traffic, what replies have told.
+  Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
   std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
   std::vector<std::uint32_t> training_samples_;  // By item; empty before the first Rank.

@@ -58,15 +58,11 @@ void AddListed(const std::vector<std::vector<std::uint8_t>>& listed, Reply& repl
 std::unique_ptr<Evaluator> Member::MakeEvaluator(std::uint32_t worker_seat, const Seat& seat,
                                                  const std::vector<RankingMetric>& metrics,
                                                  std::uint64_t turn) {
-  const Placement& placement = *options_.placement;
-  std::vector<const RowHost*> hosts(placement.servers().size());
-  const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
-  for (std::size_t k = 0; k < serving.size(); ++k) hosts[serving[k]] = seats_[k].shard.get();
   return std::make_unique<Evaluator>(
       Evaluator::Options{.reader = {.seat = worker_seat,
                                     .exchange = exchange_.get(),
                                     .host = seat.shard.get(),
-                                    .hosts_here = std::move(hosts),
+                                    .hosts_here = HostsHere(),
                                     .turn = turn},
                          .data = &options_.data->data,
                          .split = &options_.data->split,
@@ -94,7 +90,7 @@ absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
   std::vector<std::unique_ptr<Evaluator>> evaluators(seats_.size());
   std::vector<PartitionRanking> found(options_.job.train().partitions());
   absl::Status done = OnSeats([&](Seat& seat) {
-    if (seat.trainer == nullptr) return ServeTurns(*seat.shard, turns, false, 0);
+    if (seat.trainer == nullptr) return ServeReads(*seat.shard, turn, turns);
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
     evaluators[k] = MakeEvaluator(working[k], seat, *metrics, turn);
     return evaluators[k]->Run(std::span(found).subspan(seat.worked.first, seat.worked.size()));

@@ -213,6 +213,10 @@ void Shard::ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> i
   options_.kernels->update_rows(options_.optimizer->At(step, to.spec), updates_);
 }
 
+bool Shard::CanServe() {
+  return options_.exchange->PushesTo(options_.seat).IsReady();
+}
+
 absl::Status Shard::AwaitPushes(std::uint64_t turn) {
   const Profile::Scope scope(options_.profile, Phase::kWaitPushes);
   return options_.exchange->PushesTo(options_.seat).Await(turn, pushes_);
@@ -327,7 +331,7 @@ void Shard::ApplyEntries(const TreeSum& tree, TableId table, std::uint64_t step)
 absl::Status Shard::SendWanted(const Parcel& push) {
   const Profile::Scope scope(options_.profile, Phase::kPull);
   Exchange& exchange = *options_.exchange;
-  const bool in_place = exchange.IsWorkerHere(push.from_seat);
+  const bool in_place = options_.rows_in_place && exchange.IsWorkerHere(push.from_seat);
   ParcelShape shape{.from_seat = options_.seat, .to_seat = push.from_seat, .turn = push.turn};
   for (const Parcel::Table& table : push.tables) {
     shape.tables.push_back(

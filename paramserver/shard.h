@@ -41,6 +41,8 @@ class Shard : public RowHost {
     Exchange* exchange = nullptr;
     std::uint64_t seed = 0;      ///< Of the initial values.
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
+    /// Whether seats of this process read rows in place, and need none in their parcels.
+    bool rows_in_place = true;
   };
 
   /// The memory that the seat's rows take.
@@ -66,6 +68,7 @@ class Shard : public RowHost {
                std::span<const float*> rows) const override;
   void ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
                 std::span<const float* const> gradients) override;
+  bool CanServe() override;
   absl::Status Serve(std::uint64_t turn, bool apply, std::uint64_t step,
                      std::span<OwnPartials> own) override;
 

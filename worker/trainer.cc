@@ -28,13 +28,17 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       partitioning_(placement_.partitioning()),
       range_(placement_.workers().range(options_.seat)),
       layouts_(options_.exchange->layouts().begin(), options_.exchange->layouts().end()),
-      own_(options_.host != nullptr ? layouts_.size() : 0),
+      batches_(2 * options_.delay + 3),
+      steps_(options_.delay + 1),
       log_training_samples_(math::Log(static_cast<double>(split.training_count()))),
       applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1),
       shuffled_epoch_(kNoEpoch),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
-  gradient_memory_.resize(layouts_.size());
-  gradients_.resize(layouts_.size());
+  for (StepGradients& gradients : steps_) {
+    gradients.memory.resize(layouts_.size());
+    gradients.first.resize(layouts_.size());
+    gradients.own.resize(layouts_.size());
+  }
   if (options_.ranker.has_value()) ranker_.emplace(*options_.ranker, *options_.kernels);
   if (options_.towers.has_value()) {
     const bool logq = options_.softmax->logq_correction;
@@ -79,7 +83,8 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
               .first = segment.first,
               .last = segment.last,
               .applied = segment.applied,
-              .turn = segment.turn},
+              .turn = segment.turn,
+              .delay = options_.delay},
              sums);
 }
 
@@ -103,31 +108,68 @@ absl::Status Trainer::Score(bool training_samples, std::uint64_t batches, std::u
 
 absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
   Check(sums.size() == range_.size(), "sums are by partition of the seat's range");
-  const auto batch_of = [this](std::uint64_t t) -> Minibatch& { return batches_[t % 3]; };
-  Make(pass, pass.first, batch_of(pass.first));
-  // Turn k ends step first + k - 1 and brings the rows of step first + k; turn 0 ends none, the
-  // last brings none.
-  for (std::uint64_t k = 0; k <= pass.last - pass.first; ++k) {
-    const std::uint64_t t = pass.first + k;
-    const bool ends_step = k > 0 && pass.training;
-    Minibatch* done = k > 0 ? &batch_of(t - 1) : nullptr;
-    Minibatch* next = t < pass.last ? &batch_of(t) : nullptr;
-    const std::uint64_t step = pass.applied + k - 1;
-    if (done != nullptr) Compute(pass, step, *done, sums);
-    Push(pass.turn + k, ends_step ? done : nullptr, next);
-    if (t + 1 < pass.last) Make(pass, t + 1, batch_of(t + 1));
-    if (options_.host != nullptr) {
-      absl::Status served = options_.host->Serve(
-          pass.turn + k, ends_step, step, ends_step ? std::span(own_) : std::span<OwnPartials>());
+  const StepTurns turns = pass.turns();
+  served_ = 0;
+  Make(pass, pass.first, BatchAt(pass.first));
+  for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
+    if (turns.EndsStep(turn)) {
+      const std::uint64_t step = turns.StepEndedBy(turn);  // Turn `step` brings its rows.
+      Minibatch& batch = BatchAt(pass.first + step);
+      absl::Status served = Serve(pass, step + 1, turn);
+      if (!served.ok()) return served;
+      absl::Status taken = TakeRows(pass.turn + step, batch);
+      if (!taken.ok()) return taken;
+      Compute(pass, batch, sums);
+      for (Parcel& parcel : batch.replies) options_.exchange->Recycle(std::move(parcel));
+      batch.replies.clear();
+      served = Serve(pass, 0, turn);
       if (!served.ok()) return served;
     }
-    // While the others' rows are on their way.
-    if (ends_step && OwnsUsers() && !applies_at_once_) {
-      ApplyOwnUsers(step, *done, 0, done->tables[Index(kUsers)].batch.parts().size());
-    }
-    absl::Status taken = TakeRows(pass.turn + k, next);
-    if (!taken.ok()) return taken;
+    Push(pass, turn);
+    if (turns.BringsRows(turn + 1))
+      Make(pass, pass.first + turn + 1, BatchAt(pass.first + turn + 1));
+    absl::Status served = Serve(pass, 0, turn + 1);
+    if (!served.ok()) return served;
   }
+  return Rest(pass);
+}
+
+absl::Status Trainer::Rest(const Pass& pass) {
+  const StepTurns turns = pass.turns();
+  absl::Status served = Serve(pass, turns.count(), turns.count());
+  if (!served.ok()) return served;
+  for (std::uint64_t turn = turns.steps; turn < turns.count(); ++turn) {
+    absl::Status arrived = AwaitRows(pass.turn + turn, replies_);
+    if (!arrived.ok()) return arrived;
+    for (Parcel& parcel : replies_) options_.exchange->Recycle(std::move(parcel));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::Serve(const Pass& pass, std::uint64_t due, std::uint64_t pushed) {
+  if (options_.host == nullptr) return absl::OkStatus();
+  while (served_ < due || (served_ < pushed && options_.host->CanServe())) {
+    absl::Status served = ServeTurn(pass, served_);
+    if (!served.ok()) return served;
+    ++served_;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::ServeTurn(const Pass& pass, std::uint64_t turn) {
+  const StepTurns turns = pass.turns();
+  Minibatch* const done = pass.training && turns.EndsStep(turn)
+                              ? &BatchAt(pass.first + turns.StepEndedBy(turn))
+                              : nullptr;
+  absl::Status served = options_.host->Serve(
+      pass.turn + turn, done != nullptr, done != nullptr ? pass.StepOf(*done) : 0,
+      done != nullptr ? std::span(GradientsOf(*done).own) : std::span<OwnPartials>());
+  if (!served.ok()) return served;
+  // While the others' rows are on their way.
+  if (done != nullptr && OwnsUsers() && !applies_at_once_) {
+    ApplyOwnUsers(pass, *done, 0, done->tables[Index(kUsers)].batch.parts().size());
+  }
+  if (turns.BringsRows(turn)) ReadOwnRows(pass, BatchAt(pass.first + turn));
   return absl::OkStatus();
 }
 
@@ -237,28 +279,31 @@ void Trainer::AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& 
 }
 
 void Trainer::MakeRoomForGradients(const Minibatch& batch) {
+  StepGradients& gradients = GradientsOf(batch);
   for (std::size_t table = 0; table < layouts_.size(); ++table) {
     const std::size_t floats =
         batch.tables[table].batch.parts().size() * layouts_[table].gradient_stride();
-    if (gradient_memory_[table].size() >= floats + kLanes) continue;
-    gradient_memory_[table].resize(2 * floats + kLanes);
-    const auto address = reinterpret_cast<std::uintptr_t>(gradient_memory_[table].data());
-    gradients_[table] = gradient_memory_[table].data() + (64 - address % 64) % 64 / sizeof(float);
+    std::vector<float>& memory = gradients.memory[table];
+    if (memory.size() >= floats + kLanes) continue;
+    memory.resize(2 * floats + kLanes);
+    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
+    gradients.first[table] = memory.data() + (64 - address % 64) % 64 / sizeof(float);
   }
 }
 
-void Trainer::ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
+void Trainer::ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
                             std::size_t last_part) {
   const Profile::Scope scope(options_.profile, Phase::kApply);
   const TableBatch& users = batch.tables[Index(kUsers)].batch;
   const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
+  const float* const gradients = GradientsOf(batch).first[Index(kUsers)];
   ids_.clear();
   pointers_.clear();
   for (std::size_t part = first_part; part < last_part; ++part) {
     ids_.push_back(users.rows()[users.parts()[part].row].id);
-    pointers_.push_back(gradients_[Index(kUsers)] + part * stride);
+    pointers_.push_back(gradients + part * stride);
   }
-  options_.host->ApplyOwn(kUsers, step, ids_, pointers_);
+  options_.host->ApplyOwn(kUsers, pass.StepOf(batch), ids_, pointers_);
 }
 
 void Trainer::CollectParts(TableId table, const Minibatch& batch, std::uint32_t server,
@@ -295,15 +340,21 @@ void Trainer::CollectTables(const Minibatch* done, std::uint32_t server,
   }
 }
 
-void Trainer::Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next) {
+void Trainer::Push(const Pass& pass, std::uint64_t turn) {
   const Profile::Scope scope(options_.profile, Phase::kPush);
+  const StepTurns turns = pass.turns();
+  const Minibatch* const done = pass.training && turns.EndsStep(turn)
+                                    ? &BatchAt(pass.first + turns.StepEndedBy(turn))
+                                    : nullptr;
+  const Minibatch* const next = turns.BringsRows(turn) ? &BatchAt(pass.first + turn) : nullptr;
   for (std::uint32_t server = 0; server < placement_.servers().size(); ++server) {
     const bool own = options_.host != nullptr && server == options_.seat;
-    std::vector<OwnPartials>& partials = own ? own_ : outgoing_[server];
+    if (own && done == nullptr) continue;
+    std::vector<OwnPartials>& partials = own ? GradientsOf(*done).own : outgoing_[server];
     CollectTables(done, server, partials);
     if (own) continue;
 
-    ParcelShape shape{.from_seat = options_.seat, .to_seat = server, .turn = turn};
+    ParcelShape shape{.from_seat = options_.seat, .to_seat = server, .turn = pass.turn + turn};
     for (std::size_t table = 0; table < layouts_.size(); ++table) {
       const std::size_t wanted = next != nullptr ? next->tables[table].by_server[server].size() : 0;
       shape.tables.push_back({.partials = static_cast<std::uint32_t>(partials[table].ids.size()),
@@ -328,41 +379,60 @@ void Trainer::Push(std::uint64_t turn, const Minibatch* done, const Minibatch* n
   }
 }
 
-absl::Status Trainer::AwaitRows(std::uint64_t turn) {
-  const Profile::Scope scope(options_.profile, Phase::kWaitRows);
-  return options_.exchange->RowsTo(options_.seat).Await(turn, replies_);
+void Trainer::ReadOwnRows(const Pass& pass, Minibatch& batch) {
+  const Profile::Scope scope(options_.profile, Phase::kPull);
+  for (std::size_t table = 0; table < layouts_.size(); ++table) {
+    TableWork& work = batch.tables[table];
+    const std::vector<std::uint32_t>& wanted = work.by_server[options_.seat];
+    work.rows.resize(work.batch.rows().size());
+    ids_.clear();
+    for (const std::uint32_t row : wanted) ids_.push_back(work.batch.rows()[row].id);
+    pointers_.resize(ids_.size());
+    options_.host->Resolve(TableId{static_cast<std::uint32_t>(table)}, ids_, pointers_);
+    if (pass.delay > 0) {
+      // Steps will change the rows before the batch is computed.
+      work.copies.Resize(wanted.size(), layouts_[table]);
+      for (std::size_t k = 0; k < wanted.size(); ++k) {
+        std::copy_n(pointers_[k], layouts_[table].wire_floats(), work.copies.row(k));
+        pointers_[k] = work.copies.row(k);
+      }
+    }
+    for (std::size_t k = 0; k < wanted.size(); ++k) work.rows[wanted[k]] = pointers_[k];
+  }
 }
 
-absl::Status Trainer::TakeRows(std::uint64_t turn, Minibatch* batch) {
+absl::Status Trainer::AwaitRows(std::uint64_t turn, std::vector<Parcel>& replies) {
+  const Profile::Scope scope(options_.profile, Phase::kWaitRows);
+  return options_.exchange->RowsTo(options_.seat).Await(turn, replies);
+}
+
+absl::Status Trainer::TakeRows(std::uint64_t turn, Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kPull);
-  for (Parcel& parcel : replies_) options_.exchange->Recycle(std::move(parcel));
-  absl::Status arrived = AwaitRows(turn);
-  if (!arrived.ok() || batch == nullptr) return arrived;
+  absl::Status arrived = AwaitRows(turn, batch.replies);
+  if (!arrived.ok()) return arrived;
   for (std::size_t table = 0; table < layouts_.size(); ++table) {
-    TableWork& work = batch->tables[table];
+    TableWork& work = batch.tables[table];
     const std::span<const TableBatch::Row> rows = work.batch.rows();
     work.rows.resize(rows.size());
     std::size_t reply = 0;
     for (std::uint32_t server = 0; server < placement_.servers().size(); ++server) {
+      if (options_.host != nullptr && server == options_.seat) continue;  // Read before.
       const std::vector<std::uint32_t>& wanted = work.by_server[server];
-      const bool own = options_.host != nullptr && server == options_.seat;
-      const RowHost* here = own ? options_.host : options_.hosts_here[server];
-      if (here != nullptr) {
+      const Parcel::Table& from = batch.replies[reply++].tables[table];
+      if (const RowHost* here = options_.hosts_here[server]; here != nullptr) {
         ids_.clear();
         for (const std::uint32_t row : wanted) ids_.push_back(rows[row].id);
         pointers_.resize(ids_.size());
         here->Resolve(TableId{static_cast<std::uint32_t>(table)}, ids_, pointers_);
         for (std::size_t k = 0; k < wanted.size(); ++k) work.rows[wanted[k]] = pointers_[k];
-      } else {
-        const Parcel::Table& from = replies_[reply].tables[table];
-        const std::size_t floats = layouts_[table].wire_floats();
-        if (from.rows.size() != wanted.size() * floats) {
-          return absl::DataLossError("a server sent another number of rows than were wanted");
-        }
-        for (std::size_t k = 0; k < wanted.size(); ++k)
-          work.rows[wanted[k]] = WeightsAt(from, k, floats);
+        continue;
       }
-      if (!own) ++reply;
+      const std::size_t floats = layouts_[table].wire_floats();
+      if (from.rows.size() != wanted.size() * floats) {
+        return absl::DataLossError("a server sent another number of rows than were wanted");
+      }
+      for (std::size_t k = 0; k < wanted.size(); ++k)
+        work.rows[wanted[k]] = WeightsAt(from, k, floats);
     }
     work.part_rows.clear();
     for (const TableBatch::Part& part : work.batch.parts())

@@ -15,6 +15,7 @@
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
 #include "common/rows/tables.h"
+#include "common/rows/turns.h"
 #include "worker/batch_feature.h"
 #include "worker/batch_items.h"
 #include "worker/minibatch.h"
@@ -28,14 +29,15 @@ namespace cf {
 /// Works through the samples of one worker seat: for each global batch the rows, the gradient, the
 /// push.
 ///
-/// A turn of the exchange ends one step and prepares the next: the push of step t carries the ids
-/// of step t + 1, whose rows come in return. Meanwhile the batch after that is made, so that a
-/// peer's turn is not waited for idly.
+/// A turn of the exchange ends one step and prepares another (StepTurns): a push carries the
+/// gradients of one and the ids of the other, whose rows come in return. Meanwhile the batch after
+/// that is made, and turns of the own server are served as soon as they can be, so that peers are
+/// not waited for idly.
 ///
 /// Owner:   the seat's process, one for each compute thread that works.
 /// Threads: the seat's compute thread.
-/// Bounds:  the seat's samples, three minibatches and their gradients; no allocation and no system
-/// call a sample.
+/// Bounds:  the seat's samples, three minibatches and the gradients of one, of a delay two more and
+///          one more for each of its steps; no allocation and no system call a sample.
 class Trainer {
  public:
   struct Options {
@@ -54,6 +56,7 @@ class Trainer {
     std::span<const FeatureLists> features{};  ///< Of the model, in its order. Borrowed.
     std::uint32_t negatives = 0;               ///< That follow each sample; 0: ratings are learned.
     std::uint64_t shuffle_seed = 0;            ///< Of dropout and negatives, too.
+    std::uint32_t delay = 0;                   ///< Of training.
     Profile* profile = nullptr;                ///< Of the same thread; null for none.
   };
 
@@ -61,9 +64,9 @@ class Trainer {
   /// afterwards.
   Trainer(Options options, const Dataset& data, const DataSplit& split);
 
-  /// Steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on; `sums`, by
-  /// partition of the seat's range, are added to. `applied` is how many global steps there were
-  /// before `first`. The exchange's error if a peer is lost.
+  /// A run of steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on;
+  /// `sums`, by partition of the seat's range, are added to. `applied` is how many global steps
+  /// there were before `first`. The exchange's error if a peer is lost.
   struct Segment {
     std::uint64_t epoch = 0;
     std::uint64_t first = 0;
@@ -88,6 +91,7 @@ class Trainer {
     std::vector<const float*> rows;                     // By row of the batch: its weights.
     std::vector<const float*> part_rows;                // By part: the weights of its row.
     std::vector<std::vector<std::uint32_t>> by_server;  // By server seat: rows of the batch.
+    RowBlock copies;                                    // With a delay: of this thread's own rows.
   };
   struct Minibatch {
     std::vector<TableWork> tables;            // By TableId.
@@ -99,6 +103,13 @@ class Trainer {
     Candidates candidates;                    // Of retrieval: in every partition's parts of items.
     std::uint64_t number = 0;                 // Of the epoch's batches.
     std::vector<FeatureLinks> features;
+    std::vector<Parcel> replies;  // What `rows` of other servers point into.
+  };
+  // What a step leaves to its end.
+  struct StepGradients {
+    std::vector<std::vector<float>> memory;  // By table,
+    std::vector<float*> first;               // and in it: aligned, `gradient_stride` floats a part.
+    std::vector<OwnPartials> own;            // By table: what this thread's own server is to apply.
   };
   // A feature's way through the current batch. Where the model is a ranker, a user's or an item's
   // feature has vectors of its own; of a factorisation they are added to those of users and items.
@@ -123,9 +134,14 @@ class Trainer {
     std::uint64_t last = 0;
     std::uint64_t applied = 0;
     std::uint64_t turn = 0;
+    std::uint64_t delay = 0;
+
+    StepTurns turns() const { return {.steps = last - first, .delay = delay}; }
+    std::uint64_t StepOf(const Minibatch& batch) const { return applied + batch.number - first; }
   };
 
   absl::Status Run(const Pass& pass, std::span<ObjectiveSums> sums);
+  absl::Status Rest(const Pass& pass);  // What is left to do behind the last step.
   void Make(const Pass& pass, std::uint64_t t, Minibatch& batch);
   void TouchCandidates(std::uint32_t p, Minibatch& batch);
   std::size_t UserKey(std::uint32_t p, RowId user) const {
@@ -134,8 +150,7 @@ class Trainer {
   void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
   void AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& positive,
                         Minibatch& batch);
-  void Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
-               std::span<ObjectiveSums> sums);
+  void Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSums> sums);
   void MakeRoomForGradients(const Minibatch& batch);
   void ComputePairs(const Pass& pass, const Minibatch& batch, std::span<const PairSample> samples,
                     ObjectiveSums& sums);
@@ -160,13 +175,22 @@ class Trainer {
   std::span<const RankerFeature> FeaturesOf(const Minibatch& batch, std::size_t first_sample,
                                             std::size_t samples);
   void SpreadFeatures(const Minibatch& batch, std::uint32_t p);
-  void ApplyOwnUsers(std::uint64_t step, const Minibatch& batch, std::size_t first_part,
+  void ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
-  void Push(std::uint64_t turn, const Minibatch* done, const Minibatch* next);
+  void Push(const Pass& pass, std::uint64_t turn);
   void CollectTables(const Minibatch* done, std::uint32_t server, std::vector<OwnPartials>& into);
   void CollectParts(TableId table, const Minibatch& batch, std::uint32_t server, OwnPartials& into);
-  absl::Status AwaitRows(std::uint64_t turn);
-  absl::Status TakeRows(std::uint64_t turn, Minibatch* batch);
+  // As this thread's server: the turns of the pass before `due`, and of those before `pushed` what
+  // can be served without waiting.
+  absl::Status Serve(const Pass& pass, std::uint64_t due, std::uint64_t pushed);
+  absl::Status ServeTurn(const Pass& pass, std::uint64_t turn);
+  void ReadOwnRows(const Pass& pass, Minibatch& batch);
+  absl::Status AwaitRows(std::uint64_t turn, std::vector<Parcel>& replies);
+  absl::Status TakeRows(std::uint64_t turn, Minibatch& batch);
+  Minibatch& BatchAt(std::uint64_t t) { return batches_[t % batches_.size()]; }
+  StepGradients& GradientsOf(const Minibatch& batch) {
+    return steps_[batch.number % steps_.size()];
+  }
   bool OwnsUsers() const { return options_.host != nullptr; }
 
   const Options options_;
@@ -179,10 +203,11 @@ class Trainer {
   std::vector<std::size_t>
       user_key_base_;                // By partition of the range: the first key of its users.
   std::vector<BatchIndex> indices_;  // By table.
-  Minibatch batches_[3];             // Step t is in t mod 3.
-  std::vector<std::vector<float>> gradient_memory_;  // By table.
-  std::vector<float*> gradients_;       // By table: aligned, `gradient_stride` floats a part.
-  std::vector<OwnPartials> own_;        // By table: what this thread's own server is to apply.
+  // A batch is made a turn before it is asked for, and needed until the own server has ended its
+  // step, which may be 2 delay + 1 turns later.
+  std::vector<Minibatch> batches_;
+  std::vector<StepGradients> steps_;    // Batch t is in t mod their number, as above.
+  std::span<float* const> gradients_;   // By table: of the current step.
   const double log_training_samples_;   // For popularity.
   std::optional<NeuralRanker> ranker_;  // At most one of these; neither for a factorisation.
   std::optional<TwoTower> towers_;
@@ -195,7 +220,8 @@ class Trainer {
   bool applies_at_once_;
   std::uint64_t shuffled_epoch_;
 
-  std::vector<Parcel> replies_;  // What the rows of the current batch point into.
+  std::uint64_t served_ = 0;     // Turns of the current pass that the own server has.
+  std::vector<Parcel> replies_;  // Of a turn that brings no rows.
 
   // Scratch.
   std::vector<RowId> negatives_;  // Of a sample.

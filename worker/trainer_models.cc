@@ -7,9 +7,9 @@
 
 namespace cf {
 
-void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
-                      std::span<ObjectiveSums> sums) {
+void Trainer::Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSums> sums) {
   const Profile::Scope scope(options_.profile, Phase::kGradient);
+  gradients_ = GradientsOf(batch).first;
   if (pass.training) MakeRoomForGradients(batch);
   SetLayers(batch);
   ComposeFeatures(pass, batch);
@@ -34,7 +34,7 @@ void Trainer::Compute(const Pass& pass, std::uint64_t step, Minibatch& batch,
       ++turn;
     }
     if (pass.training && applies_at_once_) {
-      ApplyOwnUsers(step, batch, first_user, batch.user_parts_end[p]);
+      ApplyOwnUsers(pass, batch, first_user, batch.user_parts_end[p]);
     }
     first_sample = batch.samples_end[p];
     first_user = batch.user_parts_end[p];

@@ -35,7 +35,7 @@ std::string NoSuchField(const google::protobuf::Descriptor& message, const std::
 /// `"name"` in quotes, cut short and with escapes, so that it fits in one line of an error.
 std::string Quoted(const std::string& name);
 
-/// InvalidArgument: `train.delay is 3; expected 0, the only delay so far`.
+/// InvalidArgument: `train.delay is 20; expected at most 16`.
 absl::Status Refusal(const std::string& path, const std::string& value,
                      const std::string& expected);
 

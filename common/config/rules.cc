@@ -97,6 +97,9 @@ struct Range {
 // The squares of a norm that is not much smaller than this are no denormals in float.
 constexpr double kClipNormMin = 1e-15;
 
+// Older gradients than this help nobody, and each takes memory.
+constexpr double kDelayMax = 16;
+
 constexpr double kNoLimit = std::numeric_limits<double>::infinity();
 
 // By path, without the number of a layer. Numbers not listed may have any (finite) value. An
@@ -163,7 +166,7 @@ constexpr Range kRanges[] = {
     {"optimizer.schedule.plateau.min_delta", 0, true, kNoLimit, false, "at least 0"},
     {"train.batch_size", 1, true, kNoLimit, false, "at least 1"},
     {"train.epochs", 1, true, kNoLimit, false, "at least 1"},
-    {"train.delay", 0, true, 0, true, "0, the only delay so far"},
+    {"train.delay", 0, true, kDelayMax, true, "at most 16"},
     {"train.rounds", 1, true, 1024, true, "1 to 1024"},
     {"validation.every_epochs", 1, true, kNoLimit, false, "at least 1"},
     {"early_stopping.min_delta", 0, true, kNoLimit, false, "at least 0"},

@@ -39,6 +39,16 @@ void Mailbox::Deliver(Parcel parcel) {
   doorbell_.Ring();
 }
 
+std::uint32_t Mailbox::SourcesHere() const {
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(sources_, [](const Source& source) { return source.count > 0; }));
+}
+
+bool Mailbox::IsReady() {
+  const std::lock_guard lock(mutex_);
+  return SourcesHere() == expected_ || !closed_.ok();
+}
+
 Parcel Mailbox::TakeNext(Source& source) {
   Parcel parcel = std::move(source.ring[source.first]);
   source.first = (source.first + 1) % source.ring.size();
@@ -61,7 +71,7 @@ absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
     {
       const std::lock_guard lock(mutex_);
       if (!closed_.ok()) return closed_;
-      for (const Source& source : sources_) here += source.count > 0 ? 1 : 0;
+      here = SourcesHere();
       if (here == expected_) break;
     }
     doorbell_.Await(seen, expected_ - here, options_.spins);

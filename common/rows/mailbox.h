@@ -38,6 +38,9 @@ class Mailbox {
   /// mailbox's error once it is closed: a peer was lost, or broke the protocol.
   absl::Status Await(std::uint64_t turn, std::vector<Parcel>& parcels);
 
+  /// Whether Await would not wait: every source has one here, or the mailbox is closed.
+  bool IsReady();
+
   /// Waits for the next parcel of one source, which must be of `turn`.
   absl::StatusOr<Parcel> AwaitFrom(std::uint32_t from_seat, std::uint64_t turn);
 
@@ -53,7 +56,8 @@ class Mailbox {
     std::size_t count = 0;
   };
 
-  // Both require mutex_.
+  // All require mutex_.
+  std::uint32_t SourcesHere() const;
   static Parcel TakeNext(Source& source);
   absl::Status NotDue(const Parcel& parcel, std::uint64_t turn);
 

@@ -43,6 +43,9 @@ class RowHost {
   virtual void ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
                         std::span<const float* const> gradients) = 0;
 
+  /// Whether the pushes of the next turn are all there, so that Serve would not wait.
+  virtual bool CanServe() = 0;
+
   /// The server's part of turn `turn`: waits for the other workers' pushes, applies global step
   /// `step` to every row that they and `own` (by table; empty without a worker here) bring
   /// gradients for, once a row, and sends the rows that they want. Where `apply` is false the

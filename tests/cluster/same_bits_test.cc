@@ -66,6 +66,20 @@ TEST_F(SameBits, EveryOptimizer) {
   }
 }
 
+TEST_F(SameBits, EveryDelay) {
+  std::vector<std::string> digests;
+  for (const std::string delay : {"0", "1", "4"}) {
+    // Some runs of steps an epoch.
+    const std::vector<std::string> delayed = {"train.delay=" + delay, "train.batch_size=200"};
+    digests.push_back(Train({.launcher = Launcher::kAlone}, delayed));
+    ASSERT_EQ(digests.back().size(), 32U);
+    EXPECT_EQ(Train({.ranks = 3}, delayed), digests.back()) << delay;
+    EXPECT_EQ(Train({.ranks = 2, .flags = {"--threads", "2"}}, delayed), digests.back()) << delay;
+  }
+  EXPECT_NE(digests[0], digests[1]);
+  EXPECT_NE(digests[1], digests[2]);
+}
+
 TEST_F(SameBits, EveryInstructionSetOfTheMachine) {
   for (const char* config : {"ml_100k_u1_biased_mf", "mlp_128_32", "retrieval_two_tower"}) {
     const std::string best = Train({.ranks = 2, .config = config});

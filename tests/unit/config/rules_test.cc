@@ -143,6 +143,8 @@ train {
   partitions: 16
   delay: 0
   metrics: true
+  schedule: SYNC
+  rounds: 4
 }
 early_stopping {
   monitor: "val_rmse"
@@ -330,7 +332,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"train.partitions=0", " is 0; expected a power of two, at most 16384"},
       {"train.partitions=12", " is 12; expected a power of two, at most 16384"},
       {"train.partitions=32768", " is 32768; expected a power of two, at most 16384"},
-      {"train.delay=1", " is 1; expected 0, the only delay so far"},
+      {"train.delay=17", " is 17; expected at most 16"},
       {"validation.every_epochs=0", " is 0; expected at least 1"},
       {"validation.every_epochs=21",
        " is 21; expected at most train.epochs (20), as early_stopping.monitor is val_rmse"},

@@ -14,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/partition.h"
+#include "common/rows/turns.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control_link.h"
 #include "coordinator/evaluate.h"
@@ -72,6 +73,55 @@ TEST_P(GenerationOf, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
   EXPECT_LT(snapshot.manifest().position().step(), 7U);
 
   job.mutable_cluster()->set_threads(2);
+  EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
+}
+
+/// Jobs with a delay, whose epochs are longer than a run of steps.
+struct DelayedJob {
+  const char* name;
+  const char* model;
+  std::uint32_t delay;
+  std::uint32_t batch_size;
+};
+
+class DelayedGeneration : public GenerationTest, public ::testing::WithParamInterface<DelayedJob> {
+ protected:
+  Job MakeJob() const {
+    Job job = MakeTinyJob(tiny_, 2, GetParam().model);
+    job.mutable_train()->set_delay(GetParam().delay);
+    job.mutable_train()->set_batch_size(GetParam().batch_size);
+    return job;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Models, DelayedGeneration,
+    ::testing::Values(DelayedJob{"FactorizationBy1", kTinyFactorization, 1, 5},
+                      DelayedJob{"FactorizationBy4", kTinyFactorization, 4, 1},
+                      DelayedJob{"RankerWithFeaturesBy1", kTinyRankerWithFeatures, 1, 4},
+                      DelayedJob{"TowersBy1", kTinyTowers, 1, 4}),
+    [](const ::testing::TestParamInfo<DelayedJob>& job) { return job.param.name; });
+
+// Goal: with a delay, too, the bits depend on neither ranks, threads and servers nor on a stop in
+// mid-epoch.
+TEST_P(DelayedGeneration, MakesTheSameModelInEveryWay) {
+  Job job = MakeJob();
+  const std::string expected = DigestOf(job, 1, "one");
+  EXPECT_EQ(DigestOf(job, 3, "three"), expected);
+  Job other = job;
+  other.mutable_cluster()->set_threads(2);
+  EXPECT_EQ(DigestOf(other, 2, "threads"), expected);
+  other.mutable_cluster()->set_servers(1);
+  EXPECT_EQ(DigestOf(other, 3, "servers"), expected);
+  other = job;
+  other.mutable_train()->set_delay(0);
+  EXPECT_NE(DigestOf(other, 1, "undelayed"), expected);
+
+  LocalGeneration stopped(job, tiny_, "stopped", 3);
+  stopped.StopWhen([] { return true; });  // At the first boundary of a segment.
+  for (const absl::StatusOr<Verdict>& verdict : stopped.Run(3)) ASSERT_TRUE(verdict.ok());
+  const Snapshot snapshot = Snapshot::Open(stopped.latest()).value();
+  EXPECT_EQ(snapshot.manifest().position().step(), StepsBetweenRests(job.train().delay()));
   EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
 }
 

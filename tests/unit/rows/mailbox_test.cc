@@ -77,6 +77,20 @@ TEST(Mailbox, WaitsForTheSlowestOfSeveralTurns) {
   }
 }
 
+TEST(Mailbox, IsReadyWhenAwaitWouldNotWait) {
+  Mailbox mailbox({.seats = 2, .absent = 2, .depth = 2});
+  mailbox.Deliver(From(0, 1));
+  mailbox.Deliver(From(0, 2));
+  EXPECT_FALSE(mailbox.IsReady());
+  mailbox.Deliver(From(1, 1));
+  EXPECT_TRUE(mailbox.IsReady());
+  std::vector<Parcel> parcels;
+  ASSERT_TRUE(mailbox.Await(1, parcels).ok());
+  EXPECT_FALSE(mailbox.IsReady());
+  mailbox.Close(absl::UnavailableError("rank 1 was lost"));
+  EXPECT_TRUE(mailbox.IsReady());
+}
+
 TEST(Mailbox, GivesTheParcelsOfOneSource) {
   Mailbox mailbox({.seats = 3, .absent = 3, .depth = 2});
   mailbox.Deliver(From(0, 1));
