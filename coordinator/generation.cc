@@ -173,7 +173,13 @@ absl::StatusOr<Reply> Generation::SetUpMember(const SetUp& set_up) {
   if (!placement.ok()) return placement.status();
   placement_ = *std::move(placement);
   if (!data_.has_value()) {
-    absl::StatusOr<TrainingData> data = TrainingData::Open(job());
+    UsersOfPartitions users = {.partitioning = placement_->partitioning(), .ranges = {}};
+    for (const std::uint32_t seat : placement_->workers().OnRank(options_.rank)) {
+      users.ranges.push_back(placement_->workers().range(seat));
+    }
+    absl::StatusOr<TrainingData> data = TrainingData::OpenPart(
+        job(), users, {.key = set_up.cut_key(), .sample = set_up.cut_sample()},
+        {.mean = set_up.rating_mean(), .min = set_up.rating_min(), .max = set_up.rating_max()});
     if (!data.ok()) return data.status();
     data_ = *std::move(data);
   }
@@ -215,7 +221,12 @@ absl::StatusOr<Verdict> Generation::Coordinate() {
   data_ = *std::move(data);
   const absl::StatusOr<std::vector<Join>> members = AwaitMembers();
   if (!members.ok()) return members.status();
-  const SetUp set_up = AgreeOnThreads(*members);
+  SetUp set_up = AgreeOnThreads(*members);
+  set_up.set_rating_mean(data_->statistics.mean);
+  set_up.set_rating_min(data_->statistics.min);
+  set_up.set_rating_max(data_->statistics.max);
+  set_up.set_cut_key(data_->split.cut().key);
+  set_up.set_cut_sample(data_->split.cut().sample);
   Command command;
   *command.mutable_set_up() = set_up;
   // Refused before anybody works on it.

@@ -31,6 +31,13 @@ KernelTarget TargetOf(const Job& job) {
   }
 }
 
+/// Whether a rank needs the training samples of users that it does not work for: their items'
+/// counts or the items themselves.
+bool LooksAtAllUsers(const Job& job) {
+  return job.model().has_popularity() || job.model().has_retrieval() ||
+         FeaturesOf(job).size() > 0 || job.validation().metrics_size() > 0;
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
@@ -55,6 +62,20 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
   if (!features.ok()) return features.status();
   return TrainingData{*std::move(data), *std::move(split), *statistics, *std::move(features)};
+}
+
+absl::StatusOr<TrainingData> TrainingData::OpenPart(const Job& job, const UsersOfPartitions& users,
+                                                    const RandomCut& cut,
+                                                    const TrainingStatistics& statistics) {
+  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
+  if (!data.ok()) return data.status();
+  absl::StatusOr<DataSplit> split = LooksAtAllUsers(job)
+                                        ? DataSplit::Make(*data, job.split())
+                                        : DataSplit::MakeFor(users, cut, *data, job.split());
+  if (!split.ok()) return split.status();
+  absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
+  if (!features.ok()) return features.status();
+  return TrainingData{*std::move(data), *std::move(split), statistics, *std::move(features)};
 }
 
 std::vector<TableSpec> TrainingData::TablesFor(const Job& job) const {

@@ -36,6 +36,11 @@ struct TrainingData {
 
   /// Errors are Dataset's, DataSplit's, ComputeTrainingStatistics' and MakeFeatureLists'.
   static absl::StatusOr<TrainingData> Open(const Job& job);
+  /// What a rank that works for `users` needs of it, by what another found in all samples.
+  /// Requires: Open succeeds for the same data set and job.
+  static absl::StatusOr<TrainingData> OpenPart(const Job& job, const UsersOfPartitions& users,
+                                               const RandomCut& cut,
+                                               const TrainingStatistics& statistics);
   /// The tables of the job's model over this data.
   std::vector<TableSpec> TablesFor(const Job& job) const;
   std::uint64_t steps_per_epoch(const Job& job) const;

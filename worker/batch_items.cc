@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/check.h"
 #include "common/math/math.h"
 #include "common/math/random.h"
 #include "worker/samples.h"
@@ -10,6 +11,7 @@ namespace cf {
 
 BatchItems::BatchItems(const Dataset& data, const DataSplit& split, Partitioning partitioning)
     : data_(data), split_(split), partitioning_(partitioning), counts_(data.items(), 0) {
+  Check(split.whole(), "the items of all ranks' samples");
   items_.reserve(std::max(split.training_count(), split.validation_count()));
 }
 
@@ -60,6 +62,7 @@ void BatchItems::Collect(std::uint64_t t, std::uint64_t batches, Candidates& can
 }
 
 std::vector<float> NegativeLogShares(const Dataset& data, const DataSplit& split) {
+  Check(split.whole(), "the samples of all users are counted");
   std::vector<std::uint64_t> counts(data.items(), 0);
   for (std::uint64_t s = 0; s < data.samples(); ++s) {
     if (!split.is_validation(s)) ++counts[Index(data.item_column()[s])];

@@ -36,6 +36,7 @@ bool HasDistances(std::span<const RankingMetric> metrics) {
 }  // namespace
 
 std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataSplit& split) {
+  Check(split.whole(), "the samples of all users are counted");
   std::vector<std::uint32_t> counts(data.items());
   const std::span<const RowId> items = data.item_column();
   for (std::uint64_t s = 0; s < items.size(); ++s) {

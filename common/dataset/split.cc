@@ -1,15 +1,16 @@
 #include "common/dataset/split.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "common/base/partition.h"
 #include "common/dataset/select.h"
 
 namespace cf {
@@ -19,6 +20,10 @@ namespace {
 std::string ShareText(double fraction) {
   const std::string text = absl::StrFormat("%.9g", fraction);
   return text.starts_with("0.") ? text.substr(1) : text;
+}
+
+std::string NameOf(const RandomSplit& config) {
+  return absl::StrCat("random ", ShareText(config.fraction()), ", seed ", config.seed());
 }
 
 /// ceil(f n), for the f that was written: 0.07 as a double is a little more than 7 hundredths, and
@@ -66,8 +71,8 @@ absl::StatusOr<DataSplit> DataSplit::Make(const Dataset& data, const Split& conf
       possible = CheckFraction(fraction, "split.random.fraction");
       if (!possible.ok()) return possible;
       split.validation_count_ = ShareOf(fraction, data.samples());
-      split.MarkRandom(data, split.validation_count_, config.random().seed());
-      split.name_ = absl::StrCat("random ", ShareText(fraction), ", seed ", config.random().seed());
+      split.MarkRandom(data, config.random().seed());
+      split.name_ = NameOf(config.random());
       break;
     }
     case Split::kGiven:
@@ -106,17 +111,86 @@ absl::StatusOr<DataSplit> DataSplit::Make(const Dataset& data, const Split& conf
   return split;
 }
 
-void DataSplit::MarkRandom(const Dataset& data, std::uint64_t count, std::uint64_t seed) {
-  const auto for_each = [&data, seed](const auto& visit) {
-    const std::span<const std::uint64_t> offsets = data.user_offsets();
-    const std::span<const RowId> items = data.item_column();
-    for (std::uint32_t user = 0; user < data.users(); ++user) {
-      for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
-        visit(sample, HashOf(user, items[sample], seed));
+absl::StatusOr<DataSplit> DataSplit::MakeFor(const UsersOfPartitions& users, const RandomCut& cut,
+                                             const Dataset& data, const Split& config) {
+  if (!config.has_random()) return Make(data, config);
+  absl::Status possible = CheckFraction(config.random().fraction(), "split.random.fraction");
+  if (!possible.ok()) return possible;
+  DataSplit split(data.samples());
+  split.whole_ = false;
+  split.cut_ = cut;
+  split.validation_count_ = ShareOf(config.random().fraction(), data.samples());
+  split.name_ = NameOf(config.random());
+  split.MarkUpToCut(data, config.random().seed(), users);
+  return split;
+}
+
+void DataSplit::MarkRandom(const Dataset& data, std::uint64_t seed) {
+  if (validation_count_ == 0) return;
+  // Hashes are spread evenly, so the one sought is near its share of all keys: by eight deviations
+  // of a binomial distribution, and a few samples, in the first attempt.
+  const auto count = static_cast<double>(validation_count_);
+  double margin = 16 + 8 * std::sqrt(count * (1 - count / static_cast<double>(samples_)));
+  while (!MarkNearShare(data, seed, margin)) margin *= 1024;
+}
+
+/// One pass. False, and bits of no meaning, where the hash sought is farther away than `margin`
+/// samples.
+bool DataSplit::MarkNearShare(const Dataset& data, std::uint64_t seed, double margin) {
+  const auto samples = static_cast<double>(samples_);
+  const auto count = static_cast<double>(validation_count_);
+  const auto key_at = [samples](double place) {
+    const double share = place / samples;
+    return share <= 0   ? 0
+           : share >= 1 ? ~std::uint64_t{0}
+                        : static_cast<std::uint64_t>(std::ldexp(share, 64));
+  };
+  const std::uint64_t first = key_at(count - margin);
+  const std::uint64_t width = key_at(count + margin) - first;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> candidates;
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  const std::span<const RowId> items = data.item_column();
+  std::uint64_t word = 0;
+  std::uint64_t sample = 0;
+  std::uint64_t below = 0;
+  const auto flush = [&] {
+    bits_[(sample - 1) / 64] = word;
+    below += static_cast<std::uint64_t>(std::popcount(word));
+    word = 0;
+  };
+  for (std::uint32_t user = 0; user < data.users(); ++user) {
+    for (const std::uint64_t end = offsets[user + 1]; sample < end;) {
+      const std::uint64_t key = HashOf(user, items[sample], seed);
+      if (key - first <= width) candidates.emplace_back(key, sample);
+      word |= std::uint64_t{key < first} << (sample % 64);
+      if (++sample % 64 == 0) flush();
+    }
+  }
+  if (sample % 64 != 0) flush();
+  if (validation_count_ <= below || validation_count_ > below + candidates.size()) return false;
+  std::sort(candidates.begin(), candidates.end());
+  candidates.resize(validation_count_ - below);
+  for (const auto& [key, candidate] : candidates) Mark(candidate);
+  cut_ = {.key = candidates.back().first, .sample = candidates.back().second};
+  return true;
+}
+
+void DataSplit::MarkUpToCut(const Dataset& data, std::uint64_t seed,
+                            const UsersOfPartitions& users) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  const std::span<const RowId> items = data.item_column();
+  for (const SeatRange& range : users.ranges) {
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      const std::uint32_t slots = users.partitioning.RowsIn(PartitionId{p}, data.users());
+      for (std::uint32_t slot = 0; slot < slots; ++slot) {
+        const RowId user = users.partitioning.IdAt(PartitionId{p}, slot);
+        for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
+          const std::uint64_t key = HashOf(static_cast<std::uint32_t>(user), items[s], seed);
+          if (std::pair(key, s) <= std::pair(cut_.key, cut_.sample)) Mark(s);
+        }
       }
     }
-  };
-  MarkSmallest(for_each, count, [this](std::uint64_t sample) { Mark(sample); });
+  }
 }
 
 void DataSplit::MarkLastOfEachUser(const Dataset& data) {
@@ -169,7 +243,8 @@ void DataSplit::MarkNewest(const Dataset& data, std::uint64_t count) {
 absl::StatusOr<TrainingStatistics> ComputeTrainingStatistics(const Dataset& data,
                                                              const DataSplit& split,
                                                              std::uint32_t partitions) {
-  Check(split.samples() == data.samples(), "the split was made from this data set");
+  Check(split.samples() == data.samples() && split.whole(),
+        "the split was made from this data set, all of it");
   if (split.training_count() == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "the split \"", split.name(), "\" leaves no training sample of ", data.name()));

@@ -7,10 +7,24 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/base/partition.h"
 #include "common/config/job.pb.h"
 #include "common/dataset/dataset.h"
 
 namespace cf {
+
+/// The last validation sample of a random split in the order of (key, number): what one rank finds
+/// out from the keys of all samples, and others need only be told.
+struct RandomCut {
+  std::uint64_t key = 0;
+  std::uint64_t sample = 0;
+};
+
+/// Some of a job's users: those of the partitions in the ranges.
+struct UsersOfPartitions {
+  Partitioning partitioning;
+  std::vector<SeatRange> ranges;
+};
 
 /// Which samples of a data set are kept from training to validate; a function of the samples and
 /// the configuration, so every rank of a job finds the same one.
@@ -24,7 +38,18 @@ class DataSplit {
   /// the split needs (timestamps, a given validation file).
   static absl::StatusOr<DataSplit> Make(const Dataset& data, const Split& config);
 
-  /// Samples are numbered in canonical order.
+  /// The same, without looking at the samples of other users than these where the split is random.
+  /// Requires: `cut` is that of the whole split.
+  static absl::StatusOr<DataSplit> MakeFor(const UsersOfPartitions& users, const RandomCut& cut,
+                                           const Dataset& data, const Split& config);
+
+  /// Whether it knows the samples of every user.
+  bool whole() const { return whole_; }
+  /// Of a random split, else zeros.
+  const RandomCut& cut() const { return cut_; }
+
+  /// Samples are numbered in canonical order. Requires: whole(), or the sample of a user that this
+  /// was made for.
   bool is_validation(std::uint64_t sample) const {
     return ((bits_[sample / 64] >> (sample % 64)) & 1) != 0;
   }
@@ -39,7 +64,9 @@ class DataSplit {
  private:
   explicit DataSplit(std::uint64_t samples) : samples_(samples), bits_((samples + 63) / 64, 0) {}
   void Mark(std::uint64_t sample) { bits_[sample / 64] |= std::uint64_t{1} << (sample % 64); }
-  void MarkRandom(const Dataset& data, std::uint64_t count, std::uint64_t seed);
+  void MarkRandom(const Dataset& data, std::uint64_t seed);
+  bool MarkNearShare(const Dataset& data, std::uint64_t seed, double margin);
+  void MarkUpToCut(const Dataset& data, std::uint64_t seed, const UsersOfPartitions& users);
   void MarkLastOfEachUser(const Dataset& data);
   void MarkOneOfEachUser(const Dataset& data, std::uint64_t seed);
   void MarkNewest(const Dataset& data, std::uint64_t count);
@@ -47,6 +74,8 @@ class DataSplit {
   std::uint64_t samples_;
   std::uint64_t validation_count_ = 0;
   std::vector<std::uint64_t> bits_;
+  RandomCut cut_;
+  bool whole_ = true;
   std::string name_;
 };
 

@@ -10,6 +10,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
+#include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/rows/tables.h"
 
@@ -115,6 +116,7 @@ absl::Status FeatureLists::TakeTimestamps(const Dataset& data) {
 }
 
 void FeatureLists::TakeHistories(const Dataset& data, const DataSplit& split) {
+  Check(split.whole(), "histories are of all users");
   rows_ = data.items();
   lists_.reserve(split.training_count());
   offsets_.push_back(0);

@@ -118,6 +118,32 @@ TEST(DataSplit, CountsAreThoseOfTheFractionAsWritten) {
   }
 }
 
+// Goal: a rank that is told where a random split ends finds that split in its own users' samples.
+TEST(DataSplit, OfSomePartitionsIsThatOfTheWhole) {
+  const TestFolder folder;
+  const Dataset data = Generated(folder, 700, 40);
+  const std::vector<std::uint32_t> users = UsersOf(data);
+  const Partitioning partitioning(8);
+  for (const double fraction : {0.1, 0.001, 0.999}) {
+    Split config;
+    config.mutable_random()->set_fraction(fraction);
+    const DataSplit whole = SplitOrDie(data, config);
+    const std::vector<SeatRange> ranges = {{.first = 1, .last = 3}, {.first = 6, .last = 7}};
+    const DataSplit part = DataSplit::MakeFor({.partitioning = partitioning, .ranges = ranges},
+                                              whole.cut(), data, config)
+                               .value();
+    EXPECT_TRUE(whole.whole());
+    EXPECT_FALSE(part.whole());
+    EXPECT_EQ(part.validation_count(), whole.validation_count());
+    EXPECT_EQ(part.name(), whole.name());
+    for (std::uint64_t k = 0; k < data.samples(); ++k) {
+      const PartitionId partition = partitioning.Of(RowId{users[k]});
+      const bool known = ranges[0].Contains(partition) || ranges[1].Contains(partition);
+      ASSERT_EQ(part.is_validation(k), known && whole.is_validation(k)) << k;
+    }
+  }
+}
+
 TEST(DataSplit, GlobalTimeTakesTheNewest) {
   const TestFolder folder;
   const Dataset data = Generated(folder, 500, 300);
