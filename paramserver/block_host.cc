@@ -140,8 +140,7 @@ void BlockHost::ApplyItems(PartitionId q, std::uint64_t step, const SlotGradient
   float* const rows = items_[Index(q)]->As<float>().data();
   updates_.clear();
   for (std::size_t k = 0; k < gradients.slots.size(); ++k) {
-    updates_.push_back(
-        {rows + gradients.slots[k] * layout_.stride(), gradients.gradients + k * gradients.stride});
+    updates_.push_back({rows + gradients.slots[k] * layout_.stride(), gradients.gradients[k]});
   }
   options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(kItems)]),
                                 updates_);

@@ -23,7 +23,7 @@ void Shard::ApplySlots(TableId table, PartitionId partition, std::uint64_t step,
   updates_.clear();
   for (std::size_t k = 0; k < gradients.slots.size(); ++k) {
     const std::uint32_t slot = gradients.slots[k];
-    updates_.push_back({rows + slot * stride, gradients.gradients + k * gradients.stride});
+    updates_.push_back({rows + slot * stride, gradients.gradients[k]});
     dirty[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
   options_.kernels->update_rows(options_.optimizer->At(step, to.spec), updates_);

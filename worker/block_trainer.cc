@@ -13,45 +13,62 @@ constexpr std::size_t kPlacesAhead = 12;
 
 }  // namespace
 
+BlockTrainer::Side::Side(std::uint32_t slots, std::size_t entries, const RowLayout& layout)
+    : places_(slots),
+      memory_(entries * layout.gradient_stride() + kLanes),
+      stride_(layout.gradient_stride()) {
+  const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
+  sums_ = memory_.data() + (64 - address % 64) % 64 / sizeof(float);
+}
+
 void BlockTrainer::Side::Clear() {
   // A stamp is used again after 2^32 sub-batches.
-  if (++batch == 0) {
-    std::ranges::fill(places, Place());
-    batch = 1;
+  if (++batch_ == 0) {
+    std::ranges::fill(places_, Place());
+    batch_ = 1;
   }
-  slots.clear();
-  rows.clear();
+  slots_.clear();
+  rows_.clear();
+  has_one_.clear();
+  gradients_.clear();
 }
 
 BlockTrainer::Side::Touched BlockTrainer::Side::Touch(std::uint32_t slot, const SlabRows& from) {
-  Place& place = places[slot];
-  if (place.batch == batch) return {place.entry, false};
-  place = {batch, static_cast<std::uint32_t>(slots.size())};
-  slots.push_back(slot);
-  rows.push_back(from.rows + slot * from.stride);
+  Place& place = places_[slot];
+  if (place.batch == batch_) {
+    has_one_[place.entry] = 0;
+    return {place.entry, false};
+  }
+  place = {batch_, static_cast<std::uint32_t>(slots_.size())};
+  slots_.push_back(slot);
+  rows_.push_back(from.rows + slot * from.stride);
+  has_one_.push_back(1);
+  gradients_.push_back({.sum = sums_ + place.entry * stride_});
   return {place.entry, true};
 }
 
-void BlockTrainer::Side::MakeRoom(std::size_t entries, const RowLayout& layout) {
-  const std::size_t floats = entries * layout.gradient_stride() + kLanes;
-  if (gradient_memory.size() >= floats) return;
-  gradient_memory.resize(floats);
-  const auto address = reinterpret_cast<std::uintptr_t>(gradient_memory.data());
-  gradient = gradient_memory.data() + (64 - address % 64) % 64 / sizeof(float);
-}
-
 BlockTrainer::BlockTrainer(Options options, std::span<const PartitionSamples> samples)
-    : options_(std::move(options)) {
+    : options_(std::move(options)),
+      sub_batch_(std::max(1U, options_.batch_size / options_.schedule.partitions())),
+      users_(SlotsMax(options_.users), EntriesMax(samples), options_.layout),
+      items_(SlotsMax(options_.items), EntriesMax(samples), options_.layout) {
   Check(samples.size() == options_.range.size(), "samples are by partition of the seat's range");
   const Partitioning partitioning(options_.schedule.partitions());
   for (std::uint32_t p = options_.range.first; p < options_.range.last; ++p) {
     samples_.emplace_back(samples[p - options_.range.first], partitioning, PartitionId{p});
   }
-  const auto places = [&partitioning](std::uint32_t rows) {
-    return (rows + partitioning.count() - 1) / partitioning.count();
-  };
-  users_.places.resize(places(options_.users));
-  items_.places.resize(places(options_.items));
+}
+
+std::size_t BlockTrainer::EntriesMax(std::span<const PartitionSamples> samples) const {
+  std::size_t most = 0;
+  for (const PartitionSamples& of_partition : samples) {
+    most = std::max(most, of_partition.training().size());
+  }
+  return std::min<std::size_t>(most, sub_batch_);
+}
+
+std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
+  return (rows + options_.schedule.partitions() - 1) / options_.schedule.partitions();
 }
 
 absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
@@ -92,16 +109,17 @@ void BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, Partition
   const BlockSchedule& schedule = options_.schedule;
   const std::span<const BlockSample> samples = SamplesOf(segment, j, p, q);
   const SlabRows user_rows = options_.rows->Users(p);
-  const std::size_t size = std::max(1U, options_.batch_size / schedule.partitions());
-  const std::size_t count = (samples.size() + size - 1) / size;
+  const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {
     const SampleRange range = SamplesOfBatch(samples.size(), k, count);
     Make(samples.subspan(range.first, range.last - range.first), user_rows, item_rows);
     const PairBatch pairs{.samples = pairs_,
-                          .user_rows = users_.rows.data(),
-                          .item_rows = items_.rows.data(),
-                          .user_gradients = users_.gradient,
-                          .item_gradients = items_.gradient,
+                          .user_rows = users_.rows(),
+                          .item_rows = items_.rows(),
+                          .user_gradients = users_.sums(),
+                          .item_gradients = items_.sums(),
+                          .user_has_one = users_.has_one(),
+                          .one_gradients = users_.gradients(),
                           .gradient_stride = options_.layout.gradient_stride(),
                           .padded_dim = options_.layout.padded_dim()};
     {
@@ -110,8 +128,8 @@ void BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, Partition
     }
     const Profile::Scope scope(options_.profile, Phase::kApply);
     const std::uint64_t step = segment.first_step + schedule.StepAt(j, k, count);
-    options_.rows->ApplyUsers(p, step, users_.gradients(options_.layout));
-    options_.rows->ApplyItems(q, step, items_.gradients(options_.layout));
+    options_.rows->ApplyUsers(p, step, users_.ToApply());
+    options_.rows->ApplyItems(q, step, items_.ToApply());
   }
 }
 
@@ -123,8 +141,8 @@ void BlockTrainer::Make(std::span<const BlockSample> samples, const SlabRows& us
   pairs_.clear();
   for (std::size_t s = 0; s < samples.size(); ++s) {
     if (s + kPlacesAhead < samples.size()) {
-      __builtin_prefetch(&users_.places[samples[s + kPlacesAhead].user], 1);
-      __builtin_prefetch(&items_.places[samples[s + kPlacesAhead].item], 1);
+      users_.Prefetch(samples[s + kPlacesAhead].user);
+      items_.Prefetch(samples[s + kPlacesAhead].item);
     }
     const Side::Touched user = users_.Touch(samples[s].user, user_rows);
     const Side::Touched item = items_.Touch(samples[s].item, item_rows);
@@ -134,8 +152,6 @@ void BlockTrainer::Make(std::span<const BlockSample> samples, const SlabRows& us
                       .item_is_first = item.is_first ? 1U : 0U,
                       .rating = samples[s].rating});
   }
-  users_.MakeRoom(users_.slots.size(), options_.layout);
-  items_.MakeRoom(items_.slots.size(), options_.layout);
 }
 
 }  // namespace cf

@@ -57,7 +57,11 @@ class BlockTrainer {
 
  private:
   // The rows of one table that a sub-batch touches, each once, in the order of their first use.
-  struct Side {
+  class Side {
+   public:
+    // Room for `entries` rows of a table whose partitions have at most `slots`.
+    Side(std::uint32_t slots, std::size_t entries, const RowLayout& layout);
+
     void Clear();
     // The entry of the row in `slot`, and whether it is new.
     struct Touched {
@@ -65,21 +69,28 @@ class BlockTrainer {
       bool is_first = false;
     };
     Touched Touch(std::uint32_t slot, const SlabRows& from);
-    void MakeRoom(std::size_t entries, const RowLayout& layout);
-    SlotGradients gradients(const RowLayout& layout) const {
-      return {.slots = slots, .gradients = gradient, .stride = layout.gradient_stride()};
-    }
+    void Prefetch(std::uint32_t slot) const { __builtin_prefetch(&places_[slot], 1); }
 
+    const float* const* rows() const { return rows_.data(); }
+    const std::uint8_t* has_one() const { return has_one_.data(); }
+    float* sums() { return sums_; }
+    RowGradient* gradients() { return gradients_.data(); }
+    SlotGradients ToApply() const { return {.slots = slots_, .gradients = gradients_}; }
+
+   private:
     struct Place {
       std::uint32_t batch = 0;  // In which the entry is valid.
       std::uint32_t entry = 0;
     };
-    std::vector<Place> places;  // By slot.
-    std::uint32_t batch = 0;
-    std::vector<std::uint32_t> slots;  // By entry, as the next.
-    std::vector<const float*> rows;
-    std::vector<float> gradient_memory;
-    float* gradient = nullptr;  // Aligned in it: gradient_stride floats an entry.
+    std::vector<Place> places_;  // By slot.
+    std::uint32_t batch_ = 0;
+    std::vector<std::uint32_t> slots_;    // By entry, as the next.
+    std::vector<const float*> rows_;      // Weights.
+    std::vector<std::uint8_t> has_one_;   // Whether only one sample has touched it.
+    std::vector<RowGradient> gradients_;  // All of them sums before the kernel has run.
+    std::vector<float> memory_;
+    float* sums_ = nullptr;  // Aligned in memory_: stride_ floats an entry.
+    std::size_t stride_ = 0;
   };
 
   absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t turn);
@@ -90,7 +101,11 @@ class BlockTrainer {
   void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
             const SlabRows& item_rows);
 
+  std::uint32_t SlotsMax(std::uint32_t rows) const;
+  std::size_t EntriesMax(std::span<const PartitionSamples> samples) const;
+
   const Options options_;
+  const std::uint32_t sub_batch_;      // Samples at most.
   std::vector<BlockSamples> samples_;  // By partition of the range.
   Side users_;
   Side items_;

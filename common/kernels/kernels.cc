@@ -101,6 +101,15 @@ void PairGradient(const PairBatch& batch, const Objective& objective, ObjectiveS
     const auto keep_item =
         hn::MaskFromVec(hn::BitCast(d, hn::Set(kBits, sample.item_is_first - 1U)));
     const auto slopes = hn::Set(d, slope);
+    if (batch.user_has_one != nullptr && batch.user_has_one[sample.user] != 0) {
+      batch.one_gradients[sample.user] = {.other = item, .slope = slope};
+      for (std::size_t k = 0; k < n; k += kWidth) {
+        const auto sum = hn::IfThenElseZero(keep_item, hn::LoadU(d, item_gradient + k));
+        hn::StoreU(hn::MulAdd(slopes, hn::LoadU(d, user + k), sum), d, item_gradient + k);
+      }
+      item_gradient[n] = (sample.item_is_first ? 0.0F : item_gradient[n]) + slope;
+      continue;
+    }
     for (std::size_t k = 0; k < n; k += kWidth) {
       const auto user_sum = hn::IfThenElseZero(keep_user, hn::LoadU(d, user_gradient + k));
       const auto item_sum = hn::IfThenElseZero(keep_item, hn::LoadU(d, item_gradient + k));
@@ -127,23 +136,58 @@ void PairScore(const PairBatch& batch, const Objective& objective, ObjectiveSums
   sums = local;
 }
 
-// The gradient with its L2 term.
-template <class D>
-HWY_INLINE hn::Vec<D> Gradient(D d, float l2, const float* HWY_RESTRICT gradient,
+// A row's gradient before its L2 term, from a sum,
+class Summed {
+ public:
+  explicit Summed(const RowGradient& gradient) : sum_(gradient.sum) {}
+  template <class D>
+  HWY_INLINE hn::Vec<D> At(D d, std::size_t k) const {
+    return hn::LoadU(d, sum_ + k);
+  }
+  HWY_INLINE float Bias(std::size_t n) const { return sum_[n]; }
+
+ private:
+  const float* HWY_RESTRICT sum_;
+};
+
+// or of one sample, with the operations that would have started the sum.
+class OfOneSample {
+ public:
+  explicit OfOneSample(const RowGradient& gradient)
+      : other_(gradient.other), slope_(gradient.slope) {}
+  template <class D>
+  HWY_INLINE hn::Vec<D> At(D d, std::size_t k) const {
+    return hn::MulAdd(hn::Set(d, slope_), hn::LoadU(d, other_ + k), hn::Zero(d));
+  }
+  HWY_INLINE float Bias(std::size_t) const { return 0.0F + slope_; }
+
+ private:
+  const float* HWY_RESTRICT other_;
+  float slope_;
+};
+
+template <class D, class Source>
+HWY_INLINE hn::Vec<D> Gradient(D d, float l2, const Source& source, std::size_t k,
                                const float* HWY_RESTRICT w) {
-  return hn::MulAdd(hn::Set(d, l2), hn::LoadU(d, w), hn::LoadU(d, gradient));
+  return hn::MulAdd(hn::Set(d, l2), hn::LoadU(d, w + k), source.At(d, k));
+}
+
+template <class D, class Source>
+HWY_INLINE hn::Vec<D> BiasGradient(D d, float l2, const Source& source, std::size_t n,
+                                   const float* HWY_RESTRICT w) {
+  return hn::MulAdd(hn::Set(d, l2), hn::LoadU(d, w + n), hn::Set(d, source.Bias(n)));
 }
 
 // Of the n elements of a vector's gradient; in lanes as Dot.
-template <class D = Floats>
-HWY_INLINE float SquaredNorm(float l2, const float* HWY_RESTRICT gradient,
-                             const float* HWY_RESTRICT w, std::size_t n) {
+template <class Source, class D = Floats>
+HWY_INLINE float SquaredNorm(float l2, const Source& source, const float* HWY_RESTRICT w,
+                             std::size_t n) {
   const D d;
   const hn::FixedTag<float, 8> eight;
   if constexpr (hn::MaxLanes(D()) == kLanes) {
     auto sum = hn::Zero(d);
     for (std::size_t k = 0; k < n; k += kLanes) {
-      const auto g = Gradient(d, l2, gradient + k, w + k);
+      const auto g = Gradient(d, l2, source, k, w);
       sum = hn::MulAdd(g, g, sum);
     }
     return SumOfEight(hn::Add(hn::LowerHalf(eight, sum), hn::UpperHalf(eight, sum)));
@@ -151,8 +195,8 @@ HWY_INLINE float SquaredNorm(float l2, const float* HWY_RESTRICT gradient,
     auto low = hn::Zero(d);
     auto high = hn::Zero(d);
     for (std::size_t k = 0; k < n; k += kLanes) {
-      const auto g_low = Gradient(d, l2, gradient + k, w + k);
-      const auto g_high = Gradient(d, l2, gradient + k + kWidth, w + k + kWidth);
+      const auto g_low = Gradient(d, l2, source, k, w);
+      const auto g_high = Gradient(d, l2, source, k + kWidth, w);
       low = hn::MulAdd(g_low, g_low, low);
       high = hn::MulAdd(g_high, g_high, high);
     }
@@ -162,13 +206,14 @@ HWY_INLINE float SquaredNorm(float l2, const float* HWY_RESTRICT gradient,
 
 // What a row's gradient is multiplied by so that it is no longer than step.clip_norm. A norm that
 // is NaN leaves it as it is, so that what went wrong shows.
-HWY_INLINE float ClipScale(const OptimizerStep& step, const float* HWY_RESTRICT gradient,
+template <class Source>
+HWY_INLINE float ClipScale(const OptimizerStep& step, const Source& source,
                            const float* HWY_RESTRICT row) {
   const hn::CappedTag<float, 1> one;
   const std::size_t n = step.padded_dim;
-  auto squares = hn::Set(one, SquaredNorm(step.l2_vector, gradient, row, n));
+  auto squares = hn::Set(one, SquaredNorm(step.l2_vector, source, row, n));
   if (step.biases) {
-    const auto g = Gradient(one, step.l2_bias, gradient + n, row + n);
+    const auto g = BiasGradient(one, step.l2_bias, source, n, row);
     squares = hn::MulAdd(g, g, squares);
   }
   const float norm = hn::GetLane(hn::Sqrt(squares));
@@ -223,32 +268,40 @@ struct SgdRule {
   }
 };
 
-template <class Rule, bool kClips>
-HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+template <class Rule, bool kClips, class Source>
+HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float* row) {
   const Floats d;
   const hn::CappedTag<float, 1> one;
   const std::size_t n = step.padded_dim;
-  const std::size_t row_floats = n + kLine + Rule::kSlots * n;
+  float* bias = row + n;
+  float* slot1 = bias + kLine;
+  float* slot2 = slot1 + n;
+  const float scale = kClips ? ClipScale(step, source, row) : 1.0F;
+  for (std::size_t k = 0; k < n; k += kWidth) {
+    auto g = Gradient(d, step.l2_vector, source, k, row);
+    if constexpr (kClips) g = hn::Mul(hn::Set(d, scale), g);
+    Rule::Update(d, step, g, row + k, slot1 + k, slot2 + k);
+  }
+  if (step.biases) {
+    auto g = BiasGradient(one, step.l2_bias, source, n, row);
+    if constexpr (kClips) g = hn::Mul(hn::Set(one, scale), g);
+    Rule::Update(one, step, g, bias, bias + 1, bias + 2);
+  }
+}
+
+template <class Rule, bool kClips>
+HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+  const std::size_t row_floats = step.padded_dim + kLine + Rule::kSlots * step.padded_dim;
   for (std::size_t r = 0; r < updates.size(); ++r) {
     if (r + kAhead < updates.size()) {
       const float* next = updates[r + kAhead].row;
       for (std::size_t k = 0; k < row_floats; k += kLine) __builtin_prefetch(next + k, 1);
     }
-    float* row = updates[r].row;
-    const float* gradient = updates[r].gradient;
-    float* bias = row + n;
-    float* slot1 = bias + kLine;
-    float* slot2 = slot1 + n;
-    const float scale = kClips ? ClipScale(step, gradient, row) : 1.0F;
-    for (std::size_t k = 0; k < n; k += kWidth) {
-      auto g = Gradient(d, step.l2_vector, gradient + k, row + k);
-      if constexpr (kClips) g = hn::Mul(hn::Set(d, scale), g);
-      Rule::Update(d, step, g, row + k, slot1 + k, slot2 + k);
-    }
-    if (step.biases) {
-      auto g = Gradient(one, step.l2_bias, gradient + n, bias);
-      if constexpr (kClips) g = hn::Mul(hn::Set(one, scale), g);
-      Rule::Update(one, step, g, bias, bias + 1, bias + 2);
+    const RowUpdate& update = updates[r];
+    if (update.gradient.sum != nullptr) {
+      UpdateRow<Rule, kClips>(step, Summed(update.gradient), update.row);
+    } else {
+      UpdateRow<Rule, kClips>(step, OfOneSample(update.gradient), update.row);
     }
   }
 }

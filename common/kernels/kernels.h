@@ -33,6 +33,14 @@ struct PairSample {
   float rating;
 };
 
+/// The gradient of a row: `sum`, the padded vector and the bias; or, where that is null, `slope`
+/// times the vector of `other`, and `slope` for the bias: a row with one sample.
+struct RowGradient {
+  const float* sum = nullptr;
+  const float* other = nullptr;
+  float slope = 0;
+};
+
 /// Samples of one partition with their rows. `user_rows[k]` points at the weights of entry k:
 /// `padded_dim` floats of the vector, then the bias. Entry k's gradient, of the same form, starts
 /// at `user_gradients + k * gradient_stride`.
@@ -42,15 +50,19 @@ struct PairBatch {
   const float* const* item_rows = nullptr;
   float* user_gradients = nullptr;
   float* item_gradients = nullptr;
+  /// Where not null, by entry of the users: which of them have one sample, so that no sum is
+  /// written for them, and their gradients, which are.
+  const std::uint8_t* user_has_one = nullptr;
+  RowGradient* one_gradients = nullptr;
   std::size_t gradient_stride = 0;
   std::size_t padded_dim = 0;
 };
 
-/// One row to update: its weights and optimizer state (RowLayout in common/rows/layout.h) and the
-/// sum of its gradient.
+/// One row to update: its weights and optimizer state (RowLayout in common/rows/layout.h) and its
+/// gradient.
 struct RowUpdate {
   float* row = nullptr;
-  const float* gradient = nullptr;
+  RowGradient gradient;
 };
 
 /// What an optimizer does at one step; every number is already what the kernel multiplies by.

@@ -123,6 +123,28 @@ void Shuffle(std::span<T> values, const CounterRandom& random) {
   }
 }
 
+/// The same with 32 bits a swap, four from a block: half the draws' cost. Of fewer than 2^32
+/// values, where no place is likelier than another by more than a share of values.size() / 2^32.
+template <class T>
+void ShuffleFast(std::span<T> values, const CounterRandom& random) {
+  constexpr std::size_t kAhead = 64;
+  std::array<std::size_t, kAhead> places;
+  std::uint64_t block_number = 0;
+  for (std::size_t left = values.size(); left > 1;) {
+    const std::size_t swaps = std::min(kAhead, left - 1);
+    for (std::size_t i = 0; i < swaps; i += 4) {
+      const PhiloxBlock block = random.Block(block_number++);
+      for (std::size_t word = 0; word < 4 && i + word < swaps; ++word) {
+        places[i + word] =
+            static_cast<std::size_t>(std::uint64_t{block[word]} * (left - i - word) >> 32);
+        __builtin_prefetch(&values[places[i + word]], 1);
+      }
+    }
+    for (std::size_t i = 0; i < swaps; ++i) std::swap(values[left - 1 - i], values[places[i]]);
+    left -= swaps;
+  }
+}
+
 /// The order of a partition's samples in an epoch. Requires: epoch < 2^24.
 void Shuffle(std::span<std::uint32_t> values, std::uint64_t seed, std::uint64_t epoch,
              std::uint32_t partition);

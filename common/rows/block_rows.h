@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
+#include "common/kernels/kernels.h"
 
 namespace cf {
 
@@ -18,12 +19,10 @@ struct SlabRows {
   std::size_t stride = 0;
 };
 
-/// Gradients of rows of one partition, each slot once: gradient k belongs to `slots[k]` and starts
-/// at `gradients + k * stride`, the padded vector and then the bias.
+/// Gradients of rows of one partition: the row in `slots[k]`, each once, has gradients[k].
 struct SlotGradients {
   std::span<const std::uint32_t> slots;
-  const float* gradients = nullptr;
-  std::size_t stride = 0;
+  std::span<const RowGradient> gradients;
 };
 
 /// The rows that one compute thread works on in the schedule BLOCKS: its own users', and the item
@@ -43,7 +42,8 @@ class BlockRows {
   /// lost.
   virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t turn) = 0;
 
-  /// Apply global step `step` to the rows that have gradients.
+  /// Apply global step `step` to the rows that have gradients, which may point into each other's
+  /// rows: a sub-batch's users come before its items.
   virtual void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) = 0;
   virtual void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) = 0;
 

@@ -211,9 +211,54 @@ TEST_P(KernelsTest, UpdateRowsDoesWhatTheFormulasSayAndTouchesNothingElse) {
       for (int repeat = 0; repeat < 3; ++repeat) {
         kernels_->update_rows(step, fast.updates);
         for (const RowUpdate& update : slow.updates)
-          slow::UpdateRow(step, update.row, update.gradient);
+          slow::UpdateRow(step, update.row, update.gradient.sum);
       }
       EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << n << ", kind " << static_cast<int>(kind);
+    }
+  }
+}
+
+// Goal: what is not summed changes no bit. Method: the same batch with sums for everybody.
+TEST_P(KernelsTest, UsersWithOneSampleNeedNoSum) {
+  for (const float clip_norm : {0.0F, 0.3F}) {
+    for (const std::size_t n : kSizes) {
+      TestBatch summed(n, 20);
+      TestBatch direct(n, 20);
+      // Each user once, two of them twice.
+      for (TestBatch* test : {&summed, &direct}) {
+        test->batch.samples = test->batch.samples.first(kUsersTouched + 2);
+      }
+      std::vector<std::uint8_t> has_one(kUsersTouched);
+      for (std::size_t user = 0; user < has_one.size(); ++user) {
+        has_one[user] = std::ranges::count_if(
+                            direct.batch.samples,
+                            [user](const PairSample& sample) { return sample.user == user; }) == 1;
+      }
+      ASSERT_THAT(has_one, testing::Contains(1));
+      std::vector<RowGradient> gradients(kUsersTouched);
+      for (std::size_t user = 0; user < has_one.size(); ++user) {
+        gradients[user].sum = direct.batch.user_gradients + user * direct.batch.gradient_stride;
+      }
+      direct.batch.user_has_one = has_one.data();
+      direct.batch.one_gradients = gradients.data();
+      ObjectiveSums summed_sums;
+      ObjectiveSums direct_sums;
+      kernels_->pair_gradient(summed.batch, kObjectives[0], summed_sums);
+      kernels_->pair_gradient(direct.batch, kObjectives[0], direct_sums);
+      EXPECT_EQ(BitsOf(summed_sums), BitsOf(direct_sums));
+
+      OptimizerStep step = MakeStep(OptimizerStep::Kind::kAdam, n);
+      step.clip_norm = clip_norm;
+      TestRows summed_rows(OptimizerStep::Kind::kAdam, n);
+      TestRows direct_rows(OptimizerStep::Kind::kAdam, n);
+      for (std::size_t user = 0; user < has_one.size(); ++user) {
+        summed_rows.updates[user].gradient = {.sum = summed.batch.user_gradients +
+                                                     user * summed.batch.gradient_stride};
+        direct_rows.updates[user].gradient = gradients[user];
+      }
+      kernels_->update_rows(step, std::span(summed_rows.updates).first(kUsersTouched));
+      kernels_->update_rows(step, std::span(direct_rows.updates).first(kUsersTouched));
+      EXPECT_EQ(BitsOf(summed_rows.rows), BitsOf(direct_rows.rows)) << n;
     }
   }
 }
@@ -225,7 +270,8 @@ TEST_P(KernelsTest, UpdateRowsLeavesTheBiasAloneWhereThereIsNone) {
     OptimizerStep step = MakeStep(kind, 48);
     step.biases = false;
     kernels_->update_rows(step, fast.updates);
-    for (const RowUpdate& update : slow.updates) slow::UpdateRow(step, update.row, update.gradient);
+    for (const RowUpdate& update : slow.updates)
+      slow::UpdateRow(step, update.row, update.gradient.sum);
     EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << static_cast<int>(kind);
   }
 }
@@ -245,7 +291,7 @@ TEST_P(KernelsTest, UpdateRowsClipsAsTheFormulaSays) {
         step.clip_norm = 0.055F * std::sqrt(static_cast<float>(n + 1));  // Most are longer.
         kernels_->update_rows(step, fast.updates);
         for (const RowUpdate& update : slow.updates)
-          slow::UpdateRow(step, update.row, update.gradient);
+          slow::UpdateRow(step, update.row, update.gradient.sum);
         EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << n << ", kind " << static_cast<int>(kind);
         // A vector of no elements has a bias alone, or nothing.
         EXPECT_TRUE(n == 0 || BitsOf(fast.rows) != BitsOf(free.rows)) << n;
@@ -260,7 +306,7 @@ TEST_P(KernelsTest, AGradientThatIsNotFiniteIsNotClippedAway) {
     TestRows rows(OptimizerStep::Kind::kSgd, 48);
     OptimizerStep step = MakeStep(OptimizerStep::Kind::kSgd, 48);
     step.clip_norm = 1;
-    const_cast<float*>(rows.updates[0].gradient)[5] = bad;  // The test's own.
+    const_cast<float*>(rows.updates[0].gradient.sum)[5] = bad;  // The test's own.
     kernels_->update_rows(step, rows.updates);
     EXPECT_FALSE(std::isfinite(rows.updates[0].row[5]));
   }

@@ -30,7 +30,7 @@ TEST_P(TableWithoutBiases, TheGradientOfABiasIsAppliedOnlyWhereThereIsOne) {
     std::vector<float> row(3 * n + kLanes, 1.0F);  // Room for two slots, whatever is used.
     row[n] = 0;
     const std::vector<float> gradient(n + 1, 1.0F);
-    const RowUpdate update = {.row = row.data(), .gradient = gradient.data()};
+    const RowUpdate update = {.row = row.data(), .gradient = {.sum = gradient.data()}};
     KernelsFor(KernelTarget::kBest).value()->update_rows(rule.At(0, table), {&update, 1});
     EXPECT_LT(row[0], 1.0F) << optimizer.ShortDebugString();
     EXPECT_EQ(row[n] != 0, GetParam()) << optimizer.ShortDebugString();
