@@ -144,11 +144,18 @@ void MeasureNetwork(benchmark::State& state, const NetworkShape& shape, const Ke
   for (std::size_t s = 0; s < Network::kBlock; ++s) {
     std::ranges::copy(RandomFloats(shape.inputs), passage.input(s));
   }
+  std::vector<std::vector<float>> gradients;
+  std::vector<LayerGradient> places;
+  for (const LayerShape& layer : shape.layers) {
+    gradients.emplace_back(layer.weights());
+    places.push_back({.row = gradients.back().data(), .stride = 0});
+  }
+  const DropoutRun dropout{.samples = Network::kBlock};
+  const GradientRun run{.last = Network::kBlock};
   for (auto _ : state) {
-    passage.StartGradient();
-    network.ForwardWithDropout(DropoutKey{}, 0, Network::kBlock, passage);
+    network.ForwardWithDropout(std::span(&dropout, 1), passage);
     for (std::size_t s = 0; s < Network::kBlock; ++s) passage.set_slope(s, passage.output(s));
-    network.Backward(Network::kBlock, passage);
+    network.Backward(Network::kBlock, std::span(&run, 1), places, passage);
     benchmark::ClobberMemory();
   }
   double flops = 0;

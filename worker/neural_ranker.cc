@@ -15,35 +15,69 @@ void ForBlocks(std::span<const PairSample> samples, Take take) {
 
 }  // namespace
 
-void NeuralRanker::Gradient(const RankerBatch& batch, const Objective& objective,
-                            const DropoutKey& key, std::uint64_t position, ObjectiveSums& sums) {
-  passage_.StartGradient();
+void NeuralRanker::Gradient(const RankerBatch& batch, const Objective& objective) {
+  next_part_ = next_level_ = 0;
   ForBlocks(batch.samples, [&](std::size_t first, std::span<const PairSample> samples) {
+    FindRuns(batch, first, samples.size());
     TakeInputs(batch, first, samples);
-    network_.ForwardWithDropout(key, position + first, samples.size(), passage_);
-    for (std::size_t s = 0; s < samples.size(); ++s) {
-      passage_.set_slope(s, Observe(objective, passage_.output(s), samples[s].rating, sums));
-    }
-    network_.Backward(samples.size(), passage_);
+    network_.ForwardWithDropout(dropout_runs_, passage_);
+    ObserveBlock(objective, samples);
+    network_.Backward(samples.size(), gradient_runs_, batch.layer_gradients, passage_);
     AddInputSlopes(batch, first, samples);
   });
   for (std::size_t l = 0; l < layers(); ++l) {
     const std::size_t weights = network_.shape().layers[l].weights();
-    float* gradient = batch.layer_gradients[l];
-    passage_.CopyGradient(l, gradient);
-    std::fill(gradient + weights, gradient + batch.layer_strides[l], 0.0F);
+    const LayerGradient& gradient = batch.layer_gradients[l];
+    for (std::size_t level = 0; level < next_level_; ++level) {
+      float* row = gradient.row + level * gradient.stride;
+      std::fill(row + weights, row + gradient.stride, 0.0F);
+    }
   }
 }
 
-void NeuralRanker::Score(const RankerBatch& batch, const Objective& objective,
-                         ObjectiveSums& sums) {
+void NeuralRanker::Score(const RankerBatch& batch, const Objective& objective) {
+  next_part_ = next_level_ = 0;
   ForBlocks(batch.samples, [&](std::size_t first, std::span<const PairSample> samples) {
+    FindRuns(batch, first, samples.size());
     TakeInputs(batch, first, samples);
     network_.Forward(samples.size(), passage_);
-    for (std::size_t s = 0; s < samples.size(); ++s) {
-      Observe(objective, passage_.output(s), samples[s].rating, sums);
-    }
+    ObserveBlock(objective, samples);
   });
+}
+
+void NeuralRanker::FindRuns(const RankerBatch& batch, std::size_t first, std::size_t n) {
+  gradient_runs_.clear();
+  dropout_runs_.clear();
+  run_sums_.clear();
+  for (std::size_t at = first; at < first + n;) {
+    const RankerPart& part = batch.parts[next_part_];
+    const std::size_t begin = next_part_ == 0 ? 0 : batch.parts[next_part_ - 1].samples_end;
+    const std::size_t end = std::min(part.samples_end, first + n);
+    const bool is_complete = end == part.samples_end;
+    if (at == begin) ++next_level_;
+    gradient_runs_.push_back({.first = static_cast<std::uint32_t>(at - first),
+                              .last = static_cast<std::uint32_t>(end - first),
+                              .starts = at == begin,
+                              .top = next_level_ - 1,
+                              .merges = is_complete ? part.merges : 0});
+    dropout_runs_.push_back(
+        {.key = part.key, .position = part.position + (at - begin), .samples = end - at});
+    run_sums_.push_back(part.sums);
+    if (is_complete) {
+      next_level_ -= part.merges;
+      ++next_part_;
+    }
+    at = end;
+  }
+}
+
+void NeuralRanker::ObserveBlock(const Objective& objective, std::span<const PairSample> samples) {
+  for (std::size_t run = 0; run < gradient_runs_.size(); ++run) {
+    for (std::size_t s = gradient_runs_[run].first; s < gradient_runs_[run].last; ++s) {
+      passage_.set_slope(
+          s, Observe(objective, passage_.output(s), samples[s].rating, *run_sums_[run]));
+    }
+  }
 }
 
 void NeuralRanker::TakeInputs(const RankerBatch& batch, std::size_t first,

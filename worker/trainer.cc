@@ -31,7 +31,8 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       batches_(2 * options_.delay + 3),
       steps_(options_.delay + 1),
       log_training_samples_(math::Log(static_cast<double>(split.training_count()))),
-      applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1),
+      applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1 &&
+                       !options_.ranker.has_value()),
       shuffled_epoch_(kNoEpoch),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
   for (StepGradients& gradients : steps_) {
@@ -332,7 +333,9 @@ void Trainer::CollectTables(const Minibatch* done, std::uint32_t server,
   const Profile::Scope scope(options_.profile, Phase::kMerge);
   for (std::uint32_t table = 0; table < layouts_.size(); ++table) {
     const bool applied = OwnsUsers() && TableId{table} == kUsers;
-    if (done != nullptr && !applied) {
+    if (done != nullptr && !applied && ranker_.has_value() && IsLayer(TableId{table})) {
+      CollectLayer(TableId{table}, *done, server, into[table]);
+    } else if (done != nullptr && !applied) {
       CollectParts(TableId{table}, *done, server, into[table]);
     } else {
       into[table].Clear();

@@ -160,8 +160,10 @@ class Trainer {
   std::size_t layers() const {
     return layouts_.size() - Index(kFirstLayer) - options_.features.size();
   }
-  void ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
-                     std::size_t first_sample, std::size_t layer_part, ObjectiveSums& sums);
+  bool IsLayer(TableId table) const {
+    return Index(table) >= Index(kFirstLayer) && Index(table) < Index(kFirstLayer) + layers();
+  }
+  void ComputeRanker(const Pass& pass, const Minibatch& batch, std::span<ObjectiveSums> sums);
   void ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint32_t p,
                      std::span<const PairSample> samples, std::size_t turn, ObjectiveSums& sums);
   void ScorePopularity(const Minibatch& batch, std::span<const PairSample> samples,
@@ -172,14 +174,15 @@ class Trainer {
                      Minibatch& batch);
   void ComposeFeatures(const Pass& pass, Minibatch& batch);
   void ComposeRows(TableId table, FeatureSide side, Minibatch& batch);
-  std::span<const RankerFeature> FeaturesOf(const Minibatch& batch, std::size_t first_sample,
-                                            std::size_t samples);
+  std::span<const RankerFeature> FindFeatures(const Minibatch& batch);
   void SpreadFeatures(const Minibatch& batch, std::uint32_t p);
   void ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
   void Push(const Pass& pass, std::uint64_t turn);
   void CollectTables(const Minibatch* done, std::uint32_t server, std::vector<OwnPartials>& into);
   void CollectParts(TableId table, const Minibatch& batch, std::uint32_t server, OwnPartials& into);
+  void CollectLayer(TableId table, const Minibatch& batch, std::uint32_t server,
+                    OwnPartials& into) const;
   // As this thread's server: the turns of the pass before `due`, and of those before `pushed` what
   // can be served without waiting.
   absl::Status Serve(const Pass& pass, std::uint64_t due, std::uint64_t pushed);
@@ -214,9 +217,11 @@ class Trainer {
   std::optional<BatchItems> batch_items_;  // With the towers.
   std::vector<FeatureWork> features_;
   RowBlock composed_[2];  // Rows of users and items with their features, by row of the batch.
+  // Where the model is a ranker: the gradients of its layers, which it has added up itself.
+  std::vector<TreePart> layer_parts_;
   // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
   // likes: alone, partition by partition, while the rows are in the cache; among others, while it
-  // would wait for them.
+  // would wait for them. A ranker has all partitions' gradients at once.
   bool applies_at_once_;
   std::uint64_t shuffled_epoch_;
 
@@ -228,8 +233,9 @@ class Trainer {
   std::vector<RowId> ids_;
   std::vector<const float*> pointers_;
   std::vector<TreePart> chain_;
-  std::vector<float*> layer_gradients_;
-  std::vector<std::size_t> layer_strides_;
+  std::vector<LayerGradient> layer_gradients_;
+  std::vector<RankerPart> ranker_parts_;
+  std::vector<std::uint32_t> merges_;  // By part of the ranker.
   std::vector<RankerFeature> ranker_features_;
   RowBlock summand_;
   std::vector<std::vector<OwnPartials>> outgoing_;  // By server seat, by table.

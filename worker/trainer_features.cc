@@ -97,8 +97,7 @@ void Trainer::ComposeRows(TableId table, FeatureSide side, Minibatch& batch) {
   }
 }
 
-std::span<const RankerFeature> Trainer::FeaturesOf(const Minibatch& batch, std::size_t first_sample,
-                                                   std::size_t samples) {
+std::span<const RankerFeature> Trainer::FindFeatures(const Minibatch& batch) {
   ranker_features_.clear();
   for (std::size_t k = 0; k < features_.size(); ++k) {
     FeatureWork& work = features_[k];
@@ -107,7 +106,7 @@ std::span<const RankerFeature> Trainer::FeaturesOf(const Minibatch& batch, std::
     feature.stride = layouts_[Index(work.table)].gradient_stride();
     if (feature.side == FeatureSide::kSample) {
       // An entry is a part of its own table.
-      feature.samples = std::span(batch.features[k].parts).subspan(first_sample, samples);
+      feature.samples = batch.features[k].parts;
       feature.rows = batch.tables[Index(work.table)].part_rows.data();
       feature.gradients = gradients_[Index(work.table)];
     } else {

@@ -16,18 +16,17 @@ void Trainer::Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSum
   std::size_t first_sample = 0;
   std::size_t first_user = 0;
   if (towers_.has_value()) SetCandidates(pass, batch);
+  if (ranker_.has_value()) ComputeRanker(pass, batch, sums);
   std::size_t turn = 0;  // Of the partitions that have samples.
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const std::span<const PairSample> samples =
         std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
     if (!samples.empty()) {
-      if (ranker_.has_value()) {
-        ComputeRanker(pass, batch, p, first_sample, turn, sums[p]);
-      } else if (towers_.has_value()) {
+      if (towers_.has_value()) {
         ComputeTowers(pass, batch, p, samples, turn, sums[p]);
       } else if (options_.popularity) {
         ScorePopularity(batch, samples, sums[p]);
-      } else {
+      } else if (!ranker_.has_value()) {
         ComputePairs(pass, batch, samples, sums[p]);
       }
       if (pass.training) SpreadFeatures(batch, p);
@@ -83,35 +82,58 @@ void Trainer::SetCandidates(const Pass& pass, const Minibatch& batch) {
 
 void Trainer::FindLayerGradients(const Pass& pass, std::size_t part) {
   layer_gradients_.clear();
-  layer_strides_.clear();
   for (std::size_t l = 0; pass.training && l < layers(); ++l) {
     const std::size_t table = Index(kFirstLayer) + l;
-    layer_strides_.push_back(layouts_[table].gradient_stride());
-    layer_gradients_.push_back(gradients_[table] + part * layer_strides_[l]);
+    const std::size_t stride = layouts_[table].gradient_stride();
+    layer_gradients_.push_back({.row = gradients_[table] + part * stride, .stride = stride});
   }
 }
 
-void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch, std::uint32_t p,
-                            std::size_t first_sample, std::size_t layer_part, ObjectiveSums& sums) {
-  const std::span<const PairSample> samples =
-      std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
-  FindLayerGradients(pass, layer_part);
-  const RankerBatch pairs{.samples = samples,
+void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch,
+                            std::span<ObjectiveSums> sums) {
+  const TreeSum tree(partitioning_, range_, *options_.kernels, 0);
+  ranker_parts_.clear();
+  layer_parts_.clear();
+  std::size_t first_sample = 0;
+  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+    if (batch.samples_end[p] == first_sample) continue;
+    first_sample = batch.samples_end[p];
+    ranker_parts_.push_back(
+        {.samples_end = first_sample,
+         .sums = &sums[p],
+         .key = {.seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p},
+         .position = batch.positions[p]});
+    layer_parts_.push_back({tree.Leaf(range_.first + p), nullptr});
+  }
+  merges_.resize(layer_parts_.size());
+  layer_parts_.resize(tree.Plan(layer_parts_, merges_));
+  for (std::size_t k = 0; k < merges_.size(); ++k) ranker_parts_[k].merges = merges_[k];
+  FindLayerGradients(pass, 0);
+  const RankerBatch pairs{.samples = batch.samples,
+                          .parts = ranker_parts_,
                           .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
                           .item_rows = batch.tables[Index(kItems)].part_rows.data(),
                           .user_gradients = gradients_[Index(kUsers)],
                           .item_gradients = gradients_[Index(kItems)],
                           .user_stride = layouts_[Index(kUsers)].gradient_stride(),
                           .item_stride = layouts_[Index(kItems)].gradient_stride(),
-                          .features = FeaturesOf(batch, first_sample, samples.size()),
-                          .layer_gradients = layer_gradients_,
-                          .layer_strides = layer_strides_};
+                          .features = FindFeatures(batch),
+                          .layer_gradients = layer_gradients_};
   if (pass.training) {
-    const DropoutKey key{
-        .seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p};
-    ranker_->Gradient(pairs, options_.objective, key, batch.positions[p], sums);
+    ranker_->Gradient(pairs, options_.objective);
   } else {
-    ranker_->Score(pairs, options_.objective, sums);
+    ranker_->Score(pairs, options_.objective);
+  }
+}
+
+void Trainer::CollectLayer(TableId table, const Minibatch& batch, std::uint32_t server,
+                           OwnPartials& into) const {
+  into.Clear();
+  if (batch.tables[Index(table)].by_server[server].empty()) return;  // Its row is another's.
+  const std::size_t stride = layouts_[Index(table)].gradient_stride();
+  for (std::size_t k = 0; k < layer_parts_.size(); ++k) {
+    into.ids.push_back(RowId{0});
+    into.parts.push_back({layer_parts_[k].node, gradients_[Index(table)] + k * stride});
   }
 }
 
@@ -130,8 +152,7 @@ void Trainer::ComputeTowers(const Pass& pass, const Minibatch& batch, std::uint3
                             .item_gradients = item_gradients,
                             .user_stride = layouts_[Index(kUsers)].gradient_stride(),
                             .item_stride = item_stride,
-                            .layer_gradients = layer_gradients_,
-                            .layer_strides = layer_strides_};
+                            .layer_gradients = layer_gradients_};
   if (pass.training) {
     const DropoutKey key{
         .seed = options_.shuffle_seed, .epoch = pass.epoch, .partition = range_.first + p};

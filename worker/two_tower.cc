@@ -21,6 +21,17 @@ void Write(const float* slope, std::size_t dim, std::size_t stride, float* gradi
   std::fill(gradient + dim, gradient + stride, 0.0F);
 }
 
+// The gradients of one tower's layers and inputs, from `n` samples of one partition.
+void Backward(const Network& tower, std::size_t n, std::span<const LayerGradient> gradients,
+              Passage& passage) {
+  const GradientRun run{.last = static_cast<std::uint32_t>(n)};
+  tower.Backward(n, std::span(&run, 1), gradients, passage);
+  for (std::size_t l = 0; l < gradients.size(); ++l) {
+    const std::size_t weights = tower.shape().layers[l].weights();
+    std::fill(gradients[l].row + weights, gradients[l].row + gradients[l].stride, 0.0F);
+  }
+}
+
 }  // namespace
 
 TwoTower::TwoTower(const TowerShapes& towers, const SoftmaxShape& softmax,
@@ -64,18 +75,17 @@ void TwoTower::Gradient(const TwoTowerBatch& batch, const DropoutKey& key, std::
                         ObjectiveSums& sums) {
   if (layers() == 0) return softmax_.Gradient(Direct(batch), sums);
   SoftmaxBatch outputs = TakeUsers(batch);
-  user_tower_.ForwardWithDropout(key, position, batch.samples.size(), users_);
+  const std::size_t n = batch.samples.size();
+  const DropoutRun dropout{.key = key, .position = position, .samples = n};
+  user_tower_.ForwardWithDropout(std::span(&dropout, 1), users_);
   outputs.user_gradients = users_.output_slopes(0);
   outputs.item_gradients = items_.output_slopes(0);
   outputs.gradient_stride = users_.output_stride();
   softmax_.Gradient(outputs, sums);
-  users_.StartGradient();
-  user_tower_.Backward(batch.samples.size(), users_);
+  Backward(user_tower_, n, batch.layer_gradients.first(user_layers_), users_);
   AddUserGradients(batch);
-  items_.StartGradient();
-  item_tower_.Backward(candidates_, items_);
+  Backward(item_tower_, candidates_, batch.layer_gradients.subspan(user_layers_), items_);
   WriteItemGradients(batch);
-  WriteLayerGradients(batch);
 }
 
 void TwoTower::Score(const TwoTowerBatch& batch, ObjectiveSums& sums) {
@@ -128,18 +138,6 @@ void TwoTower::WriteItemGradients(const TwoTowerBatch& batch) {
   for (std::size_t r = 0; r < candidates_; ++r) {
     Write(items_.input_slope(r), item_tower_.shape().inputs, batch.item_stride,
           batch.item_gradients + r * batch.item_stride);
-  }
-}
-
-void TwoTower::WriteLayerGradients(const TwoTowerBatch& batch) const {
-  for (std::size_t l = 0; l < layers(); ++l) {
-    const bool of_users = l < user_layers_;
-    const Passage& passage = of_users ? users_ : items_;
-    const NetworkShape& shape = (of_users ? user_tower_ : item_tower_).shape();
-    const std::size_t layer = of_users ? l : l - user_layers_;
-    float* gradient = batch.layer_gradients[l];
-    passage.CopyGradient(layer, gradient);
-    std::fill(gradient + shape.layers[layer].weights(), gradient + batch.layer_strides[l], 0.0F);
   }
 }
 

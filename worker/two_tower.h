@@ -23,8 +23,7 @@ struct TwoTowerBatch {
   float* item_gradients = nullptr;  ///< Of the first candidate.
   std::size_t user_stride = 0;
   std::size_t item_stride = 0;
-  std::span<float* const> layer_gradients;  ///< By layer: of this partition.
-  std::span<const std::size_t> layer_strides;
+  std::span<const LayerGradient> layer_gradients;  ///< By layer: of this partition.
 };
 
 /// The gradient of two-tower retrieval: what pair_gradient is for a factorisation. Users' and
@@ -70,7 +69,6 @@ class TwoTower {
   SoftmaxBatch TakeUsers(const TwoTowerBatch& batch);
   void AddUserGradients(const TwoTowerBatch& batch);
   void WriteItemGradients(const TwoTowerBatch& batch);
-  void WriteLayerGradients(const TwoTowerBatch& batch) const;
 
   const std::size_t user_layers_;
   const std::size_t item_layers_;

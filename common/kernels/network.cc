@@ -69,18 +69,22 @@ void Network::Forward(std::size_t n, Passage& passage) const {
   Run(n, false, passage);
 }
 
-void Network::ForwardWithDropout(const DropoutKey& key, std::uint64_t position, std::size_t n,
-                                 Passage& passage) const {
-  for (std::size_t level = 0; level < passage.levels_.size(); ++level) {
-    Passage::Level& to = passage.levels_[level];
-    if (to.dropout == 0) continue;
-    const CounterRandom random(
-        key.seed, Purpose::kDropout,
-        CounterRandom::Stream(key.epoch, static_cast<std::uint32_t>(level) << 16 | key.partition));
-    const std::uint64_t blocks = (to.width + 3) / 4;
-    for (std::size_t s = 0; s < n; ++s) {
-      DrawMask(random, (position + s) * blocks, to.dropout, to.width, to.masks.row(s));
+void Network::ForwardWithDropout(std::span<const DropoutRun> runs, Passage& passage) const {
+  std::size_t n = 0;
+  for (const DropoutRun& run : runs) {
+    for (std::size_t level = 0; level < passage.levels_.size(); ++level) {
+      Passage::Level& to = passage.levels_[level];
+      if (to.dropout == 0) continue;
+      const CounterRandom random(
+          run.key.seed, Purpose::kDropout,
+          CounterRandom::Stream(run.key.epoch,
+                                static_cast<std::uint32_t>(level) << 16 | run.key.partition));
+      const std::uint64_t blocks = (to.width + 3) / 4;
+      for (std::size_t s = 0; s < run.samples; ++s) {
+        DrawMask(random, (run.position + s) * blocks, to.dropout, to.width, to.masks.row(n + s));
+      }
     }
+    n += run.samples;
   }
   Run(n, true, passage);
 }
@@ -131,7 +135,8 @@ void Network::Run(std::size_t n, bool drops, Passage& passage) const {
   }
 }
 
-void Network::Backward(std::size_t n, Passage& passage) const {
+void Network::Backward(std::size_t n, std::span<const GradientRun> runs,
+                       std::span<const LayerGradient> gradients, Passage& passage) const {
   for (std::size_t level = passage.levels_.size(); level-- > 0;) {
     Passage::Level& to = passage.levels_[level];
     const std::size_t columns = PaddedDim(static_cast<std::uint32_t>(to.width));
@@ -144,19 +149,7 @@ void Network::Backward(std::size_t n, Passage& passage) const {
     }
     if (level == 0) return;
     Passage::Level& from = passage.levels_[level - 1];
-    Passage::Gradient& gradient = passage.gradients_[level - 1];
-    kernels_.product({.a = from.values.row(0),
-                      .a_row = 1,
-                      .a_step = from.values.stride(),
-                      .b = to.slopes.row(0),
-                      .b_stride = to.slopes.stride(),
-                      .c = gradient.kernel.row(0),
-                      .c_stride = gradient.kernel.stride(),
-                      .start = nullptr,
-                      .rows = from.width,
-                      .steps = n,
-                      .columns = columns});
-    kernels_.sum_rows(to.slopes.row(0), to.slopes.stride(), n, columns, gradient.biases.row(0));
+    SumGradient(level - 1, runs, gradients[level - 1], passage);
     const PaddedMatrix& transposed = layers_[level - 1].transposed;
     kernels_.product({.a = to.slopes.row(0),
                       .a_row = to.slopes.stride(),
@@ -172,6 +165,45 @@ void Network::Backward(std::size_t n, Passage& passage) const {
   }
 }
 
+void Network::SumGradient(std::size_t l, std::span<const GradientRun> runs,
+                          const LayerGradient& gradient, const Passage& passage) const {
+  const std::size_t inputs = shape_.layers[l].inputs;
+  const std::size_t units = shape_.layers[l].units;
+  const PaddedMatrix& values = passage.levels_[l].values;
+  const PaddedMatrix& slopes = passage.levels_[l + 1].slopes;
+  GradientProduct product{.a = values.row(0),
+                          .a_row = 1,
+                          .a_step = values.stride(),
+                          .b = slopes.row(0),
+                          .b_stride = slopes.stride(),
+                          .c = gradient.row,
+                          .c_stride = units,
+                          .level_stride = gradient.stride,
+                          .rows = inputs,
+                          .columns = units,
+                          .runs = runs};
+  if (units == 1) {
+    // The kernel is one column: the same sums as one row fill whole registers.
+    std::swap(product.a, product.b);
+    std::swap(product.a_step, product.b_stride);
+    std::swap(product.rows, product.columns);
+  }
+  kernels_.gradient(product);
+  // Biases are a kernel's row whose input is always 1: fma(1, g, sum) = g + sum.
+  const float one = 1.0F;
+  kernels_.gradient({.a = &one,
+                     .a_row = 0,
+                     .a_step = 0,
+                     .b = slopes.row(0),
+                     .b_stride = slopes.stride(),
+                     .c = gradient.row + inputs * units,
+                     .c_stride = units,
+                     .level_stride = gradient.stride,
+                     .rows = 1,
+                     .columns = units,
+                     .runs = runs});
+}
+
 Network::Passage::Passage(const NetworkShape& shape, Use use, std::size_t samples) : use_(use) {
   const auto add_level = [this](std::size_t width, double dropout) {
     Level& level = levels_.emplace_back();
@@ -181,11 +213,6 @@ Network::Passage::Passage(const NetworkShape& shape, Use use, std::size_t sample
   add_level(shape.inputs, shape.dropout);
   for (const LayerShape& layer : shape.layers) {
     add_level(layer.units, layer.dropout);
-    if (use_ != Use::kTraining) continue;
-    gradients_.push_back({.inputs = layer.inputs,
-                          .units = layer.units,
-                          .kernel = PaddedMatrix(layer.inputs, layer.units),
-                          .biases = PaddedMatrix(1, layer.units)});
   }
   Reserve(samples);
 }
@@ -199,21 +226,6 @@ void Network::Passage::Reserve(std::size_t samples) {
     level.slopes = PaddedMatrix(samples, level.width);
     if (level.dropout != 0) level.masks = PaddedMatrix(samples, level.width);
   }
-}
-
-void Network::Passage::StartGradient() {
-  for (Gradient& gradient : gradients_) {
-    std::fill_n(gradient.kernel.row(0), gradient.inputs * gradient.kernel.stride(), 0.0F);
-    std::fill_n(gradient.biases.row(0), gradient.biases.stride(), 0.0F);
-  }
-}
-
-void Network::Passage::CopyGradient(std::size_t l, float* row) const {
-  const Gradient& gradient = gradients_[l];
-  for (std::size_t i = 0; i < gradient.inputs; ++i) {
-    row = std::copy_n(gradient.kernel.row(i), gradient.units, row);
-  }
-  std::copy_n(gradient.biases.row(0), gradient.units, row);
 }
 
 }  // namespace cf

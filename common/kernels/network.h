@@ -37,12 +37,26 @@ struct DropoutKey {
   std::uint32_t partition = 0;
 };
 
+/// Samples of one partition that lie side by side: the numbers `position` and on of its epoch.
+struct DropoutRun {
+  DropoutKey key{};
+  std::uint64_t position = 0;
+  std::size_t samples = 0;
+};
+
 /// The same of rows that a global batch has once, whoever computes them: those of batch `batch` of
 /// the epoch.
 struct BatchDropoutKey {
   std::uint64_t seed = 0;
   std::uint64_t epoch = 0;
   std::uint32_t batch = 0;
+};
+
+/// Where a layer's gradient is summed, in the form of its row. The stack of GradientRun has a level
+/// every `stride` floats.
+struct LayerGradient {
+  float* row = nullptr;
+  std::size_t stride = 0;
 };
 
 /// A matrix whose rows are a whole, odd number of cache lines, so that a column's elements do not
@@ -94,19 +108,18 @@ class Network {
   /// Computes passage.outputs(s) for the inputs of s < n, for which the passage has room.
   void Forward(std::size_t n, Passage& passage) const;
 
-  /// The same with the dropout of training. Sample s is the partition's number `position` + s of
-  /// the epoch.
-  void ForwardWithDropout(const DropoutKey& key, std::uint64_t position, std::size_t n,
-                          Passage& passage) const;
+  /// The same with the dropout of training, for the samples of all runs, one behind the other.
+  void ForwardWithDropout(std::span<const DropoutRun> runs, Passage& passage) const;
 
   /// The same for the rows `ids`.
   void ForwardWithDropout(const BatchDropoutKey& key, std::span<const RowId> ids,
                           Passage& passage) const;
 
-  /// From the slopes, the derivatives by the outputs: adds the gradients of the weights of s < n,
-  /// in order, to those that the passage holds, and computes passage.input_slope(s). Requires: the
-  /// last ForwardWithDropout was of the same n samples.
-  void Backward(std::size_t n, Passage& passage) const;
+  /// From the slopes, the derivatives by the outputs: sums the gradients of the weights, by layer
+  /// and as the runs say, which cover s < n in order, and computes passage.input_slope(s).
+  /// Requires: the last ForwardWithDropout was of the same n samples.
+  void Backward(std::size_t n, std::span<const GradientRun> runs,
+                std::span<const LayerGradient> gradients, Passage& passage) const;
 
  private:
   struct Layer {
@@ -116,6 +129,8 @@ class Network {
   };
 
   void Run(std::size_t n, bool drops, Passage& passage) const;
+  void SumGradient(std::size_t l, std::span<const GradientRun> runs, const LayerGradient& gradient,
+                   const Passage& passage) const;
 
   NetworkShape shape_;
   const MatrixKernels& kernels_;
@@ -123,13 +138,11 @@ class Network {
   PaddedMatrix zeros_;  // One row, as long as any.
 };
 
-/// One block of samples on its way through a network: inputs, activations, slopes, and the gradient
-/// of the weights over all blocks since StartGradient. Rows of inputs and outputs are padded as
-/// those of PaddedMatrix; the padding of outputs is zeros.
+/// One block of samples on its way through a network: inputs, activations, slopes. Rows of inputs
+/// and outputs are padded as those of PaddedMatrix; the padding of outputs is zeros.
 ///
 /// Owner:   whoever runs the network, one a thread. Threads: one at a time.
-/// Bounds:  its samples times the inputs and units; for training three times that, and one
-/// gradient.
+/// Bounds:  its samples times the inputs and units; for training three times that.
 class Network::Passage {
  public:
   enum class Use : std::uint8_t { kForward, kTraining };
@@ -137,7 +150,7 @@ class Network::Passage {
   /// Only a passage for training goes through ForwardWithDropout and Backward.
   Passage(const NetworkShape& shape, Use use, std::size_t samples = kBlock);
 
-  /// Makes room for so many samples; what was there is lost. Gradients stay.
+  /// Makes room for so many samples; what was there is lost.
   void Reserve(std::size_t samples);
 
   float* input(std::size_t s) { return levels_[0].values.row(s); }
@@ -150,11 +163,6 @@ class Network::Passage {
   float output(std::size_t s) const { return outputs(s)[0]; }
   void set_slope(std::size_t s, float slope) { output_slopes(s)[0] = slope; }
 
-  void StartGradient();
-
-  /// Writes the gradient of layer `l` in the form of its row.
-  void CopyGradient(std::size_t l, float* row) const;
-
  private:
   friend class Network;
 
@@ -166,17 +174,10 @@ class Network::Passage {
     PaddedMatrix slopes;
     PaddedMatrix masks;  // Empty without dropout.
   };
-  struct Gradient {
-    std::size_t inputs = 0;
-    std::size_t units = 0;
-    PaddedMatrix kernel;
-    PaddedMatrix biases;
-  };
 
   Use use_;
   std::size_t samples_ = 0;
   std::vector<Level> levels_;
-  std::vector<Gradient> gradients_;  // By layer.
 };
 
 }  // namespace cf

@@ -1,5 +1,6 @@
 #include "common/rows/tree_sum.h"
 
+#include <algorithm>
 #include <bit>
 
 namespace cf {
@@ -34,31 +35,45 @@ bool TreeSum::Holds(TreeNode a, std::uint32_t height) const {
   return first >= range_.first && first + (1U << height) <= range_.last;
 }
 
-std::size_t TreeSum::Reduce(std::span<TreePart> parts) const {
+template <class Add>
+std::size_t TreeSum::Walk(std::span<TreePart> parts, Add add) const {
   // A stack, in the front of `parts`: heights between neighbours fall from its bottom to its top,
   // except where the range forbids a sum.
   std::size_t depth = 0;
-  const auto add_top_two = [&](std::uint32_t height) {
+  const auto add_top_two = [&](std::uint32_t height, std::size_t newest) {
     TreePart& left = parts[depth - 2];
-    kernels_->add_gradient(left.gradient, parts[depth - 1].gradient, padded_dim_);
+    add(left, parts[depth - 1], newest);
     left.node = static_cast<TreeNode>((FirstLeaf(left.node) + leaves_) >> height);
     --depth;
   };
-  for (const TreePart& part : parts) {
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    const TreePart part = parts[k];
     while (depth >= 2) {
       const std::uint32_t height = HeightAbove(parts[depth - 2].node, parts[depth - 1].node);
       if (height >= HeightAbove(parts[depth - 1].node, part.node)) break;
       if (!Holds(parts[depth - 1].node, height)) break;
-      add_top_two(height);
+      add_top_two(height, k - 1);
     }
     parts[depth++] = part;
   }
   while (depth >= 2) {
     const std::uint32_t height = HeightAbove(parts[depth - 2].node, parts[depth - 1].node);
     if (!Holds(parts[depth - 1].node, height)) break;
-    add_top_two(height);
+    add_top_two(height, parts.size() - 1);
   }
   return depth;
+}
+
+std::size_t TreeSum::Reduce(std::span<TreePart> parts) const {
+  return Walk(parts, [this](const TreePart& left, const TreePart& right, std::size_t) {
+    kernels_->add_gradient(left.gradient, right.gradient, padded_dim_);
+  });
+}
+
+std::size_t TreeSum::Plan(std::span<TreePart> parts, std::span<std::uint32_t> merges) const {
+  std::ranges::fill(merges, 0);
+  return Walk(parts,
+              [merges](const TreePart&, const TreePart&, std::size_t newest) { ++merges[newest]; });
 }
 
 }  // namespace cf

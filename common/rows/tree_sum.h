@@ -32,6 +32,12 @@ class TreeSum {
   /// disjoint nodes.
   std::size_t Reduce(std::span<TreePart> parts) const;
 
+  /// What Reduce would do, for whoever adds up while the parts are made; gradients are not looked
+  /// at. Once part k is there, the newest part is merges[k] times added to the one before it.
+  /// Returns how many parts remain, which are moved to the front, each with its node. Requires: as
+  /// Reduce; as many merges as parts.
+  std::size_t Plan(std::span<TreePart> parts, std::span<std::uint32_t> merges) const;
+
   /// The node of a leaf.
   TreeNode Leaf(std::uint32_t partition) const {
     return static_cast<TreeNode>(leaves_ + partition);
@@ -43,6 +49,10 @@ class TreeSum {
   bool IsBefore(TreeNode node, TreeNode other) const { return LastLeaf(node) < FirstLeaf(other); }
 
  private:
+  // Calls `add(left, right, k)` for every sum: left becomes it, and part k is the last of those
+  // that are there.
+  template <class Add>
+  std::size_t Walk(std::span<TreePart> parts, Add add) const;
   std::uint32_t Depth(TreeNode node) const;
   std::uint32_t FirstLeaf(TreeNode node) const;
   std::uint32_t LastLeaf(TreeNode node) const;

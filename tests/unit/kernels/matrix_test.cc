@@ -92,17 +92,60 @@ TEST_P(MatrixTest, ProductsAreChainsOfFusedMultiplyAdds) {
   }
 }
 
-TEST_P(MatrixTest, RowsAreSummedInOrder) {
-  constexpr std::size_t kRows = 9;
-  constexpr std::size_t kColumns = 48;
-  const std::vector<float> rows = Draw(kRows * kColumns);
-  std::vector<float> sum = Draw(kColumns);
-  std::vector<float> expected = sum;
-  for (std::size_t r = 0; r < kRows; ++r) {
-    for (std::size_t k = 0; k < kColumns; ++k) expected[k] += rows[r * kColumns + k];
+// Every number of rows that tiles are cut for and any number of columns; runs that go on with the
+// stack's top, that leave their gradient there and that add up to three levels of it.
+TEST_P(MatrixTest, GradientsAreSummedAsTheRunsSay) {
+  constexpr std::uint32_t kLevels = 4;
+  const GradientRun runs[] = {{.first = 0, .last = 3, .starts = false, .top = 0, .merges = 0},
+                              {.first = 3, .last = 4, .starts = true, .top = 1, .merges = 1},
+                              {.first = 4, .last = 6, .starts = true, .top = 1, .merges = 0},
+                              {.first = 6, .last = 6, .starts = true, .top = 2, .merges = 0},
+                              {.first = 6, .last = 9, .starts = true, .top = 3, .merges = 2},
+                              {.first = 9, .last = 12, .starts = true, .top = 2, .merges = 0}};
+  constexpr std::size_t kSamples = 12;
+  for (std::size_t rows = 1; rows <= 19; ++rows) {
+    for (const std::size_t columns : {1U, 5U, 8U, 15U, 16U, 18U, 25U, 32U, 47U, 64U}) {
+      const std::size_t b_stride = PaddedDim(static_cast<std::uint32_t>(columns));
+      const std::vector<float> a = Draw(kSamples * rows);
+      const std::vector<float> b = Draw(kSamples * b_stride);
+      // More than the gradient: what is behind it must stay.
+      const std::size_t level_stride = rows * columns + 3;
+      std::vector<float> c = Draw(kLevels * level_stride);
+      std::vector<float> expected = c;
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t n = 0; n < columns; ++n) {
+          const auto at = [&](std::uint32_t level) -> float& {
+            return expected[level * level_stride + r * columns + n];
+          };
+          for (const GradientRun& run : runs) {
+            float sum = run.starts ? 0.0F : at(run.top);
+            for (std::uint32_t s = run.first; s < run.last; ++s) {
+              sum = std::fma(a[s * rows + r], b[s * b_stride + n], sum);
+            }
+            for (std::uint32_t k = 1; k <= run.merges; ++k) sum = at(run.top - k) + sum;
+            at(run.top - run.merges) = sum;
+          }
+        }
+      }
+      kernels_->gradient({.a = a.data(),
+                          .a_row = 1,
+                          .a_step = rows,
+                          .b = b.data(),
+                          .b_stride = b_stride,
+                          .c = c.data(),
+                          .c_stride = columns,
+                          .level_stride = level_stride,
+                          .rows = rows,
+                          .columns = columns,
+                          .runs = runs});
+      // Levels above the end's two are scratch.
+      for (std::size_t k = 0; k < kLevels * level_stride; ++k) {
+        const bool is_scratch = k / level_stride == 3 && k % level_stride < rows * columns;
+        if (is_scratch) c[k] = expected[k];
+      }
+      ASSERT_EQ(BitsOf(c), BitsOf(expected)) << rows << " x " << columns;
+    }
   }
-  kernels_->sum_rows(rows.data(), kColumns, kRows, kColumns, sum.data());
-  EXPECT_EQ(BitsOf(sum), BitsOf(expected));
 }
 
 TEST_P(MatrixTest, ActivationsAndTheirSlopes) {

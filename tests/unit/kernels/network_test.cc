@@ -81,6 +81,17 @@ double LossOf(const Objective& objective, double raw, double rating) {
   return scale * scale * (share - target) * (share - target);
 }
 
+/// Where a network's gradients go, a row a layer.
+struct Gradients {
+  explicit Gradients(const NetworkShape& shape) {
+    for (const LayerShape& layer : shape.layers) rows.emplace_back(layer.weights(), NAN);
+    for (std::vector<float>& row : rows) places.push_back({.row = row.data(), .stride = 0});
+  }
+
+  std::vector<std::vector<float>> rows;
+  std::vector<LayerGradient> places;
+};
+
 class NetworkTest : public ::testing::Test {
  protected:
   /// Draws parameters and samples that are exact in a float.
@@ -109,6 +120,13 @@ class NetworkTest : public ::testing::Test {
     }
   }
 
+  /// Samples from number `first` on, with dropout.
+  static void Forward(const Network& network, std::size_t first, std::size_t n,
+                      Network::Passage& passage) {
+    const DropoutRun run{.key = kKey, .position = kPosition + first, .samples = n};
+    network.ForwardWithDropout(std::span(&run, 1), passage);
+  }
+
   /// The derivative of the samples' loss by `parameter`, which is a part of `slow`.
   double Derivative(const SlowNetwork& slow, const Objective& objective, double& parameter) const {
     constexpr double kStep = 1e-5;
@@ -130,20 +148,20 @@ class NetworkTest : public ::testing::Test {
     Network network(shape, BestKernels());
     Network::Passage passage(shape, Network::Passage::Use::kTraining);
     Load(slow, network, passage);
-    passage.StartGradient();
-    network.ForwardWithDropout(kKey, kPosition, kSamples, passage);
+    Forward(network, 0, kSamples, passage);
     ObjectiveSums sums;
     for (std::size_t s = 0; s < kSamples; ++s) {
       EXPECT_NEAR(static_cast<double>(passage.output(s)), slow.Output(s, true), 1e-4);
       passage.set_slope(s, Observe(objective, passage.output(s), ratings_[s], sums));
     }
-    network.Backward(kSamples, passage);
+    Gradients gradients(shape);
+    const GradientRun run{.last = kSamples};
+    network.Backward(kSamples, std::span(&run, 1), gradients.places, passage);
     const auto expect_near = [](float got, double expected) {
       EXPECT_NEAR(static_cast<double>(got), expected, 2e-3 * std::max(1.0, std::abs(expected)));
     };
     for (std::size_t l = 0; l < shape.layers.size(); ++l) {
-      std::vector<float> gradient(shape.layers[l].weights());
-      passage.CopyGradient(l, gradient.data());
+      const std::vector<float>& gradient = gradients.rows[l];
       for (std::size_t k = 0; k < gradient.size(); ++k) {
         expect_near(gradient[k], Derivative(slow, objective, slow.layers[l][k]));
       }
@@ -195,7 +213,7 @@ TEST_F(NetworkTest, NothingIsDroppedOutsideTraining) {
   Network network(shape, BestKernels());
   Network::Passage passage(shape, Network::Passage::Use::kTraining);
   Load(slow, network, passage);
-  network.ForwardWithDropout(kKey, kPosition, kSamples, passage);
+  Forward(network, 0, kSamples, passage);
   Load(slow, network, passage);
   network.Forward(kSamples, passage);
   for (std::size_t s = 0; s < kSamples; ++s) {
@@ -213,18 +231,17 @@ TEST_F(NetworkTest, BlocksDoNotChangeTheOutcome) {
   for (const std::size_t cut : {std::size_t{0}, std::size_t{8}}) {
     Network::Passage passage(shape, Network::Passage::Use::kTraining);
     Load(slow, network, passage);
-    passage.StartGradient();
+    Gradients layers(shape);
     for (const auto& [first, last] : {std::pair(std::size_t{0}, cut), std::pair(cut, kSamples)}) {
       for (std::size_t s = first; s < last; ++s) {
         std::copy(slow.inputs[s].begin(), slow.inputs[s].end(), passage.input(s - first));
       }
-      network.ForwardWithDropout(kKey, kPosition + first, last - first, passage);
+      Forward(network, first, last - first, passage);
       for (std::size_t s = 0; s < last - first; ++s) passage.set_slope(s, passage.output(s));
-      network.Backward(last - first, passage);
+      const GradientRun run{.last = static_cast<std::uint32_t>(last - first), .starts = first == 0};
+      network.Backward(last - first, std::span(&run, 1), layers.places, passage);
     }
-    std::vector<float>& gradient = gradients[cut == 0 ? 0 : 1];
-    gradient.resize(shape.layers[0].weights());
-    passage.CopyGradient(0, gradient.data());
+    gradients[cut == 0 ? 0 : 1] = layers.rows[0];
   }
   EXPECT_EQ(gradients[0], gradients[1]);
 }
@@ -241,7 +258,9 @@ TEST_F(NetworkTest, DropoutDropsItsShareAndKeepsTheMean) {
   double sum = 0;
   for (std::uint64_t block = 0; block < 4; ++block) {
     for (std::size_t s = 0; s < Network::kBlock; ++s) std::fill_n(passage.input(s), 400, 1.0F);
-    network.ForwardWithDropout(kKey, block * Network::kBlock, Network::kBlock, passage);
+    const DropoutRun run{
+        .key = kKey, .position = block * Network::kBlock, .samples = Network::kBlock};
+    network.ForwardWithDropout(std::span(&run, 1), passage);
     for (std::size_t s = 0; s < Network::kBlock; ++s) {
       sum += static_cast<double>(passage.output(s)) - 1;  // The bias.
     }

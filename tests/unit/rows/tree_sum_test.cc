@@ -110,6 +110,39 @@ TEST(TreeSum, AnyCutIntoRangesHasTheSameBits) {
   }
 }
 
+// Whoever sums by the plan while the parts are made has the same parts left, with the same bits.
+TEST(TreeSum, ThePlanIsWhatReduceDoes) {
+  std::mt19937 random(7);
+  for (int round = 0; round < 200; ++round) {
+    const std::uint32_t partitions = 1U << Below(random, 7);
+    const std::uint32_t first = Below(random, partitions);
+    const SeatRange range{first, first + 1 + Below(random, partitions - first)};
+    const TreeSum tree(Partitioning(partitions), range, Kernels(), 0);
+    const Leaves leaves = DrawLeaves(random, partitions);
+    Parts reduced(tree, leaves, range);
+    Parts planned(tree, leaves, range);
+    std::vector<std::uint32_t> merges(planned.parts.size(), 99);
+    const std::size_t left = tree.Plan(planned.parts, merges);
+    ASSERT_EQ(left, tree.Reduce(reduced.parts));
+
+    std::vector<float> stack;
+    for (std::size_t k = 0; k < merges.size(); ++k) {
+      float sum = planned.values[k];
+      for (std::uint32_t merge = 0; merge < merges[k]; ++merge) {
+        ASSERT_FALSE(stack.empty());
+        sum = stack.back() + sum;
+        stack.pop_back();
+      }
+      stack.push_back(sum);
+    }
+    ASSERT_EQ(stack.size(), left);
+    for (std::size_t k = 0; k < left; ++k) {
+      EXPECT_EQ(planned.parts[k].node, reduced.parts[k].node);
+      EXPECT_EQ(stack[k], *reduced.parts[k].gradient);
+    }
+  }
+}
+
 // Fewer parts travel: a range leaves at most one part for each aligned subtree it consists of.
 TEST(TreeSum, AnAlignedRangeLeavesOnePart) {
   Leaves leaves;

@@ -78,27 +78,26 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& specs, const Ob
                        .item_is_first = item_is_first ? 1U : 0U,
                        .rating = sample.rating});
   }
-  std::vector<float*> layer_gradients;
-  std::vector<std::size_t> layer_strides;
+  std::vector<LayerGradient> layer_gradients;
   for (std::uint32_t t = 0; t < tables.size(); ++t) {
     if (TableId{t} >= kFirstLayer) tables[t].Touch(RowId{0});
     tables[t].Resolve(shard, TableId{t});
     if (TableId{t} < kFirstLayer) continue;
     ranker.SetLayer(t - Index(kFirstLayer), tables[t].rows.front());
-    layer_gradients.push_back(tables[t].gradients.data());
-    layer_strides.push_back(tables[t].stride);
+    layer_gradients.push_back({.row = tables[t].gradients.data(), .stride = tables[t].stride});
   }
   ObjectiveSums sums;
+  const RankerPart part{.samples_end = std::size(samples), .sums = &sums};
   ranker.Gradient({.samples = samples,
+                   .parts = std::span(&part, 1),
                    .user_rows = tables[Index(kUsers)].rows.data(),
                    .item_rows = tables[Index(kItems)].rows.data(),
                    .user_gradients = tables[Index(kUsers)].gradients.data(),
                    .item_gradients = tables[Index(kItems)].gradients.data(),
                    .user_stride = tables[Index(kUsers)].stride,
                    .item_stride = tables[Index(kItems)].stride,
-                   .layer_gradients = layer_gradients,
-                   .layer_strides = layer_strides},
-                  objective, {}, 0, sums);
+                   .layer_gradients = layer_gradients},
+                  objective);
   EXPECT_EQ(sums.samples, drawn::kBatch);
   for (std::uint32_t t = 0; t < tables.size(); ++t) tables[t].Apply(shard, TableId{t}, step);
 }
@@ -163,28 +162,31 @@ TEST(NeuralRanker, WritesWholeGradients) {
     rows.emplace_back(layout.stride(), 0.5F);
     gradients.emplace_back(layout.gradient_stride(), NAN);
   }
-  std::vector<float*> layer_gradients;
-  std::vector<std::size_t> layer_strides;
+  std::vector<LayerGradient> layer_gradients;
   for (std::size_t l = 0; l < shape.network.layers.size(); ++l) {
     ranker.SetLayer(l, rows[2 + l].data());
-    layer_gradients.push_back(gradients[2 + l].data());
-    layer_strides.push_back(gradients[2 + l].size());
+    layer_gradients.push_back({.row = gradients[2 + l].data(), .stride = gradients[2 + l].size()});
   }
   const PairSample samples[] = {
       {.user = 0, .user_is_first = 1, .item = 0, .item_is_first = 1, .rating = 3}};
   const float* user_rows[] = {rows[0].data()};
   const float* item_rows[] = {rows[1].data()};
   ObjectiveSums sums;
+  const RankerPart part{.samples_end = std::size(samples), .sums = &sums};
   ranker.Gradient({.samples = samples,
+                   .parts = std::span(&part, 1),
                    .user_rows = user_rows,
                    .item_rows = item_rows,
                    .user_gradients = gradients[0].data(),
                    .item_gradients = gradients[1].data(),
                    .user_stride = gradients[0].size(),
                    .item_stride = gradients[1].size(),
-                   .layer_gradients = layer_gradients,
-                   .layer_strides = layer_strides},
-                  ObjectiveOf(job, 3.0, 1, 5), {}, 0, sums);
+                   .layer_gradients = layer_gradients},
+                  ObjectiveOf(job, 3.0, 1, 5));
+  // A batch without samples here, which has no room for gradients, after one with some.
+  const std::vector<LayerGradient> no_room(layer_gradients.size());
+  ranker.Gradient({.samples = {}, .parts = {}, .layer_gradients = no_room},
+                  ObjectiveOf(job, 3.0, 1, 5));
   for (std::size_t t = 0; t < tables.size(); ++t) {
     for (std::size_t k = 0; k < gradients[t].size(); ++k) {
       EXPECT_EQ(gradients[t][k] != 0, k < tables[t].shape.dim) << t << " " << k;

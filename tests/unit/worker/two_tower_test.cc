@@ -149,11 +149,12 @@ Outcome Compute(const Drawn& drawn) {
     }
     outcome.gradients.emplace_back(table.size(), std::vector<float>(strides.back()));
   }
-  std::vector<float*> layer_gradients;
+  std::vector<LayerGradient> layer_gradients;
   for (std::size_t l = 0; l < model.layers(); ++l) {
     model.SetLayer(l, rows[2 + l][0].data());
     std::ranges::fill(outcome.gradients[2 + l][0], NAN);  // All of it is written.
-    layer_gradients.push_back(outcome.gradients[2 + l][0].data());
+    layer_gradients.push_back(
+        {.row = outcome.gradients[2 + l][0].data(), .stride = strides[2 + l]});
   }
 
   std::map<std::uint32_t, std::uint32_t> counts;
@@ -190,8 +191,7 @@ Outcome Compute(const Drawn& drawn) {
                             .item_gradients = item_gradients.data(),
                             .user_stride = strides[0],
                             .item_stride = strides[1],
-                            .layer_gradients = layer_gradients,
-                            .layer_strides = std::span(strides).subspan(2)};
+                            .layer_gradients = layer_gradients};
   model.SetCandidates(candidates, item_rows.data(), kBatchKey);
   model.Gradient(batch, kKey, kPosition, outcome.trained);
   for (const auto& [user, entry] : users) {
