@@ -190,7 +190,8 @@ absl::Status Member::OpenSeats() {
   exchange_ = std::make_unique<Exchange>(
       placement, options_.rank, LayoutsOf(tables), options_.mesh,
       ExchangeOptions{.depth = options_.job.train().delay() + 1,
-                      .blocks_depth = 2 * options_.job.train().partitions()});
+                      .blocks_depth = 2 * options_.job.train().partitions(),
+                      .shared_memory = options_.job.cluster().shared_memory()});
 
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
@@ -307,6 +308,8 @@ absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
 }
 
 absl::StatusOr<Reply> Member::Execute(const Command& command) {
+  // Every member has answered SetUp by now.
+  exchange_->OfferSharedMemory();
   Reply reply;
   absl::Status done;
   if (blocks_.has_value() && !command.has_train()) {

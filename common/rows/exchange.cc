@@ -1,5 +1,10 @@
 #include "common/rows/exchange.h"
 
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <sched.h>
+#include <unistd.h>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -9,6 +14,29 @@ namespace {
 
 constexpr std::size_t kPoolBytesMax = std::size_t{256} << 20;
 
+FrameKind FrameOf(ParcelKind kind) {
+  switch (kind) {
+    case ParcelKind::kPush:
+      return FrameKind::kPush;
+    case ParcelKind::kRows:
+      return FrameKind::kRows;
+    case ParcelKind::kBlock:
+      break;
+  }
+  return FrameKind::kBlock;
+}
+
+std::optional<ParcelKind> KindOf(FrameKind frame) {
+  if (frame == FrameKind::kPush) return ParcelKind::kPush;
+  if (frame == FrameKind::kRows) return ParcelKind::kRows;
+  if (frame == FrameKind::kBlock) return ParcelKind::kBlock;
+  return std::nullopt;
+}
+
+std::size_t ThreadsOn(const Placement& placement, int rank) {
+  return std::max(placement.workers().OnRank(rank).size(), placement.servers().OnRank(rank).size());
+}
+
 }  // namespace
 
 Exchange::Exchange(const Placement& placement, int rank, std::vector<RowLayout> layouts, Mesh* mesh,
@@ -17,76 +45,127 @@ Exchange::Exchange(const Placement& placement, int rank, std::vector<RowLayout> 
       rank_(rank),
       layouts_(std::move(layouts)),
       mesh_(mesh),
-      pool_(kPoolBytesMax),
-      pushes_{.kind = FrameKind::kPush,
-              .senders = &placement.workers(),
-              .receivers = &placement.servers()},
-      rows_{.kind = FrameKind::kRows,
-            .senders = &placement.servers(),
-            .receivers = &placement.workers()},
-      blocks_{.kind = FrameKind::kBlock,
-              .senders = &placement.workers(),
-              .receivers = &placement.workers()} {
-  OpenRoute(pushes_, options.depth, !placement.combined());
-  OpenRoute(rows_, options.depth, !placement.combined());
-  OpenRoute(blocks_, options.blocks_depth, true);
+      pool_(kPoolBytesMax) {
+  if (mesh != nullptr && options.shared_memory) {
+    SharedChannel::Handlers handlers;
+    handlers.on_ring = [this](ParcelKind kind, std::uint32_t from, std::uint32_t to_seat,
+                              RingReader* ring) {
+      to(kind)[to_seat]->AttachRing(from, ring);
+      SetSpins();
+    };
+    shared_ = SharedChannel::Open(
+        {.placement = &placement, .rank = rank, .mesh = mesh, .ring_bytes = options.ring_bytes},
+        std::move(handlers));
+  }
+  for (const ParcelKind kind : kAllParcelKinds) OpenMailboxes(kind, options);
+  SetSpins();
 }
 
-void Exchange::OpenRoute(Route& route, std::uint32_t depth, bool to_itself) {
-  const std::uint32_t senders = route.senders->size();
-  route.mailboxes.resize(route.receivers->size());
-  for (const std::uint32_t seat : route.receivers->OnRank(rank_)) {
-    route.mailboxes[seat] = std::make_unique<Mailbox>(
-        Mailbox::Options{.seats = senders, .absent = to_itself ? senders : seat, .depth = depth});
+std::span<const RowLayout> Exchange::LayoutsOfKind(ParcelKind kind) const {
+  return kind == ParcelKind::kBlock ? std::span<const RowLayout>() : layouts_;
+}
+
+void Exchange::OpenMailboxes(ParcelKind kind, const ExchangeOptions& options) {
+  const Roles roles = RolesOf(placement_, kind);
+  const std::uint32_t senders = roles.senders.size();
+  const bool is_block = kind == ParcelKind::kBlock;
+  to(kind).resize(roles.receivers.size());
+  for (const std::uint32_t seat : roles.receivers.OnRank(rank_)) {
+    to(kind)[seat] = std::make_unique<Mailbox>(Mailbox::Options{
+        .seats = senders,
+        .absent = placement_.combined() && !is_block ? seat : senders,
+        .depth = is_block ? options.blocks_depth : options.depth,
+        .ahead = is_block ? std::numeric_limits<std::uint64_t>::max() : options.depth,
+        .layouts = LayoutsOfKind(kind),
+        .bell = shared_ != nullptr ? shared_->BellOf(kind, seat) : nullptr});
   }
+}
+
+void Exchange::SetSpins() {
+  // A thread may look for what it waits for while every thread that could bring it has a core: not
+  // where the I/O thread has to, nor where the threads of the host share cores.
+  bool spins = mesh_ == nullptr || (shared_ != nullptr && shared_->AllAreHere());
+  std::size_t threads = 0;
+  for (int rank = 0; rank < placement_.ranks(); ++rank) threads += ThreadsOn(placement_, rank);
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  const std::size_t own = ThreadsOn(placement_, rank_);
+  spins = spins && threads <= static_cast<std::size_t>(::sysconf(_SC_NPROCESSORS_ONLN)) &&
+          ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 &&
+          own <= static_cast<std::size_t>(CPU_COUNT(&allowed));
+  for (const Mailboxes& mailboxes : mailboxes_) {
+    for (const std::unique_ptr<Mailbox>& mailbox : mailboxes) {
+      if (mailbox != nullptr) mailbox->SetSpins(spins);
+    }
+  }
+}
+
+void Exchange::OfferSharedMemory() {
+  if (shared_ != nullptr && !std::exchange(offered_, true)) shared_->Offer();
 }
 
 // --- Sending -------------------------------------------------------------------------------------
 
-Parcel Exchange::Make(const ParcelShape& shape) {
-  Buffer payload = pool().Take(PayloadBytes(shape, layouts_));
-  Parcel parcel = ShapeParcel(shape, layouts_, payload.bytes());
+Parcel Exchange::Make(ParcelKind kind, const ParcelShape& shape, std::size_t payload_bytes) {
+  const std::span<const RowLayout> layouts = LayoutsOfKind(kind);
+  if (shared_ != nullptr && to(kind)[shape.to_seat] == nullptr) {
+    if (SharedChannel::Way* way = shared_->WayTo(kind, shape.from_seat, shape.to_seat)) {
+      const std::span<std::byte> record =
+          way->ring.Reserve(RecordBytes(layouts.size(), payload_bytes));
+      if (!record.empty()) {
+        Parcel parcel = WriteRecord(shape, layouts, record);
+        parcel.reserved = true;
+        return parcel;
+      }
+    }
+  }
+  Buffer payload = pool().Take(payload_bytes);
+  Parcel parcel = layouts.empty() ? ShapeBlock(shape, payload.bytes())
+                                  : ShapeParcel(shape, layouts, payload.bytes());
   parcel.payload = std::move(payload);
   return parcel;
 }
 
 Parcel Exchange::MakePush(const ParcelShape& shape) {
-  return Make(shape);
+  return Make(ParcelKind::kPush, shape, PayloadBytes(shape, layouts_));
 }
 
 Parcel Exchange::MakeRows(const ParcelShape& shape) {
-  return Make(shape);
+  return Make(ParcelKind::kRows, shape, PayloadBytes(shape, layouts_));
 }
 
 Parcel Exchange::MakeBlock(const BlockName& name, std::size_t bytes) {
-  Buffer payload = pool().Take(bytes);
-  Parcel block = ShapeBlock(
-      {.from_seat = name.from_seat, .to_seat = name.to_seat, .turn = name.number}, payload.bytes());
-  block.payload = std::move(payload);
-  return block;
+  return Make(ParcelKind::kBlock,
+              {.from_seat = name.from_seat, .to_seat = name.to_seat, .turn = name.number}, bytes);
 }
 
 void Exchange::SendPush(Parcel parcel) {
-  Send(std::move(parcel), pushes_);
+  Send(ParcelKind::kPush, std::move(parcel));
 }
 
 void Exchange::SendRows(Parcel parcel) {
-  Send(std::move(parcel), rows_);
+  Send(ParcelKind::kRows, std::move(parcel));
 }
 
 void Exchange::SendBlock(Parcel block) {
-  Send(std::move(block), blocks_);
+  Send(ParcelKind::kBlock, std::move(block));
 }
 
-void Exchange::Send(Parcel parcel, const Route& route) {
-  if (Mailbox* here = route.mailboxes[parcel.to_seat].get(); here != nullptr) {
+void Exchange::Send(ParcelKind kind, Parcel parcel) {
+  if (Mailbox* here = to(kind)[parcel.to_seat].get(); here != nullptr) {
     Count(Channel::kCall, parcel.bytes.size());
     return here->Deliver(std::move(parcel));
   }
+  if (parcel.reserved) {
+    Count(Channel::kSharedMemory, parcel.bytes.size());
+    SharedChannel::Way& way = *shared_->WayTo(kind, parcel.from_seat, parcel.to_seat);
+    way.ring.Commit();
+    return way.bell->Ring();
+  }
   Count(Channel::kTcp, parcel.bytes.size());
-  const int rank = route.receivers->seat(parcel.to_seat).rank;
+  const int rank = RolesOf(placement_, kind).receivers.seat(parcel.to_seat).rank;
   Message message;
-  message.kind = route.kind;
+  message.kind = FrameOf(kind);
   message.request_id = parcel.turn;
   message.control = EncodeHeader(ShapeOf(parcel, layouts_));
   message.payload = std::move(parcel.payload);
@@ -111,10 +190,11 @@ Exchange::Stats Exchange::stats() const {
 // --- Receiving -----------------------------------------------------------------------------------
 
 absl::StatusOr<Parcel> Exchange::TakeBlock(const BlockName& name) {
-  return blocks_.mailboxes[name.to_seat]->AwaitFrom(name.from_seat, name.number);
+  return to(ParcelKind::kBlock)[name.to_seat]->AwaitFrom(name.from_seat, name.number);
 }
 
 void Exchange::Recycle(Parcel parcel) {
+  if (parcel.ring != nullptr) return parcel.ring->Release(parcel.record);
   pool().Give(std::move(parcel.payload));
 }
 
@@ -123,31 +203,32 @@ void Exchange::Receive(int from, Message message) {
 }
 
 absl::Status Exchange::Accept(int from, Message message) {
-  const Route* const route = message.kind == pushes_.kind   ? &pushes_
-                             : message.kind == rows_.kind   ? &rows_
-                             : message.kind == blocks_.kind ? &blocks_
-                                                            : nullptr;
-  if (route == nullptr) return absl::DataLossError("a message of a kind that is not known here");
+  if (message.kind == FrameKind::kOffer || message.kind == FrameKind::kHandedIn)
+    return shared_ != nullptr ? shared_->Receive(from, message) : absl::OkStatus();
+  const std::optional<ParcelKind> kind = KindOf(message.kind);
+  if (!kind.has_value()) return absl::DataLossError("a message of a kind that is not known here");
   absl::StatusOr<Parcel> parcel =
-      route == &blocks_ ? ParseBlock(message.control, std::move(message.payload))
-                        : ParseParcel(message.control, std::move(message.payload), layouts_);
+      kind == ParcelKind::kBlock
+          ? ParseBlock(message.control, std::move(message.payload))
+          : ParseParcel(message.control, std::move(message.payload), layouts_);
   if (!parcel.ok()) return parcel.status();
-  if (parcel->to_seat >= route->mailboxes.size() || route->mailboxes[parcel->to_seat] == nullptr) {
+  const Mailboxes& mailboxes = to(*kind);
+  const Placement::Role& senders = RolesOf(placement_, *kind).senders;
+  if (parcel->to_seat >= mailboxes.size() || mailboxes[parcel->to_seat] == nullptr) {
     return absl::DataLossError("a parcel for a seat that is not here");
   }
-  if (parcel->from_seat >= route->senders->size() ||
-      route->senders->seat(parcel->from_seat).rank != from) {
+  if (parcel->from_seat >= senders.size() || senders.seat(parcel->from_seat).rank != from) {
     return absl::DataLossError(
         absl::StrCat("rank ", from, " sent a parcel of a seat that it does not have"));
   }
-  Mailbox& mailbox = *route->mailboxes[parcel->to_seat];
+  Mailbox& mailbox = *mailboxes[parcel->to_seat];
   mailbox.Deliver(*std::move(parcel));
   return absl::OkStatus();
 }
 
 void Exchange::Close(const absl::Status& why) {
-  for (const Route* route : {&pushes_, &rows_, &blocks_}) {
-    for (const std::unique_ptr<Mailbox>& mailbox : route->mailboxes) {
+  for (const Mailboxes& mailboxes : mailboxes_) {
+    for (const std::unique_ptr<Mailbox>& mailbox : mailboxes) {
       if (mailbox != nullptr) mailbox->Close(why);
     }
   }

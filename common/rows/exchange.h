@@ -10,6 +10,7 @@
 #include "common/rows/mailbox.h"
 #include "common/rows/parcel.h"
 #include "common/rows/placement.h"
+#include "common/rows/shared_channel.h"
 #include "common/rpc/mesh.h"
 
 namespace cf {
@@ -24,11 +25,15 @@ struct ExchangeOptions {
   std::uint32_t depth = 1;
   /// Blocks that may be, too.
   std::uint32_t blocks_depth = 64;
+  /// Whether ranks of one host share memory.
+  bool shared_memory = true;
+  std::size_t ring_bytes = SharedChannel::kRingBytes;
 };
 
 /// The channels between worker seats and server seats: parcels to a seat of this process are handed
-/// over, others go through the mesh. A seat that has both roles does not send to itself. Worker
-/// seats may send each other blocks, too: bytes with a name.
+/// over, those to another rank of the host go through memory that both share, others through the
+/// mesh, as do those for which the shared memory has no room. A seat that has both roles does not
+/// send to itself. Worker seats may send each other blocks, too: bytes with a name.
 ///
 /// Owner:   the process's part of one generation.
 /// Threads: Make and Send on the sending seat's thread, Await and Recycle on the receiving one's;
@@ -51,8 +56,8 @@ class Exchange {
   std::span<const RowLayout> layouts() const { return layouts_; }
 
   /// Whether this process has the seat.
-  bool IsWorkerHere(std::uint32_t seat) const { return rows_.mailboxes[seat] != nullptr; }
-  bool IsServerHere(std::uint32_t seat) const { return pushes_.mailboxes[seat] != nullptr; }
+  bool IsWorkerHere(std::uint32_t seat) const { return to(ParcelKind::kRows)[seat] != nullptr; }
+  bool IsServerHere(std::uint32_t seat) const { return to(ParcelKind::kPush)[seat] != nullptr; }
 
   /// A parcel with room for what `shape` counts, to be filled and sent before the same seat makes
   /// the next for the same receiver: a push goes to server seat `to_seat`, rows go to worker seat
@@ -63,8 +68,8 @@ class Exchange {
   void SendRows(Parcel parcel);
 
   /// Requires: the seat is in this process.
-  Mailbox& PushesTo(std::uint32_t server_seat) { return *pushes_.mailboxes[server_seat]; }
-  Mailbox& RowsTo(std::uint32_t worker_seat) { return *rows_.mailboxes[worker_seat]; }
+  Mailbox& PushesTo(std::uint32_t server_seat) { return *to(ParcelKind::kPush)[server_seat]; }
+  Mailbox& RowsTo(std::uint32_t worker_seat) { return *to(ParcelKind::kRows)[worker_seat]; }
 
   /// A block of `bytes` bytes from one worker seat to another, to be filled (Parcel::bytes) and
   /// sent. The receiver takes the blocks of each sender in the order in which they were sent.
@@ -82,8 +87,13 @@ class Exchange {
   /// Gives back what a received parcel or block holds: whoever takes one does so when it is read.
   void Recycle(Parcel parcel);
 
-  /// Takes a kPush, kRows or kBlock message of rank `from` from the mesh. An error (a peer that
-  /// breaks the protocol, or speaks for another's seat) closes the exchange.
+  /// Tells the other ranks how to share memory with this one. What is sent before they do so goes
+  /// through the mesh. The second call does nothing. Requires: every rank has its exchange.
+  void OfferSharedMemory();
+
+  /// Takes a message of kind kPush, kRows, kBlock, kOffer or kHandedIn of rank `from` from the
+  /// mesh. An error (a peer that breaks the protocol, or speaks for another's seat) closes the
+  /// exchange.
   void Receive(int from, Message message);
 
   /// Wakes every waiting seat with `why`. Requires: !why.ok().
@@ -92,22 +102,20 @@ class Exchange {
   Stats stats() const;
 
  private:
-  /// What the parcels of one kind have in common.
-  struct Route {
-    FrameKind kind = FrameKind::kUnspecified;
-    const Placement::Role* senders = nullptr;
-    const Placement::Role* receivers = nullptr;
-    /// By receiving seat; null where the seat is elsewhere.
-    std::vector<std::unique_ptr<Mailbox>> mailboxes{};
-  };
   struct Sent {
     std::atomic<std::uint64_t> messages{0};
     std::atomic<std::uint64_t> bytes{0};
   };
+  /// By receiving seat; null where the seat is elsewhere.
+  using Mailboxes = std::vector<std::unique_ptr<Mailbox>>;
 
-  void OpenRoute(Route& route, std::uint32_t depth, bool to_itself);
-  Parcel Make(const ParcelShape& shape);
-  void Send(Parcel parcel, const Route& route);
+  Mailboxes& to(ParcelKind kind) { return mailboxes_[static_cast<std::size_t>(kind)]; }
+  const Mailboxes& to(ParcelKind kind) const { return mailboxes_[static_cast<std::size_t>(kind)]; }
+  std::span<const RowLayout> LayoutsOfKind(ParcelKind kind) const;
+  void OpenMailboxes(ParcelKind kind, const ExchangeOptions& options);
+  void SetSpins();
+  Parcel Make(ParcelKind kind, const ParcelShape& shape, std::size_t payload_bytes);
+  void Send(ParcelKind kind, Parcel parcel);
   absl::Status Accept(int from, Message message);
   void Count(Channel channel, std::size_t bytes);
   BufferPool& pool() { return mesh_ != nullptr ? mesh_->pool() : pool_; }
@@ -116,10 +124,10 @@ class Exchange {
   const int rank_;
   const std::vector<RowLayout> layouts_;
   Mesh* const mesh_;
-  BufferPool pool_;  // Of a job without a mesh.
-  Route pushes_;
-  Route rows_;
-  Route blocks_;
+  BufferPool pool_;                        // Of a job without a mesh.
+  std::unique_ptr<SharedChannel> shared_;  // Null where there is none.
+  bool offered_ = false;
+  std::array<Mailboxes, kParcelKinds> mailboxes_;
   std::array<Sent, kChannels> sent_;
 };
 

@@ -10,6 +10,7 @@ namespace cf {
 Mailbox::Mailbox(const Options& options)
     : options_(options),
       expected_(options.absent < options.seats ? options.seats - 1 : options.seats),
+      bell_(options.bell != nullptr ? options.bell : &own_bell_),
       sources_(options.seats) {
 }
 
@@ -21,13 +22,13 @@ void Mailbox::Deliver(Parcel parcel) {
     if (from < sources_.size() && from != options_.absent &&
         sources_[from].count < options_.depth) {
       Source& source = sources_[from];
-      if (source.count == source.ring.size()) {
-        std::ranges::rotate(source.ring,
-                            source.ring.begin() + static_cast<std::ptrdiff_t>(source.first));
+      if (source.count == source.handed.size()) {
+        std::ranges::rotate(source.handed,
+                            source.handed.begin() + static_cast<std::ptrdiff_t>(source.first));
         source.first = 0;
-        source.ring.emplace_back();
+        source.handed.emplace_back();
       }
-      source.ring[(source.first + source.count) % source.ring.size()] = std::move(parcel);
+      source.handed[(source.first + source.count) % source.handed.size()] = std::move(parcel);
       ++source.count;
       delivered = true;
     }
@@ -36,68 +37,125 @@ void Mailbox::Deliver(Parcel parcel) {
     return Close(absl::DataLossError(absl::StrCat("an unexpected parcel from seat ", from)));
   }
   // Without the lock, which the thread that wakes would run into.
-  doorbell_.Ring();
+  bell_->Ring();
 }
 
-std::uint32_t Mailbox::SourcesHere() const {
-  return static_cast<std::uint32_t>(
-      std::ranges::count_if(sources_, [](const Source& source) { return source.count > 0; }));
+void Mailbox::AttachRing(std::uint32_t from_seat, RingReader* ring) {
+  sources_[from_seat].ring.store(ring, std::memory_order_release);
 }
 
 bool Mailbox::IsReady() {
-  const std::lock_guard lock(mutex_);
-  return SourcesHere() == expected_ || !closed_.ok();
+  if (is_closed_.load(std::memory_order_acquire)) return true;
+  const auto has_one = [this](const Source& source) {
+    const RingReader* const ring = source.ring.load(std::memory_order_acquire);
+    if (ring != nullptr) {
+      const absl::StatusOr<std::span<std::byte>> record = ring->Front();
+      if (!record.ok() || !record->empty()) return true;
+    }
+    const std::lock_guard lock(mutex_);
+    return source.count > 0;
+  };
+  for (std::uint32_t from = 0; from < sources_.size(); ++from) {
+    if (from != options_.absent && !has_one(sources_[from])) return false;
+  }
+  return true;
 }
 
-Parcel Mailbox::TakeNext(Source& source) {
-  Parcel parcel = std::move(source.ring[source.first]);
-  source.first = (source.first + 1) % source.ring.size();
+absl::Status Mailbox::closed() {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+absl::Status Mailbox::Fail(absl::Status why) {
+  Close(why);
+  return closed();
+}
+
+absl::StatusOr<Mailbox::Next> Mailbox::Find(Source& source, std::uint32_t from,
+                                            std::uint64_t turn) {
+  // Of the two ways one may be ahead of the other, and neither may be behind.
+  const auto is_due = [&](std::uint64_t next, bool other_way) {
+    return other_way ? next - turn < options_.ahead : next == turn;
+  };
+  const auto not_due = [&](std::uint64_t next) {
+    return Fail(absl::DataLossError(absl::StrCat("a parcel of turn ", next, " from seat ", from,
+                                                 " where turn ", turn, " is due")));
+  };
+  RingReader* const ring = source.ring.load(std::memory_order_acquire);
+  if (ring != nullptr) {
+    const absl::StatusOr<std::span<std::byte>> record = ring->Front();
+    if (!record.ok()) return Fail(record.status());
+    if (!record->empty()) {
+      const std::optional<std::uint64_t> next = TurnOfRecord(*record);
+      if (!next.has_value()) return Fail(absl::DataLossError("a record without a header"));
+      if (*next == turn) return Next::kInRing;
+      if (!is_due(*next, true)) return not_due(*next);
+    }
+  }
+  std::unique_lock lock(mutex_);
+  if (source.count == 0) return Next::kNone;
+  const std::uint64_t next = source.handed[source.first].turn;
+  lock.unlock();
+  if (next == turn) return Next::kHanded;
+  if (!is_due(next, ring != nullptr)) return not_due(next);
+  return Next::kNone;
+}
+
+absl::StatusOr<Parcel> Mailbox::Take(Source& source, std::uint32_t from, std::uint64_t turn) {
+  const absl::StatusOr<Next> next = Find(source, from, turn);
+  if (!next.ok()) return next.status();
+  if (*next == Next::kInRing) {
+    RingReader& ring = *source.ring.load(std::memory_order_relaxed);
+    const absl::StatusOr<std::span<std::byte>> record = ring.Front();
+    if (!record.ok()) return Fail(record.status());
+    absl::StatusOr<Parcel> parcel = ReadRecord({.from_seat = from}, options_.layouts, *record);
+    if (!parcel.ok()) return Fail(parcel.status());
+    parcel->turn = turn;  // As it was when it was found.
+    parcel->ring = &ring;
+    parcel->record = ring.Take();
+    return parcel;
+  }
+  const std::lock_guard lock(mutex_);
+  Parcel parcel = std::move(source.handed[source.first]);
+  source.first = (source.first + 1) % source.handed.size();
   --source.count;
   return parcel;
-}
-
-absl::Status Mailbox::NotDue(const Parcel& parcel, std::uint64_t turn) {
-  closed_ = absl::DataLossError(absl::StrCat("a parcel of turn ", parcel.turn, " from seat ",
-                                             parcel.from_seat, " where turn ", turn, " is due"));
-  return closed_;
 }
 
 absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
   parcels.clear();
   if (expected_ == 0) return absl::OkStatus();
   for (;;) {
-    const std::uint32_t seen = doorbell_.rung();
-    std::uint32_t here = 0;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!closed_.ok()) return closed_;
-      here = SourcesHere();
-      if (here == expected_) break;
+    const std::uint32_t seen = bell_->rung();
+    if (is_closed_.load(std::memory_order_acquire)) return closed();
+    std::uint32_t missing = 0;
+    for (std::uint32_t from = 0; from < sources_.size(); ++from) {
+      if (from == options_.absent) continue;
+      const absl::StatusOr<Next> next = Find(sources_[from], from, turn);
+      if (!next.ok()) return next.status();
+      if (*next == Next::kNone) ++missing;
     }
-    doorbell_.Await(seen, expected_ - here, options_.spins);
+    if (missing == 0) break;
+    bell_->Await(seen, missing, spins_.load(std::memory_order_relaxed));
   }
-  const std::lock_guard lock(mutex_);
-  for (Source& source : sources_) {
-    if (source.count == 0) continue;
-    parcels.push_back(TakeNext(source));
-    if (parcels.back().turn != turn) return NotDue(parcels.back(), turn);
+  for (std::uint32_t from = 0; from < sources_.size(); ++from) {
+    if (from == options_.absent) continue;
+    absl::StatusOr<Parcel> parcel = Take(sources_[from], from, turn);
+    if (!parcel.ok()) return parcel.status();
+    parcels.push_back(*std::move(parcel));
   }
   return absl::OkStatus();
 }
 
 absl::StatusOr<Parcel> Mailbox::AwaitFrom(std::uint32_t from_seat, std::uint64_t turn) {
+  Source& source = sources_[from_seat];
   for (;;) {
-    const std::uint32_t seen = doorbell_.rung();
-    {
-      const std::lock_guard lock(mutex_);
-      if (!closed_.ok()) return closed_;
-      if (Source& source = sources_[from_seat]; source.count > 0) {
-        Parcel parcel = TakeNext(source);
-        if (parcel.turn != turn) return NotDue(parcel, turn);
-        return parcel;
-      }
-    }
-    doorbell_.Await(seen, 1, options_.spins);
+    const std::uint32_t seen = bell_->rung();
+    if (is_closed_.load(std::memory_order_acquire)) return closed();
+    const absl::StatusOr<Next> next = Find(source, from_seat, turn);
+    if (!next.ok()) return next.status();
+    if (*next != Next::kNone) return Take(source, from_seat, turn);
+    bell_->Await(seen, 1, spins_.load(std::memory_order_relaxed));
   }
 }
 
@@ -106,7 +164,8 @@ void Mailbox::Close(const absl::Status& why) {
     const std::lock_guard lock(mutex_);
     if (closed_.ok()) closed_ = why;
   }
-  doorbell_.Break();
+  is_closed_.store(true, std::memory_order_release);
+  bell_->Break();
 }
 
 }  // namespace cf

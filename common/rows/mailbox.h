@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -10,15 +11,18 @@
 
 #include "common/rows/parcel.h"
 #include "common/rpc/doorbell.h"
+#include "common/rpc/ring.h"
 
 namespace cf {
 
 /// Where the parcels of one exchange meet the thread that waits for them, in the order in which
-/// each source sent them.
+/// each source sent them. A parcel is handed over by another thread of the process, which may have
+/// it from the mesh, or lies in a ring that another process writes; a source may use both ways in
+/// turn.
 ///
 /// Owner:   Exchange, one for each seat of each role in this process.
-/// Threads: Deliver and Close from any (the I/O thread, another compute thread); the Awaits from
-///          the seat's own.
+/// Threads: Deliver, AttachRing, SetSpins and Close from any (the I/O thread, another compute
+///          thread); the Awaits from the seat's own.
 /// Bounds:  `depth` parcels of each source: nobody sends the next before the receiver has answered
 ///          the one that is `depth` turns before it.
 class Mailbox {
@@ -27,48 +31,66 @@ class Mailbox {
     std::uint32_t seats = 0;   ///< Parcels come from seats 0 to seats - 1, but for `absent`: the
     std::uint32_t absent = 0;  ///< receiver's own, served without one; `seats`: none is absent.
     std::uint32_t depth = 1;
-    bool spins = false;  ///< Whether a core is free for a waiter that does not sleep at once.
+    std::uint64_t ahead = 1;  ///< Turns from the due one on that may have come by another way.
+    std::span<const RowLayout> layouts{};  ///< Of what comes through rings. Borrowed.
+    Doorbell* bell = nullptr;              ///< That other processes can ring; null: one of its own.
   };
   explicit Mailbox(const Options& options);
 
   /// A parcel that is not due (one too many, or of a seat that sends none) closes the mailbox.
   void Deliver(Parcel parcel);
 
+  /// From now on parcels of that seat may also come through `ring`, which is borrowed.
+  void AttachRing(std::uint32_t from_seat, RingReader* ring);
+
+  /// Whether a core is free for a waiter that does not sleep at once.
+  void SetSpins(bool spins) { spins_.store(spins, std::memory_order_relaxed); }
+
   /// Waits for every source's parcel of `turn` and moves them out, in the order of the seats. The
   /// mailbox's error once it is closed: a peer was lost, or broke the protocol.
   absl::Status Await(std::uint64_t turn, std::vector<Parcel>& parcels);
 
-  /// Whether Await would not wait: every source has one here, or the mailbox is closed.
+  /// Whether Await would not wait long: every source has one here, or the mailbox is closed. Where
+  /// a source's parcels take two ways, the one that is due may still be under way.
   bool IsReady();
 
-  /// Waits for the next parcel of one source, which must be of `turn`.
+  /// Waits for one source's parcel of `turn`, which must be its next.
   absl::StatusOr<Parcel> AwaitFrom(std::uint32_t from_seat, std::uint64_t turn);
 
   /// Wakes whoever waits, now and later, with `why`. The first call counts. Requires: !why.ok().
   void Close(const absl::Status& why);
 
  private:
-  /// What one source has sent and the receiver has not taken: a ring of at most `depth`, which
-  /// grows when it must.
+  /// What one source has sent and the receiver has not taken.
   struct Source {
-    std::vector<Parcel> ring;
+    std::atomic<RingReader*> ring{nullptr};
+    // Handed over: a ring of at most `depth`, which grows when it must. Guarded by mutex_.
+    std::vector<Parcel> handed;
     std::size_t first = 0;
     std::size_t count = 0;
   };
 
-  // All require mutex_.
-  std::uint32_t SourcesHere() const;
-  static Parcel TakeNext(Source& source);
-  absl::Status NotDue(const Parcel& parcel, std::uint64_t turn);
+  enum class Next { kNone, kInRing, kHanded };
+
+  // Where the source's parcel of `turn` is. An error, after which the mailbox is closed, if what
+  // is there cannot be followed by it.
+  absl::StatusOr<Next> Find(Source& source, std::uint32_t from, std::uint64_t turn);
+  absl::StatusOr<Parcel> Take(Source& source, std::uint32_t from, std::uint64_t turn);
+  absl::Status Fail(absl::Status why);
+  absl::Status closed();
 
   const Options options_;
   const std::uint32_t expected_;
-  Doorbell doorbell_;
+  Doorbell own_bell_;
+  Doorbell* const bell_;
+  std::atomic<bool> spins_{false};
+  std::atomic<bool> is_closed_{false};
+
+  std::vector<Source> sources_;  // By seat.
 
   // Parcels change threads here, and nowhere else.
   std::mutex mutex_;
-  std::vector<Source> sources_;  // By seat. Guarded by mutex_, as is closed_.
-  absl::Status closed_;
+  absl::Status closed_;  // Guarded by mutex_.
 };
 
 }  // namespace cf

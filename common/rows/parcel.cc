@@ -1,5 +1,6 @@
 #include "common/rows/parcel.h"
 
+#include <cstring>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -11,6 +12,17 @@ namespace {
 
 std::size_t NodeBytes(std::size_t partials) {
   return (partials * sizeof(TreeNode) + 3) / 4 * 4;
+}
+
+/// The first part of a record; the tables' counts follow it.
+struct RecordHeader {
+  std::uint64_t turn = 0;
+  std::uint32_t tables = 0;
+  std::uint32_t unused = 0;
+};
+
+std::size_t RecordHeaderBytes(std::size_t tables) {
+  return (sizeof(RecordHeader) + tables * sizeof(ParcelShape::Counts) + 63) / 64 * 64;
 }
 
 absl::StatusOr<ParcelShape> DecodeHeader(const std::string& control, std::size_t tables) {
@@ -84,6 +96,49 @@ ParcelShape ShapeOf(const Parcel& parcel, std::span<const RowLayout> layouts) {
          .rows = static_cast<std::uint32_t>(table.rows.size() / layouts[t].wire_floats())});
   }
   return shape;
+}
+
+std::size_t RecordBytes(std::size_t tables, std::size_t payload_bytes) {
+  return RecordHeaderBytes(tables) + payload_bytes;
+}
+
+Parcel WriteRecord(const ParcelShape& shape, std::span<const RowLayout> layouts,
+                   std::span<std::byte> record) {
+  const RecordHeader header{.turn = shape.turn,
+                            .tables = static_cast<std::uint32_t>(layouts.size())};
+  std::memcpy(record.data(), &header, sizeof header);
+  std::memcpy(record.data() + sizeof header, shape.tables.data(),
+              layouts.size() * sizeof(ParcelShape::Counts));
+  const std::span<std::byte> bytes = record.subspan(RecordHeaderBytes(layouts.size()));
+  return layouts.empty() ? ShapeBlock(shape, bytes) : ShapeParcel(shape, layouts, bytes);
+}
+
+std::optional<std::uint64_t> TurnOfRecord(std::span<const std::byte> record) {
+  RecordHeader header;
+  if (record.size() < sizeof header) return std::nullopt;
+  std::memcpy(&header, record.data(), sizeof header);
+  return header.turn;
+}
+
+absl::StatusOr<Parcel> ReadRecord(const ParcelShape& seats, std::span<const RowLayout> layouts,
+                                  std::span<std::byte> record) {
+  const absl::Status bad = absl::DataLossError(
+      absl::StrCat("a record of ", record.size(), " bytes does not fit what its header says"));
+  const std::size_t header_bytes = RecordHeaderBytes(layouts.size());
+  if (record.size() < header_bytes) return bad;
+  // Copied before they are checked: the sender could still change them.
+  RecordHeader header;
+  std::memcpy(&header, record.data(), sizeof header);
+  if (header.tables != layouts.size()) return bad;
+  ParcelShape shape = seats;
+  shape.turn = header.turn;
+  shape.tables.resize(layouts.size());
+  std::memcpy(shape.tables.data(), record.data() + sizeof header,
+              layouts.size() * sizeof(ParcelShape::Counts));
+  const std::span<std::byte> bytes = record.subspan(header_bytes);
+  if (layouts.empty()) return ShapeBlock(shape, bytes);
+  if (PayloadBytes(shape, layouts) != bytes.size()) return bad;
+  return ShapeParcel(shape, layouts, bytes);
 }
 
 std::string EncodeHeader(const ParcelShape& shape) {

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "common/rows/layout.h"
 #include "common/rows/parcel.pb.h"
 #include "common/rpc/buffer.h"
+#include "common/rpc/ring.h"
 
 namespace cf {
 
@@ -43,7 +45,9 @@ struct ParcelShape {
 /// parcel without tables, whose `turn` is its name and whose `bytes` mean what its sender says.
 ///
 /// Owner:   whoever holds it; it is moved from sender to receiver. Threads: one at a time.
-/// Bounds:  the mesh's limit of a frame. Invariants: the spans point into `payload`.
+/// Bounds:  the mesh's limit of a frame.
+/// Invariants: the spans point into `payload`, or into a ring of memory shared with another
+/// process, which keeps the place until the parcel is recycled.
 struct Parcel {
   struct Table {
     std::span<RowId> partial_ids;
@@ -59,6 +63,9 @@ struct Parcel {
   absl::InlinedVector<Table, kTablesInline> tables{};
   std::span<std::byte> bytes{};  ///< All that it carries.
   Buffer payload{};
+  RingReader* ring = nullptr;  ///< That it arrived in, as record number `record`.
+  std::uint32_t record = 0;
+  bool reserved = false;  ///< In the ring to its receiver, and not sent yet.
 };
 
 /// The bytes that a parcel of `shape` carries. Requires: as many tables as layouts.
@@ -74,6 +81,18 @@ Parcel ShapeBlock(const ParcelShape& shape, std::span<std::byte> bytes);
 
 /// The shape that ShapeParcel was given.
 ParcelShape ShapeOf(const Parcel& parcel, std::span<const RowLayout> layouts);
+
+/// In shared memory a record is a header of fixed form and the same bytes (docs/wire.md):
+/// RecordBytes of them. WriteRecord writes the header and returns the parcel, which is the caller's
+/// to fill. For a block `layouts` are empty and `bytes` is its size.
+std::size_t RecordBytes(std::size_t tables, std::size_t payload_bytes);
+Parcel WriteRecord(const ParcelShape& shape, std::span<const RowLayout> layouts,
+                   std::span<std::byte> record);
+/// Reads one back; the ring says which seats it is between. DataLoss: lengths that do not fit.
+absl::StatusOr<Parcel> ReadRecord(const ParcelShape& seats, std::span<const RowLayout> layouts,
+                                  std::span<std::byte> record);
+/// The turn that the record's header names, or nothing where there is no header.
+std::optional<std::uint64_t> TurnOfRecord(std::span<const std::byte> record);
 
 /// What precedes a parcel of `shape` over TCP (docs/wire.md).
 std::string EncodeHeader(const ParcelShape& shape);

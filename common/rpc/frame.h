@@ -22,6 +22,8 @@ enum class FrameKind : std::uint8_t {
   kRows = 18,
   kPush = 19,
   kBlock = 20,
+  kOffer = 21,     ///< Where the sender's side door is.
+  kHandedIn = 22,  ///< The sender has handed shared memory in at the receiver's.
 };
 
 /// The largest frame that is accepted from a peer.

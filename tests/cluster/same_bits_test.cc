@@ -44,6 +44,7 @@ TEST_P(SameBitsOf, RanksThreadsAndServers) {
   EXPECT_EQ(Train({.ranks = 3, .config = config}), one);
   EXPECT_EQ(Train({.ranks = 2, .config = config, .flags = {"--threads", "2"}}), one);
   EXPECT_EQ(Train({.ranks = 3, .config = config}, {"cluster.servers=1"}), one);
+  EXPECT_EQ(Train({.ranks = 2, .config = config}, {"cluster.shared_memory=false"}), one);
   // The digest sees what decides it.
   EXPECT_NE(Train({.launcher = Launcher::kAlone, .config = config}, {"train.seed=43"}), one);
 }

@@ -165,6 +165,7 @@ cluster {
   interface: ""
   timeout_seconds: 60
   memory_mib: 0
+  shared_memory: true
 }
 kernels {
   target: BEST
