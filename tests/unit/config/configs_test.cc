@@ -35,12 +35,27 @@ TEST(Configs, AllAreValidAndSayWhatTheyAre) {
     EXPECT_TRUE(ValidateJob(job).ok()) << file.path() << ": " << ValidateJob(job);
     EXPECT_TRUE(job.data().has_path()) << file.path();
   }
-  for (const char* name :
-       {"quickstart", "keras_recommender_net", "mf_dot", "mf_bias_scaled_sigmoid", "mlp_10",
-        "mlp_10_features", "mlp_128_32", "ml_20m_biased_mf", "retrieval_two_tower",
-        "ranking_256_64", "implicit_logistic", "best_ml_100k", "best_ml_1m", "best_ranking_ml_100k",
-        "best_retrieval_ml_100k", "ml_100k_biased_mf_bce", "ml_latest_small_biased_mf",
-        "ml_100k_u1_biased_mf", "ml_1m_biased_mf"}) {
+  for (const char* name : {"quickstart",
+                           "keras_recommender_net",
+                           "mf_dot",
+                           "mf_bias_scaled_sigmoid",
+                           "mlp_10",
+                           "mlp_10_features",
+                           "mlp_128_32",
+                           "ml_20m_biased_mf",
+                           "retrieval_two_tower",
+                           "ranking_256_64",
+                           "implicit_logistic",
+                           "best_ml_100k",
+                           "best_ml_1m",
+                           "best_ranking_ml_100k",
+                           "best_retrieval_ml_100k",
+                           "ml_100k_biased_mf_bce",
+                           "ml_latest_small_biased_mf",
+                           "ml_100k_u1_biased_mf",
+                           "ml_1m_biased_mf",
+                           "best_ml_20m",
+                           "fast_ml_1m"}) {
     EXPECT_EQ(names.count(name), 1U) << name;
   }
   for (const char* set : {"ml_latest_small", "ml_100k", "ml_100k_u1", "ml_1m", "ml_20m"}) {
