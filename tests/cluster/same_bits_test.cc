@@ -81,6 +81,16 @@ TEST_F(SameBits, EveryDelay) {
   EXPECT_NE(digests[1], digests[2]);
 }
 
+TEST_F(SameBits, Blocks) {
+  const std::vector<std::string> blocks = {"train.schedule=BLOCKS"};
+  const std::string one = Train({.launcher = Launcher::kAlone}, blocks);
+  ASSERT_EQ(one.size(), 32U);
+  EXPECT_EQ(Train({.ranks = 3}, blocks), one);
+  EXPECT_EQ(Train({.ranks = 2, .flags = {"--threads", "2"}}, blocks), one);
+  EXPECT_EQ(Train({.ranks = 3}, {"train.schedule=BLOCKS", "cluster.shared_memory=false"}), one);
+  EXPECT_NE(Train({.launcher = Launcher::kAlone}), one);
+}
+
 TEST_F(SameBits, EveryInstructionSetOfTheMachine) {
   for (const char* config : {"ml_100k_u1_biased_mf", "mlp_128_32", "retrieval_two_tower"}) {
     const std::string best = Train({.ranks = 2, .config = config});

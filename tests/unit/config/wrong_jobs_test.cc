@@ -103,6 +103,22 @@ TEST(WrongJobs, NumbersThatAreNone) {
   });
 }
 
+TEST(WrongJobs, Blocks) {
+  const std::string blocks = " train { schedule: BLOCKS } ";
+  const std::string refused = "train.schedule is BLOCKS; expected SYNC, as ";
+  ExpectRefused({
+      {kRetrieval + blocks, refused + "only of matrix_factorization blocks share no rows"},
+      {Factorization("feature { source: ITEM_GENRES }") + blocks,
+       refused + "blocks share the rows of features"},
+      {Factorization("mean: false link: SIGMOID loss: BCE negatives: 2") + blocks,
+       refused + "negatives are items of other blocks"},
+      {kFactorization + "train { schedule: BLOCKS delay: 1 }",
+       refused + "train.delay hides exchanges that BLOCKS has not"},
+      {kFactorization + blocks + "cluster { servers: 1 }",
+       refused + "cluster.servers keeps users' rows away from who works on them"},
+  });
+}
+
 TEST(WrongJobs, Factorizations) {
   const std::string path = "model.matrix_factorization";
   ExpectRefused({
