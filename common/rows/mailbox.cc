@@ -44,8 +44,16 @@ void Mailbox::AttachRing(std::uint32_t from_seat, RingReader* ring) {
   sources_[from_seat].ring.store(ring, std::memory_order_release);
 }
 
+std::uint32_t Mailbox::Missing(std::uint32_t rung) const {
+  // A parcel may be taken before it has rung.
+  const auto waiting = static_cast<std::int32_t>(rung - taken_);
+  const auto due = static_cast<std::int32_t>(expected_);
+  return waiting < 0 || waiting >= due ? 0 : static_cast<std::uint32_t>(due - waiting);
+}
+
 bool Mailbox::IsReady() {
   if (is_closed_.load(std::memory_order_acquire)) return true;
+  if (Missing(bell_->rung()) > 0) return false;
   const auto has_one = [this](const Source& source) {
     const RingReader* const ring = source.ring.load(std::memory_order_acquire);
     if (ring != nullptr) {
@@ -104,6 +112,7 @@ absl::StatusOr<Mailbox::Next> Mailbox::Find(Source& source, std::uint32_t from,
 absl::StatusOr<Parcel> Mailbox::Take(Source& source, std::uint32_t from, std::uint64_t turn) {
   const absl::StatusOr<Next> next = Find(source, from, turn);
   if (!next.ok()) return next.status();
+  ++taken_;
   if (*next == Next::kInRing) {
     RingReader& ring = *source.ring.load(std::memory_order_relaxed);
     const absl::StatusOr<std::span<std::byte>> record = ring.Front();
@@ -128,6 +137,10 @@ absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
   for (;;) {
     const std::uint32_t seen = bell_->rung();
     if (is_closed_.load(std::memory_order_acquire)) return closed();
+    if (const std::uint32_t too_few = Missing(seen); too_few > 0) {
+      bell_->Await(seen, too_few, spins_.load(std::memory_order_relaxed));
+      continue;
+    }
     std::uint32_t missing = 0;
     for (std::uint32_t from = 0; from < sources_.size(); ++from) {
       if (from == options_.absent) continue;

@@ -70,6 +70,10 @@ class Mailbox {
     std::size_t count = 0;
   };
 
+  // How many parcels are missing for certain, when the bell has rung so often: each rings once. Of
+  // many sources, looking at each costs more than the bell's one word.
+  std::uint32_t Missing(std::uint32_t rung) const;
+
   enum class Next { kNone, kInRing, kHanded };
 
   // Where the source's parcel of `turn` is. An error, after which the mailbox is closed, if what
@@ -87,6 +91,7 @@ class Mailbox {
   std::atomic<bool> is_closed_{false};
 
   std::vector<Source> sources_;  // By seat.
+  std::uint32_t taken_ = 0;      // Parcels so far; on the seat's thread.
 
   // Parcels change threads here, and nowhere else.
   std::mutex mutex_;
