@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,7 +13,7 @@ namespace cf {
 /// Finds, for each id of a table, its place in the minibatch that is being made.
 ///
 /// Owner:   Trainer, one a table. Threads: the seat's compute thread.
-/// Bounds:  16 bytes for each key.
+/// Bounds:  8 bytes for each key, few because they are visited at random.
 class BatchIndex {
  public:
   explicit BatchIndex(std::size_t keys) : places_(keys) {}
@@ -25,12 +26,20 @@ class BatchIndex {
   // Valid only for the batch and the partition in its stamp, so that nothing is cleared between
   // batches.
   struct Place {
-    std::uint64_t stamp = 0;  // Batch << 16 | partition + 1.
-    std::uint32_t row = 0;
+    std::uint32_t stamp = 0;  // The batch's first stamp + partition.
     std::uint32_t part = 0;
   };
+
+  // Begins a batch, whose stamps are above all earlier ones; they start anew every 2^18 batches.
+  void Begin() {
+    first_stamp_ += kPartitionsMax;
+    if (first_stamp_ != 0) return;
+    std::ranges::fill(places_, Place());
+    first_stamp_ = kPartitionsMax;
+  }
+
   std::vector<Place> places_;
-  std::uint64_t batch_ = 0;
+  std::uint32_t first_stamp_ = 0;
 };
 
 /// The rows of one table that a seat's share of a minibatch touches, each once, and the parts of
@@ -59,7 +68,7 @@ class TableBatch {
 
   /// Begins a batch.
   void Clear(BatchIndex& index) {
-    ++index.batch_;
+    index.Begin();
     rows_.clear();
     parts_.clear();
   }
@@ -68,19 +77,19 @@ class TableBatch {
   /// Requires: partitions ascend within a batch.
   Touched Touch(BatchIndex& index, std::size_t key, RowId id, std::uint32_t partition) {
     BatchIndex::Place& place = index.places_[key];
-    const std::uint64_t stamp = index.batch_ << 16 | (partition + 1);
+    const std::uint32_t stamp = index.first_stamp_ + partition;
     if (place.stamp == stamp) return {place.part, false};
     const auto part = static_cast<std::uint32_t>(parts_.size());
-    if (place.stamp >> 16 != index.batch_) {
-      place.row = static_cast<std::uint32_t>(rows_.size());
+    auto row = static_cast<std::uint32_t>(rows_.size());
+    if (place.stamp < index.first_stamp_) {
       rows_.push_back({id, part, part});
     } else {
-      parts_[rows_[place.row].last_part].next = part;
-      rows_[place.row].last_part = part;
+      row = parts_[place.part].row;
+      parts_[rows_[row].last_part].next = part;
+      rows_[row].last_part = part;
     }
-    parts_.push_back({place.row, kNone, partition});
-    place.stamp = stamp;
-    place.part = part;
+    parts_.push_back({row, kNone, partition});
+    place = {stamp, part};
     return {part, true};
   }
 

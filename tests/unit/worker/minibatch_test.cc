@@ -53,6 +53,17 @@ TEST(TableBatch, ForgetsTheBatchBefore) {
   }
 }
 
+// Stamps start anew after 2^18 batches: what then has the stamp of a batch long ago is not of it.
+TEST(TableBatch, ForgetsEveryBatchWhenStampsStartAnew) {
+  BatchIndex index(50);
+  TableBatch batch;
+  batch.Clear(index);
+  EXPECT_TRUE(batch.Touch(index, 40, kRow, 5).is_first);
+  for (int repeat = 1; repeat < 1 << 18; ++repeat) batch.Clear(index);
+  EXPECT_TRUE(batch.Touch(index, 40, kRow, 5).is_first);
+  EXPECT_FALSE(batch.Touch(index, 40, kRow, 5).is_first);
+}
+
 // Three batches are under way over one index: what one has found must hold while the next is made.
 TEST(TableBatch, SharesItsIndexWithTheNextBatch) {
   BatchIndex index(50);
