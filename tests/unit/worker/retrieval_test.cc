@@ -86,13 +86,13 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTowe
     strides.push_back(RowLayout(tables[t].shape).gradient_stride());
     gradients.emplace_back(ids[t].size() * strides[t], NAN);
   }
-  std::vector<float*> layer_gradients;
+  std::vector<LayerGradient> layer_gradients;
   for (std::uint32_t l = 0; l < model.layers(); ++l) {
     const std::uint32_t t = static_cast<std::uint32_t>(kFirstLayer) + l;
     const float* row = nullptr;
     shard.Resolve(TableId{t}, ids[t], std::span(&row, 1));
     model.SetLayer(l, row);
-    layer_gradients.push_back(gradients[t].data());
+    layer_gradients.push_back({.row = gradients[t].data(), .stride = strides[t]});
   }
   model.SetCandidates(candidates, item_rows.data(), BatchDropoutKey());
   ObjectiveSums sums;
@@ -103,8 +103,7 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTowe
                   .item_gradients = gradients[1].data(),
                   .user_stride = strides[0],
                   .item_stride = strides[1],
-                  .layer_gradients = layer_gradients,
-                  .layer_strides = std::span(strides).subspan(Index(kFirstLayer))},
+                  .layer_gradients = layer_gradients},
                  DropoutKey(), 0, sums);
   EXPECT_EQ(sums.samples, drawn::kBatch);
   for (std::uint32_t t = 0; t < tables.size(); ++t) {
