@@ -17,9 +17,6 @@ namespace {
 
 // A chain of deltas is read whole at a resume: after this many the next file is a base again.
 constexpr std::uint32_t kChainFilesMax = 8;
-// Samples of a turn that only scores, over all ranks: as much as fits the caches, few enough turns.
-constexpr std::uint64_t kScoredBatch = 16384;
-
 KernelTarget TargetOf(const Job& job) {
   switch (job.kernels().target()) {
     case Kernels::AVX2:
@@ -31,71 +28,7 @@ KernelTarget TargetOf(const Job& job) {
   }
 }
 
-/// Whether a rank needs the training samples of users that it does not work for: their items'
-/// counts or the items themselves.
-bool LooksAtAllUsers(const Job& job) {
-  return job.model().has_popularity() || job.model().has_retrieval() ||
-         FeaturesOf(job).size() > 0 || job.validation().metrics_size() > 0;
-}
-
 }  // namespace
-
-absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
-  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
-  if (!data.ok()) return data.status();
-  absl::StatusOr<DataSplit> split = DataSplit::Make(*data, job.split());
-  if (!split.ok()) return split.status();
-  if (job.split().kind_case() != Split::KIND_NOT_SET && split->validation_count() == 0) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the split \"", split->name(), "\" leaves no validation sample of ", data->name()));
-  }
-  absl::StatusOr<TrainingStatistics> statistics =
-      ComputeTrainingStatistics(*data, *split, job.train().partitions());
-  if (!statistics.ok()) return statistics.status();
-  // With negatives ratings are not looked at.
-  if (NegativesOf(job) == 0 && LinkOf(job) != MatrixFactorization::IDENTITY &&
-      statistics->min == statistics->max) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
-                     ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
-  }
-  absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
-  if (!features.ok()) return features.status();
-  return TrainingData{*std::move(data), *std::move(split), *statistics, *std::move(features)};
-}
-
-absl::StatusOr<TrainingData> TrainingData::OpenPart(const Job& job, const UsersOfPartitions& users,
-                                                    const RandomCut& cut,
-                                                    const TrainingStatistics& statistics) {
-  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
-  if (!data.ok()) return data.status();
-  absl::StatusOr<DataSplit> split = LooksAtAllUsers(job)
-                                        ? DataSplit::Make(*data, job.split())
-                                        : DataSplit::MakeFor(users, cut, *data, job.split());
-  if (!split.ok()) return split.status();
-  absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
-  if (!features.ok()) return features.status();
-  return TrainingData{*std::move(data), *std::move(split), statistics, *std::move(features)};
-}
-
-std::vector<TableSpec> TrainingData::TablesFor(const Job& job) const {
-  std::vector<std::uint32_t> rows;
-  for (const FeatureLists& lists : features) rows.push_back(lists.rows());
-  return TablesOf(job, data.users(), data.items(), rows);
-}
-
-std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
-  const std::uint64_t batch = job.train().batch_size();
-  return (split.training_count() + batch - 1) / batch;
-}
-
-std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples) {
-  const std::uint64_t batch =
-      job.model().has_retrieval()
-          ? job.train().batch_size()
-          : std::max<std::uint64_t>(1, kScoredBatch / (1 + NegativesOf(job)));
-  return (samples + batch - 1) / batch;
-}
 
 Member::Member(Options options, const KernelSet& kernels)
     : options_(std::move(options)),
@@ -104,58 +37,6 @@ Member::Member(Options options, const KernelSet& kernels)
       blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
       sums_(options_.job.train().partitions()),
       chain_(options_.job.train().partitions(), 0) {
-}
-
-absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
-                         int rank, std::uint64_t memory) {
-  const std::vector<TableSpec> tables = data.TablesFor(job);
-  std::size_t rows = 0;
-  const Placement::Role& servers = placement.servers();
-  for (const std::uint32_t seat : servers.OnRank(rank)) {
-    rows += Shard::RowsBytes(tables, placement.partitioning(), servers.range(seat));
-  }
-  const std::uint64_t limit = job.cluster().memory_mib();
-  if (limit > 0 && rows >> 20 >= limit) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", rank, " would hold ", (rows >> 20) + 1,
-        " MiB of rows where cluster.memory_mib is ", limit, ": start more ranks, or raise it"));
-  }
-  // The rank's share of the samples, as they would be if all partitions had the same number.
-  const Placement::Role& workers = placement.workers();
-  std::uint64_t partitions = 0;
-  for (const std::uint32_t seat : workers.OnRank(rank)) {
-    partitions += workers.range(seat).size();
-  }
-  std::uint64_t samples = data.split.training_count() * PartitionSamples::kBytesPerTrainingSample *
-                          partitions / job.train().partitions();
-  if (job.model().has_retrieval()) {
-    samples +=
-        data.split.training_count() * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
-  }
-  if (job.train().schedule() == Train::BLOCKS) {
-    const TableSpec& items = tables[Index(kItems)];
-    const std::size_t block =
-        BlockHost::BlockBytes(items, placement.partitioning(), PartitionId{0});
-    if (block > FrameLimits().payload_bytes_max) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "a partition of items takes ", block >> 20, " MiB, and at most ",
-          FrameLimits().payload_bytes_max >> 20,
-          " MiB can move with train.schedule BLOCKS: raise train.partitions (another model)"));
-    }
-    // Items are in the shards and on their way.
-    rows += block * partitions;
-    samples += data.split.training_count() * BlockSamples::kBytesPerSample * partitions /
-               job.train().partitions();
-  }
-  for (const FeatureLists& lists : data.features) {
-    if (lists.side() != FeatureSide::kUser) continue;
-    samples += data.split.training_count() * FeatureLists::kBytesPerTrainingSample;
-  }
-  if (memory == 0 || rows + samples < memory) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(
-      "rank ", rank, " needs ", (rows >> 20) + 1, " MiB for its rows and ", (samples >> 20) + 1,
-      " MiB for its samples, and may use ", memory >> 20,
-      " MiB: start ranks on more hosts, ask for more memory, or choose smaller vectors"));
 }
 
 absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/config/job.pb.h"
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
+#include "common/features/feature_lists.h"
+#include "common/rows/placement.h"
+#include "common/rows/tables.h"
+
+namespace cf {
+
+/// A data set with its split, the statistics of the training samples, and what the features of the
+/// model are made of.
+struct TrainingData {
+  Dataset data;
+  DataSplit split;
+  TrainingStatistics statistics;
+  std::vector<FeatureLists> features;  ///< In the model's order.
+
+  /// Errors are Dataset's, DataSplit's, ComputeTrainingStatistics' and MakeFeatureLists'.
+  static absl::StatusOr<TrainingData> Open(const Job& job);
+  /// What a rank that works for `users` needs of it, by what another found in all samples.
+  /// Requires: Open succeeds for the same data set and job.
+  static absl::StatusOr<TrainingData> OpenPart(const Job& job, const UsersOfPartitions& users,
+                                               const RandomCut& cut,
+                                               const TrainingStatistics& statistics);
+  /// The tables of the job's model over this data.
+  std::vector<TableSpec> TablesFor(const Job& job) const;
+  std::uint64_t steps_per_epoch(const Job& job) const;
+};
+
+/// The turns that scoring `samples` of the job takes. Those of a turn are candidates of each other
+/// in retrieval, so its losses are of batches as large as in training.
+std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples);
+
+/// Whether the rows of `rank` fit cluster.memory_mib, and its rows and samples the bytes that it
+/// may use, by its machine, a container or the batch system (`memory`; 0: unknown).
+/// FailedPrecondition says how much is missing. Meant to be asked before anybody takes memory.
+absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
+                         int rank, std::uint64_t memory);
+
+}  // namespace cf
