@@ -63,6 +63,7 @@ class Generation {
   SetUp AgreeOnThreads(const std::vector<Join>& members) const;
   absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);
   void Announce(const SetUp& set_up) const;
+  void AnnounceBlocks() const;
   RunStatus MakeStatus(const SetUp& set_up) const;
   absl::StatusOr<Verdict> Follow();
 
@@ -360,6 +361,20 @@ void Generation::Announce(const SetUp& set_up) const {
       WithThousands(parameters), static_cast<double>(bytes) / 1048576.0,
       WithThousands(job().train().batch_size()), WithThousands(data.steps_per_epoch(job())),
       data.statistics.min, data.statistics.max, data.statistics.mean));
+  if (job().train().schedule() == Train::BLOCKS) AnnounceBlocks();
+}
+
+void Generation::AnnounceBlocks() const {
+  const Train& train = job().train();
+  std::size_t bytes = 0;  // Of the largest block's rows.
+  for (const TableSpec& table : data_->TablesFor(job())) {
+    const std::uint32_t rows = (table.shape.rows + train.partitions() - 1) / train.partitions();
+    bytes += rows * RowLayout(table.shape).stride() * sizeof(float);
+  }
+  options_.console->Line(absl::StrFormat(
+      "  blocks: %d x %d of %.1f MiB of rows, %d rounds an epoch, sub-batches of %d",
+      train.partitions(), train.partitions(), static_cast<double>(bytes) / 1048576.0,
+      train.rounds(), std::max(1U, train.batch_size() / train.partitions())));
 }
 
 RunStatus Generation::MakeStatus(const SetUp& set_up) const {
