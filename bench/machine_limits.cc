@@ -87,6 +87,7 @@ class RandomRows {
     SetFloatMode();
     const OptimizerStep step = {.kind = OptimizerStep::Kind::kAdam,
                                 .learning_rate = 1e-3F,
+                                .bias_learning_rate = 1e-3F,
                                 .beta1 = 0.9F,
                                 .beta2 = 0.999F,
                                 .one_minus_beta1 = 0.1F,

@@ -42,6 +42,7 @@ OptimizerStep OptimizerRule::At(std::uint64_t step, const TableSpec& table) cons
     result.epsilon = static_cast<float>(options_.adagrad().epsilon());
   }
   result.learning_rate = static_cast<float>(rate);
+  result.bias_learning_rate = static_cast<float>(rate * table.bias_rate);
   result.l2_vector = static_cast<float>(2.0 * table.l2_vectors);
   result.l2_bias = static_cast<float>(2.0 * table.l2_biases);
   result.clip_norm = static_cast<float>(options_.clip_norm());

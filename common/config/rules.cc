@@ -113,6 +113,7 @@ constexpr Range kRanges[] = {
      "at least 0"},
     {"model.matrix_factorization.l2_vectors", 0, true, kNoLimit, false, "at least 0"},
     {"model.matrix_factorization.l2_biases", 0, true, kNoLimit, false, "at least 0"},
+    {"model.matrix_factorization.bias_rate", 0, false, kNoLimit, false, "more than 0"},
     {"model.matrix_factorization.feature.vectors.normal.deviation", 0, true, kNoLimit, false,
      "at least 0"},
     {"model.matrix_factorization.feature.l2", 0, true, kNoLimit, false, "at least 0"},

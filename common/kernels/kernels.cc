@@ -227,15 +227,16 @@ struct AdamRule {
   static constexpr std::size_t kSlots = 2;
 
   template <class D>
-  HWY_INLINE static void Update(D d, const OptimizerStep& step, hn::Vec<D> g, float* HWY_RESTRICT w,
-                                float* HWY_RESTRICT m, float* HWY_RESTRICT v) {
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, float rate, hn::Vec<D> g,
+                                float* HWY_RESTRICT w, float* HWY_RESTRICT m,
+                                float* HWY_RESTRICT v) {
     const auto weight = hn::LoadU(d, w);
     const auto m1 = hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m),
                                hn::Mul(hn::Set(d, step.one_minus_beta1), g));
     const auto v1 = hn::MulAdd(hn::Set(d, step.beta2), hn::LoadU(d, v),
                                hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(g, g)));
-    const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), m1),
-                                hn::Add(hn::Sqrt(v1), hn::Set(d, step.epsilon)));
+    const auto change =
+        hn::Div(hn::Mul(hn::Set(d, rate), m1), hn::Add(hn::Sqrt(v1), hn::Set(d, step.epsilon)));
     hn::StoreU(hn::Sub(weight, change), d, w);
     hn::StoreU(m1, d, m);
     hn::StoreU(v1, d, v);
@@ -246,12 +247,12 @@ struct AdagradRule {
   static constexpr std::size_t kSlots = 1;
 
   template <class D>
-  HWY_INLINE static void Update(D d, const OptimizerStep& step, hn::Vec<D> g, float* HWY_RESTRICT w,
-                                float* HWY_RESTRICT a, float* HWY_RESTRICT) {
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, float rate, hn::Vec<D> g,
+                                float* HWY_RESTRICT w, float* HWY_RESTRICT a, float* HWY_RESTRICT) {
     const auto weight = hn::LoadU(d, w);
     const auto a1 = hn::MulAdd(g, g, hn::LoadU(d, a));
-    const auto change = hn::Div(hn::Mul(hn::Set(d, step.learning_rate), g),
-                                hn::Sqrt(hn::Add(a1, hn::Set(d, step.epsilon))));
+    const auto change =
+        hn::Div(hn::Mul(hn::Set(d, rate), g), hn::Sqrt(hn::Add(a1, hn::Set(d, step.epsilon))));
     hn::StoreU(hn::Sub(weight, change), d, w);
     hn::StoreU(a1, d, a);
   }
@@ -261,10 +262,10 @@ struct SgdRule {
   static constexpr std::size_t kSlots = 0;
 
   template <class D>
-  HWY_INLINE static void Update(D d, const OptimizerStep& step, hn::Vec<D> g, float* HWY_RESTRICT w,
-                                float* HWY_RESTRICT, float* HWY_RESTRICT) {
+  HWY_INLINE static void Update(D d, const OptimizerStep&, float rate, hn::Vec<D> g,
+                                float* HWY_RESTRICT w, float* HWY_RESTRICT, float* HWY_RESTRICT) {
     const auto weight = hn::LoadU(d, w);
-    hn::StoreU(hn::NegMulAdd(hn::Set(d, step.learning_rate), g, weight), d, w);
+    hn::StoreU(hn::NegMulAdd(hn::Set(d, rate), g, weight), d, w);
   }
 };
 
@@ -280,12 +281,12 @@ HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float
   for (std::size_t k = 0; k < n; k += kWidth) {
     auto g = Gradient(d, step.l2_vector, source, k, row);
     if constexpr (kClips) g = hn::Mul(hn::Set(d, scale), g);
-    Rule::Update(d, step, g, row + k, slot1 + k, slot2 + k);
+    Rule::Update(d, step, step.learning_rate, g, row + k, slot1 + k, slot2 + k);
   }
   if (step.biases) {
     auto g = BiasGradient(one, step.l2_bias, source, n, row);
     if constexpr (kClips) g = hn::Mul(hn::Set(one, scale), g);
-    Rule::Update(one, step, g, bias, bias + 1, bias + 2);
+    Rule::Update(one, step, step.bias_learning_rate, g, bias, bias + 1, bias + 2);
   }
 }
 

@@ -71,6 +71,7 @@ struct OptimizerStep {
   Kind kind = Kind::kSgd;
   float learning_rate =
       0;  ///< For Adam with the bias correction sqrt(1 - beta2^t) / (1 - beta1^t) in it.
+  float bias_learning_rate = 0;  ///< The same for the bias of a row.
   float beta1 = 0;
   float beta2 = 0;
   float one_minus_beta1 = 0;

@@ -35,7 +35,8 @@ std::vector<TableSpec> FactorizationTables(const Job& job, std::uint32_t users,
                      .vectors = model.vectors(),
                      .biases = model.bias_values(),
                      .l2_vectors = model.l2_vectors(),
-                     .l2_biases = model.l2_biases()};
+                     .l2_biases = model.l2_biases(),
+                     .bias_rate = model.bias_rate()};
   };
   return {table("users", users), table("items", items)};
 }
@@ -129,7 +130,8 @@ TableSpec FeatureTable(const Job& job, const Feature& feature, std::uint32_t row
                    .vectors = feature.vectors(),
                    .biases = zeros,
                    .l2_vectors = feature.l2(),
-                   .l2_biases = feature.l2_biases()};
+                   .l2_biases = feature.l2_biases(),
+                   .bias_rate = job.model().matrix_factorization().bias_rate()};
 }
 
 std::vector<TableSpec> TablesWithoutFeatures(const Job& job, std::uint32_t users,

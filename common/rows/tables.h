@@ -28,6 +28,7 @@ struct TableSpec {
   Initial biases;         ///< and of the biases.
   double l2_vectors = 0;  ///< lambda: adds lambda * sum(w^2) over the touched rows to the loss.
   double l2_biases = 0;
+  double bias_rate = 1;  ///< The biases' learning rate over the vectors'.
 };
 
 /// A ranker: a network with one output on a user's and an item's vector, side by side, and those of

@@ -121,6 +121,7 @@ model {
     l2_biases: 0
     negatives: 0
     reduction: MEAN
+    bias_rate: 1
   }
   seed: 42
 }
@@ -298,6 +299,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {mf + "vectors.normal.mean=-inf", " is -inf; expected a finite number"},
       {mf + "l2_vectors=-1e-6", " is -1e-06; expected at least 0"},
       {mf + "l2_biases=-1", " is -1; expected at least 0"},
+      {mf + "bias_rate=0", " is 0; expected more than 0"},
       {mf + "negatives=1001", " is 1001; expected at most 1000"},
       {mf + "negatives=8",
        " is 8; expected 0, or link SIGMOID and loss BCE, as positives are 1 and negatives 0"},

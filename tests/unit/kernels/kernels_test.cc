@@ -95,6 +95,7 @@ struct TestBatch {
 OptimizerStep MakeStep(OptimizerStep::Kind kind, std::size_t n) {
   return {.kind = kind,
           .learning_rate = 0.0125F,
+          .bias_learning_rate = 0.0125F,
           .beta1 = 0.9F,
           .beta2 = 0.999F,
           .one_minus_beta1 = 0.1F,
@@ -207,7 +208,8 @@ TEST_P(KernelsTest, UpdateRowsDoesWhatTheFormulasSayAndTouchesNothingElse) {
     for (const std::size_t n : kSizes) {
       TestRows fast(kind, n);
       TestRows slow(kind, n);
-      const OptimizerStep step = MakeStep(kind, n);
+      OptimizerStep step = MakeStep(kind, n);
+      step.bias_learning_rate = 0.05F;
       for (int repeat = 0; repeat < 3; ++repeat) {
         kernels_->update_rows(step, fast.updates);
         for (const RowUpdate& update : slow.updates)

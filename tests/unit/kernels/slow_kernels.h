@@ -53,19 +53,20 @@ inline void PairGradient(const PairBatch& batch, const Objective& objective, Obj
 
 /// One weight with its two numbers of optimizer state, of which an optimizer may use fewer. `g` is
 /// the gradient with its L2 term, clipped.
-inline void UpdateWeight(const OptimizerStep& step, float g, float& w, float& s1, float& s2) {
+inline void UpdateWeight(const OptimizerStep& step, float rate, float g, float& w, float& s1,
+                         float& s2) {
   switch (step.kind) {
     case OptimizerStep::Kind::kAdam:
       s1 = std::fma(step.beta1, s1, step.one_minus_beta1 * g);
       s2 = std::fma(step.beta2, s2, step.one_minus_beta2 * (g * g));
-      w -= (step.learning_rate * s1) / (std::sqrt(s2) + step.epsilon);
+      w -= (rate * s1) / (std::sqrt(s2) + step.epsilon);
       return;
     case OptimizerStep::Kind::kAdagrad:
       s1 = std::fma(g, g, s1);
-      w -= (step.learning_rate * g) / std::sqrt(s1 + step.epsilon);
+      w -= (rate * g) / std::sqrt(s1 + step.epsilon);
       return;
     case OptimizerStep::Kind::kSgd:
-      w = std::fma(-step.learning_rate, g, w);
+      w = std::fma(-rate, g, w);
       return;
   }
 }
@@ -89,10 +90,12 @@ inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradie
   }
   float none = 0;
   for (std::size_t k = 0; k < n; ++k) {
-    UpdateWeight(step, g[k], row[k], slots > 0 ? slot1[k] : none, slots > 1 ? slot2[k] : none);
+    UpdateWeight(step, step.learning_rate, g[k], row[k], slots > 0 ? slot1[k] : none,
+                 slots > 1 ? slot2[k] : none);
   }
   if (!step.biases) return;
-  UpdateWeight(step, g[n], bias[0], slots > 0 ? bias[1] : none, slots > 1 ? bias[2] : none);
+  UpdateWeight(step, step.bias_learning_rate, g[n], bias[0], slots > 0 ? bias[1] : none,
+               slots > 1 ? bias[2] : none);
 }
 
 /// Floats as their bits, so that a comparison tells 0 from -0 and one NaN from another.

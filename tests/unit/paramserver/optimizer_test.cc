@@ -24,6 +24,7 @@ struct Case {
   double l2_vectors = 0;
   double l2_biases = 0;
   std::function<double(std::uint32_t step)> factor;  ///< The schedule, told again.
+  double bias_rate = 1;
 };
 
 double Constant(std::uint32_t) {
@@ -89,6 +90,7 @@ void TrainDrawnRows(const Case& test,
   table.vectors.mutable_zeros();
   table.l2_vectors = test.l2_vectors;
   table.l2_biases = test.l2_biases;
+  table.bias_rate = test.bias_rate;
   LocalShards shards({.partitions = 4,
                       .seats = 2,
                       .tables = {table},
@@ -114,7 +116,12 @@ void TrainDrawnRows(const Case& test,
 }
 
 TEST(Optimizer, TwoHundredStepsAsTheTextbookSays) {
-  for (const Case& test : kCases) {
+  std::vector<Case> cases = kCases;
+  for (Case test : kCases) {
+    test.bias_rate = 0.25;
+    cases.push_back(test);
+  }
+  for (const Case& test : cases) {
     std::vector<std::vector<SlowWeight>> slow(drawn::kRows,
                                               std::vector<SlowWeight>(drawn::kDim + 1));
     for (std::uint32_t row = 0; row < drawn::kRows; ++row) {
@@ -129,11 +136,13 @@ TEST(Optimizer, TwoHundredStepsAsTheTextbookSays) {
           if (drawn::IsTouched(step, row)) {
             const double l2 = k < drawn::kDim ? test.l2_vectors : test.l2_biases;
             const auto drawn = static_cast<double>(drawn::Fraction({2, step, row, k}));
-            weight.Apply(test.name.substr(0, test.name.find('_')), step, test.factor(step),
+            const double rate = test.factor(step) * (k < drawn::kDim ? 1 : test.bias_rate);
+            weight.Apply(test.name.substr(0, test.name.find('_')), step, rate,
                          drawn + 2 * l2 * weight.w);
           }
           ASSERT_NEAR(static_cast<double>(record[k]), weight.w, kTolerance)
-              << test.name << ", step " << step << ", row " << row << ", weight " << k;
+              << test.name << ", biases " << test.bias_rate << ", step " << step << ", row " << row
+              << ", weight " << k;
         }
       }
     });
