@@ -84,71 +84,92 @@ def layers(model):
     return nn.Sequential(*stack)
 
 
-def train_ranker(model, split, seed, lazy):
-    torch.manual_seed(seed)
-    lazy = lazy and model.optimizer == "adam"
-    embeddings, net = Embeddings(model, split, model.embeddings, sparse=lazy), layers(model)
-    features = Features(model, split, sparse=lazy) if model.features else None
-    tables = [*embeddings.parameters(), *(features.parameters() if features else [])]
-    if model.optimizer == "adagrad":
-        optimizers = [adagrad(model, [*tables, *net.parameters()])]
-    else:
-        of_vectors = torch.optim.SparseAdam if lazy else torch.optim.Adam
-        optimizers = [of_vectors(tables, lr=model.rate, eps=model.epsilon),
-                      torch.optim.Adam(net.parameters(), lr=model.rate, eps=model.epsilon)]
+class RankerTraining:
+    """A ranker and its optimizers."""
 
-    def predict(users, items, times):
-        vectors = embeddings(users, items)
-        vectors = vectors[::-1] if model.item_first else vectors
-        output = net(torch.cat([*vectors, *(features(items, times) if features else [])], 1))[:, 0]
-        if model.link == "identity":
+    def __init__(self, model, split, lazy):
+        self.model, self.split = model, split
+        self.lazy = lazy and model.optimizer == "adam"
+        self.embeddings, self.net = Embeddings(model, split, model.embeddings, sparse=self.lazy), layers(model)
+        self.features = Features(model, split, sparse=self.lazy) if model.features else None
+        tables = [*self.embeddings.parameters(), *(self.features.parameters() if self.features else [])]
+        if model.optimizer == "adagrad":
+            self.optimizers = [adagrad(model, [*tables, *self.net.parameters()])]
+        else:
+            of_vectors = torch.optim.SparseAdam if self.lazy else torch.optim.Adam
+            self.optimizers = [of_vectors(tables, lr=model.rate, eps=model.epsilon),
+                               torch.optim.Adam(self.net.parameters(), lr=model.rate, eps=model.epsilon)]
+
+    def predict(self, users, items, times):
+        vectors = self.embeddings(users, items)
+        vectors = vectors[::-1] if self.model.item_first else vectors
+        output = self.net(torch.cat([*vectors, *(self.features(items, times) if self.features else [])], 1))[:, 0]
+        if self.model.link == "identity":
             return output
-        return split.low + (split.high - split.low) * torch.sigmoid(output)
+        return self.split.low + (self.split.high - self.split.low) * torch.sigmoid(output)
 
-    users, items, ratings, times = (torch.from_numpy(column) for column in vars(split.train).values())
-    validation = [torch.from_numpy(column) for column in (split.val.users, split.val.items, split.val.times)]
-    for _ in range(model.epochs):
-        net.train()
-        for batch in torch.randperm(len(ratings)).split(model.batch):
-            for optimizer in optimizers:
-                optimizer.zero_grad()
-            loss = nn.functional.mse_loss(predict(users[batch], items[batch], times[batch]), ratings[batch])
-            if model.l2 > 0:
-                loss = loss + embeddings.penalty(users[batch], items[batch], model.l2, touched=lazy)
-            if features:
-                loss = loss + features.penalty(items[batch], times[batch], model.l2, touched=lazy)
-            loss.backward()
-            for optimizer in optimizers:
-                optimizer.step()
-        net.eval()
-        with torch.no_grad():
-            yield predict(*validation).numpy()
-
-
-def train_retrieval(model, split, seed):
-    torch.manual_seed(seed)
-    embeddings = Embeddings(model, split, "uniform", sparse=False)
-    optimizer = adagrad(model, embeddings.parameters())
-    users, items = torch.from_numpy(split.train.users), torch.from_numpy(split.train.items)
-    for _ in range(model.epochs):
-        for batch in torch.randperm(len(users)).split(model.batch):
+    def step(self, users, items, ratings, times):
+        for optimizer in self.optimizers:
             optimizer.zero_grad()
-            user_vectors, item_vectors = embeddings(users[batch], items[batch])
-            scores = user_vectors @ item_vectors.T
-            nn.functional.cross_entropy(scores, torch.arange(len(batch)), reduction="sum").backward()
+        loss = nn.functional.mse_loss(self.predict(users, items, times), ratings)
+        if self.model.l2 > 0:
+            loss = loss + self.embeddings.penalty(users, items, self.model.l2, touched=self.lazy)
+        if self.features:
+            loss = loss + self.features.penalty(items, times, self.model.l2, touched=self.lazy)
+        loss.backward()
+        for optimizer in self.optimizers:
             optimizer.step()
-        yield embeddings.users.weight.detach().numpy(), embeddings.items.weight.detach().numpy()
+
+
+class RetrievalTraining:
+    """The two tables of a retrieval and their optimizer."""
+
+    def __init__(self, model, split):
+        self.embeddings = Embeddings(model, split, "uniform", sparse=False)
+        self.optimizer = adagrad(model, self.embeddings.parameters())
+
+    def step(self, users, items, *_):
+        self.optimizer.zero_grad()
+        user_vectors, item_vectors = self.embeddings(users, items)
+        scores = user_vectors @ item_vectors.T
+        nn.functional.cross_entropy(scores, torch.arange(len(users)), reduction="sum").backward()
+        self.optimizer.step()
+
+
+def training(model, split, lazy):
+    return RetrievalTraining(model, split) if isinstance(model, notebooks.Retrieval) else RankerTraining(model, split, lazy)
 
 
 def adagrad(model, parameters):
     return torch.optim.Adagrad(parameters, lr=model.rate, initial_accumulator_value=0.1, eps=model.epsilon)
 
 
+def train_ranker(model, split, lazy):
+    ranker = training(model, split, lazy)
+    columns = [torch.from_numpy(column) for column in vars(split.train).values()]
+    validation = [torch.from_numpy(column) for column in (split.val.users, split.val.items, split.val.times)]
+    for _ in range(model.epochs):
+        ranker.net.train()
+        for batch in torch.randperm(len(columns[0])).split(model.batch):
+            ranker.step(*(column[batch] for column in columns))
+        ranker.net.eval()
+        with torch.no_grad():
+            yield ranker.predict(*validation).numpy()
+
+
+def train_retrieval(model, split):
+    retrieval = training(model, split, lazy=False)
+    users, items = torch.from_numpy(split.train.users), torch.from_numpy(split.train.items)
+    for _ in range(model.epochs):
+        for batch in torch.randperm(len(users)).split(model.batch):
+            retrieval.step(users[batch], items[batch])
+        yield tuple(table.weight.detach().numpy() for table in (retrieval.embeddings.users, retrieval.embeddings.items))
+
+
 def variant(lazy):
     def train(model, split, seed):
-        if isinstance(model, notebooks.Retrieval):
-            return train_retrieval(model, split, seed)
-        return train_ranker(model, split, seed, lazy)
+        torch.manual_seed(seed)
+        return train_retrieval(model, split) if isinstance(model, notebooks.Retrieval) else train_ranker(model, split, lazy)
     return train
 
 
