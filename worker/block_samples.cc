@@ -39,8 +39,8 @@ std::span<const BlockSample> BlockSamples::Round(PartitionId q, std::uint64_t se
     const std::uint32_t number =
         static_cast<std::uint32_t>(partition_) * static_cast<std::uint32_t>(ends_.size()) +
         static_cast<std::uint32_t>(q);
-    ShuffleFast(block,
-                CounterRandom(seed, Purpose::kBlockShuffle, CounterRandom::Stream(epoch, number)));
+    Shuffle<std::uint32_t>(
+        block, CounterRandom(seed, Purpose::kBlockShuffle, CounterRandom::Stream(epoch, number)));
     epochs_[Index(q)] = epoch;
   }
   const SampleRange range = SamplesOfBatch(count, round, rounds);

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 namespace cf {
@@ -96,11 +99,15 @@ class CounterRandom {
   std::uint32_t high_;  // Purpose, and high 24 bits of the stream.
 };
 
-/// Puts `values` into a random order: Fisher-Yates from the end, whose swaps take 64 bits each, two
-/// from a block, of blocks 0 to values.size() / 2.
-template <class T>
+/// Puts `values` into a random order: Fisher-Yates from the end, whose swaps take one Draw each, as
+/// many from a block as it holds, of block 0 and those that follow. No place is likelier than
+/// another by more than a share of values.size() / 2^64; of draws of 32 bits, which cost half,
+/// 2^32. Requires: values.size() fits in a Draw.
+template <std::unsigned_integral Draw = std::uint64_t, class T>
 void Shuffle(std::span<T> values, const CounterRandom& random) {
   __extension__ using Wide = unsigned __int128;
+  using Product = std::conditional_t<sizeof(Draw) == sizeof(std::uint64_t), Wide, std::uint64_t>;
+  constexpr std::size_t kOfBlock = sizeof(PhiloxBlock) / sizeof(Draw);
   // The places of many swaps are drawn and prefetched before the first is done: a partition's
   // samples are larger than the nearer caches, and waiting for each costs four times as much.
   constexpr std::size_t kAhead = 64;
@@ -108,36 +115,12 @@ void Shuffle(std::span<T> values, const CounterRandom& random) {
   std::uint64_t block_number = 0;
   for (std::size_t left = values.size(); left > 1;) {
     const std::size_t swaps = std::min(kAhead, left - 1);
-    const auto draw = [&](std::size_t i, std::uint64_t bits) {
-      if (i >= swaps) return;
-      places[i] = static_cast<std::size_t>(Wide{bits} * (left - i) >> 64);
-      __builtin_prefetch(&values[places[i]], 1);
-    };
-    for (std::size_t i = 0; i < swaps; i += 2) {
-      const PhiloxBlock block = random.Block(block_number++);
-      draw(i, block[0] | std::uint64_t{block[1]} << 32);
-      draw(i + 1, block[2] | std::uint64_t{block[3]} << 32);
-    }
-    for (std::size_t i = 0; i < swaps; ++i) std::swap(values[left - 1 - i], values[places[i]]);
-    left -= swaps;
-  }
-}
-
-/// The same with 32 bits a swap, four from a block: half the draws' cost. Of fewer than 2^32
-/// values, where no place is likelier than another by more than a share of values.size() / 2^32.
-template <class T>
-void ShuffleFast(std::span<T> values, const CounterRandom& random) {
-  constexpr std::size_t kAhead = 64;
-  std::array<std::size_t, kAhead> places;
-  std::uint64_t block_number = 0;
-  for (std::size_t left = values.size(); left > 1;) {
-    const std::size_t swaps = std::min(kAhead, left - 1);
-    for (std::size_t i = 0; i < swaps; i += 4) {
-      const PhiloxBlock block = random.Block(block_number++);
-      for (std::size_t word = 0; word < 4 && i + word < swaps; ++word) {
-        places[i + word] =
-            static_cast<std::size_t>(std::uint64_t{block[word]} * (left - i - word) >> 32);
-        __builtin_prefetch(&values[places[i + word]], 1);
+    for (std::size_t i = 0; i < swaps; i += kOfBlock) {
+      const auto draws = std::bit_cast<std::array<Draw, kOfBlock>>(random.Block(block_number++));
+      for (std::size_t d = 0; d < kOfBlock && i + d < swaps; ++d) {
+        places[i + d] =
+            static_cast<std::size_t>(Product{draws[d]} * (left - i - d) >> (8 * sizeof(Draw)));
+        __builtin_prefetch(&values[places[i + d]], 1);
       }
     }
     for (std::size_t i = 0; i < swaps; ++i) std::swap(values[left - 1 - i], values[places[i]]);

@@ -110,6 +110,13 @@ TEST(Random, ShuffleGolden) {
   EXPECT_THAT(Shuffled(10, 42, 1, 3), ElementsAre(5, 3, 8, 0, 4, 9, 7, 1, 6, 2));
 }
 
+TEST(Random, ShuffleOfShortDrawsGolden) {
+  std::vector<std::uint32_t> values(10);
+  std::iota(values.begin(), values.end(), 0U);
+  Shuffle<std::uint32_t>(std::span(values), CounterRandom(42, Purpose::kBlockShuffle, 7));
+  EXPECT_THAT(values, ElementsAre(0, 6, 2, 9, 3, 5, 1, 7, 4, 8));
+}
+
 /// Mean and variance.
 std::pair<double, double> Moments(const std::vector<float>& values) {
   double sum = 0.0, squares = 0.0;

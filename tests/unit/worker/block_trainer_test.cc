@@ -61,9 +61,9 @@ class SlowBlocks {
       for (std::uint32_t p = 0; p < kPartitions; ++p) {
         const std::uint32_t q = (p + j) % kPartitions;
         std::vector<SlowSample> block = blocks_[{p, q}];
-        ShuffleFast(std::span(block),
-                    CounterRandom(kShuffleSeed, Purpose::kBlockShuffle,
-                                  CounterRandom::Stream(epoch, p * kPartitions + q)));
+        Shuffle<std::uint32_t>(std::span(block),
+                               CounterRandom(kShuffleSeed, Purpose::kBlockShuffle,
+                                             CounterRandom::Stream(epoch, p * kPartitions + q)));
         const std::size_t n = block.size();
         const std::size_t round = j / kPartitions;
         const std::vector<SlowSample> share(
