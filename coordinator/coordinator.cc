@@ -35,62 +35,7 @@ bool ShowsTrainingErrors(const Job& job) {
   return job.train().metrics() && PredictsRatings(job);
 }
 
-StoppingState StoppingStateOf(const Manifest& manifest) {
-  StoppingState state;
-  state.last_epoch = manifest.position().epoch();
-  if (manifest.stopping().has_best_value()) {
-    state.best_value = manifest.stopping().best_value();
-    state.best_epoch = manifest.stopping().best_epoch();
-  }
-  return state;
-}
-
-std::optional<PlateauRule> PlateauOf(const Job& job) {
-  if (!job.optimizer().schedule().has_plateau()) return std::nullopt;
-  const PlateauSchedule& plateau = job.optimizer().schedule().plateau();
-  const bool same = plateau.monitor() == job.early_stopping().monitor();
-  return PlateauRule(plateau, same ? job.early_stopping().mode() == EarlyStopping::MAX
-                                   : LargerIsBetter(plateau.monitor()));
-}
-
-/// The figures of validation, in the order in which people read them.
-std::vector<NamedFigure> ValidationOf(const EpochMetrics& metrics) {
-  const HistoryRow row = RowOf(metrics);
-  std::vector<NamedFigure> figures;
-  for (const char* name : {"val_loss", "val_rmse", "val_mae"}) {
-    const std::optional<double> value = FigureOf(row, name);
-    if (value.has_value()) figures.push_back({.name = name, .value = *value});
-  }
-  figures.insert(figures.end(), row.others.begin(), row.others.end());
-  return figures;
-}
-
-/// "val_rmse 0.8375".
-std::string MonitoredText(const Job& job, const EpochMetrics& metrics) {
-  const std::string& name = job.early_stopping().monitor();
-  const std::optional<double> value = FigureOf(metrics, name);
-  return value.has_value() ? absl::StrFormat("%s %.4f", name, *value)
-                           : absl::StrCat(name, " not measured");
-}
-
 }  // namespace
-
-std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
-                                       const std::string& folder) {
-  StoppingRule stopping(job.early_stopping());
-  stopping.Restore(StoppingStateOf(last));
-  const bool ended = last.position().epoch() >= job.train().epochs() || stopping.ShouldStop();
-  if (!ended || InMidEpoch(last.position())) return std::nullopt;
-  const bool best = job.early_stopping().restore_best() && last.has_best_metrics();
-  const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
-  const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
-  return Verdict{
-      .exit_code = kExitFinished,
-      .cause = EndCause::kFinished,
-      .text = absl::StrFormat("%s epoch %d: %s -> %s/%s", best ? "best" : "last", result.epoch(),
-                              MonitoredText(job, result), folder, snapshot),
-      .snapshot = snapshot};
-}
 
 absl::StatusOr<Coordinator> Coordinator::Open(Options options) {
   absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(options.folder->snapshots_path());
@@ -99,7 +44,8 @@ absl::StatusOr<Coordinator> Coordinator::Open(Options options) {
       History::Open(options.folder->history_path(), OtherFigures(options.job));
   if (!history.ok()) return history.status();
   Coordinator coordinator(std::move(options), *std::move(store), *std::move(history));
-  absl::Status cut = coordinator.history_.CutBackTo(static_cast<std::uint32_t>(coordinator.epoch_));
+  absl::Status cut =
+      coordinator.history_.CutBackTo(static_cast<std::uint32_t>(coordinator.state_.epoch));
   if (!cut.ok()) return cut;
   return coordinator;
 }
@@ -108,52 +54,26 @@ Coordinator::Coordinator(Options options, SnapshotStore store, History history)
     : options_(std::move(options)),
       store_(std::move(store)),
       history_(std::move(history)),
-      stopping_(options_.job.early_stopping()),
-      plateau_(PlateauOf(options_.job)),
-      optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
-      steps_per_epoch_(options_.data->steps_per_epoch(options_.job)),
-      blocks_(BlocksOf(options_.job, steps_per_epoch_)),
-      parts_per_epoch_(blocks_.has_value() ? blocks_->sub_epochs() : steps_per_epoch_),
-      sums_(options_.job.train().partitions()),
-      files_(options_.job.train().partitions()) {
-  if (options_.snapshot != nullptr) Restore(options_.snapshot->manifest());
-}
-
-void Coordinator::Restore(const Manifest& manifest) {
-  epoch_ = manifest.position().epoch();
-  part_ =
-      blocks_.has_value() ? manifest.position().sub_epoch() : manifest.position().step_in_epoch();
-  stopping_.Restore(StoppingStateOf(manifest));
-  if (plateau_.has_value() && manifest.has_plateau()) {
-    const SnapshotPlateau& saved = manifest.plateau();
-    plateau_->Restore(
-        {.factor = saved.factor(),
-         .best = saved.has_best_value() ? std::optional(saved.best_value()) : std::nullopt,
-         .waited = saved.waited()});
-    optimizer_.SetPlateauFactor(saved.factor());
-  }
-  if (manifest.has_last_metrics()) last_metrics_ = manifest.last_metrics();
-  if (manifest.has_best_metrics()) best_metrics_ = manifest.best_metrics();
+      state_(options_.job, options_.data->steps_per_epoch(options_.job)),
+      optimizer_(options_.job.optimizer(), state_.steps_per_epoch) {
+  if (options_.snapshot == nullptr) return;
+  const Manifest& manifest = options_.snapshot->manifest();
+  state_.Restore(manifest);
+  if (state_.plateau.has_value()) optimizer_.SetPlateauFactor(state_.plateau->state().factor);
   options_.status.set_snapshot(manifest.name());
   options_.status.set_snapshot_seconds(manifest.created_seconds());
-  best_snapshot_ = manifest.best_snapshot();
-  for (const FileEntry& file : manifest.files()) files_[file.partition()].push_back(file);
-}
-
-bool Coordinator::Finished() const {
-  return epoch_ >= options_.job.train().epochs() || stopping_.ShouldStop();
 }
 
 absl::StatusOr<Verdict> Coordinator::Run() {
-  while (!Finished() && !stopped_) {
+  while (!state_.Finished() && !stopped_) {
     absl::Status trained = TrainEpoch();
     if (!trained.ok()) return trained;
-    if (part_ < parts_per_epoch_) break;
+    if (state_.part < state_.parts_per_epoch) break;
     absl::Status ended = EndEpoch();
     if (!ended.ok()) return ended;
   }
   if (options_.profile) options_.console->Line(job_profile_.Text("this run of the job"));
-  if (Finished()) {
+  if (state_.Finished()) {
     const std::optional<Verdict> verdict =
         FinishedVerdict(MakeManifest(), options_.job, options_.folder->path());
     Check(verdict.has_value(), "a finished job has a verdict");
@@ -165,8 +85,8 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   const Verdict verdict{
       .exit_code = kExitContinue,
       .cause = options_.folder->StopRequested() ? EndCause::kRequest : EndCause::kSignal,
-      .text = absl::StrCat("stopped at epoch ", epoch_ + 1, ", step ", step_in_epoch(), " of ",
-                           steps_per_epoch_, "; the same command continues"),
+      .text = absl::StrCat("stopped at epoch ", state_.epoch + 1, ", step ", state_.step_in_epoch(),
+                           " of ", state_.steps_per_epoch, "; the same command continues"),
       .snapshot = "snapshots/latest"};
   options_.console->Line(verdict.text);
   return verdict;
@@ -177,20 +97,20 @@ absl::Status Coordinator::TrainEpoch() {
   train_samples_ = 0;
   epoch_profile_ = {};
   Tell(RunStatus::TRAINING);
-  while (part_ < parts_per_epoch_) {
-    const std::uint64_t step_before = step();
+  while (state_.part < state_.parts_per_epoch) {
+    const std::uint64_t step_before = state_.step();
     absl::Status trained = TrainSegment(NextBoundary());
     if (!trained.ok()) return trained;
     if (StopRequested()) {
       stopped_ = true;
       return absl::OkStatus();
     }
-    if (part_ == parts_per_epoch_) break;
+    if (state_.part == state_.parts_per_epoch) break;
     options_.console->Progress(Progress());
     TellNowAndThen();
     const SnapshotPolicy& policy = options_.job.snapshot();
     const bool by_step = policy.every_steps() > 0 &&
-                         step() / policy.every_steps() > step_before / policy.every_steps();
+                         state_.step() / policy.every_steps() > step_before / policy.every_steps();
     const bool by_time =
         policy.every_seconds() > 0 &&
         Clock::now() - snapshot_time_ >= std::chrono::seconds(policy.every_seconds());
@@ -208,25 +128,27 @@ std::uint64_t Coordinator::NextBoundary() const {
     parts = static_cast<std::uint64_t>(
         std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_part_)));
   }
-  std::uint64_t last = std::min(part_ + parts, parts_per_epoch_);
+  std::uint64_t last = std::min(state_.part + parts, state_.parts_per_epoch);
   if (const std::uint64_t every = options_.job.snapshot().every_steps(); every > 0) {
-    const std::uint64_t due = step_in_epoch() + every - step() % every;
+    const std::uint64_t due = state_.step_in_epoch() + every - state_.step() % every;
     // With BLOCKS the first sub-epoch that ends there or later.
     const std::uint64_t part =
-        blocks_.has_value() ? (due * parts_per_epoch_ + steps_per_epoch_ - 1) / steps_per_epoch_
-                            : due;
+        state_.blocks.has_value()
+            ? (due * state_.parts_per_epoch + state_.steps_per_epoch - 1) / state_.steps_per_epoch
+            : due;
     last = std::min(last, part);
   }
-  return NextRest(last, parts_per_epoch_, options_.job.train().delay());
+  return NextRest(last, state_.parts_per_epoch, options_.job.train().delay());
 }
 
 absl::Status Coordinator::TrainSegment(std::uint64_t last_part) {
   Command command;
-  command.mutable_train()->set_epoch(epoch_);
-  command.mutable_train()->set_first_step(part_);
+  command.mutable_train()->set_epoch(state_.epoch);
+  command.mutable_train()->set_first_step(state_.part);
   command.mutable_train()->set_last_step(last_part);
-  command.mutable_train()->set_steps_per_epoch(steps_per_epoch_);
-  command.mutable_train()->set_plateau_factor(plateau_.has_value() ? plateau_->state().factor : 1);
+  command.mutable_train()->set_steps_per_epoch(state_.steps_per_epoch);
+  command.mutable_train()->set_plateau_factor(
+      state_.plateau.has_value() ? state_.plateau->state().factor : 1);
   const Clock::time_point begin = Clock::now();
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
@@ -235,19 +157,20 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_part) {
   if (!sums.ok()) return sums.status();
   const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
   const std::uint64_t n = options_.data->split.training_count();
-  const std::uint64_t parts = last_part - part_;
-  const std::uint64_t step_before = step();
-  part_ = last_part;
-  const auto samples = static_cast<std::uint64_t>(
-      static_cast<double>(n) * static_cast<double>(parts) / static_cast<double>(parts_per_epoch_));
+  const std::uint64_t parts = last_part - state_.part;
+  const std::uint64_t step_before = state_.step();
+  state_.part = last_part;
+  const auto samples =
+      static_cast<std::uint64_t>(static_cast<double>(n) * static_cast<double>(parts) /
+                                 static_cast<double>(state_.parts_per_epoch));
   train_samples_ += samples;
-  epoch_profile_.Add(*replies, samples, step() - step_before);
-  job_profile_.Add(*replies, samples, step() - step_before);
+  epoch_profile_.Add(*replies, samples, state_.step() - step_before);
+  job_profile_.Add(*replies, samples, state_.step() - step_before);
   train_seconds_ += seconds;
   seconds_per_part_ = seconds / static_cast<double>(parts);
-  sums_ = *std::move(sums);
+  state_.sums = *std::move(sums);
   // The first blocks may have no samples.
-  const Figures figures = FiguresOf(sums_);
+  const Figures figures = FiguresOf(state_.sums);
   if (figures.samples > 0 && !std::isfinite(figures.loss)) {
     return LossNotFinite();
   }
@@ -274,18 +197,18 @@ absl::Status Coordinator::NotFinite(const std::string& figure,
   if (what.empty()) return absl::OkStatus();
   const bool none = options_.status.snapshot().empty();
   return absl::InternalError(absl::StrCat(
-      "not finite by step ", step(), ": ", absl::StrJoin(what, ", "), "; lower the learning rate (",
-      none ? "no snapshot yet" : "the last snapshot stays", ")"));
+      "not finite by step ", state_.step(), ": ", absl::StrJoin(what, ", "),
+      "; lower the learning rate (", none ? "no snapshot yet" : "the last snapshot stays", ")"));
 }
 
 absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   EpochMetrics metrics;
-  metrics.set_epoch(static_cast<std::uint32_t>(epoch_ + 1));
-  metrics.set_step(step());
-  const Figures train = FiguresOf(sums_);
+  metrics.set_epoch(static_cast<std::uint32_t>(state_.epoch + 1));
+  metrics.set_step(state_.step());
+  const Figures train = FiguresOf(state_.sums);
   metrics.set_train_loss(train.loss);
   if (ShowsTrainingErrors(options_.job)) metrics.set_train_rmse(train.rmse);
-  metrics.set_learning_rate(optimizer_.LearningRate(step() - 1));
+  metrics.set_learning_rate(optimizer_.LearningRate(state_.step() - 1));
 
   absl::StatusOr<double> penalty =
       MeasurePenalty(options_.execute, options_.job.train().partitions());
@@ -325,14 +248,15 @@ absl::Status Coordinator::EndEpoch() {
   Tell(RunStatus::VALIDATING);
   absl::StatusOr<EpochMetrics> metrics = Measure();
   if (!metrics.ok()) return metrics.status();
-  last_metrics_ = *metrics;
-  ++epoch_;
-  part_ = 0;
+  state_.last_metrics = *metrics;
+  ++state_.epoch;
+  state_.part = 0;
   const std::optional<double> monitored =
       FigureOf(*metrics, options_.job.early_stopping().monitor());
-  if (!monitored.has_value()) stopping_.Skip(metrics->epoch());
-  const bool improved = monitored.has_value() && stopping_.Observe(metrics->epoch(), *monitored);
-  if (improved) best_metrics_ = *metrics;
+  if (!monitored.has_value()) state_.stopping.Skip(metrics->epoch());
+  const bool improved =
+      monitored.has_value() && state_.stopping.Observe(metrics->epoch(), *monitored);
+  if (improved) state_.best_metrics = *metrics;
   ObservePlateau(*metrics);
   HistoryRow row = RowOf(*metrics);
   row.samples_per_second = progress.samples_per_second;
@@ -341,56 +265,56 @@ absl::Status Coordinator::EndEpoch() {
   if (!appended.ok()) return appended;
 
   stopped_ = stopped_ || StopRequested();
-  if (improved) best_snapshot_.clear();  // The next snapshot is the best.
+  if (improved) state_.best_snapshot.clear();  // The next snapshot is the best.
   if (SnapshotIsDue(improved)) {
     absl::Status taken = TakeSnapshot();
     if (!taken.ok()) return taken;
   }
   options_.console->EpochDone(progress, ValidationOf(*metrics), improved);
   if (options_.profile)
-    options_.console->LogOnly(epoch_profile_.Text(absl::StrCat("epoch ", epoch_)));
+    options_.console->LogOnly(epoch_profile_.Text(absl::StrCat("epoch ", state_.epoch)));
   return absl::OkStatus();
 }
 
 void Coordinator::ObservePlateau(const EpochMetrics& metrics) {
-  if (!plateau_.has_value()) return;
+  if (!state_.plateau.has_value()) return;
   const std::string& monitor = options_.job.optimizer().schedule().plateau().monitor();
   const std::optional<double> figure = FigureOf(metrics, monitor);
-  if (!figure.has_value() || !plateau_->Observe(*figure)) return;
-  optimizer_.SetPlateauFactor(plateau_->state().factor);
+  if (!figure.has_value() || !state_.plateau->Observe(*figure)) return;
+  optimizer_.SetPlateauFactor(state_.plateau->state().factor);
   options_.console->Line(
       absl::StrFormat("%s has stalled: from epoch %d on the rate is %g times the "
                       "configured one",
-                      monitor, metrics.epoch() + 1, plateau_->state().factor));
+                      monitor, metrics.epoch() + 1, state_.plateau->state().factor));
 }
 
 bool Coordinator::SnapshotIsDue(bool improved) const {
   const std::uint32_t every = options_.job.snapshot().every_epochs();
-  return improved || stopped_ || Finished() || (every > 0 && epoch_ % every == 0);
+  return improved || stopped_ || state_.Finished() || (every > 0 && state_.epoch % every == 0);
 }
 
 absl::Status Coordinator::TakeSnapshot() {
-  if (snapshot_step_ == step()) return absl::OkStatus();
+  if (snapshot_step_ == state_.step()) return absl::OkStatus();
   Tell(RunStatus::SAVING);
   Command command;
-  command.mutable_write()->set_step(step());
+  command.mutable_write()->set_step(state_.step());
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
   absl::Status finite = NotFinite("", *replies);
   if (!finite.ok()) return finite;
   for (const Reply& reply : *replies) {
     for (const FileEntry& file : reply.files()) {
-      if (file.partition() >= files_.size())
+      if (file.partition() >= state_.files.size())
         return absl::DataLossError("a file of a partition that is not there");
-      std::vector<FileEntry>& chain = files_[file.partition()];
+      std::vector<FileEntry>& chain = state_.files[file.partition()];
       if (file.kind() == BASE) chain.clear();
       chain.push_back(file);
     }
   }
-  const std::string name = SnapshotName({options_.generation, step()});
-  if (best_snapshot_.empty() && best_metrics_.has_value() && best_metrics_->epoch() == epoch_ &&
-      part_ == 0) {
-    best_snapshot_ = name;
+  const std::string name = SnapshotName({options_.generation, state_.step()});
+  if (state_.best_snapshot.empty() && state_.best_metrics.has_value() &&
+      state_.best_metrics->epoch() == state_.epoch && state_.part == 0) {
+    state_.best_snapshot = name;
   }
   const Manifest manifest = MakeManifest();
   absl::Status committed = store_.Commit(manifest);
@@ -398,7 +322,7 @@ absl::Status Coordinator::TakeSnapshot() {
   options_.status.set_snapshot(name);
   options_.status.set_snapshot_seconds(manifest.created_seconds());
   Tell(RunStatus::TRAINING);
-  snapshot_step_ = step();
+  snapshot_step_ = state_.step();
   snapshot_time_ = Clock::now();
   CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
                          .generation = options_.generation,
@@ -412,42 +336,10 @@ absl::Status Coordinator::TakeSnapshot() {
 
 Manifest Coordinator::MakeManifest() const {
   Manifest manifest = JobManifest(options_.job, *options_.data);
-  manifest.set_name(SnapshotName({options_.generation, step()}));
+  manifest.set_name(SnapshotName({options_.generation, state_.step()}));
   manifest.set_generation(options_.generation);
   manifest.set_created_seconds(std::time(nullptr));
-  Position& position = *manifest.mutable_position();
-  position.set_epoch(static_cast<std::uint32_t>(epoch_));
-  position.set_step(step());
-  position.set_step_in_epoch(step_in_epoch());
-  if (blocks_.has_value()) position.set_sub_epoch(part_);
-  position.set_steps_per_epoch(steps_per_epoch_);
-  position.set_finished(Finished());
-  for (const std::vector<FileEntry>& chain : files_) {
-    for (const FileEntry& file : chain) *manifest.add_files() = file;
-  }
-  if (part_ > 0) {
-    for (const ObjectiveSums& sums : sums_) {
-      PartitionSums& entry = *manifest.add_sums();
-      entry.set_loss(sums.loss);
-      entry.set_squared_error(sums.squared_error);
-      entry.set_samples(sums.samples);
-    }
-  }
-  if (stopping_.state().best_epoch > 0) {
-    manifest.mutable_stopping()->set_best_value(stopping_.state().best_value);
-    manifest.mutable_stopping()->set_best_epoch(stopping_.state().best_epoch);
-    manifest.mutable_stopping()->set_epochs_since_best(stopping_.state().last_epoch -
-                                                       stopping_.state().best_epoch);
-  }
-  if (plateau_.has_value()) {
-    const PlateauState& state = plateau_->state();
-    manifest.mutable_plateau()->set_factor(state.factor);
-    if (state.best.has_value()) manifest.mutable_plateau()->set_best_value(*state.best);
-    manifest.mutable_plateau()->set_waited(state.waited);
-  }
-  if (last_metrics_.has_value()) *manifest.mutable_last_metrics() = *last_metrics_;
-  if (best_metrics_.has_value()) *manifest.mutable_best_metrics() = *best_metrics_;
-  manifest.set_best_snapshot(best_snapshot_);
+  state_.Save(manifest);
   return manifest;
 }
 
@@ -476,25 +368,25 @@ void Coordinator::Tell(RunStatus::Phase phase) {
   if (progress.rmse.has_value()) status.set_train_rmse(*progress.rmse);
   if (progress.samples_per_second > 0) {
     status.set_samples_per_second(progress.samples_per_second);
-    const std::uint64_t steps = options_.job.train().epochs() * steps_per_epoch_;
-    const double samples_left = static_cast<double>(steps - std::min(steps, step())) /
-                                static_cast<double>(steps_per_epoch_) *
+    const std::uint64_t steps = options_.job.train().epochs() * state_.steps_per_epoch;
+    const double samples_left = static_cast<double>(steps - std::min(steps, state_.step())) /
+                                static_cast<double>(state_.steps_per_epoch) *
                                 static_cast<double>(options_.data->split.training_count());
     status.set_seconds_left(samples_left / progress.samples_per_second);
   }
   status.set_monitor(options_.job.early_stopping().monitor());
-  if (last_metrics_.has_value()) *status.mutable_last_metrics() = *last_metrics_;
-  if (best_metrics_.has_value()) *status.mutable_best_metrics() = *best_metrics_;
+  if (state_.last_metrics.has_value()) *status.mutable_last_metrics() = *state_.last_metrics;
+  if (state_.best_metrics.has_value()) *status.mutable_best_metrics() = *state_.best_metrics;
   // Nothing is decided by it: a disk that is full shows with the next snapshot.
   WriteStatus(*options_.folder, status).IgnoreError();
 }
 
 EpochProgress Coordinator::Progress() const {
-  const Figures figures = FiguresOf(sums_);
-  return {.epoch = static_cast<std::uint32_t>(epoch_ + 1),
+  const Figures figures = FiguresOf(state_.sums);
+  return {.epoch = static_cast<std::uint32_t>(state_.epoch + 1),
           .epochs = options_.job.train().epochs(),
-          .step = step_in_epoch(),
-          .steps = steps_per_epoch_,
+          .step = state_.step_in_epoch(),
+          .steps = state_.steps_per_epoch,
           .seconds = train_seconds_,
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,

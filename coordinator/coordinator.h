@@ -10,14 +10,11 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "common/config/schedule.h"
-#include "common/metrics/metrics.h"
-#include "common/rows/block_schedule.h"
 #include "common/snapshot/snapshot_store.h"
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
-#include "coordinator/early_stopping.h"
 #include "coordinator/history.h"
+#include "coordinator/job_state.h"
 #include "coordinator/measure.h"
 #include "coordinator/member.h"
 #include "coordinator/profile_table.h"
@@ -26,12 +23,6 @@
 #include "paramserver/optimizer.h"
 
 namespace cf {
-
-/// How a job ended that its last snapshot calls finished, or nothing if `job` (which may ask for
-/// more epochs than the one before) has something left to do. `folder` is what the user calls the
-/// run.
-std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
-                                       const std::string& folder);
 
 /// Runs a job: epochs, validation, early stopping, snapshots, the record and the display. It
 /// computes nothing itself; it tells every member what to do and adds up what they answer.
@@ -66,9 +57,7 @@ class Coordinator {
   using Clock = std::chrono::steady_clock;
 
   Coordinator(Options options, SnapshotStore store, History history);
-  void Restore(const Manifest& manifest);
 
-  bool Finished() const;
   absl::Status TrainEpoch();
   std::uint64_t NextBoundary() const;
   absl::Status TrainSegment(std::uint64_t last_part);
@@ -88,32 +77,13 @@ class Coordinator {
   void Tell(RunStatus::Phase phase);
   void TellNowAndThen();
 
-  // Of the current epoch, in global batches, and since the first.
-  std::uint64_t step_in_epoch() const {
-    return blocks_.has_value() ? blocks_->StepAt(part_, 0, 1) : part_;
-  }
-  std::uint64_t step() const { return epoch_ * steps_per_epoch_ + step_in_epoch(); }
-
   Options options_;
   SnapshotStore store_;
   History history_;
-  StoppingRule stopping_;
-  std::optional<PlateauRule> plateau_;  // Nothing where the schedule is another.
+  JobState state_;
   OptimizerRule optimizer_;
-  std::uint64_t steps_per_epoch_;
-  std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
-  // What an epoch is trained in, one after the other: steps, or the sub-epochs of BLOCKS.
-  std::uint64_t parts_per_epoch_;
-
-  std::uint64_t epoch_ = 0;          // Finished epochs.
-  std::uint64_t part_ = 0;           // Parts done of the current one.
-  std::vector<ObjectiveSums> sums_;  // By partition, of the current epoch.
-  std::optional<EpochMetrics> last_metrics_;
-  std::optional<EpochMetrics> best_metrics_;
-  std::string best_snapshot_;                  // Empty before there is one.
-  std::vector<std::vector<FileEntry>> files_;  // By partition: the chain of the last snapshot.
-  bool stopped_ = false;                       // By request.
-  bool ranking_told_ = false;                  // What ranking is made on was said.
+  bool stopped_ = false;       // By request.
+  bool ranking_told_ = false;  // What ranking is made on was said.
 
   // Of the last snapshot of this generation. Files are named by it: of parts that end with the same
   // step (blocks of few samples), the first is kept.

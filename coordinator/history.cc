@@ -168,6 +168,17 @@ HistoryRow RowOf(const EpochMetrics& metrics) {
   return row;
 }
 
+std::vector<NamedFigure> ValidationOf(const EpochMetrics& metrics) {
+  const HistoryRow row = RowOf(metrics);
+  std::vector<NamedFigure> figures;
+  for (const char* name : {"val_loss", "val_rmse", "val_mae"}) {
+    const std::optional<double> value = FigureOf(row, name);
+    if (value.has_value()) figures.push_back({.name = name, .value = *value});
+  }
+  figures.insert(figures.end(), row.others.begin(), row.others.end());
+  return figures;
+}
+
 std::optional<double> FigureOf(const HistoryRow& row, const std::string& name) {
   for (const auto& [figure, member] : kFigures) {
     if (name == figure) return row.*member;

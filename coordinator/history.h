@@ -42,6 +42,9 @@ struct HistoryRow {
 /// The epoch's figures as its manifest has them; without samples_per_second and seconds.
 HistoryRow RowOf(const EpochMetrics& metrics);
 
+/// The figures of validation, in the order in which people read them.
+std::vector<NamedFigure> ValidationOf(const EpochMetrics& metrics);
+
 /// A figure of an epoch by its column in history.csv; nothing where it was not measured.
 std::optional<double> FigureOf(const HistoryRow& row, const std::string& name);
 

@@ -12,8 +12,8 @@
 #include "common/base/check.h"
 #include "common/config/config.h"
 #include "common/snapshot/snapshot.h"
-#include "coordinator/coordinator.h"
 #include "coordinator/early_stopping.h"
+#include "coordinator/job_state.h"
 #include "launch/text_table.h"
 
 namespace cf {

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config/job.pb.h"
+#include "common/config/schedule.h"
+#include "common/metrics/metrics.h"
+#include "common/rows/block_schedule.h"
+#include "common/snapshot/manifest.h"
+#include "coordinator/early_stopping.h"
+#include "coordinator/run_folder.h"
+
+namespace cf {
+
+/// How far a job is: what its snapshots keep beside rows, and what a resumed run starts from.
+///
+/// Owner:   Coordinator.
+/// Threads: not thread-safe.
+/// Bounds:  as many files as partitions have in their chains.
+/// Invariants: Restore makes the state that Save wrote, but for the sums: members go on from those.
+struct JobState {
+  /// Before the first step. `steps` are those of an epoch.
+  JobState(const Job& job, std::uint64_t steps);
+
+  /// Requires: a manifest of a snapshot of this job.
+  void Restore(const Manifest& manifest);
+
+  /// Position, rules, metrics and files; the rest of the manifest is the caller's.
+  void Save(Manifest& manifest) const;
+
+  bool Finished() const { return epoch >= epochs || stopping.ShouldStop(); }
+
+  /// Of the current epoch, in global batches, and since the first.
+  std::uint64_t step_in_epoch() const {
+    return blocks.has_value() ? blocks->StepAt(part, 0, 1) : part;
+  }
+  std::uint64_t step() const { return epoch * steps_per_epoch + step_in_epoch(); }
+
+  // Constant after construction.
+  std::uint64_t epochs;  ///< That the job asks for.
+  std::uint64_t steps_per_epoch;
+  std::optional<BlockSchedule> blocks;  ///< Nothing with SYNC.
+  /// What an epoch is trained in, one after the other: steps, or the sub-epochs of BLOCKS.
+  std::uint64_t parts_per_epoch;
+
+  std::uint64_t epoch = 0;          ///< Finished epochs.
+  std::uint64_t part = 0;           ///< Parts done of the current one.
+  std::vector<ObjectiveSums> sums;  ///< By partition, of the current epoch.
+  StoppingRule stopping;
+  std::optional<PlateauRule> plateau;  ///< Nothing where the schedule is another.
+  std::optional<EpochMetrics> last_metrics;
+  std::optional<EpochMetrics> best_metrics;
+  std::string best_snapshot;                  ///< Empty before there is one.
+  std::vector<std::vector<FileEntry>> files;  ///< By partition: the chain of the last snapshot.
+};
+
+/// How a job ended that its last snapshot calls finished, or nothing if `job` (which may ask for
+/// more epochs than the one before) has something left to do. `folder` is what the user calls the
+/// run.
+std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
+                                       const std::string& folder);
+
+}  // namespace cf
