@@ -14,9 +14,7 @@ constexpr std::size_t kPlacesAhead = 12;
 }  // namespace
 
 BlockTrainer::Side::Side(std::uint32_t slots, std::size_t entries, const RowLayout& layout)
-    : places_(slots),
-      memory_(entries * layout.gradient_stride() + kLanes),
-      stride_(layout.gradient_stride()) {
+    : layout_(layout), places_(slots), memory_(entries * layout.gradient_stride() + kLanes) {
   const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
   sums_ = memory_.data() + (64 - address % 64) % 64 / sizeof(float);
 }
@@ -41,9 +39,11 @@ BlockTrainer::Side::Touched BlockTrainer::Side::Touch(std::uint32_t slot, const 
   }
   place = {batch_, static_cast<std::uint32_t>(slots_.size())};
   slots_.push_back(slot);
+  // The whole sub-batch: its rows fit the second cache, and wait for nobody while it is made.
   rows_.push_back(from.rows + slot * from.stride);
+  layout_.Prefetch(rows_.back());
   has_one_.push_back(1);
-  gradients_.push_back({.sum = sums_ + place.entry * stride_});
+  gradients_.push_back({.sum = sums_ + place.entry * layout_.gradient_stride()});
   return {place.entry, true};
 }
 

@@ -82,6 +82,7 @@ class BlockTrainer {
       std::uint32_t batch = 0;  // In which the entry is valid.
       std::uint32_t entry = 0;
     };
+    RowLayout layout_;
     std::vector<Place> places_;  // By slot.
     std::uint32_t batch_ = 0;
     std::vector<std::uint32_t> slots_;    // By entry, as the next.
@@ -89,8 +90,7 @@ class BlockTrainer {
     std::vector<std::uint8_t> has_one_;   // Whether only one sample has touched it.
     std::vector<RowGradient> gradients_;  // All of them sums before the kernel has run.
     std::vector<float> memory_;
-    float* sums_ = nullptr;  // Aligned in memory_: stride_ floats an entry.
-    std::size_t stride_ = 0;
+    float* sums_ = nullptr;  // Aligned in memory_: gradient_stride floats an entry.
   };
 
   absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t turn);

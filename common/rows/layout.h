@@ -39,6 +39,12 @@ class RowLayout {
   /// Of a row in a snapshot: no padding, and the bias only where there is one.
   std::size_t record_floats() const { return (1 + slots_) * (dim_ + (biases_ ? 1 : 0)); }
 
+  /// Asks for a row in memory, with its optimizer's state, ahead of its step. Always inlined: GCC
+  /// 12 takes a function that only prefetches for one without effect and leaves out its calls.
+  [[gnu::always_inline]] void Prefetch(const float* row) const {
+    for (std::size_t k = 0; k < stride(); k += kLanes) __builtin_prefetch(row + k, 0, 2);
+  }
+
   /// Copies a row to its record and back. The padding of a row is zeros.
   void ToRecord(const float* row, float* record) const;
   void FromRecord(const float* record, float* row) const;
