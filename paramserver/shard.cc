@@ -240,6 +240,10 @@ absl::Status Shard::Serve(std::uint64_t turn, bool apply, std::uint64_t step,
 
 absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
                                 std::span<Parcel> pushes) {
+  if (pushes.empty()) {
+    ApplyAlone(step, own);
+    return absl::OkStatus();
+  }
   const Profile::Scope scope(options_.profile, Phase::kMerge);
   for (std::size_t t = 0; t < tables_.size(); ++t) {
     const TableId table{static_cast<std::uint32_t>(t)};
@@ -273,6 +277,15 @@ absl::Status Shard::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
     ApplyEntries(tree, table, step);
   }
   return absl::OkStatus();
+}
+
+void Shard::ApplyAlone(std::uint64_t step, std::span<const OwnPartials> own) {
+  const Profile::Scope scope(options_.profile, Phase::kApply);
+  for (std::size_t t = 0; t < own.size(); ++t) {
+    sums_.clear();
+    for (const TreePart& part : own[t].parts) sums_.push_back(part.gradient);
+    ApplyOwn(TableId{static_cast<std::uint32_t>(t)}, step, own[t].ids, sums_);
+  }
 }
 
 absl::Status Shard::Collect(const TreeSum& tree, TableId table, RowId id, const TreePart& part) {

@@ -130,6 +130,8 @@ class Shard : public RowHost {
   absl::Status Collect(const TreeSum& tree, TableId table, RowId id, const TreePart& part);
   absl::Status ApplyPushes(std::uint64_t step, std::span<OwnPartials> own,
                            std::span<Parcel> pushes);
+  // The same of the only worker, which has summed each row along the whole tree.
+  void ApplyAlone(std::uint64_t step, std::span<const OwnPartials> own);
   void ApplyEntries(const TreeSum& tree, TableId table, std::uint64_t step);
   absl::Status SendWanted(const Parcel& push);
 
@@ -144,6 +146,7 @@ class Shard : public RowHost {
   std::vector<Entry> entries_;
   std::vector<ChainedPart> parts_;
   std::vector<TreePart> chain_;
+  std::vector<const float*> sums_;
   std::vector<RowUpdate> updates_;
 };
 

@@ -29,6 +29,8 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       log_training_samples_(math::Log(static_cast<double>(split.training_count()))),
       applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1 &&
                        !options_.ranker.has_value()),
+      keeps_gradients_(!applies_at_once_ || options_.towers.has_value() ||
+                       !options_.features.empty()),
       shuffled_epoch_(kNoEpoch),
       outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
   for (StepGradients& gradients : steps_) {
@@ -104,6 +106,12 @@ absl::Status Trainer::Score(bool training_samples, std::uint64_t batches, std::u
 }
 
 void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
+  BeginBatch(pass, t, batch);
+  for (std::uint32_t p = 0; p < range_.size(); ++p) AddPartition(pass, p, {}, batch);
+  EndBatch(batch);
+}
+
+void Trainer::BeginBatch(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
   batch.samples.clear();
   batch.samples_end.clear();
@@ -118,34 +126,44 @@ void Trainer::Make(const Pass& pass, std::uint64_t t, Minibatch& batch) {
     const Profile::Scope loader(options_.profile, Phase::kLoader);
     batch_items_->Collect(t, pass.batches, batch.candidates);
   }
-  for (std::uint32_t p = 0; p < range_.size(); ++p) {
-    const PartitionSamples& from = samples_[p];
-    const std::span<const Sample> samples = pass.training          ? from.shuffled()
-                                            : pass.scores_training ? from.training()
-                                                                   : from.validation();
-    const SampleRange range = SamplesOfBatch(samples.size(), t, pass.batches);
-    if (towers_.has_value() && range.first < range.last) TouchCandidates(p, batch);
-    for (std::uint64_t k = range.first; k < range.last; ++k) {
-      if (k + kPlacesAhead < range.last) {
-        indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
-        indices_[Index(kItems)].Prefetch(Index(samples[k + kPlacesAhead].item));
-      }
-      if (options_.negatives > 0) {
-        AddWithNegatives(pass, p, samples[k], batch);
-      } else {
-        AddSample(p, samples[k], batch);
-      }
+}
+
+void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
+                           std::span<const float* const> rows_to_fetch, Minibatch& batch) {
+  const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
+  const PartitionSamples& from = samples_[p];
+  const std::span<const Sample> samples = pass.training          ? from.shuffled()
+                                          : pass.scores_training ? from.training()
+                                                                 : from.validation();
+  const SampleRange range = SamplesOfBatch(samples.size(), batch.number, pass.batches);
+  if (towers_.has_value() && range.first < range.last) TouchCandidates(p, batch);
+  for (std::uint64_t k = range.first; k < range.last; ++k) {
+    if (k + kPlacesAhead < range.last) {
+      indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
+      indices_[Index(kItems)].Prefetch(Index(samples[k + kPlacesAhead].item));
     }
-    // A layer has a part for each partition that has samples.
-    for (std::size_t l = 0; l < layers() && range.first < range.last; ++l) {
-      const std::size_t table = Index(kFirstLayer) + l;
-      batch.tables[table].batch.Touch(indices_[table], 0, RowId{0}, range_.first + p);
+    if (k - range.first < rows_to_fetch.size()) {
+      layouts_[Index(kUsers)].Prefetch(rows_to_fetch[k - range.first]);
     }
-    batch.positions.push_back(range.first);
-    batch.samples_end.push_back(batch.samples.size());
-    batch.user_parts_end.push_back(batch.tables[Index(kUsers)].batch.parts().size());
-    batch.item_parts_end.push_back(batch.tables[Index(kItems)].batch.parts().size());
+    if (options_.negatives > 0) {
+      AddWithNegatives(pass, p, samples[k], batch);
+    } else {
+      AddSample(p, samples[k], batch);
+    }
   }
+  // A layer has a part for each partition that has samples.
+  for (std::size_t l = 0; l < layers() && range.first < range.last; ++l) {
+    const std::size_t table = Index(kFirstLayer) + l;
+    batch.tables[table].batch.Touch(indices_[table], 0, RowId{0}, range_.first + p);
+  }
+  batch.positions.push_back(range.first);
+  batch.samples_end.push_back(batch.samples.size());
+  batch.user_parts_end.push_back(batch.tables[Index(kUsers)].batch.parts().size());
+  batch.item_parts_end.push_back(batch.tables[Index(kItems)].batch.parts().size());
+}
+
+void Trainer::EndBatch(Minibatch& batch) {
+  const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
   for (std::size_t table = 0; table < layouts_.size(); ++table) {
     TableWork& work = batch.tables[table];
     for (std::vector<std::uint32_t>& rows : work.by_server) rows.clear();
@@ -226,12 +244,14 @@ void Trainer::ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_
   const Profile::Scope scope(options_.profile, Phase::kApply);
   const TableBatch& users = batch.tables[Index(kUsers)].batch;
   const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
-  const float* const gradients = GradientsOf(batch).first[Index(kUsers)];
+  const float* gradient =
+      GradientsOf(batch).first[Index(kUsers)] + (first_part - FirstGradient(first_part)) * stride;
   ids_.clear();
   pointers_.clear();
   for (std::size_t part = first_part; part < last_part; ++part) {
     ids_.push_back(users.rows()[users.parts()[part].row].id);
-    pointers_.push_back(gradients + part * stride);
+    pointers_.push_back(gradient);
+    gradient += stride;
   }
   options_.host->ApplyOwn(kUsers, pass.StepOf(batch), ids_, pointers_);
 }

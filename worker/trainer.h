@@ -32,7 +32,9 @@ namespace cf {
 /// A turn of the exchange ends one step and prepares another (StepTurns): a push carries the
 /// gradients of one and the ids of the other, whose rows come in return. Meanwhile the batch after
 /// that is made, and turns of the own server are served as soon as they can be, so that peers are
-/// not waited for idly.
+/// not waited for idly. A worker that is alone has nobody to wait for: it makes the batch after
+/// that in the pauses of the gradient, which fetch users' rows, and so hides the memory behind the
+/// ids (AddPartition).
 ///
 /// Owner:   the seat's process, one for each compute thread that works.
 /// Threads: the seat's compute thread.
@@ -142,7 +144,13 @@ class Trainer {
 
   absl::Status Run(const Pass& pass, std::span<ObjectiveSums> sums);
   absl::Status Rest(const Pass& pass);  // What is left to do behind the last step.
+  // Makes batch `t`: at once, or begun, then by partition of the range, then ended.
   void Make(const Pass& pass, std::uint64_t t, Minibatch& batch);
+  void BeginBatch(const Pass& pass, std::uint64_t t, Minibatch& batch);
+  // Meanwhile fetches users' rows, about one a sample.
+  void AddPartition(const Pass& pass, std::uint32_t p, std::span<const float* const> rows_to_fetch,
+                    Minibatch& batch);
+  void EndBatch(Minibatch& batch);
   void TouchCandidates(std::uint32_t p, Minibatch& batch);
   std::size_t UserKey(std::uint32_t p, RowId user) const {
     return user_key_base_[p] + partitioning_.SlotOf(user);
@@ -150,10 +158,12 @@ class Trainer {
   void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
   void AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& positive,
                         Minibatch& batch);
-  void Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSums> sums);
+  // Where `next` is not null, adds its partitions in between.
+  void Compute(const Pass& pass, Minibatch& batch, Minibatch* next, std::span<ObjectiveSums> sums);
+  std::span<const float* const> UserRowsOf(const Minibatch& batch, std::uint32_t p) const;
   void MakeRoomForGradients(const Minibatch& batch);
-  void ComputePairs(const Pass& pass, const Minibatch& batch, std::span<const PairSample> samples,
-                    ObjectiveSums& sums);
+  void ComputePairs(const Pass& pass, const Minibatch& batch, std::size_t first_user,
+                    std::span<const PairSample> samples, ObjectiveSums& sums);
   void SetLayers(const Minibatch& batch);
   void SetCandidates(const Pass& pass, const Minibatch& batch);
   void FindLayerGradients(const Pass& pass, std::size_t part);
@@ -178,6 +188,11 @@ class Trainer {
   void SpreadFeatures(const Minibatch& batch, std::uint32_t p);
   void ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
                      std::size_t last_part);
+  // The part of users whose gradient is the first in memory, in a partition whose first part is
+  // `first_part`.
+  std::size_t FirstGradient(std::size_t first_part) const {
+    return keeps_gradients_ ? 0 : first_part;
+  }
   void Push(const Pass& pass, std::uint64_t turn);
   void CollectTables(const Minibatch* done, std::uint32_t server, std::vector<OwnPartials>& into);
   void CollectParts(TableId table, const Minibatch& batch, std::uint32_t server, OwnPartials& into);
@@ -223,6 +238,9 @@ class Trainer {
   // likes: alone, partition by partition, while the rows are in the cache; among others, while it
   // would wait for them. A ranker has all partitions' gradients at once.
   bool applies_at_once_;
+  // Whether the users' gradients of a partition outlive it. Where they need not, the next
+  // partition's take their place, which is in the cache.
+  bool keeps_gradients_;
   std::uint64_t shuffled_epoch_;
 
   std::uint64_t served_ = 0;     // Turns of the current pass that the own server has.

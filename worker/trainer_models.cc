@@ -7,7 +7,8 @@
 
 namespace cf {
 
-void Trainer::Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSums> sums) {
+void Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* next,
+                      std::span<ObjectiveSums> sums) {
   const Profile::Scope scope(options_.profile, Phase::kGradient);
   gradients_ = GradientsOf(batch).first;
   if (pass.training) MakeRoomForGradients(batch);
@@ -27,11 +28,12 @@ void Trainer::Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSum
       } else if (options_.popularity) {
         ScorePopularity(batch, samples, sums[p]);
       } else if (!ranker_.has_value()) {
-        ComputePairs(pass, batch, samples, sums[p]);
+        ComputePairs(pass, batch, first_user, samples, sums[p]);
       }
       if (pass.training) SpreadFeatures(batch, p);
       ++turn;
     }
+    if (next != nullptr) AddPartition(pass, p, UserRowsOf(batch, p + 1), *next);
     if (pass.training && applies_at_once_) {
       ApplyOwnUsers(pass, batch, first_user, batch.user_parts_end[p]);
     }
@@ -40,13 +42,21 @@ void Trainer::Compute(const Pass& pass, Minibatch& batch, std::span<ObjectiveSum
   }
 }
 
-void Trainer::ComputePairs(const Pass& pass, const Minibatch& batch,
+std::span<const float* const> Trainer::UserRowsOf(const Minibatch& batch, std::uint32_t p) const {
+  if (p == range_.size()) return {};
+  const std::size_t first = p == 0 ? 0 : batch.user_parts_end[p - 1];
+  return std::span(batch.tables[Index(kUsers)].part_rows)
+      .subspan(first, batch.user_parts_end[p] - first);
+}
+
+void Trainer::ComputePairs(const Pass& pass, const Minibatch& batch, std::size_t first_user,
                            std::span<const PairSample> samples, ObjectiveSums& sums) {
   const PairBatch pairs{.samples = samples,
                         .user_rows = batch.tables[Index(kUsers)].part_rows.data(),
                         .item_rows = batch.tables[Index(kItems)].part_rows.data(),
                         .user_gradients = gradients_[Index(kUsers)],
                         .item_gradients = gradients_[Index(kItems)],
+                        .first_user = static_cast<std::uint32_t>(FirstGradient(first_user)),
                         .gradient_stride = layouts_[Index(kUsers)].gradient_stride(),
                         .padded_dim = layouts_[Index(kUsers)].padded_dim()};
   if (pass.training) {

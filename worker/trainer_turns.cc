@@ -21,6 +21,10 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
   served_ = 0;
   Make(pass, pass.first, BatchAt(pass.first));
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
+    const bool makes = turns.BringsRows(turn + 1);
+    Minibatch& next = BatchAt(pass.first + turn + 1);
+    const bool makes_in_between =
+        makes && applies_at_once_ && pass.training && pass.delay == 0 && turns.EndsStep(turn);
     if (turns.EndsStep(turn)) {
       const std::uint64_t step = turns.StepEndedBy(turn);  // Turn `step` brings its rows.
       Minibatch& batch = BatchAt(pass.first + step);
@@ -28,15 +32,16 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
       if (!served.ok()) return served;
       absl::Status taken = TakeRows(pass.turn + step, batch);
       if (!taken.ok()) return taken;
-      Compute(pass, batch, sums);
+      if (makes_in_between) BeginBatch(pass, pass.first + turn + 1, next);
+      Compute(pass, batch, makes_in_between ? &next : nullptr, sums);
+      if (makes_in_between) EndBatch(next);
       for (Parcel& parcel : batch.replies) options_.exchange->Recycle(std::move(parcel));
       batch.replies.clear();
       served = Serve(pass, 0, turn);
       if (!served.ok()) return served;
     }
     Push(pass, turn);
-    if (turns.BringsRows(turn + 1))
-      Make(pass, pass.first + turn + 1, BatchAt(pass.first + turn + 1));
+    if (makes && !makes_in_between) Make(pass, pass.first + turn + 1, next);
     absl::Status served = Serve(pass, 0, turn + 1);
     if (!served.ok()) return served;
   }

@@ -93,7 +93,8 @@ void PairGradient(const PairBatch& batch, const Objective& objective, ObjectiveS
         Observe(objective, RawSumOf(batch, objective, sample), sample.rating, local);
     const float* HWY_RESTRICT user = batch.user_rows[sample.user];
     const float* HWY_RESTRICT item = batch.item_rows[sample.item];
-    float* HWY_RESTRICT user_gradient = batch.user_gradients + sample.user * batch.gradient_stride;
+    float* HWY_RESTRICT user_gradient =
+        batch.user_gradients + (sample.user - batch.first_user) * batch.gradient_stride;
     float* HWY_RESTRICT item_gradient = batch.item_gradients + sample.item * batch.gradient_stride;
     // A mask instead of a branch: which sample is an entry's first cannot be foretold.
     const auto keep_user =

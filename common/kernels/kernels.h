@@ -43,13 +43,15 @@ struct RowGradient {
 
 /// Samples of one partition with their rows. `user_rows[k]` points at the weights of entry k:
 /// `padded_dim` floats of the vector, then the bias. Entry k's gradient, of the same form, starts
-/// at `user_gradients + k * gradient_stride`.
+/// at `user_gradients + (k - first_user) * gradient_stride`, and at `item_gradients + k *
+/// gradient_stride`.
 struct PairBatch {
   std::span<const PairSample> samples;
   const float* const* user_rows = nullptr;
   const float* const* item_rows = nullptr;
   float* user_gradients = nullptr;
   float* item_gradients = nullptr;
+  std::uint32_t first_user = 0;  ///< No sample has an earlier one.
   /// Where not null, by entry of the users: which of them have one sample, so that no sum is
   /// written for them, and their gradients, which are.
   const std::uint8_t* user_has_one = nullptr;

@@ -189,6 +189,23 @@ TEST_P(KernelsTest, PairGradientStartsGradientsOverGarbageAndAddsInTheOrderOfThe
   }
 }
 
+TEST_P(KernelsTest, UsersGradientsMayBeginAtALaterEntry) {
+  constexpr std::uint32_t kFirst = 3;
+  TestBatch from_zero(16, 16);
+  TestBatch later(16, 16);
+  for (PairSample& sample : later.samples) sample.user = (sample.user + kFirst) & 0x7fffffffU;
+  later.user_rows.insert(later.user_rows.begin(), kFirst, nullptr);
+  later.batch.user_rows = later.user_rows.data();
+  later.batch.first_user = kFirst;
+  ObjectiveSums from_zero_sums;
+  ObjectiveSums later_sums;
+  kernels_->pair_gradient(from_zero.batch, kObjectives[0], from_zero_sums);
+  kernels_->pair_gradient(later.batch, kObjectives[0], later_sums);
+  EXPECT_EQ(BitsOf(later_sums), BitsOf(from_zero_sums));
+  EXPECT_EQ(BitsOf(later.user_gradients), BitsOf(from_zero.user_gradients));
+  EXPECT_EQ(BitsOf(later.item_gradients), BitsOf(from_zero.item_gradients));
+}
+
 TEST_P(KernelsTest, PairScoreHasTheFiguresOfPairGradient) {
   for (const std::size_t n : kSizes) {
     for (const Objective& objective : kObjectives) {

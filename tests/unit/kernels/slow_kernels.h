@@ -45,7 +45,7 @@ inline void PairGradient(const PairBatch& batch, const Objective& objective, Obj
     const float* item = batch.item_rows[sample.item];
     const float slope = ObserveSample(objective, user, item, sample.rating, n, sums);
     AddSample(slope, item, sample.user_is_first != 0, n,
-              batch.user_gradients + sample.user * batch.gradient_stride);
+              batch.user_gradients + (sample.user - batch.first_user) * batch.gradient_stride);
     AddSample(slope, user, sample.item_is_first != 0, n,
               batch.item_gradients + sample.item * batch.gradient_stride);
   }
