@@ -42,22 +42,27 @@ std::size_t BlockHost::BytesOf(PartitionId q) const {
   return BlockBytes(options_.tables[Index(kItems)], placement_.partitioning(), q);
 }
 
-Buffer BlockHost::TakeBuffer(PartitionId q) {
-  if (free_.empty()) return Buffer(BytesOf(q));
-  Buffer buffer = std::move(free_.back());
-  free_.pop_back();
-  buffer.Resize(BytesOf(q));
-  return buffer;
+std::span<float> BlockHost::RowsOf(PartitionId q) {
+  const std::span<std::byte> bytes = items_[Index(q)]->bytes;
+  return {reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float)};
+}
+
+Parcel BlockHost::MakeRoom(PartitionId q) {
+  return options_.exchange->MakeBlock({.from_seat = options_.seat, .to_seat = options_.seat},
+                                      BytesOf(q));
+}
+
+void BlockHost::Drop(PartitionId q) {
+  options_.exchange->Recycle(*std::move(items_[Index(q)]));
+  items_[Index(q)].reset();
 }
 
 void BlockHost::Send(PartitionId q, std::uint32_t seat, std::uint64_t turn) {
-  std::optional<Buffer>& rows = items_[Index(q)];
   Parcel block = options_.exchange->MakeBlock(
-      {.from_seat = options_.seat, .to_seat = seat, .number = NumberOf(q, turn)}, rows->size());
-  std::ranges::copy(rows->bytes(), block.bytes.begin());
+      {.from_seat = options_.seat, .to_seat = seat, .number = NumberOf(q, turn)}, BytesOf(q));
+  std::ranges::copy(items_[Index(q)]->bytes, block.bytes.begin());
   options_.exchange->SendBlock(std::move(block));
-  free_.push_back(*std::move(rows));
-  rows.reset();
+  Drop(q);
 }
 
 absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t turn) {
@@ -69,10 +74,15 @@ absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t
                                             block->bytes.size(), " bytes where it has ",
                                             BytesOf(q)));
   }
-  Buffer rows = TakeBuffer(q);
-  std::ranges::copy(block->bytes, rows.data());
-  options_.exchange->Recycle(*std::move(block));
-  items_[Index(q)] = std::move(rows);
+  if (block->ring != nullptr && options_.shard->range().size() > 1) {
+    // A seat with many partitions keeps some of them for long: in the ring they would leave no room
+    // for the next.
+    items_[Index(q)] = MakeRoom(q);
+    std::ranges::copy(block->bytes, items_[Index(q)]->bytes.begin());
+    options_.exchange->Recycle(*std::move(block));
+  } else {
+    items_[Index(q)] = *std::move(block);
+  }
   return absl::OkStatus();
 }
 
@@ -89,8 +99,8 @@ void BlockHost::Leave(std::uint64_t turn) {
   for (std::uint32_t p = 0; p < options_.schedule.partitions(); ++p) {
     const PartitionId q = options_.schedule.ItemsOf(PartitionId{p}, turn);
     if (HomeOf(q) != options_.seat) continue;
-    items_[Index(q)] = TakeBuffer(q);
-    options_.shard->CopyOut(kItems, q, items_[Index(q)]->As<float>());
+    items_[Index(q)] = MakeRoom(q);
+    options_.shard->CopyOut(kItems, q, RowsOf(q));
     if (HolderOf(q, turn) != options_.seat) Send(q, HolderOf(q, turn), turn);
   }
 }
@@ -112,9 +122,8 @@ absl::Status BlockHost::ComeHome() {
       absl::Status received = Receive(q, HolderOf(q, *turn_), *turn_);
       if (!received.ok()) return received;
     }
-    options_.shard->CopyIn(kItems, q, items_[k]->As<float>());
-    free_.push_back(*std::move(items_[k]));
-    items_[k].reset();
+    options_.shard->CopyIn(kItems, q, RowsOf(q));
+    Drop(q);
   }
   turn_.reset();
   return absl::OkStatus();
@@ -129,7 +138,7 @@ absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t turn) {
     absl::Status received = Receive(q, turn == left_ ? HomeOf(q) : HolderOf(q, turn - 1), turn);
     if (!received.ok()) return received;
   }
-  return SlabRows{.rows = items_[Index(q)]->As<float>().data(), .stride = layout_.stride()};
+  return SlabRows{.rows = RowsOf(q).data(), .stride = layout_.stride()};
 }
 
 void BlockHost::ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) {
@@ -137,7 +146,7 @@ void BlockHost::ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradient
 }
 
 void BlockHost::ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) {
-  float* const rows = items_[Index(q)]->As<float>().data();
+  float* const rows = RowsOf(q).data();
   updates_.clear();
   for (std::size_t k = 0; k < gradients.slots.size(); ++k) {
     updates_.push_back({rows + gradients.slots[k] * layout_.stride(), gradients.gradients[k]});

@@ -17,9 +17,9 @@
 namespace cf {
 
 /// The rows of one seat while a job trains with the schedule BLOCKS. Users' rows stay in the seat's
-/// shard. Item partitions leave their shards before the first sub-epoch, go from seat to seat in
-/// buffers of their own, and come home when anybody wants to see the model (validation, snapshots):
-/// everything but training finds all rows in the shards.
+/// shard. Item partitions leave their shards before the first sub-epoch, go from seat to seat as
+/// blocks, which are worked on where they arrived, and come home when anybody wants to see the
+/// model (validation, snapshots): everything but training finds all rows in the shards.
 ///
 /// Owner:   the seat's process, one for each compute thread.
 /// Threads: the seat's compute thread.
@@ -62,15 +62,17 @@ class BlockHost : public BlockRows {
   std::uint32_t HomeOf(PartitionId q) const;
   std::uint32_t HolderOf(PartitionId q, std::uint64_t turn) const;
   std::size_t BytesOf(PartitionId q) const;
-  Buffer TakeBuffer(PartitionId q);
+  std::span<float> RowsOf(PartitionId q);
+  // A block for the rows of `q` that goes nowhere.
+  Parcel MakeRoom(PartitionId q);
+  void Drop(PartitionId q);
   void Send(PartitionId q, std::uint32_t seat, std::uint64_t turn);
   absl::Status Receive(PartitionId q, std::uint32_t seat, std::uint64_t turn);
 
   const Options options_;
   const Placement& placement_;
   const RowLayout layout_;                    // Of items.
-  std::vector<std::optional<Buffer>> items_;  // By item partition; nothing where it is not here.
-  std::vector<Buffer> free_;                  // What partitions that have left were in.
+  std::vector<std::optional<Parcel>> items_;  // By item partition; nothing where it is not here.
   std::optional<std::uint64_t> turn_;         // The next one while items are away; nothing at home.
   std::uint64_t left_ = 0;                    // The turn of the last Leave.
   std::vector<RowUpdate> updates_;            // Scratch.

@@ -72,7 +72,8 @@ class Exchange {
   Mailbox& RowsTo(std::uint32_t worker_seat) { return *to(ParcelKind::kRows)[worker_seat]; }
 
   /// A block of `bytes` bytes from one worker seat to another, to be filled (Parcel::bytes) and
-  /// sent. The receiver takes the blocks of each sender in the order in which they were sent.
+  /// sent. The receiver takes the blocks of each sender in the order in which they were sent. One to
+  /// the own seat is memory to keep until it is recycled.
   struct BlockName {
     std::uint32_t from_seat = 0;
     std::uint32_t to_seat = 0;
