@@ -27,7 +27,7 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
       batches_(2 * options_.delay + 3),
       steps_(options_.delay + 1),
       log_training_samples_(math::Log(static_cast<double>(split.training_count()))),
-      applies_at_once_(options_.host != nullptr && placement_.workers().size() == 1 &&
+      applies_at_once_(options_.host != nullptr && options_.delay == 0 &&
                        !options_.ranker.has_value()),
       keeps_gradients_(!applies_at_once_ || options_.towers.has_value() ||
                        !options_.features.empty()),

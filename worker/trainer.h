@@ -32,9 +32,9 @@ namespace cf {
 /// A turn of the exchange ends one step and prepares another (StepTurns): a push carries the
 /// gradients of one and the ids of the other, whose rows come in return. Meanwhile the batch after
 /// that is made, and turns of the own server are served as soon as they can be, so that peers are
-/// not waited for idly. A worker that is alone has nobody to wait for: it makes the batch after
-/// that in the pauses of the gradient, which fetch users' rows, and so hides the memory behind the
-/// ids (AddPartition).
+/// not waited for idly. A seat with several partitions makes the batch after that in between their
+/// gradients, where it fetches the users' rows of the next one: memory is waited for while ids are
+/// looked up (AddPartition).
 ///
 /// Owner:   the seat's process, one for each compute thread that works.
 /// Threads: the seat's compute thread.
@@ -235,8 +235,9 @@ class Trainer {
   // Where the model is a ranker: the gradients of its layers, which it has added up itself.
   std::vector<TreePart> layer_parts_;
   // Nobody but this seat reads or changes its users in a step, so it may apply theirs when it
-  // likes: alone, partition by partition, while the rows are in the cache; among others, while it
-  // would wait for them. A ranker has all partitions' gradients at once.
+  // likes: partition by partition, while the rows are in the cache. A ranker has all partitions'
+  // gradients at once, and with a delay another batch may have to read the rows first: they apply
+  // them behind the pushes.
   bool applies_at_once_;
   // Whether the users' gradients of a partition outlive it. Where they need not, the next
   // partition's take their place, which is in the cache.

@@ -24,7 +24,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
     const bool makes = turns.BringsRows(turn + 1);
     Minibatch& next = BatchAt(pass.first + turn + 1);
     const bool makes_in_between =
-        makes && applies_at_once_ && pass.training && pass.delay == 0 && turns.EndsStep(turn);
+        makes && pass.training && turns.EndsStep(turn) && applies_at_once_ && range_.size() > 1;
     if (turns.EndsStep(turn)) {
       const std::uint64_t step = turns.StepEndedBy(turn);  // Turn `step` brings its rows.
       Minibatch& batch = BatchAt(pass.first + step);
