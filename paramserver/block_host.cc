@@ -6,9 +6,15 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/rows/shared_channel.h"
 
 namespace cf {
 namespace {
+
+// A block that stays in the ring while it is worked on leaves room there for the next two, which
+// may be a row longer. Without room they would go by TCP. A seat with many partitions would keep
+// too many.
+constexpr std::size_t kBytesInRingMax = SharedChannel::kRingBytes / 4;
 
 /// What names a block on its way.
 std::uint64_t NumberOf(PartitionId q, std::uint64_t turn) {
@@ -74,9 +80,9 @@ absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t
                                             block->bytes.size(), " bytes where it has ",
                                             BytesOf(q)));
   }
-  if (block->ring != nullptr && options_.shard->range().size() > 1) {
-    // A seat with many partitions keeps some of them for long: in the ring they would leave no room
-    // for the next.
+  const bool fits_beside_the_next =
+      options_.shard->range().size() == 1 && block->bytes.size() <= kBytesInRingMax;
+  if (block->ring != nullptr && !fits_beside_the_next) {
     items_[Index(q)] = MakeRoom(q);
     std::ranges::copy(block->bytes, items_[Index(q)]->bytes.begin());
     options_.exchange->Recycle(*std::move(block));
