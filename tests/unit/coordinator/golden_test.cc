@@ -1,0 +1,202 @@
+// Goal: the bits of trained models stay what they were. Same-bits tests compare runs of one
+// program, so they miss a change that all of its ranks share; these digests were recorded once, by
+// the program of commit 4f0122e, and hold for every preset, compiler and machine. Method: a tiny
+// job of every kind of model, schedule, delay and optimizer, run to its end. Its digest is taken of
+// the rows as they are in memory at the end (the only snapshot is then a base, which has every row)
+// and of the chain of files that snapshots on the way leave.
+
+#include <algorithm>
+#include <cstdint>
+#include <ostream>
+#include <string>
+
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "common/kernels/kernels.h"
+#include "common/snapshot/snapshot.h"
+#include "tests/unit/coordinator/local_generation.h"
+
+namespace cf {
+namespace {
+
+// Whoever changes a digest below on purpose raises kArithmeticVersion, and this number, with it:
+// snapshots that were made before would otherwise be continued with another arithmetic.
+constexpr std::uint32_t kRecordedArithmeticVersion = 1;
+static_assert(kArithmeticVersion == kRecordedArithmeticVersion);
+
+struct GoldenJob {
+  const char* name;
+  const char* model;
+  const char* settings;  ///< A textproto that is merged into the tiny job.
+  const char* digest;
+
+  friend void PrintTo(const GoldenJob& job, std::ostream* out) { *out << job.name; }
+};
+
+constexpr char kPlainFactorization[] = "matrix_factorization { dim: 16 }";
+
+const GoldenJob kGoldenJobs[] = {
+    // Models.
+    {"Factorization", kTinyFactorization, "", "71ee4c5533f295b8b6f692a60fc94ddc"},
+    {"FactorizationWithoutBiases", "matrix_factorization { dim: 7 biases: false mean: false }", "",
+     "3f857fcd23e975f379008fa39cc25957"},
+    {"BiasesAlone", "matrix_factorization { dim: 0 l2_biases: 0.01 }", "",
+     "64bb9d7aff6494d76dbfd32c6c21ba4e"},
+    {"BiasRate", "matrix_factorization { dim: 5 bias_rate: 3 }", "",
+     "9f0c085e0d1a9b37d20bdcea909b7759"},
+    {"ScaledSigmoid",
+     "matrix_factorization { dim: 50 mean: false link: SCALED_SIGMOID vectors { he_normal {} } }",
+     "", "410ebd9375e0bd8a2704797a307791dd"},
+    {"SigmoidMse", "matrix_factorization { dim: 5 mean: false link: SIGMOID }", "",
+     "bb6562212b6bc36d2db09691b1438dfd"},
+    {"SigmoidBce",
+     "matrix_factorization { dim: 33 mean: false link: SIGMOID loss: BCE"
+     "  vectors { normal { deviation: 0.1 } } bias_values { uniform {} } }",
+     "", "80051a431adf5b7e0fe6bff506ccd8bd"},
+    {"Implicit", kTinyImplicit, "", "2a13c0d1034f0743a68819bd5ca6c3ff"},
+    {"FactorizationWithFeatures", kTinyFactorizationWithFeatures, "",
+     "749bb6829fc6ea40c9da890cc6b7f27b"},
+    {"Ranker", kTinyRanker, "", "e0b1bce9fde0cdd84d0b59115064195f"},
+    {"RankerWithFeatures", kTinyRankerWithFeatures, "", "f442d1a8e57a7a066615d6b33d985ec8"},
+    {"RankerBce",
+     "ranker { user { dim: 8 } item { dim: 8 } dense { units: 64 activation: RELU } dense {}"
+     "  link: SIGMOID loss: BCE }",
+     "", "c37b958d424cfb4d59a264600beaa5ed"},
+    {"Retrieval", kTinyRetrieval, "", "b802e992cc2c47a267e869f6aa622459"},
+    {"Towers", kTinyTowers, "", "df42fa2847e0a1d6aa78c8f50586ef61"},
+    {"Popularity", kTinyPopularity, "", "a66b2a7f9ab259dd446d0a9f09ac23f4"},
+    // Splits and seeds.
+    {"Seeds", kTinyFactorization, "model { seed: 7 } train { seed: 8 }",
+     "bcd64a3fcc786baaaaa6e9bf25df8f3b"},
+    {"SplitSeed", kTinyFactorization, "split { random { seed: 9 } }",
+     "046f6689e501cce51f679eb458dc241e"},
+    {"LeaveLastOut", kTinyFactorization, "split { leave_last_out {} }",
+     "dd9dea6e5df4f95ac8effa8057a5f380"},
+    {"LeaveOneOut", kTinyFactorization, "split { leave_one_out {} }",
+     "5e683911ec4b21f99564d4b77a1825e4"},
+    {"GlobalTime", kTinyFactorization, "split { global_time { fraction: 0.2 } }",
+     "c8c4e9f9122d8d3acdfc1d325410016c"},
+    // Partitions and batches that do not divide the samples.
+    {"OnePartition", kTinyFactorization, "train { partitions: 1 }",
+     "1fc0f070b0ff9c996ef1c2bbd015a10d"},
+    {"ManyPartitions", kTinyFactorization, "train { partitions: 64 batch_size: 7 }",
+     "a5413d61e40ffec34eb528af6964dd84"},
+    // Optimizers.
+    {"Adam", kPlainFactorization,
+     "optimizer { adam { learning_rate: 0.01 beta1: 0.8 beta2: 0.99 epsilon: 1e-6 } }",
+     "ee0a6595f37bd2e14158605b0ebb7b02"},
+    {"Adagrad", kPlainFactorization,
+     "optimizer { adagrad { learning_rate: 0.05 initial_accumulator: 0.2 } }",
+     "7d7a652e521e03932536d7953c8ff1b5"},
+    {"Sgd", kPlainFactorization, "optimizer { sgd { learning_rate: 0.5 } }",
+     "aac7988bafb68e6a025c3083ad9aa233"},
+    {"ClippedAdam", kTinyFactorization, "optimizer { clip_norm: 0.001 }",
+     "27f2bf6f385997b3cbc2afe10e884fbd"},
+    {"ClippedSgd", kTinyFactorization, "optimizer { sgd { learning_rate: 0.5 } clip_norm: 0.001 }",
+     "ac35cab1131f9ddafe1e71525a3b9660"},
+    {"ClippedRanker", kTinyRanker, "optimizer { adagrad {} clip_norm: 0.01 }",
+     "f184efe071416de41e6e4856e6ab1403"},
+    {"RankerSgd", kTinyRanker, "optimizer { sgd { learning_rate: 0.1 } }",
+     "9b08aa84aa64c2c44337f52c2216ee87"},
+    {"TowersAdagrad", kTinyTowers, "optimizer { adagrad {} }", "ff2a54ca3ad33861af92edbb0ecf8fac"},
+    {"StepSchedule", kTinyFactorization,
+     "optimizer { schedule { step { every_epochs: 1 decay: 0.3 } } }",
+     "c830f10a789fe7776a68ef22d0803ae5"},
+    {"ExponentialSchedule", kTinyFactorization,
+     "optimizer { schedule { exponential { decay: 0.7 staircase: false } } }",
+     "ee3fd5adfc813b53e5b97951dc4970e8"},
+    {"CosineSchedule", kTinyFactorization,
+     "optimizer { schedule { cosine { epochs: 3 floor: 0.1 } warm_up_steps: 5 } }",
+     "d45bc4bedf94a07699b0bcab876cc670"},
+    {"PlateauSchedule", kTinyFactorization,
+     "train { epochs: 6 }"
+     "optimizer { schedule { plateau { monitor: \"train_loss\" patience: 1 factor: 0.5 min_delta: "
+     "10 } } }",
+     "2237547bc88d1ad96d3d6a3bacb87ac4"},
+    // Delays, in epochs that are longer than a run of steps.
+    {"DelayOf1", kTinyFactorization, "train { delay: 1 batch_size: 5 }",
+     "87ae9993a674cd5277a9c1400a66cc27"},
+    {"DelayOf4", kTinyFactorization, "train { delay: 4 batch_size: 1 epochs: 1 }",
+     "86c8bdfb6c612269b3e1cfd669f86878"},
+    {"DelayedRanker", kTinyRankerWithFeatures, "train { delay: 1 batch_size: 4 }",
+     "dc457e5ffbfec12206fbd22b17878f7c"},
+    {"DelayedTowers", kTinyTowers, "train { delay: 2 batch_size: 4 }",
+     "9704517693ad08d26ea1701080f63cd9"},
+    {"DelayedImplicit", kTinyImplicit, "train { delay: 1 batch_size: 4 }",
+     "b9068afd2ad74cc93fcaeb39f6265dd1"},
+    // BLOCKS.
+    {"Blocks", kTinyFactorization, "train { schedule: BLOCKS rounds: 3 }",
+     "ab36a98284d19be3419830869bf33b03"},
+    {"BlocksOfOneRound", kPlainFactorization, "train { schedule: BLOCKS rounds: 1 }",
+     "029573d6774f7194e834d8337e24189e"},
+    {"BlocksBce", "matrix_factorization { dim: 5 mean: false link: SIGMOID loss: BCE }",
+     "train { schedule: BLOCKS batch_size: 16 }", "80d518f0421bb1dcdcf608eb8b8f8418"},
+    {"BlocksOfBiases", "matrix_factorization { dim: 0 }",
+     "train { schedule: BLOCKS partitions: 32 rounds: 3 }", "4d493522647484292b6927d2c39c0112"},
+    {"BlocksAdagrad", kTinyFactorization,
+     "train { schedule: BLOCKS } optimizer { adagrad {} clip_norm: 0.01 }",
+     "1a3f1402f8f641e7aba4c990e8512845"},
+    {"BlocksSgd", kTinyFactorization,
+     "train { schedule: BLOCKS } optimizer { sgd {} schedule { cosine {} } }",
+     "adb329171b1a4a22b24edbee39523237"},
+    // Steps that change few rows, so that snapshots between them are deltas.
+    {"SparseSync", kTinyFactorization, "train { batch_size: 3 epochs: 1 }",
+     "346a0452d91dfcc5737e4a87243bf2cd"},
+    {"SparseRanker", kTinyRankerWithFeatures, "train { batch_size: 2 epochs: 1 }",
+     "297c5f32885b005bf82a26a7f1008cb0"},
+    {"SparseTowers", kTinyTowers, "train { batch_size: 2 epochs: 1 }",
+     "c94d9fac71b504d68f0265b009248728"},
+    {"SparseBlocks", kTinyFactorization,
+     "train { schedule: BLOCKS batch_size: 8 rounds: 5 epochs: 1 }",
+     "44ab15374c24be7f7397b91b42e4eda1"},
+};
+
+class GoldenTest : public GenerationTest, public ::testing::WithParamInterface<GoldenJob> {
+ protected:
+  Job MakeJob() const {
+    Job job = MakeTinyJob(tiny_, 2, GetParam().model);
+    Check(google::protobuf::TextFormat::MergeFromString(GetParam().settings, &job),
+          "the settings parse");
+    const absl::Status valid = ValidateJob(job);
+    EXPECT_TRUE(valid.ok()) << valid;
+    // One at the end: an epoch that is not validated improves nothing.
+    job.mutable_snapshot()->set_every_epochs(0);
+    job.mutable_validation()->set_every_epochs(job.train().epochs());
+    return job;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Jobs, GoldenTest, ::testing::ValuesIn(kGoldenJobs),
+                         [](const ::testing::TestParamInfo<GoldenJob>& job) {
+                           return job.param.name;
+                         });
+
+TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
+  LocalGeneration generation(MakeJob(), tiny_, "run", 1);
+  const absl::StatusOr<Verdict> verdict = generation.Run(1).front();
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  const Manifest manifest = Snapshot::Open(generation.latest()).value().manifest();
+  for (const FileEntry& file : manifest.files()) EXPECT_EQ(file.kind(), BASE);
+  EXPECT_EQ(generation.Digest(), GetParam().digest);
+}
+
+// A row that changed and is missing from a delta shows here, and only here.
+TEST_P(GoldenTest, TheChainOfFilesIsAsRecorded) {
+  Job job = MakeJob();
+  job.mutable_snapshot()->set_every_steps(1);
+  const std::uint32_t ranks = std::min(job.train().partitions(), 2U);
+  LocalGeneration generation(job, tiny_, "run", ranks);
+  for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
+    ASSERT_TRUE(verdict.ok()) << verdict.status();
+  }
+  EXPECT_EQ(generation.Digest(), GetParam().digest);
+  if (std::string(GetParam().name).starts_with("Sparse")) {
+    const Manifest manifest = Snapshot::Open(generation.latest()).value().manifest();
+    EXPECT_TRUE(std::ranges::any_of(manifest.files(),
+                                    [](const FileEntry& file) { return file.kind() == DELTA; }));
+  }
+}
+
+}  // namespace
+}  // namespace cf
