@@ -20,7 +20,7 @@
 #include "common/dataset/dataset.h"
 #include "common/kernels/kernels.h"
 #include "common/math/random.h"
-#include "common/rows/layout.h"
+#include "common/model/layout.h"
 #include "paramserver/arena.h"
 
 namespace cf {

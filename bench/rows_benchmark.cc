@@ -10,7 +10,7 @@
 #include "bench/benchmarks.h"
 #include "common/base/check.h"
 #include "common/math/random.h"
-#include "common/rows/layout.h"
+#include "common/model/layout.h"
 #include "paramserver/arena.h"
 
 namespace cf {

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
 #include "common/base/status.h"
-#include "common/base/thousands.h"
+#include "common/text/numbers.h"
 
 namespace cf {
 namespace {
@@ -43,26 +42,6 @@ std::string BarText(const EpochProgress& p) {
 }
 
 }  // namespace
-
-std::string InShort(double number) {
-  constexpr const char* kUnits[] = {"", "k", "M", "G", "T"};
-  std::size_t unit = 0;
-  // From 999.5 on, three digits would round to 1000.
-  while (number >= 999.5 && unit + 1 < std::size(kUnits)) {
-    number /= 1000;
-    ++unit;
-  }
-  const int decimals = unit == 0 || number >= 99.95 ? 0 : number >= 9.995 ? 1 : 2;
-  return absl::StrFormat("%.*f%s", decimals, number, kUnits[unit]);
-}
-
-std::string DurationText(double seconds) {
-  if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
-  const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));
-  if (whole < 100) return absl::StrFormat("%ds", whole);
-  if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
-  return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
-}
 
 absl::StatusOr<std::unique_ptr<Console>> Console::Open(const Options& options) {
   std::FILE* log = nullptr;

@@ -11,15 +11,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "coordinator/history.h"
+#include "run/history.h"
 
 namespace cf {
-
-/// Three digits and a unit: 101234 -> "101k", 2345678 -> "2.35M", 512 -> "512".
-std::string InShort(double number);
-
-/// "0.9s", "75s", "2m05s", "1h02m".
-std::string DurationText(double seconds);
 
 /// Where an epoch stands, as far as it has come.
 struct EpochProgress {

@@ -17,7 +17,8 @@
 #include "coordinator/job_manifest.h"
 #include "coordinator/measure.h"
 #include "coordinator/ranking_figures.h"
-#include "coordinator/run_view.h"
+#include "run/finished_verdict.h"
+#include "run/run_view.h"
 
 namespace cf {
 namespace {

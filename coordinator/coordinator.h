@@ -13,14 +13,14 @@
 #include "common/snapshot/snapshot_store.h"
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
-#include "coordinator/history.h"
 #include "coordinator/job_state.h"
 #include "coordinator/measure.h"
 #include "coordinator/member.h"
 #include "coordinator/profile_table.h"
-#include "coordinator/run_folder.h"
-#include "coordinator/status.pb.h"
 #include "paramserver/optimizer.h"
+#include "run/history.h"
+#include "run/run_folder.h"
+#include "run/status.pb.h"
 
 namespace cf {
 

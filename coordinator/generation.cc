@@ -13,11 +13,11 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
-#include "common/base/thousands.h"
+#include "common/text/numbers.h"
 #include "coordinator/control_link.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/member.h"
-#include "coordinator/run_view.h"
+#include "run/run_view.h"
 
 namespace cf {
 namespace {

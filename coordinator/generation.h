@@ -11,8 +11,8 @@
 #include "common/rpc/mesh.h"
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
-#include "coordinator/run_folder.h"
-#include "coordinator/status.pb.h"
+#include "run/run_folder.h"
+#include "run/status.pb.h"
 
 namespace cf {
 

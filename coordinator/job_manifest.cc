@@ -1,6 +1,6 @@
 #include "coordinator/job_manifest.h"
 
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 
 namespace cf {
 

@@ -1,23 +1,10 @@
 #include "coordinator/job_state.h"
 
-#include <absl/strings/str_cat.h>
-#include <absl/strings/str_format.h>
-
 #include "common/metrics/names.h"
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 
 namespace cf {
 namespace {
-
-StoppingState StoppingStateOf(const Manifest& manifest) {
-  StoppingState state;
-  state.last_epoch = manifest.position().epoch();
-  if (manifest.stopping().has_best_value()) {
-    state.best_value = manifest.stopping().best_value();
-    state.best_epoch = manifest.stopping().best_epoch();
-  }
-  return state;
-}
 
 std::optional<PlateauRule> PlateauOf(const Job& job) {
   if (!job.optimizer().schedule().has_plateau()) return std::nullopt;
@@ -25,14 +12,6 @@ std::optional<PlateauRule> PlateauOf(const Job& job) {
   const bool same = plateau.monitor() == job.early_stopping().monitor();
   return PlateauRule(plateau, same ? job.early_stopping().mode() == EarlyStopping::MAX
                                    : LargerIsBetter(plateau.monitor()));
-}
-
-/// "val_rmse 0.8375".
-std::string MonitoredText(const Job& job, const EpochMetrics& metrics) {
-  const std::string& name = job.early_stopping().monitor();
-  const std::optional<double> value = FigureOf(metrics, name);
-  return value.has_value() ? absl::StrFormat("%s %.4f", name, *value)
-                           : absl::StrCat(name, " not measured");
 }
 
 }  // namespace
@@ -99,23 +78,6 @@ void JobState::Save(Manifest& manifest) const {
   if (last_metrics.has_value()) *manifest.mutable_last_metrics() = *last_metrics;
   if (best_metrics.has_value()) *manifest.mutable_best_metrics() = *best_metrics;
   manifest.set_best_snapshot(best_snapshot);
-}
-
-std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
-                                       const std::string& folder) {
-  StoppingRule stopping(job.early_stopping());
-  stopping.Restore(StoppingStateOf(last));
-  const bool ended = last.position().epoch() >= job.train().epochs() || stopping.ShouldStop();
-  if (!ended || InMidEpoch(last.position())) return std::nullopt;
-  const bool best = job.early_stopping().restore_best() && last.has_best_metrics();
-  const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
-  const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
-  return Verdict{
-      .exit_code = kExitFinished,
-      .cause = EndCause::kFinished,
-      .text = absl::StrFormat("%s epoch %d: %s -> %s/%s", best ? "best" : "last", result.epoch(),
-                              MonitoredText(job, result), folder, snapshot),
-      .snapshot = snapshot};
 }
 
 }  // namespace cf

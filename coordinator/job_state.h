@@ -8,10 +8,9 @@
 #include "common/config/job.pb.h"
 #include "common/config/schedule.h"
 #include "common/metrics/metrics.h"
-#include "common/rows/block_schedule.h"
+#include "common/model/block_schedule.h"
 #include "common/snapshot/manifest.h"
-#include "coordinator/early_stopping.h"
-#include "coordinator/run_folder.h"
+#include "run/early_stopping.h"
 
 namespace cf {
 
@@ -56,11 +55,5 @@ struct JobState {
   std::string best_snapshot;                  ///< Empty before there is one.
   std::vector<std::vector<FileEntry>> files;  ///< By partition: the chain of the last snapshot.
 };
-
-/// How a job ended that its last snapshot calls finished, or nothing if `job` (which may ask for
-/// more epochs than the one before) has something left to do. `folder` is what the user calls the
-/// run.
-std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
-                                       const std::string& folder);
 
 }  // namespace cf

@@ -12,8 +12,8 @@
 
 #include "common/metrics/metrics.h"
 #include "coordinator/control.pb.h"
-#include "coordinator/history.h"
 #include "coordinator/member.h"
+#include "run/history.h"
 
 namespace cf {
 

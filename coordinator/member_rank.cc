@@ -9,7 +9,7 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 #include "coordinator/member.h"
 #include "worker/evaluator.h"
 #include "worker/item_scorer.h"

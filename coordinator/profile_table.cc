@@ -7,7 +7,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/profile.h"
-#include "common/base/thousands.h"
+#include "common/text/numbers.h"
 
 namespace cf {
 namespace {

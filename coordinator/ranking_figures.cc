@@ -6,9 +6,9 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "common/base/thousands.h"
 #include "common/metrics/names.h"
 #include "common/metrics/ranking.h"
+#include "common/text/numbers.h"
 
 namespace cf {
 namespace {

@@ -10,7 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "coordinator/control.pb.h"
-#include "coordinator/history.h"
+#include "run/history.h"
 
 namespace cf {
 

@@ -10,8 +10,8 @@
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
+#include "common/model/tables.h"
 #include "common/rows/placement.h"
-#include "common/rows/tables.h"
 
 namespace cf {
 

@@ -15,13 +15,13 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
-#include "common/base/thousands.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/export_split.h"
 #include "common/dataset/import.h"
 #include "common/dataset/item_key.h"
 #include "common/dataset/split.h"
 #include "common/dataset/statistics.h"
+#include "common/text/numbers.h"
 #include "launch/cfdata_progress.h"
 #include "launch/synth_command.h"
 

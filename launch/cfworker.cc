@@ -26,12 +26,12 @@
 #include "common/snapshot/snapshot_store.h"
 #include "coordinator/control_link.h"
 #include "coordinator/generation.h"
-#include "coordinator/job_state.h"
-#include "coordinator/report.h"
-#include "coordinator/run_folder.h"
 #include "launch/allocation.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
+#include "report/report.h"
+#include "run/finished_verdict.h"
+#include "run/run_folder.h"
 
 namespace cf {
 namespace {

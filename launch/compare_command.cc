@@ -14,12 +14,12 @@
 #include <absl/strings/str_join.h>
 
 #include "common/base/files.h"
-#include "coordinator/run_view.h"
+#include "common/text/text_table.h"
 #include "launch/command_line.h"
-#include "launch/compare_page.h"
-#include "launch/comparison.h"
 #include "launch/run_commands.h"
-#include "launch/text_table.h"
+#include "report/compare_page.h"
+#include "report/comparison.h"
+#include "run/run_view.h"
 
 namespace cf {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
-#include "coordinator/report.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
+#include "report/report.h"
 
 namespace cf {
 

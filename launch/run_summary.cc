@@ -5,8 +5,8 @@
 
 #include <absl/strings/ascii.h>
 
-#include "coordinator/run_view.h"
 #include "launch/allocation.h"
+#include "run/run_view.h"
 
 namespace cf {
 namespace {

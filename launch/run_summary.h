@@ -4,7 +4,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "coordinator/status.pb.h"
+#include "run/status.pb.h"
 
 namespace cf {
 

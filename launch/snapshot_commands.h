@@ -6,7 +6,7 @@
 
 #include <absl/status/status.h>
 
-#include "launch/text_table.h"
+#include "common/text/text_table.h"
 
 namespace cf {
 

@@ -8,10 +8,10 @@
 #include <absl/time/time.h>
 
 #include "common/base/status.h"
-#include "common/base/thousands.h"
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
+#include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
 
 namespace cf {

@@ -10,10 +10,10 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
-#include "common/base/thousands.h"
+#include "common/text/csv.h"
+#include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
 #include "launch/snapshot_serving.h"
-#include "serving/csv.h"
 
 namespace cf {
 namespace {

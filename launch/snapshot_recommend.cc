@@ -11,10 +11,10 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
-#include "common/base/thousands.h"
+#include "common/text/csv.h"
+#include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
 #include "launch/snapshot_serving.h"
-#include "serving/csv.h"
 #include "serving/export.h"
 #include "serving/output_file.h"
 

@@ -13,10 +13,10 @@
 
 #include "common/base/check.h"
 #include "common/snapshot/snapshot_store.h"
-#include "coordinator/run_folder.h"
 #include "launch/allocation.h"
 #include "launch/mpirun_command.h"
 #include "launch/requeue.h"
+#include "run/run_folder.h"
 
 namespace cf {
 namespace {

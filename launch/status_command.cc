@@ -10,14 +10,13 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "common/base/check.h"
-#include "common/base/thousands.h"
-#include "coordinator/console.h"
-#include "coordinator/early_stopping.h"
-#include "coordinator/run_view.h"
+#include "common/text/numbers.h"
+#include "common/text/text_table.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
 #include "launch/run_summary.h"
-#include "launch/text_table.h"
+#include "run/early_stopping.h"
+#include "run/run_view.h"
 
 namespace cf {
 namespace {

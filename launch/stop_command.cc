@@ -8,11 +8,11 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "coordinator/run_view.h"
 #include "launch/allocation.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
 #include "launch/run_summary.h"
+#include "run/run_view.h"
 
 namespace cf {
 namespace {

@@ -17,16 +17,16 @@
 #include "common/base/files.h"
 #include "common/config/config.h"
 #include "common/dataset/dataset.h"
-#include "coordinator/run_folder.h"
 #include "launch/allocation.h"
 #include "launch/run_commands.h"
 #include "launch/start.h"
 #include "launch/supervisor.h"
-#include "launch/sweep_file.h"
-#include "launch/sweep_flags.h"
-#include "launch/sweep_make.h"
 #include "launch/sweep_slice.h"
-#include "launch/sweep_table.h"
+#include "run/run_folder.h"
+#include "run/sweep_file.h"
+#include "run/sweep_flags.h"
+#include "run/sweep_make.h"
+#include "run/sweep_table.h"
 
 namespace cf {
 namespace {

@@ -8,8 +8,8 @@
 #include <absl/status/statusor.h>
 
 #include "common/kernels/kernels.h"
+#include "common/model/block_schedule.h"
 #include "common/rows/block_rows.h"
-#include "common/rows/block_schedule.h"
 #include "common/rows/exchange.h"
 #include "paramserver/optimizer.h"
 #include "paramserver/shard.h"

@@ -4,7 +4,7 @@
 
 #include "common/config/job.pb.h"
 #include "common/kernels/kernels.h"
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 
 namespace cf {
 

@@ -10,10 +10,10 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/profile.h"
+#include "common/model/tables.h"
 #include "common/rows/block_rows.h"
 #include "common/rows/exchange.h"
 #include "common/rows/rows.h"
-#include "common/rows/tables.h"
 #include "common/snapshot/partition_writer.h"
 #include "common/snapshot/snapshot.h"
 #include "paramserver/arena.h"

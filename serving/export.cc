@@ -14,8 +14,8 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
-#include "common/rows/tables.h"
-#include "serving/csv.h"
+#include "common/model/tables.h"
+#include "common/text/csv.h"
 #include "serving/export.pb.h"
 #include "serving/output_file.h"
 

@@ -7,7 +7,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 
 namespace cf {
 namespace {

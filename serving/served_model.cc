@@ -12,7 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 
 namespace cf {
 namespace {

@@ -11,7 +11,7 @@
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
 #include "common/kernels/objective.h"
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 #include "common/snapshot/snapshot.h"
 #include "serving/catalogue.h"
 #include "serving/served_features.h"

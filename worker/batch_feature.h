@@ -7,7 +7,7 @@
 
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
-#include "common/rows/layout.h"
+#include "common/model/layout.h"
 #include "worker/minibatch.h"
 
 namespace cf {

@@ -9,9 +9,9 @@
 #include "common/base/profile.h"
 #include "common/kernels/kernels.h"
 #include "common/kernels/objective.h"
+#include "common/model/block_schedule.h"
+#include "common/model/layout.h"
 #include "common/rows/block_rows.h"
-#include "common/rows/block_schedule.h"
-#include "common/rows/layout.h"
 #include "worker/block_samples.h"
 #include "worker/minibatch.h"
 

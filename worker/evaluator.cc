@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "common/base/check.h"
-#include "common/rows/tables.h"
+#include "common/model/tables.h"
 
 namespace cf {
 namespace {

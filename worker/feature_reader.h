@@ -9,7 +9,7 @@
 #include "common/base/ids.h"
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
-#include "common/rows/layout.h"
+#include "common/model/layout.h"
 #include "worker/row_reader.h"
 
 namespace cf {

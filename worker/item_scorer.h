@@ -7,8 +7,8 @@
 
 #include "common/base/ids.h"
 #include "common/kernels/kernels.h"
-#include "common/rows/layout.h"
-#include "common/rows/tables.h"
+#include "common/model/layout.h"
+#include "common/model/tables.h"
 #include "worker/row_reader.h"
 
 namespace cf {

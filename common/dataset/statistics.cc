@@ -12,8 +12,8 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
-#include "common/base/thousands.h"
 #include "common/dataset/select.h"
+#include "common/text/numbers.h"
 
 namespace cf {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/partition.h"
-#include "common/rows/layout.h"
+#include "common/model/layout.h"
 #include "common/rows/parcel.pb.h"
 #include "common/rpc/buffer.h"
 #include "common/rpc/ring.h"

@@ -7,7 +7,8 @@
 #include <gmock/gmock.h>
 
 #include "common/base/files.h"
-#include "serving/csv.h"
+#include "common/text/csv.h"
+#include "common/text/numbers.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {

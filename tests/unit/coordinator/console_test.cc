@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
+#include "common/text/numbers.h"
 
 namespace cf {
 namespace {
@@ -124,15 +125,6 @@ TEST_F(ConsoleTest, NamesALogItCannotOpen) {
   const auto console = Console::Open({.log_path = folder_ + "/none/log.txt"});
   EXPECT_EQ(console.status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(console.status().message(), folder_ + "/none/log.txt: No such file or directory");
-}
-
-TEST(InShort, KeepsThreeDigits) {
-  EXPECT_EQ(InShort(0), "0");
-  EXPECT_EQ(InShort(512), "512");
-  EXPECT_EQ(InShort(999.7), "1.00k");
-  EXPECT_EQ(InShort(9996), "10.0k");
-  EXPECT_EQ(InShort(100836), "101k");
-  EXPECT_EQ(InShort(2345678), "2.35M");
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "common/base/files.h"
-#include "serving/csv.h"
+#include "common/text/csv.h"
 #include "serving/output_file.h"
 #include "serving/recommender.h"
 #include "tests/unit/serving/test_model.h"

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "common/config/job.pb.h"
+#include "common/snapshot/manifest.pb.h"
+
+namespace cf {
+
+/// The figure of `metrics` called `name`, its column in history.csv; nothing where it was not
+/// measured. What early_stopping.monitor names is looked up here and nowhere else.
+std::optional<double> FigureOf(const EpochMetrics& metrics, const std::string& name);
+
+/// What a StoppingRule knows; a snapshot carries it, so that a resumed run stops where the other
+/// would have.
+struct StoppingState {
+  std::uint32_t last_epoch = 0;  ///< The last epoch observed; 0 before the first.
+  std::uint32_t best_epoch = 0;  ///< 0 while none was better than nothing.
+  double best_value = 0;         ///< The monitored figure of `best_epoch`; 0 while that is 0.
+
+  bool operator==(const StoppingState&) const = default;
+};
+
+/// The state that a snapshot carries.
+StoppingState StoppingStateOf(const Manifest& manifest);
+
+/// Decides which epoch is the best so far and when training ends for want of a better one, as
+/// Keras's EarlyStopping does.
+///
+/// Owner:      the coordinator, one for a run.
+/// Threads:    not thread-safe.
+/// Invariants: a value improves if it is better than the best by more than min_delta; NaN never
+///             does. The run stops exactly `patience` epochs after the best one.
+class StoppingRule {
+ public:
+  /// Requires: a job that ValidateJob accepts, with its defaults filled in.
+  explicit StoppingRule(const EarlyStopping& options);
+
+  /// Takes the monitored figure of `epoch`, counted from 1; returns whether it is the best so far.
+  /// Requires: epochs come in order, each once.
+  bool Observe(std::uint32_t epoch, double value);
+
+  /// Passes over an epoch that was not validated; it counts for patience. Requires: as Observe.
+  void Skip(std::uint32_t epoch);
+
+  bool ShouldStop() const;
+
+  const StoppingState& state() const { return state_; }
+
+  /// Goes on from a state that was saved.
+  void Restore(const StoppingState& state) { state_ = state; }
+
+ private:
+  bool Improves(double value) const;
+
+  const bool larger_is_better_;
+  const double min_delta_;
+  const std::uint32_t patience_;
+  StoppingState state_;
+};
+
+}  // namespace cf

@@ -1,0 +1,308 @@
+#include "run/run_folder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <fcntl.h>
+#include <filesystem>
+#include <map>
+#include <sys/random.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <absl/cleanup/cleanup.h>
+#include <absl/strings/escaping.h>
+#include <absl/strings/numbers.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
+#include <absl/strings/str_split.h>
+
+#include "common/base/check.h"
+#include "common/base/files.h"
+
+namespace cf {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Small files of a run are lines of "name: value", to be read by people and by shell scripts alike.
+using Fields = std::map<std::string, std::string>;
+
+std::string PrintLine(const std::string& name, const std::string& value) {
+  return absl::StrCat(name, ": ", absl::StrReplaceAll(value, {{"\n", " "}}), "\n");
+}
+
+Fields ParseFields(const std::string& text) {
+  Fields fields;
+  for (const auto line : absl::StrSplit(text, '\n', absl::SkipEmpty())) {
+    const std::pair<std::string, std::string> field =
+        absl::StrSplit(line, absl::MaxSplits(": ", 1));
+    fields.insert(field);
+  }
+  return fields;
+}
+
+std::string HostName() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::string NowInWords() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc = {};
+  ::gmtime_r(&now, &utc);
+  char text[64] = {};
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &utc);
+  return text;
+}
+
+absl::StatusOr<std::string> RandomHex() {
+  char bytes[16];
+  if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) {
+    return ErrnoError(errno, "drawing a nonce");
+  }
+  return absl::BytesToHexString({bytes, sizeof bytes});
+}
+
+std::string Describe(const Fields& claim) {
+  const auto field = [&claim](const char* name) {
+    const auto found = claim.find(name);
+    return found == claim.end() ? std::string("unknown") : found->second;
+  };
+  // Whoever holds the lock may not have written its name yet.
+  if (claim.empty()) return "another process";
+  return absl::StrCat("process ", field("pid"), " on host ", field("host"), " since ",
+                      field("since"));
+}
+
+constexpr std::pair<EndCause, const char*> kCauses[] = {{EndCause::kFinished, "finished"},
+                                                        {EndCause::kSignal, "signal"},
+                                                        {EndCause::kRequest, "request"},
+                                                        {EndCause::kLost, "lost"},
+                                                        {EndCause::kFailed, "failed"}};
+
+std::string NameOf(EndCause cause) {
+  for (const auto& [known, name] : kCauses) {
+    if (known == cause) return name;
+  }
+  return "failed";
+}
+
+EndCause CauseOf(const std::string& name) {
+  for (const auto& [cause, known] : kCauses) {
+    if (name == known) return cause;
+  }
+  return EndCause::kFailed;  // Nobody restarts what is not understood.
+}
+
+absl::Status WriteAll(int file, const std::string& contents, const std::string& path) {
+  const ssize_t written = ::pwrite(file, contents.data(), contents.size(), 0);
+  if (written < 0) return ErrnoError(errno, path);
+  // A few lines are written whole or not at all, short of a full disk.
+  if (static_cast<std::size_t>(written) != contents.size()) return ErrnoError(ENOSPC, path);
+  return absl::OkStatus();
+}
+
+absl::Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error && fs::is_directory(path, error)) return absl::OkStatus();
+  if (error == std::errc::permission_denied) return ErrnoError(EACCES, path);
+  if (error && error != std::errc::not_a_directory && error != std::errc::file_exists) {
+    return ErrnoError(error.value(), path);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(path, ": a file is where a folder should be"));
+}
+
+absl::StatusOr<std::uint64_t> HighestGeneration(const std::string& folder) {
+  std::uint64_t highest = 0;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    std::uint64_t number = 0;
+    if (absl::SimpleAtoi(entry->path().filename().string(), &number)) {
+      highest = std::max(highest, number);
+    }
+  }
+  if (error) return ErrnoError(error.value(), folder);
+  return highest;
+}
+
+// Creates `path` with `contents`; AlreadyExists where somebody did before.
+absl::Status CreateExclusively(const std::string& path, const std::string& contents) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+  if (file < 0) return ErrnoError(errno, path);
+  const absl::Cleanup close = [file] { ::close(file); };
+  absl::Status written = WriteAll(file, contents, path);
+  if (!written.ok()) return written;
+  return ::fsync(file) == 0 ? absl::OkStatus() : ErrnoError(errno, path);
+}
+
+struct flock WholeFile(short type) {
+  struct flock lock = {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(RunFolder&& other) noexcept
+    : path_(std::move(other.path_)),
+      lock_(std::exchange(other.lock_, -1)),
+      nonce_(std::move(other.nonce_)) {
+}
+
+RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(lock_, other.lock_);
+  std::swap(nonce_, other.nonce_);
+  return *this;
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+absl::StatusOr<RunFolder> RunFolder::Create(const std::string& path) {
+  if (path.empty()) return absl::InvalidArgumentError("the run folder has no name: give --run");
+  RunFolder run(path);
+  for (const std::string& folder : {run.generations_path(), run.snapshots_path()}) {
+    if (absl::Status made = MakeFolder(folder); !made.ok()) return made;
+  }
+  return run;
+}
+
+absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path) {
+  RunFolder run(path);
+  std::error_code error;
+  if (!fs::is_directory(run.generations_path(), error)) {
+    return absl::NotFoundError(absl::StrCat(path, ": no run is here"));
+  }
+  return run;
+}
+
+absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
+  Check(lock_ < 0, "a run is claimed once");
+  int lock = ::open(lock_path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) return ErrnoError(errno, lock_path());
+  absl::Cleanup close = [&lock] { ::close(lock); };
+
+  // A lock of the open file rather than of the process: a library that opens and closes the same
+  // file elsewhere in this process does not lose it.
+  struct flock whole = WholeFile(F_WRLCK);
+  if (::fcntl(lock, F_OFD_SETLK, &whole) != 0) {
+    if (errno != EAGAIN && errno != EACCES) return ErrnoError(errno, "locking " + lock_path());
+    const absl::StatusOr<std::string> holder = ReadFile(lock_path());
+    return absl::FailedPreconditionError(
+        absl::StrCat(path_, " is in use by ", Describe(ParseFields(holder.value_or(""))),
+                     ": wait for it, stop it, or choose another --run"));
+  }
+
+  const absl::StatusOr<std::string> random = RandomHex();
+  if (!random.ok()) return random.status();
+  const std::string who = PrintLine("host", HostName()) +
+                          PrintLine("pid", absl::StrCat(::getpid())) +
+                          PrintLine("since", NowInWords());
+  if (::ftruncate(lock, 0) != 0) return ErrnoError(errno, lock_path());
+  if (absl::Status named = WriteAll(lock, who, lock_path()); !named.ok()) return named;
+
+  absl::StatusOr<std::uint64_t> generation = HighestGeneration(generations_path());
+  if (!generation.ok()) return generation;
+  for (;;) {
+    ++*generation;
+    const std::string nonce = absl::StrCat(*generation, "-", *random);
+    const absl::Status created = CreateExclusively(
+        absl::StrCat(generations_path(), "/", *generation), who + PrintLine("nonce", nonce));
+    // A shared file system may list the folder late; the exclusive creation is what decides.
+    if (absl::IsAlreadyExists(created)) continue;
+    if (!created.ok()) return created;
+    nonce_ = nonce;
+    break;
+  }
+  if (absl::Status synced = SyncPath(generations_path()); !synced.ok()) return synced;
+  lock_ = std::exchange(lock, -1);
+  std::move(close).Cancel();
+  return generation;
+}
+
+absl::Status RunFolder::Begin() const {
+  Check(lock_ >= 0, "only the claimed generation begins");
+  for (const std::string& path : {verdict_path(), status_path(), stop_path()}) {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
+  }
+  return absl::OkStatus();
+}
+
+const std::string& RunFolder::nonce() const {
+  Check(lock_ >= 0, "a nonce belongs to a claim");
+  return nonce_;
+}
+
+absl::Status RunFolder::CheckVisible(const std::string& path, const std::string& nonce) {
+  const RunFolder run(path);
+  const std::string generation = nonce.substr(0, nonce.find('-'));
+  const absl::StatusOr<std::string> text = ReadFile(run.generations_path() + "/" + generation);
+  const Fields claim = ParseFields(text.value_or(""));
+  const auto found = claim.find("nonce");
+  if (found != claim.end() && found->second == nonce) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("host ", HostName(), " does not see the run folder ", path,
+                   " of rank 0: it must be on a file system that all hosts share"));
+}
+
+absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
+  return WriteFileAtomically(
+      verdict_path(),
+      PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
+          PrintLine("cause", NameOf(verdict.cause)) + PrintLine("text", verdict.text) +
+          PrintLine("snapshot", verdict.snapshot) + PrintLine("lost_host", verdict.lost_host));
+}
+
+absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
+  absl::StatusOr<std::string> text = ReadFile(verdict_path());
+  if (!text.ok()) return text.status();
+  Fields fields = ParseFields(*text);
+  int code = 0;
+  if (!absl::SimpleAtoi(fields["exit_code"], &code)) {
+    return absl::DataLossError(absl::StrCat(verdict_path(), ": no exit_code"));
+  }
+  return Verdict{.exit_code = static_cast<ExitCode>(code),
+                 .cause = CauseOf(fields["cause"]),
+                 .text = fields["text"],
+                 .snapshot = fields["snapshot"],
+                 .lost_host = fields["lost_host"]};
+}
+
+absl::Status RunFolder::RequestStop() const {
+  return WriteFileAtomically(stop_path(), PrintLine("host", HostName()) +
+                                              PrintLine("pid", absl::StrCat(::getpid())) +
+                                              PrintLine("since", NowInWords()));
+}
+
+bool RunFolder::StopRequested() const {
+  // On NFS the absence of a file is remembered for up to a minute, unless its folder was opened
+  // anew and found changed.
+  const int folder = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) ::close(folder);
+  return ::access(stop_path().c_str(), F_OK) == 0;
+}
+
+absl::StatusOr<std::uint64_t> RunFolder::LastGeneration() const {
+  return HighestGeneration(generations_path());
+}
+
+absl::StatusOr<std::string> RunFolder::Holder() const {
+  const int file = ::open(lock_path().c_str(), O_RDWR | O_CLOEXEC);
+  if (file < 0 && errno == ENOENT) return std::string();
+  if (file < 0) return ErrnoError(errno, lock_path());
+  const absl::Cleanup close = [file] { ::close(file); };
+  struct flock whole = WholeFile(F_WRLCK);
+  if (::fcntl(file, F_OFD_GETLK, &whole) != 0) return ErrnoError(errno, lock_path());
+  if (whole.l_type == F_UNLCK) return std::string();
+  const absl::StatusOr<std::string> holder = ReadFile(lock_path());
+  return Describe(ParseFields(holder.value_or("")));
+}
+
+}  // namespace cf

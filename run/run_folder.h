@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "run/verdict.h"
+
+namespace cf {
+
+/// The folder of one run: everything that outlives its processes, and the arbiter between them.
+///
+/// Owner:   the coordinator's process while it trains; anybody may open it to read.
+/// Threads: any for the paths; claiming and the verdict belong to one thread.
+/// Bounds:  one small file a generation; nothing else here grows.
+/// Invariants: at most one process on any host that shares the folder holds the claim. The claim is
+///   a lock of the kernel, not the presence of a file, so that the death of its holder frees it.
+///   A generation is claimed once, ever: numbers only grow.
+class RunFolder {
+ public:
+  /// Opens `path`, making it and its folders where they are missing. PermissionDenied or
+  /// InvalidArgument (a file is in the way) name the path.
+  static absl::StatusOr<RunFolder> Create(const std::string& path);
+
+  /// Opens `path` to read. NotFound where there is no run.
+  static absl::StatusOr<RunFolder> Open(const std::string& path);
+
+  RunFolder(RunFolder&& other) noexcept;
+  RunFolder& operator=(RunFolder&& other) noexcept;
+  ~RunFolder();
+
+  /// Takes the run for this process and makes its next generation, whose number is returned; the
+  /// first is 1. The claim holds as long as the object, or until the process ends in any way.
+  /// FailedPrecondition names the host, the process and the time of a job that is alive here.
+  /// Requires: not claimed yet.
+  absl::StatusOr<std::uint64_t> ClaimGeneration();
+
+  /// The claimed generation goes to work: removes the verdict, the status and the request to stop
+  /// of the life before. Until then a job that is refused leaves no trace in them.
+  absl::Status Begin() const;
+
+  /// Names this claim; other ranks prove with it that they see the same folder.
+  /// Requires: claimed.
+  const std::string& nonce() const;
+
+  /// OK where the folder `path`, as this process sees it, is the one whose claim has `nonce`;
+  /// FailedPrecondition says that the run folder must be shared by all hosts.
+  static absl::Status CheckVisible(const std::string& path, const std::string& nonce);
+
+  /// Replaces the verdict as one step.
+  absl::Status WriteVerdict(const Verdict& verdict) const;
+
+  /// The last verdict. NotFound where the job has not ended, or was killed.
+  absl::StatusOr<Verdict> ReadVerdict() const;
+
+  /// Asks the job that is alive here for a snapshot and a clean end.
+  absl::Status RequestStop() const;
+
+  /// Whether somebody has, since Begin.
+  bool StopRequested() const;
+
+  /// The number of the last generation; 0 before the first.
+  absl::StatusOr<std::uint64_t> LastGeneration() const;
+
+  /// Who holds the claim now, in words ("process 4711 on host a since 2026-11-21 22:00:00 UTC");
+  /// empty where nobody does.
+  absl::StatusOr<std::string> Holder() const;
+
+  const std::string& path() const { return path_; }
+  std::string job_path() const { return path_ + "/job.textproto"; }
+  std::string history_path() const { return path_ + "/history.csv"; }
+  std::string log_path() const { return path_ + "/log.txt"; }
+  std::string verdict_path() const { return path_ + "/verdict"; }
+  std::string status_path() const { return path_ + "/status"; }
+  std::string report_path() const { return path_ + "/report.html"; }
+  std::string snapshots_path() const { return path_ + "/snapshots"; }
+  std::string generations_path() const { return path_ + "/generation"; }
+
+ private:
+  explicit RunFolder(std::string path) : path_(std::move(path)) {}
+
+  std::string lock_path() const { return path_ + "/lock"; }
+  std::string stop_path() const { return path_ + "/stop"; }
+
+  std::string path_;
+  int lock_ = -1;  ///< The open file that carries the claim; -1: none.
+  std::string nonce_;
+};
+
+}  // namespace cf

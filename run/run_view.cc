@@ -1,0 +1,144 @@
+#include "run/run_view.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+#include <google/protobuf/text_format.h>
+
+#include "common/base/files.h"
+#include "common/base/status.h"
+#include "common/config/config.h"
+#include "common/snapshot/snapshot_store.h"
+
+namespace cf {
+namespace {
+
+namespace fs = std::filesystem;
+using google::protobuf::TextFormat;
+
+// A file that need not be there: OK and empty where it is not.
+template <class T>
+absl::Status ReadOptional(absl::StatusOr<T> read, std::optional<T>& into) {
+  if (read.ok()) {
+    into = *std::move(read);
+    return absl::OkStatus();
+  }
+  return absl::IsNotFound(read.status()) ? absl::OkStatus() : read.status();
+}
+
+absl::StatusOr<RunStatus> ReadStatus(const RunFolder& folder) {
+  const absl::StatusOr<std::string> text = ReadFile(folder.status_path());
+  if (!text.ok()) return text.status();
+  // A later program may say more of itself than this one knows.
+  TextFormat::Parser parser;
+  parser.AllowUnknownField(true);
+  RunStatus status;
+  if (!parser.ParseFromString(*text, &status)) {
+    return absl::DataLossError(absl::StrCat(folder.status_path(), ": this is no status of a job"));
+  }
+  return status;
+}
+
+absl::StatusOr<Manifest> ReadNewestManifest(const RunFolder& folder) {
+  const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder.snapshots_path());
+  if (!store.ok()) return store.status();
+  return store->Latest();
+}
+
+RunState StateOf(const RunView& view) {
+  if (!view.holder.empty()) return RunState::kRunning;
+  if (!view.verdict.has_value()) {
+    return view.generation == 0 ? RunState::kNew : RunState::kInterrupted;
+  }
+  return StateAfter(*view.verdict);
+}
+
+absl::Status ReadAll(const RunFolder& folder, RunView& view) {
+  const absl::StatusOr<std::uint64_t> generation = folder.LastGeneration();
+  if (!generation.ok()) return generation.status();
+  view.generation = *generation;
+  // Who holds it is asked before the verdict is read: a job that ends in between has left one.
+  absl::StatusOr<std::string> holder = folder.Holder();
+  if (!holder.ok()) return holder.status();
+  view.holder = *std::move(holder);
+  view.stop_requested = !view.holder.empty() && folder.StopRequested();
+  absl::Status read = ReadOptional(ReadStatus(folder), view.status);
+  if (read.ok()) read = ReadOptional(folder.ReadVerdict(), view.verdict);
+  if (read.ok()) read = ReadOptional(LoadJob(folder.job_path()), view.job);
+  if (read.ok()) read = ReadOptional(ReadNewestManifest(folder), view.snapshot);
+  if (!read.ok()) return read;
+  absl::StatusOr<std::vector<HistoryRow>> history = History::Read(folder.history_path());
+  if (!history.ok()) return history.status();
+  view.history = *std::move(history);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+const char* NameOf(RunState state) {
+  switch (state) {
+    case RunState::kNew:
+      return "new";
+    case RunState::kRunning:
+      return "running";
+    case RunState::kFinished:
+      return "finished";
+    case RunState::kStopped:
+      return "stopped";
+    case RunState::kInterrupted:
+      return "interrupted";
+    case RunState::kFailed:
+      break;
+  }
+  return "failed";
+}
+
+RunState StateAfter(const Verdict& verdict) {
+  switch (verdict.cause) {
+    case EndCause::kFinished:
+      return RunState::kFinished;
+    case EndCause::kSignal:
+    case EndCause::kRequest:
+      return RunState::kStopped;
+    case EndCause::kLost:
+      return RunState::kInterrupted;
+    case EndCause::kFailed:
+      break;
+  }
+  return RunState::kFailed;
+}
+
+absl::StatusOr<RunView> ViewRun(const std::string& path) {
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(path);
+  if (!folder.ok()) return folder.status();
+  RunView view;
+  view.path = path;
+  absl::Status read = ReadAll(*folder, view);
+  if (!read.ok()) return read;
+  view.state = StateOf(view);
+  return view;
+}
+
+absl::StatusOr<std::vector<std::string>> FindRuns(const std::string& folder) {
+  if (RunFolder::Open(folder).ok()) return std::vector<std::string>{folder};
+  std::vector<std::string> runs;
+  std::error_code error;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (RunFolder::Open(entry->path().string()).ok()) runs.push_back(entry->path().string());
+  }
+  if (error) return ErrnoError(error.value(), folder);
+  std::sort(runs.begin(), runs.end());
+  return runs;
+}
+
+absl::Status WriteStatus(const RunFolder& folder, const RunStatus& status) {
+  std::string text;
+  TextFormat::PrintToString(status, &text);
+  return ReplaceFile(folder.status_path(), text);
+}
+
+}  // namespace cf

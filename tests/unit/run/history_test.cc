@@ -1,0 +1,154 @@
+#include "run/history.h"
+
+#include <cstdlib>
+#include <fstream>
+
+#include <gtest/gtest.h>
+
+#include "common/base/files.h"
+
+namespace cf {
+namespace {
+
+constexpr char kHeader[] =
+    "epoch,step,train_loss,train_rmse,l2_penalty,val_loss,val_rmse,val_mae,learning_rate,"
+    "samples_per_second,seconds\n";
+
+/// A history in a file of its own.
+class HistoryTest : public ::testing::Test {
+ protected:
+  HistoryTest() {
+    std::string folder = ::testing::TempDir() + "/history.XXXXXX";
+    path_ = std::string(::mkdtemp(folder.data())) + "/history.csv";
+  }
+
+  std::string Text() { return *ReadFile(path_); }
+  void Write(const std::string& text) { std::ofstream(path_) << text; }
+
+  static HistoryRow Row(std::uint32_t epoch) {
+    return {.epoch = epoch, .step = 100UL * epoch, .train_loss = 1.0 / epoch};
+  }
+
+  std::string path_;
+};
+
+TEST_F(HistoryTest, WritesTheColumnsTheUserKnows) {
+  absl::StatusOr<History> history = History::Open(path_);
+  ASSERT_TRUE(history.ok());
+  EXPECT_EQ(Text(), kHeader);
+  ASSERT_TRUE(history
+                  ->Append({.epoch = 1,
+                            .step = 1418,
+                            .train_loss = .5,
+                            .train_rmse = .75,
+                            .l2_penalty = 0.,
+                            .val_loss = 1e-7,
+                            .val_rmse = 2.,
+                            .val_mae = .1,
+                            .learning_rate = .001,
+                            .samples_per_second = 101234.5,
+                            .seconds = .9})
+                  .ok());
+  ASSERT_TRUE(history->Append({.epoch = 2, .step = 2836, .train_loss = .25}).ok());
+  EXPECT_EQ(Text(), std::string(kHeader) +
+                        "1,1418,0.5,0.75,0,1e-07,2,0.1,0.001,101234.5,0.9\n"
+                        "2,2836,0.25,,,,,,,,\n");
+}
+
+TEST_F(HistoryTest, ReadsBackTheSameBits) {
+  absl::StatusOr<History> history = History::Open(path_);
+  ASSERT_TRUE(history.ok());
+  double value = 1.0 / 3;
+  for (std::uint32_t epoch = 1; epoch <= 50; ++epoch, value *= -1.7e-7) {
+    ASSERT_TRUE(history->Append({.epoch = epoch, .step = 1UL << epoch, .val_rmse = value}).ok());
+  }
+  const absl::StatusOr<History> again = History::Open(path_);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->rows(), history->rows());
+}
+
+TEST_F(HistoryTest, KeepsAColumnForEachFigureThatAJobAskedFor) {
+  absl::StatusOr<History> history = History::Open(path_, {"val_ndcg_10"});
+  ASSERT_TRUE(history.ok()) << history.status();
+  HistoryRow first = Row(1);
+  first.others = {{"val_ndcg_10", 0.25}};
+  ASSERT_TRUE(history->Append(first).ok());
+  ASSERT_TRUE(history->Append(Row(2)).ok());
+  const std::string header(kHeader, sizeof kHeader - 2);
+  EXPECT_EQ(Text(), header + ",val_ndcg_10\n1,100,1,,,,,,,,,0.25\n2,200,0.5,,,,,,,,,\n");
+
+  // A job that goes on may ask for other figures.
+  history = History::Open(path_, {"val_hr_5", "val_ndcg_10"});
+  ASSERT_TRUE(history.ok()) << history.status();
+  HistoryRow third = Row(3);
+  third.others = {{"val_hr_5", 0.5}, {"val_ndcg_10", 0.125}};
+  ASSERT_TRUE(history->Append(third).ok());
+  EXPECT_EQ(Text(), header +
+                        ",val_ndcg_10,val_hr_5\n1,100,1,,,,,,,,,0.25,\n2,200,0.5,,,,,,,,,,\n"
+                        "3,300,0.3333333333333333,,,,,,,,,0.125,0.5\n");
+  const std::vector<HistoryRow> rows = History::Read(path_).value();
+  ASSERT_EQ(rows.size(), 3U);
+  EXPECT_EQ(rows[0], first);
+  EXPECT_EQ(FigureOf(rows[2], "val_hr_5"), 0.5);
+  EXPECT_EQ(FigureOf(rows[0], "val_hr_5"), std::nullopt);
+  EXPECT_EQ(FigureOf(rows[0], "train_loss"), 1);
+  EXPECT_EQ(FigureNamesOf(rows),
+            (std::vector<std::string>{"train_loss", "val_ndcg_10", "val_hr_5"}));
+}
+
+TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
+  absl::StatusOr<History> history = History::Open(path_);
+  ASSERT_TRUE(history.ok());
+  for (const std::uint32_t epoch : {1U, 2U, 3U, 4U}) ASSERT_TRUE(history->Append(Row(epoch)).ok());
+  ASSERT_TRUE(history->CutBackTo(2).ok());
+  ASSERT_TRUE(history->Append(Row(3)).ok());
+  EXPECT_EQ(Text(), std::string(kHeader) + "1,100,1,,,,,,,,\n2,200,0.5,,,,,,,,\n" +
+                        "3,300,0.3333333333333333,,,,,,,,\n");
+  ASSERT_TRUE(history->CutBackTo(7).ok());
+  EXPECT_EQ(history->rows().size(), 3U);
+  ASSERT_TRUE(history->CutBackTo(0).ok());
+  EXPECT_EQ(Text(), kHeader);
+}
+
+// Goal: a crash in the middle of a line costs that line and nothing else.
+TEST_F(HistoryTest, DropsALineThatACrashCutShort) {
+  const std::string first = std::string(kHeader) + "1,100,1,,,,,,,,\n";
+  const std::string second = "2,200,0.5,,,,,,,,";
+  for (std::size_t cut = 0; cut <= second.size(); ++cut) {
+    Write(first + second.substr(0, cut));
+    const absl::StatusOr<History> history = History::Open(path_);
+    ASSERT_TRUE(history.ok()) << history.status();
+    EXPECT_EQ(history->rows(), std::vector<HistoryRow>{Row(1)});
+    EXPECT_EQ(Text(), first);
+  }
+  for (std::size_t cut = 0; cut < sizeof kHeader - 1; ++cut) {
+    Write(std::string(kHeader).substr(0, cut));
+    ASSERT_TRUE(History::Open(path_).ok());
+    EXPECT_EQ(Text(), kHeader);
+  }
+}
+
+TEST_F(HistoryTest, RefusesAFileThatIsNotItsOwnAndLeavesItAlone) {
+  const auto error = [this](const std::string& text) {
+    Write(text);
+    const absl::StatusOr<History> history = History::Open(path_);
+    EXPECT_EQ(Text(), text);
+    return std::string(history.status().message());
+  };
+  const std::string header = kHeader;
+  EXPECT_EQ(error("a,b\n"), path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
+  EXPECT_EQ(error(header.substr(0, header.size() - 1) + ",b\n"),
+            path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
+  EXPECT_EQ(error(header + "1,100\n"), path_ + ":2: expected 11 numbers");
+  EXPECT_EQ(error(header + "1,100,x,,,,,,,,\n"), path_ + ":2: expected 11 numbers");
+  EXPECT_EQ(error(header + "3,1,,,,,,,,,\n3,2,,,,,,,,,\n"),
+            path_ + ":3: expected an epoch after 3");
+}
+
+TEST_F(HistoryTest, NamesAPathItCannotWrite) {
+  const absl::StatusOr<History> history = History::Open(path_ + "/below/a/file");
+  EXPECT_EQ(history.status().code(), absl::StatusCode::kNotFound) << history.status();
+}
+
+}  // namespace
+}  // namespace cf

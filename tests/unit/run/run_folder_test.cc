@@ -1,0 +1,198 @@
+#include "run/run_folder.h"
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/files.h"
+
+namespace cf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+class RunFolderTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    path_ = ::testing::TempDir() + "run_folder_" + std::to_string(::getpid()) + "_" +
+            ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(path_);
+  }
+  void TearDown() override { std::filesystem::remove_all(path_); }
+
+  std::string path_;
+};
+
+/// A process of its own that claims a run and then lives until it is killed.
+class LiveHolder {
+ public:
+  explicit LiveHolder(const std::string& path) {
+    int ready[2];
+    EXPECT_EQ(::pipe(ready), 0);
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      absl::StatusOr<RunFolder> run = RunFolder::Create(path);
+      const char claimed = run.ok() && run->ClaimGeneration().ok() ? 'y' : 'n';
+      if (::write(ready[1], &claimed, 1) != 1) ::_exit(1);
+      for (;;) ::pause();
+    }
+    char claimed = 'n';
+    EXPECT_EQ(::read(ready[0], &claimed, 1), 1);
+    EXPECT_EQ(claimed, 'y');
+    ::close(ready[0]);
+    ::close(ready[1]);
+  }
+  ~LiveHolder() {
+    if (pid_ > 0) Kill();
+  }
+
+  void Kill() {
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    pid_ = -1;
+  }
+
+  pid_t pid() const { return pid_; }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+TEST_F(RunFolderTest, GenerationsCountUp) {
+  for (std::uint64_t expected = 1; expected <= 3; ++expected) {
+    absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+    ASSERT_TRUE(run.ok()) << run.status();
+    const absl::StatusOr<std::uint64_t> generation = run->ClaimGeneration();
+    ASSERT_TRUE(generation.ok()) << generation.status();
+    EXPECT_EQ(*generation, expected);
+    EXPECT_TRUE(std::filesystem::exists(run->generations_path() + "/" + std::to_string(expected)));
+  }
+}
+
+TEST_F(RunFolderTest, ALiveJobIsNamedAndRefusesASecond) {
+  const LiveHolder holder(path_);
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(run.ok()) << run.status();
+  const absl::StatusOr<std::uint64_t> generation = run->ClaimGeneration();
+  ASSERT_EQ(generation.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(generation.status().message()),
+              AllOf(HasSubstr(path_), HasSubstr("process " + std::to_string(holder.pid())),
+                    HasSubstr("on host "), HasSubstr(" since 20")));
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/generation/2"));
+  EXPECT_THAT(run->Holder().value(), HasSubstr("process " + std::to_string(holder.pid())));
+}
+
+TEST_F(RunFolderTest, TwoClaimsOfOneProcessExcludeEachOther) {
+  absl::StatusOr<RunFolder> first = RunFolder::Create(path_);
+  absl::StatusOr<RunFolder> second = RunFolder::Create(path_);
+  ASSERT_TRUE(first->ClaimGeneration().ok());
+  EXPECT_EQ(second->ClaimGeneration().status().code(), absl::StatusCode::kFailedPrecondition);
+  // Reading the lock file meanwhile, as Holder does, must not free it (a process lock would be).
+  EXPECT_FALSE(second->Holder().value().empty());
+  EXPECT_EQ(second->ClaimGeneration().status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(RunFolderTest, AKilledHolderFreesTheRun) {
+  LiveHolder holder(path_);
+  holder.Kill();
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  EXPECT_EQ(run->Holder().value(), "");
+  const absl::StatusOr<std::uint64_t> generation = run->ClaimGeneration();
+  ASSERT_TRUE(generation.ok()) << generation.status();
+  EXPECT_EQ(*generation, 2U);
+}
+
+TEST_F(RunFolderTest, TheClaimMovesWithTheObject) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  const std::string nonce = run->nonce();
+  const RunFolder moved = *std::move(run);
+  EXPECT_EQ(moved.nonce(), nonce);
+  EXPECT_FALSE(moved.Holder().value().empty());
+}
+
+TEST_F(RunFolderTest, VisibleIsWhatHoldsTheNonce) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  EXPECT_TRUE(RunFolder::CheckVisible(path_, run->nonce()).ok());
+
+  // A folder of the same name on another disk: it may even have the same generation.
+  absl::StatusOr<RunFolder> other = RunFolder::Create(path_ + "/other");
+  ASSERT_TRUE(other->ClaimGeneration().ok());
+  for (const std::string& elsewhere : {other->path(), path_ + "/nowhere"}) {
+    const absl::Status seen = RunFolder::CheckVisible(elsewhere, run->nonce());
+    EXPECT_EQ(seen.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(seen.message()), HasSubstr("all hosts share"));
+  }
+}
+
+TEST_F(RunFolderTest, VerdictsRoundTripAndEndWithTheNextLife) {
+  const Verdict verdict = {.exit_code = kExitContinue,
+                           .cause = EndCause::kRequest,
+                           .text = "stopped at epoch 3: val_rmse 0.8401",
+                           .snapshot = "snapshots/latest",
+                           .lost_host = "n2"};
+  {
+    absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+    ASSERT_TRUE(run->ClaimGeneration().ok());
+    EXPECT_EQ(run->ReadVerdict().status().code(), absl::StatusCode::kNotFound);
+    ASSERT_TRUE(run->WriteVerdict({.exit_code = kExitFailed, .text = "two\nlines"}).ok());
+    EXPECT_EQ(run->ReadVerdict()->text, "two lines");
+    ASSERT_TRUE(run->WriteVerdict(verdict).ok());
+  }
+  absl::StatusOr<RunFolder> run = RunFolder::Open(path_);
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->ReadVerdict().value(), verdict);
+
+  // A job that is refused leaves the verdict; one that is killed must not leave that of the life
+  // before.
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  EXPECT_EQ(run->ReadVerdict().value(), verdict);
+  ASSERT_TRUE(run->Begin().ok());
+  EXPECT_EQ(run->ReadVerdict().status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(RunFolderTest, ARequestToStopIsForOneLife) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  ASSERT_TRUE(run->Begin().ok());
+  EXPECT_FALSE(run->StopRequested());
+  ASSERT_TRUE(RunFolder::Open(path_)->RequestStop().ok());
+  EXPECT_TRUE(run->StopRequested());
+
+  run = RunFolder::Open(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  ASSERT_TRUE(run->Begin().ok());
+  EXPECT_FALSE(run->StopRequested());
+}
+
+TEST_F(RunFolderTest, AVerdictOfAnUnknownCauseIsNoReasonToRestart) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(WriteFileAtomically(run->verdict_path(), "exit_code: 1\ncause: weather\n").ok());
+  EXPECT_EQ(run->ReadVerdict()->cause, EndCause::kFailed);
+}
+
+TEST_F(RunFolderTest, ADamagedVerdictIsAnError) {
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(WriteFileAtomically(run->verdict_path(), "rubbish").ok());
+  EXPECT_EQ(run->ReadVerdict().status().code(), absl::StatusCode::kDataLoss);
+}
+
+TEST_F(RunFolderTest, WhatIsNoRunIsRefused) {
+  EXPECT_EQ(RunFolder::Open(path_).status().code(), absl::StatusCode::kNotFound);
+  std::ofstream(path_) << "a file";
+  const absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  EXPECT_EQ(run.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(run.status().message()), HasSubstr("a file is where a folder should be"));
+  std::filesystem::remove(path_);
+}
+
+}  // namespace
+}  // namespace cf
