@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 
 namespace cf {

@@ -13,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 
 namespace cf {

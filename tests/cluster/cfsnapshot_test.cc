@@ -9,6 +9,7 @@
 #include "common/base/files.h"
 #include "common/text/csv.h"
 #include "common/text/numbers.h"
+#include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {

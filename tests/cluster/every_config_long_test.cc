@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/cluster.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/cluster.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

@@ -18,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/status.h"
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 
 namespace cf {

@@ -16,6 +16,7 @@
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "tests/support/cluster.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

@@ -14,6 +14,7 @@
 #include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/config/config.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

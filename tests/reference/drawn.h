@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/check.h"
+#include "tests/support/paths.h"
 
 /// Gradients and minibatches that make_optimizer_reference.py and make_ranker_reference.py draw
 /// too, and what PyTorch made of them. Everything is exact in a float.

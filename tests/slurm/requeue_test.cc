@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/slurm/training.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

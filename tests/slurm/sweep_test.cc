@@ -9,6 +9,7 @@
 
 #include "common/base/files.h"
 #include "tests/slurm/training.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

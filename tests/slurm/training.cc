@@ -6,6 +6,8 @@
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
+#include "tests/support/paths.h"
+
 namespace cf {
 namespace {
 

@@ -13,6 +13,7 @@
 
 #include "common/base/check.h"
 #include "common/base/files.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

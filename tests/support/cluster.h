@@ -8,6 +8,7 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 
 namespace cf {

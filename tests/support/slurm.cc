@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/base/files.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

@@ -16,6 +16,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

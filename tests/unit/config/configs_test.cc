@@ -8,6 +8,7 @@
 
 #include "common/base/files.h"
 #include "common/config/config.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {

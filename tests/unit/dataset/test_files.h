@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include "common/dataset/dataset.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 

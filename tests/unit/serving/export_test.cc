@@ -8,6 +8,7 @@
 #include "common/text/csv.h"
 #include "serving/output_file.h"
 #include "serving/recommender.h"
+#include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {

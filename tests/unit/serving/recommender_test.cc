@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "common/dataset/import.h"
+#include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {
