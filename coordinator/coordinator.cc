@@ -320,6 +320,9 @@ absl::Status Coordinator::TakeSnapshot() {
   const Manifest manifest = MakeManifest();
   absl::Status committed = store_.Commit(manifest);
   if (!committed.ok()) return Because(committed, "committing a snapshot");
+  Command tell;
+  tell.mutable_committed();
+  if (absl::Status told = options_.execute(tell).status(); !told.ok()) return told;
   options_.status.set_snapshot(name);
   options_.status.set_snapshot_seconds(manifest.created_seconds());
   Tell(RunStatus::TRAINING);

@@ -16,7 +16,6 @@
 #include "common/text/numbers.h"
 #include "coordinator/control_link.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/member.h"
 #include "run/run_view.h"
 
 namespace cf {
@@ -202,7 +201,8 @@ absl::StatusOr<Reply> Generation::SetUpMember(const SetUp& set_up) {
                     .snapshot = snapshot_.has_value() ? &*snapshot_ : nullptr,
                     .data = &*data_,
                     .placement = &*placement_,
-                    .mesh = mesh_.get()});
+                    .mesh = mesh_.get(),
+                    .make_store = options_.make_store});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
   exchange_ = &member_->exchange();

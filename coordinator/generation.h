@@ -11,6 +11,7 @@
 #include "common/rpc/mesh.h"
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
+#include "coordinator/member.h"
 #include "run/run_folder.h"
 #include "run/status.pb.h"
 
@@ -26,6 +27,7 @@ struct GenerationOptions {
   JobKey key = {};
   std::uint32_t cores = 1;   ///< That this rank has to itself.
   std::uint64_t memory = 0;  ///< Bytes that it may use; 0: unknown.
+  MakeRowStore make_store = MakeSlabStore;
 
   // Of rank 0 only.
   const RunFolder* folder = nullptr;   ///< Claimed.

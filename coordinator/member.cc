@@ -11,12 +11,17 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "paramserver/initial_values.h"
+#include "paramserver/row_files.h"
+#include "paramserver/row_scan.h"
+#include "paramserver/slab_store.h"
 
 namespace cf {
 namespace {
 
 // A chain of deltas is read whole at a resume: after this many the next file is a base again.
 constexpr std::uint32_t kChainFilesMax = 8;
+
 KernelTarget TargetOf(const Job& job) {
   switch (job.kernels().target()) {
     case Kernels::AVX2:
@@ -30,13 +35,21 @@ KernelTarget TargetOf(const Job& job) {
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<RowStore>> MakeSlabStore(std::span<const RowStore::Table> tables,
+                                                        Partitioning partitioning,
+                                                        SeatRange range) {
+  return SlabStore::Open(tables, partitioning, range);
+}
+
 Member::Member(Options options, const KernelSet& kernels)
     : options_(std::move(options)),
       kernels_(kernels),
       optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
       blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
+      tables_(options_.data->TablesFor(options_.job)),
       sums_(options_.job.train().partitions()),
-      chain_(options_.job.train().partitions(), 0) {
+      chain_(options_.job.train().partitions(), 0),
+      written_chain_(chain_) {
 }
 
 absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
@@ -49,7 +62,9 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
     std::error_code elsewhere;
     if (std::filesystem::equivalent(snapshot->folder(), member->options_.snapshots_folder,
                                     elsewhere)) {
-      for (const FileEntry& file : snapshot->manifest().files()) ++member->chain_[file.partition()];
+      for (const FileEntry& file : snapshot->manifest().files()) {
+        ++member->chain_[file.partition()];
+      }
     }
     for (int p = 0; p < snapshot->manifest().sums_size(); ++p) {
       const PartitionSums& sums = snapshot->manifest().sums(p);
@@ -67,12 +82,12 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
 absl::Status Member::OpenSeats() {
   const TrainingData& data = *options_.data;
   const Placement& placement = *options_.placement;
-  const std::vector<TableSpec> tables = data.TablesFor(options_.job);
   exchange_ = std::make_unique<Exchange>(
-      placement, options_.rank, LayoutsOf(tables), options_.mesh,
+      placement, options_.rank, LayoutsOf(tables_), options_.mesh,
       ExchangeOptions{.depth = options_.job.train().delay() + 1,
                       .blocks_depth = 2 * options_.job.train().partitions(),
                       .shared_memory = options_.job.cluster().shared_memory()});
+  if (absl::Status opened = OpenStore(); !opened.ok()) return opened;
 
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
@@ -83,67 +98,101 @@ absl::Status Member::OpenSeats() {
     popularity.assign(counts.begin(), counts.end());
   }
   for (std::size_t k = 0; k < serving.size(); ++k) {
-    absl::StatusOr<std::unique_ptr<Shard>> shard =
-        Shard::Open({.seat = serving[k],
-                     .tables = tables,
-                     .optimizer = &optimizer_,
-                     .kernels = &kernels_,
-                     .exchange = exchange_.get(),
-                     .seed = options_.job.model().seed(),
-                     .profile = seats_[k].profile.get(),
-                     .rows_in_place = options_.job.train().delay() == 0});
-    if (!shard.ok()) return shard.status();
-    seats_[k].shard = *std::move(shard);
-    seats_[k].served = seats_[k].shard->range();
+    seats_[k].service = std::make_unique<RowService>(
+        RowService::Options{.seat = serving[k],
+                            .tables = tables_,
+                            .optimizer = &optimizer_,
+                            .kernels = &kernels_,
+                            .exchange = exchange_.get(),
+                            .store = store_.get(),
+                            .profile = seats_[k].profile.get(),
+                            .rows_in_place = options_.job.train().delay() == 0});
+    seats_[k].served = seats_[k].service->range();
   }
-  const std::vector<const RowHost*> hosts = HostsHere();
-  for (std::size_t k = 0; k < working.size(); ++k)
+  const std::vector<const RowHost*> hosts = HostsInPlace();
+  for (std::size_t k = 0; k < working.size(); ++k) {
     seats_[k].worked = placement.workers().range(working[k]);
+    seats_[k].rows = std::make_unique<RowClient>(
+        RowClient::Options{.seat = working[k],
+                           .exchange = exchange_.get(),
+                           .host = seats_[k].service.get(),
+                           .hosts_in_place = hosts,
+                           .copies_own = options_.job.train().delay() > 0,
+                           .profile = seats_[k].profile.get()});
+  }
   // On the threads that will use them, so that memory is near.
   return OnSeats([&](Seat& seat) -> absl::Status {
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    if (seat.shard != nullptr) {
-      if (options_.snapshot == nullptr) {
-        seat.shard->Initialize();
-        if (!popularity.empty()) seat.shard->SetBiases(kItems, popularity);
-      } else if (absl::Status loaded = seat.shard->Load(*options_.snapshot); !loaded.ok()) {
-        return loaded;
-      }
-    }
-    if (k < working.size()) {
-      seat.trainer = std::make_unique<Trainer>(
-          Trainer::Options{.seat = working[k],
-                           .tables = tables,
-                           .kernels = &kernels_,
-                           .exchange = exchange_.get(),
-                           .host = seat.shard.get(),
-                           .hosts_here = hosts,
-                           .objective = ObjectiveOf(options_.job, data.statistics.mean,
-                                                    data.statistics.min, data.statistics.max),
-                           .ranker = RankerOf(options_.job),
-                           .towers = TowersOf(options_.job),
-                           .softmax = SoftmaxOf(options_.job),
-                           .popularity = options_.job.model().has_popularity(),
-                           .features = data.features,
-                           .negatives = NegativesOf(options_.job),
-                           .shuffle_seed = options_.job.train().seed(),
-                           .delay = options_.job.train().delay(),
-                           .profile = seat.profile.get()},
-          data.data, data.split);
-      if (blocks_.has_value()) OpenBlocks(tables, seat, working[k]);
-    }
+    if (absl::Status opened = OpenRows(seat, popularity); !opened.ok()) return opened;
+    if (seat.rows == nullptr) return absl::OkStatus();
+    seat.trainer = std::make_unique<Trainer>(
+        Trainer::Options{.rows = seat.rows.get(),
+                         .kernels = &kernels_,
+                         .objective = ObjectiveOf(options_.job, data.statistics.mean,
+                                                  data.statistics.min, data.statistics.max),
+                         .ranker = RankerOf(options_.job),
+                         .towers = TowersOf(options_.job),
+                         .softmax = SoftmaxOf(options_.job),
+                         .popularity = options_.job.model().has_popularity(),
+                         .features = data.features,
+                         .negatives = NegativesOf(options_.job),
+                         .shuffle_seed = options_.job.train().seed(),
+                         .delay = options_.job.train().delay(),
+                         .profile = seat.profile.get()},
+        data.data, data.split);
+    if (blocks_.has_value()) OpenBlocks(seat, working[k]);
     return absl::OkStatus();
   });
 }
 
-void Member::OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::uint32_t number) {
+absl::Status Member::OpenStore() {
+  const Placement& placement = *options_.placement;
+  const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
+  if (serving.empty()) return absl::OkStatus();
+  std::vector<RowStore::Table> stored;
+  for (const TableSpec& table : tables_) {
+    stored.push_back({.rows = table.shape.rows, .stride = RowLayout(table.shape).stride()});
+  }
+  // Seats of a rank follow each other, and so do their partitions.
+  const SeatRange range{placement.servers().range(serving.front()).first,
+                        placement.servers().range(serving.back()).last};
+  absl::StatusOr<std::unique_ptr<RowStore>> store =
+      options_.make_store(stored, placement.partitioning(), range);
+  if (!store.ok()) return store.status();
+  store_ = *std::move(store);
+  return absl::OkStatus();
+}
+
+absl::Status Member::OpenRows(const Seat& seat, std::span<const float> popularity) {
+  if (options_.snapshot != nullptr && seat.served.size() > 0) {
+    absl::Status fits = CheckShapes(tables_, *options_.snapshot);
+    if (!fits.ok()) return fits;
+  }
+  const Partitioning partitioning = options_.placement->partitioning();
+  for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+    absl::Status opened = options_.snapshot != nullptr
+                              ? LoadRows(tables_, *options_.snapshot, PartitionId{p}, *store_)
+                              : InitializeRows(tables_, partitioning, PartitionId{p},
+                                               {.seed = options_.job.model().seed(),
+                                                .optimizer_state = optimizer_.initial_state()},
+                                               *store_);
+    if (opened.ok() && options_.snapshot == nullptr && !popularity.empty()) {
+      opened = SetBiases(tables_[Index(kItems)], kItems, partitioning, PartitionId{p}, popularity,
+                         *store_);
+    }
+    if (!opened.ok()) return opened;
+  }
+  return absl::OkStatus();
+}
+
+void Member::OpenBlocks(Seat& seat, std::uint32_t number) {
   const TrainingData& data = *options_.data;
   seat.block_host = std::make_unique<BlockHost>(BlockHost::Options{.seat = number,
-                                                                   .shard = seat.shard.get(),
+                                                                   .store = store_.get(),
                                                                    .exchange = exchange_.get(),
                                                                    .optimizer = &optimizer_,
                                                                    .kernels = &kernels_,
-                                                                   .tables = tables,
+                                                                   .tables = tables_,
                                                                    .schedule = *blocks_});
   seat.block_trainer = std::make_unique<BlockTrainer>(
       BlockTrainer::Options{.range = seat.worked,
@@ -151,7 +200,7 @@ void Member::OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::u
                             .batch_size = options_.job.train().batch_size(),
                             .users = data.data.users(),
                             .items = data.data.items(),
-                            .layout = RowLayout(tables[Index(kUsers)].shape),
+                            .layout = RowLayout(tables_[Index(kUsers)].shape),
                             .objective = ObjectiveOf(options_.job, data.statistics.mean,
                                                      data.statistics.min, data.statistics.max),
                             .shuffle_seed = options_.job.train().seed(),
@@ -161,13 +210,13 @@ void Member::OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::u
       seat.trainer->samples());
 }
 
-std::vector<const RowHost*> Member::HostsHere() const {
+std::vector<const RowHost*> Member::HostsInPlace() const {
   const Placement& placement = *options_.placement;
   std::vector<const RowHost*> hosts(placement.servers().size());
   // With a delay a seat may be some turns ahead of another, so rows are not read from its thread.
   if (options_.job.train().delay() > 0) return hosts;
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
-  for (std::size_t k = 0; k < serving.size(); ++k) hosts[serving[k]] = seats_[k].shard.get();
+  for (std::size_t k = 0; k < serving.size(); ++k) hosts[serving[k]] = seats_[k].service.get();
   return hosts;
 }
 
@@ -182,6 +231,9 @@ absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
   for (std::size_t k = 1; k < seats_.size(); ++k) others.emplace_back(run, k);
   run(0);
   others.clear();  // Joins.
+  for (const Seat& seat : seats_) {
+    if (seat.service != nullptr) seat.service->ReleaseRows();
+  }
   for (const absl::Status& result : results) {
     if (!result.ok()) return result;
   }
@@ -209,19 +261,16 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
       done = Rank(command.rank(), reply);
       break;
     case Command::kPenalty:
-      for (const Seat& seat : seats_) {
-        for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
-          PartitionFigures& figures = *reply.add_figures();
-          figures.set_partition(p);
-          figures.set_l2_penalty(seat.shard->L2Penalty(PartitionId{p}));
-        }
-      }
+      done = FindPenalties(reply);
       break;
     case Command::kFindNotFinite:
-      done = FindNotFinite(/*changed_only=*/false, reply);
+      done = FindNotFinite(RowStore::Which::kAll, reply);
       break;
     case Command::kWrite:
       done = Write(command.write().step(), reply);
+      break;
+    case Command::kCommitted:
+      Commit();
       break;
     default:
       done = absl::DataLossError("a command that this program does not know");
@@ -246,7 +295,9 @@ absl::Status Member::TrainBlocks(const TrainSteps& steps) {
                                       .first_step = steps.epoch() * steps.steps_per_epoch()};
   return OnSeats([&](Seat& seat) {
     const Profile::Run profiled(*seat.profile);
-    seat.block_host->Leave(steps.epoch() * blocks_->sub_epochs() + segment.first);
+    absl::Status left =
+        seat.block_host->Leave(steps.epoch() * blocks_->sub_epochs() + segment.first);
+    if (!left.ok()) return left;
     return seat.block_trainer->Train(
         segment, std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
   });
@@ -274,7 +325,7 @@ absl::Status Member::TrainBatches(const TrainSteps& steps) {
           seat.trainer != nullptr
               ? seat.trainer->Train(run,
                                     std::span(sums_).subspan(seat.worked.first, seat.worked.size()))
-              : ServeSteps(*seat.shard, run);
+              : ServeSteps(*seat.service, run);
       if (!trained.ok()) return trained;
     }
     return absl::OkStatus();
@@ -287,7 +338,7 @@ absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
   const std::uint64_t turn = turn_;
   turn_ += batches + 1;
   absl::Status done = OnSeats([&](Seat& seat) {
-    if (seat.trainer == nullptr) return ServeReads(*seat.shard, turn, batches + 1);
+    if (seat.trainer == nullptr) return ServeReads(*seat.service, turn, batches + 1);
     return seat.trainer->Score(command.training_samples(), batches, turn,
                                std::span(sums).subspan(seat.worked.first, seat.worked.size()));
   });
@@ -295,23 +346,43 @@ absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
   return done;
 }
 
-absl::Status Member::ServeSteps(Shard& shard, const Trainer::Segment& run) const {
+absl::Status Member::ServeSteps(RowService& service, const Trainer::Segment& run) const {
   const StepTurns turns{.steps = run.last - run.first, .delay = options_.job.train().delay()};
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
-    const bool ends = turns.EndsStep(turn);
-    absl::Status served =
-        shard.Serve(run.turn + turn, ends, ends ? run.applied + turns.StepEndedBy(turn) : 0, {});
+    ServedTurn served{.turn = run.turn + turn};
+    if (turns.EndsStep(turn)) served.step = run.applied + turns.StepEndedBy(turn);
+    absl::Status done = service.Serve(served);
+    if (!done.ok()) return done;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Member::ServeReads(RowService& service, std::uint64_t first, std::uint64_t turns) {
+  for (std::uint64_t turn = 0; turn < turns; ++turn) {
+    absl::Status served = service.Serve({.turn = first + turn});
     if (!served.ok()) return served;
   }
   return absl::OkStatus();
 }
 
-absl::Status Member::ServeReads(Shard& shard, std::uint64_t first, std::uint64_t turns) {
-  for (std::uint64_t turn = 0; turn < turns; ++turn) {
-    absl::Status served = shard.Serve(first + turn, false, 0, {});
-    if (!served.ok()) return served;
+absl::Status Member::FindPenalties(Reply& reply) {
+  std::vector<double> penalties(options_.job.train().partitions());
+  absl::Status found = OnSeats([&](const Seat& seat) {
+    for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+      const absl::StatusOr<double> penalty = L2Penalty(tables_, PartitionId{p}, *store_);
+      if (!penalty.ok()) return penalty.status();
+      penalties[p] = *penalty;
+    }
+    return absl::OkStatus();
+  });
+  for (const Seat& seat : seats_) {
+    for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+      PartitionFigures& figures = *reply.add_figures();
+      figures.set_partition(p);
+      figures.set_l2_penalty(penalties[p]);
+    }
   }
-  return absl::OkStatus();
+  return found;
 }
 
 void Member::AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const {
@@ -351,14 +422,15 @@ void Member::AddProfile(Reply& reply) {
   report(Channel::kTcp, *profile.mutable_tcp());
 }
 
-absl::Status Member::FindNotFinite(bool changed_only, Reply& reply) {
-  const std::uint32_t tables = static_cast<std::uint32_t>(exchange_->layouts().size());
+absl::Status Member::FindNotFinite(RowStore::Which which, Reply& reply) {
   std::vector<std::vector<std::optional<RowId>>> found(seats_.size());
-  absl::Status searched = OnSeats([&](Seat& seat) {
-    if (seat.shard == nullptr) return absl::OkStatus();
-    for (std::uint32_t t = 0; t < tables; ++t) {
-      found[static_cast<std::size_t>(&seat - seats_.data())].push_back(
-          seat.shard->FirstNotFinite(TableId{t}, changed_only));
+  absl::Status searched = OnSeats([&](const Seat& seat) {
+    if (seat.service == nullptr) return absl::OkStatus();
+    for (std::uint32_t t = 0; t < tables_.size(); ++t) {
+      const absl::StatusOr<std::optional<RowId>> first =
+          FirstNotFinite(TableId{t}, seat.served, which, *store_);
+      if (!first.ok()) return first.status();
+      found[static_cast<std::size_t>(&seat - seats_.data())].push_back(*first);
     }
     return absl::OkStatus();
   });
@@ -375,19 +447,19 @@ absl::Status Member::FindNotFinite(bool changed_only, Reply& reply) {
 
 absl::Status Member::Write(std::uint64_t step, Reply& reply) {
   // Rows that did not change were finite when they were written.
-  absl::Status searched = FindNotFinite(/*changed_only=*/true, reply);
+  absl::Status searched = FindNotFinite(RowStore::Which::kChanged, reply);
   if (!searched.ok() || reply.not_finite_size() > 0) return searched;
+  written_chain_ = chain_;
   std::vector<std::vector<FileEntry>> files(seats_.size());
-  absl::Status written = OnSeats([&](Seat& seat) -> absl::Status {
-    if (seat.shard == nullptr) return absl::OkStatus();
+  absl::Status written = OnSeats([&](const Seat& seat) -> absl::Status {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
-      if (chain_[p] > 0 && seat.shard->ChangedRows(PartitionId{p}) == 0) continue;
-      absl::StatusOr<FileEntry> file = WritePartition(*seat.shard, PartitionId{p}, step);
+      if (chain_[p] > 0 && store_->ChangedRows(PartitionId{p}) == 0) continue;
+      absl::StatusOr<FileEntry> file = WritePartition(PartitionId{p}, step);
       if (!file.ok()) return Because(file.status(), absl::StrCat("writing partition ", p));
-      chain_[p] = file->kind() == BASE ? 1 : chain_[p] + 1;
+      written_chain_[p] = file->kind() == BASE ? 1 : chain_[p] + 1;
+      store_->MarkWritten(PartitionId{p});
       files[static_cast<std::size_t>(&seat - seats_.data())].push_back(*std::move(file));
     }
-    seat.shard->MarkClean();
     return absl::OkStatus();
   });
   for (const std::vector<FileEntry>& of_seat : files) {
@@ -396,18 +468,28 @@ absl::Status Member::Write(std::uint64_t step, Reply& reply) {
   return written;
 }
 
-absl::StatusOr<FileEntry> Member::WritePartition(const Shard& shard, PartitionId partition,
-                                                 std::uint64_t step) {
+absl::StatusOr<FileEntry> Member::WritePartition(PartitionId partition, std::uint64_t step) {
   // A delta is worth it while it is much smaller than a base.
   const std::uint32_t chain = chain_[Index(partition)];
   const bool delta = chain > 0 && chain < kChainFilesMax &&
-                     2 * shard.ChangedRows(partition) < shard.Rows(partition);
+                     2 * store_->ChangedRows(partition) < store_->Rows(partition);
   absl::StatusOr<PartitionWriter> writer = PartitionWriter::Create(
       options_.snapshots_folder, {{options_.generation, step}, partition, delta ? DELTA : BASE});
   if (!writer.ok()) return writer.status();
-  absl::Status rows = shard.Write(partition, delta, *writer);
+  absl::Status rows =
+      WriteRows(tables_, partition, delta ? RowStore::Which::kChanged : RowStore::Which::kAll,
+                *store_, *writer);
   if (!rows.ok()) return rows;
   return writer->Finish();
+}
+
+void Member::Commit() {
+  chain_ = written_chain_;
+  for (const Seat& seat : seats_) {
+    for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+      store_->Commit(PartitionId{p});
+    }
+  }
 }
 
 }  // namespace cf

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,24 +13,33 @@
 
 #include "common/base/profile.h"
 #include "common/rows/exchange.h"
+#include "common/rows/row_client.h"
 #include "common/rows/turns.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
-#include "paramserver/shard.h"
+#include "paramserver/row_service.h"
+#include "paramserver/row_store.h"
 #include "worker/block_trainer.h"
 #include "worker/evaluator.h"
 #include "worker/trainer.h"
 
 namespace cf {
 
-/// One rank's part of a generation: the shards and trainers of its compute threads, and what they
-/// do at the coordinator's command.
+/// Makes the store of a rank's rows; the default keeps all of them in memory.
+using MakeRowStore = std::function<absl::StatusOr<std::unique_ptr<RowStore>>(
+    std::span<const RowStore::Table> tables, Partitioning partitioning, SeatRange range)>;
+absl::StatusOr<std::unique_ptr<RowStore>> MakeSlabStore(std::span<const RowStore::Table> tables,
+                                                        Partitioning partitioning, SeatRange range);
+
+/// One rank's part of a generation: the store of its rows, the services and trainers of its compute
+/// threads, and what they do at the coordinator's command.
 ///
 /// Owner:   RunGeneration.
 /// Threads: Execute on one thread, which is the first compute thread; the others live as long as a
-/// command. Bounds:  the rank's partitions.
+///          command.
+/// Bounds:  the rank's partitions.
 class Member {
  public:
   struct Options {
@@ -41,14 +51,15 @@ class Member {
         nullptr;  ///< To go on from; null for a new model. Borrowed for Open only.
     const TrainingData* data = nullptr;  ///< Borrowed, as are the others.
     const Placement* placement = nullptr;
-    Mesh* mesh = nullptr;  ///< Null in a job of one rank.
+    Mesh* mesh = nullptr;                     ///< Null in a job of one rank.
+    MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine
-  /// lacks; errors of Shard::Load.
+  /// lacks; errors of the store and of LoadRows.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
-  /// Train, Validate, Rank, Penalty, FindNotFinite or Write. An error of one thread ends the
+  /// Train, Validate, Rank, Penalty, FindNotFinite, Write or Committed. An error of one thread ends the
   /// others' waiting.
   absl::StatusOr<Reply> Execute(const Command& command);
 
@@ -58,8 +69,9 @@ class Member {
   // One compute thread: it serves, works, or both.
   struct Seat {
     std::unique_ptr<Profile> profile = std::make_unique<Profile>();  // Of training.
-    std::unique_ptr<Shard> shard;                 // Null on a rank that only works.
-    std::unique_ptr<Trainer> trainer;             // Null on a rank that only serves.
+    std::unique_ptr<RowService> service;          // Null on a rank that only works.
+    std::unique_ptr<RowClient> rows;              // Null on a rank that only serves,
+    std::unique_ptr<Trainer> trainer;             // as is this.
     std::unique_ptr<BlockHost> block_host;        // With BLOCKS,
     std::unique_ptr<BlockTrainer> block_trainer;  // as is this.
     SeatRange served;
@@ -68,24 +80,28 @@ class Member {
 
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
-  std::vector<const RowHost*> HostsHere() const;  // As their options say.
+  absl::Status OpenStore();
+  absl::Status OpenRows(const Seat& seat, std::span<const float> popularity);
+  std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
+  // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
-  void OpenBlocks(const std::vector<TableSpec>& tables, Seat& seat, std::uint32_t number);
+  void OpenBlocks(Seat& seat, std::uint32_t number);
   absl::Status Train(const TrainSteps& steps, Reply& reply);
   absl::Status TrainBlocks(const TrainSteps& steps);
   absl::Status TrainBatches(const TrainSteps& steps);
   absl::Status Validate(const cf::Validate& command, Reply& reply);
   absl::Status Rank(const cf::Rank& command, Reply& reply);
-  std::unique_ptr<Evaluator> MakeEvaluator(std::uint32_t worker_seat, const Seat& seat,
+  std::unique_ptr<Evaluator> MakeEvaluator(const Seat& seat,
                                            const std::vector<RankingMetric>& metrics,
                                            std::uint64_t turn);
   // What a seat does that only serves: a run of steps, or turns without any.
-  absl::Status ServeSteps(Shard& shard, const Trainer::Segment& run) const;
-  static absl::Status ServeReads(Shard& shard, std::uint64_t first, std::uint64_t turns);
-  absl::Status FindNotFinite(bool changed_only, Reply& reply);
+  absl::Status ServeSteps(RowService& service, const Trainer::Segment& run) const;
+  static absl::Status ServeReads(RowService& service, std::uint64_t first, std::uint64_t turns);
+  absl::Status FindPenalties(Reply& reply);
+  absl::Status FindNotFinite(RowStore::Which which, Reply& reply);
   absl::Status Write(std::uint64_t step, Reply& reply);
-  absl::StatusOr<FileEntry> WritePartition(const Shard& shard, PartitionId partition,
-                                           std::uint64_t step);
+  absl::StatusOr<FileEntry> WritePartition(PartitionId partition, std::uint64_t step);
+  void Commit();
   void AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const;
   void AddProfile(Reply& reply);
 
@@ -93,14 +109,18 @@ class Member {
   const KernelSet& kernels_;
   OptimizerRule optimizer_;
   const std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
+  const std::vector<TableSpec> tables_;
   std::unique_ptr<Exchange> exchange_;
+  std::unique_ptr<RowStore> store_;  // Null on a rank that only works.
   std::vector<Seat> seats_;
   Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
   std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
   std::vector<std::uint32_t> training_samples_;  // By item; empty before the first Rank.
-  std::vector<std::uint32_t>
-      chain_;  // By partition: files in the chain of the last snapshot; 0 before the first.
+  // By partition: how many files a committed manifest names; 0 before the first. What Write adds
+  // counts when it is committed.
+  std::vector<std::uint32_t> chain_;
+  std::vector<std::uint32_t> written_chain_;
 };
 
 }  // namespace cf

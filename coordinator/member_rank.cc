@@ -55,15 +55,12 @@ void AddListed(const std::vector<std::vector<std::uint8_t>>& listed, Reply& repl
 
 }  // namespace
 
-std::unique_ptr<Evaluator> Member::MakeEvaluator(std::uint32_t worker_seat, const Seat& seat,
+std::unique_ptr<Evaluator> Member::MakeEvaluator(const Seat& seat,
                                                  const std::vector<RankingMetric>& metrics,
                                                  std::uint64_t turn) {
   return std::make_unique<Evaluator>(
-      Evaluator::Options{.reader = {.seat = worker_seat,
-                                    .exchange = exchange_.get(),
-                                    .host = seat.shard.get(),
-                                    .hosts_here = HostsHere(),
-                                    .turn = turn},
+      Evaluator::Options{.rows = seat.rows.get(),
+                         .turn = turn,
                          .data = &options_.data->data,
                          .split = &options_.data->split,
                          .training_samples = training_samples_,
@@ -86,13 +83,12 @@ absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
       Evaluator::TurnsOf(*options_.placement, data.data, *metrics, layers, data.features);
   const std::uint64_t turn = turn_;
   turn_ += turns;
-  const std::vector<std::uint32_t> working = options_.placement->workers().OnRank(options_.rank);
   std::vector<std::unique_ptr<Evaluator>> evaluators(seats_.size());
   std::vector<PartitionRanking> found(options_.job.train().partitions());
   absl::Status done = OnSeats([&](Seat& seat) {
-    if (seat.trainer == nullptr) return ServeReads(*seat.shard, turn, turns);
+    if (seat.trainer == nullptr) return ServeReads(*seat.service, turn, turns);
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    evaluators[k] = MakeEvaluator(working[k], seat, *metrics, turn);
+    evaluators[k] = MakeEvaluator(seat, *metrics, turn);
     return evaluators[k]->Run(std::span(found).subspan(seat.worked.first, seat.worked.size()));
   });
   if (!done.ok()) return done;

@@ -6,13 +6,23 @@
 #include <absl/strings/str_cat.h>
 
 #include "paramserver/block_host.h"
-#include "paramserver/shard.h"
 #include "worker/batch_items.h"
 #include "worker/block_samples.h"
 #include "worker/samples.h"
 
 namespace cf {
 namespace {
+
+/// The memory that a partition's rows take.
+std::size_t RowsBytes(const std::vector<TableSpec>& tables, Partitioning partitioning,
+                      PartitionId partition) {
+  std::size_t bytes = 0;
+  for (const TableSpec& table : tables) {
+    bytes += partitioning.RowsIn(partition, table.shape.rows) * RowLayout(table.shape).stride() *
+             sizeof(float);
+  }
+  return bytes;
+}
 
 // Samples of a turn that only scores, over all ranks: as much as fits the caches, few enough turns.
 constexpr std::uint64_t kScoredBatch = 16384;
@@ -89,7 +99,9 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
   std::size_t rows = 0;
   const Placement::Role& servers = placement.servers();
   for (const std::uint32_t seat : servers.OnRank(rank)) {
-    rows += Shard::RowsBytes(tables, placement.partitioning(), servers.range(seat));
+    for (std::uint32_t p = servers.range(seat).first; p < servers.range(seat).last; ++p) {
+      rows += RowsBytes(tables, placement.partitioning(), PartitionId{p});
+    }
   }
   const std::uint64_t limit = job.cluster().memory_mib();
   if (limit > 0 && rows >> 20 >= limit) {
@@ -119,7 +131,7 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
           FrameLimits().payload_bytes_max >> 20,
           " MiB can move with train.schedule BLOCKS: raise train.partitions (another model)"));
     }
-    // Items are in the shards and on their way.
+    // Items are in the store and on their way.
     rows += block * partitions;
     samples += data.split.training_count() * BlockSamples::kBytesPerSample * partitions /
                job.train().partitions();

@@ -1,6 +1,7 @@
 #include "paramserver/block_host.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -26,7 +27,9 @@ std::uint64_t NumberOf(PartitionId q, std::uint64_t turn) {
 BlockHost::BlockHost(Options options)
     : options_(std::move(options)),
       placement_(options_.exchange->placement()),
-      layout_(options_.tables[Index(kItems)].shape),
+      range_(placement_.servers().range(options_.seat)),
+      layouts_(LayoutsOf(options_.tables)),
+      users_(range_.size()),
       items_(placement_.partitioning().count()) {
   Check(placement_.combined(), "who works on users hosts them");
 }
@@ -80,8 +83,7 @@ absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t
                                             block->bytes.size(), " bytes where it has ",
                                             BytesOf(q)));
   }
-  const bool fits_beside_the_next =
-      options_.shard->range().size() == 1 && block->bytes.size() <= kBytesInRingMax;
+  const bool fits_beside_the_next = range_.size() == 1 && block->bytes.size() <= kBytesInRingMax;
   if (block->ring != nullptr && !fits_beside_the_next) {
     items_[Index(q)] = MakeRoom(q);
     std::ranges::copy(block->bytes, items_[Index(q)]->bytes.begin());
@@ -95,26 +97,52 @@ absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t
 // Blocks from one seat to another are taken in the order in which they were sent: that of the
 // receiver's users when they leave, that of the items when they come home.
 
-void BlockHost::Leave(std::uint64_t turn) {
+absl::Status BlockHost::Leave(std::uint64_t turn) {
   if (turn_.has_value()) {
     Check(*turn_ == turn, "sub-epochs follow each other");
-    return;
+    return absl::OkStatus();
   }
   turn_ = turn;
   left_ = turn;
   for (std::uint32_t p = 0; p < options_.schedule.partitions(); ++p) {
     const PartitionId q = options_.schedule.ItemsOf(PartitionId{p}, turn);
     if (HomeOf(q) != options_.seat) continue;
-    items_[Index(q)] = MakeRoom(q);
-    options_.shard->CopyOut(kItems, q, RowsOf(q));
+    if (absl::Status copied = CopyOut(q); !copied.ok()) return copied;
     if (HolderOf(q, turn) != options_.seat) Send(q, HolderOf(q, turn), turn);
   }
+  return absl::OkStatus();
+}
+
+absl::Status BlockHost::CopyOut(PartitionId q) {
+  const absl::StatusOr<float*> rows = options_.store->PinPartition(kItems, q);
+  if (!rows.ok()) return rows.status();
+  items_[Index(q)] = MakeRoom(q);
+  std::ranges::copy_n(*rows, std::ssize(RowsOf(q)), RowsOf(q).begin());
+  options_.store->ReleasePartition(kItems, q);
+  return absl::OkStatus();
+}
+
+absl::Status BlockHost::CopyIn(PartitionId q) {
+  const absl::StatusOr<float*> rows = options_.store->PinPartition(kItems, q);
+  if (!rows.ok()) return rows.status();
+  const std::span<const float> from = RowsOf(q);
+  const std::size_t stride = layouts_[Index(kItems)].stride();
+  slots_.clear();
+  for (std::size_t at = 0; at < from.size(); at += stride) {
+    float* const row = *rows + at;
+    // The bits: a zero that changed its sign has changed.
+    if (std::memcmp(row, from.data() + at, stride * sizeof(float)) == 0) continue;
+    std::memcpy(row, from.data() + at, stride * sizeof(float));
+    slots_.push_back(static_cast<std::uint32_t>(at / stride));
+  }
+  options_.store->MarkChanged(kItems, q, slots_);
+  options_.store->ReleasePartition(kItems, q);
+  return absl::OkStatus();
 }
 
 absl::Status BlockHost::ComeHome() {
   if (!turn_.has_value()) return absl::OkStatus();
-  const SeatRange own = options_.shard->range();
-  for (std::uint32_t p = own.first; p < own.last; ++p) {
+  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
     absl::StatusOr<SlabRows> due = Items(options_.schedule.ItemsOf(PartitionId{p}, *turn_), *turn_);
     if (!due.ok()) return due.status();
   }
@@ -122,21 +150,29 @@ absl::Status BlockHost::ComeHome() {
     const PartitionId q{k};
     if (items_[k].has_value() && HomeOf(q) != options_.seat) Send(q, HomeOf(q), *turn_);
   }
-  for (std::uint32_t k = own.first; k < own.last; ++k) {
+  for (std::uint32_t k = range_.first; k < range_.last; ++k) {
     const PartitionId q{k};
     if (!items_[k].has_value()) {
       absl::Status received = Receive(q, HolderOf(q, *turn_), *turn_);
       if (!received.ok()) return received;
     }
-    options_.shard->CopyIn(kItems, q, RowsOf(q));
+    if (absl::Status copied = CopyIn(q); !copied.ok()) return copied;
     Drop(q);
   }
   turn_.reset();
   return absl::OkStatus();
 }
 
-SlabRows BlockHost::Users(PartitionId p) const {
-  return options_.shard->Slab(kUsers, p);
+absl::StatusOr<SlabRows> BlockHost::Users(PartitionId p) {
+  const absl::StatusOr<float*> rows = options_.store->PinPartition(kUsers, p);
+  if (!rows.ok()) return rows.status();
+  users_[Index(p) - range_.first] = *rows;
+  return SlabRows{.rows = *rows, .stride = layouts_[Index(kUsers)].stride()};
+}
+
+void BlockHost::ReleaseUsers(PartitionId p) {
+  users_[Index(p) - range_.first] = nullptr;
+  options_.store->ReleasePartition(kUsers, p);
 }
 
 absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t turn) {
@@ -144,20 +180,26 @@ absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t turn) {
     absl::Status received = Receive(q, turn == left_ ? HomeOf(q) : HolderOf(q, turn - 1), turn);
     if (!received.ok()) return received;
   }
-  return SlabRows{.rows = RowsOf(q).data(), .stride = layout_.stride()};
+  return SlabRows{.rows = RowsOf(q).data(), .stride = layouts_[Index(kItems)].stride()};
 }
 
 void BlockHost::ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) {
-  options_.shard->ApplySlots(kUsers, p, step, gradients);
+  Apply(kUsers, step, users_[Index(p) - range_.first], gradients);
+  options_.store->MarkChanged(kUsers, p, gradients.slots);
 }
 
 void BlockHost::ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) {
-  float* const rows = RowsOf(q).data();
+  Apply(kItems, step, RowsOf(q).data(), gradients);
+}
+
+void BlockHost::Apply(TableId table, std::uint64_t step, float* rows,
+                      const SlotGradients& gradients) {
+  const std::size_t stride = layouts_[Index(table)].stride();
   updates_.clear();
   for (std::size_t k = 0; k < gradients.slots.size(); ++k) {
-    updates_.push_back({rows + gradients.slots[k] * layout_.stride(), gradients.gradients[k]});
+    updates_.push_back({rows + gradients.slots[k] * stride, gradients.gradients[k]});
   }
-  options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(kItems)]),
+  options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(table)]),
                                 updates_);
 }
 

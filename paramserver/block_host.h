@@ -12,18 +12,18 @@
 #include "common/rows/block_rows.h"
 #include "common/rows/exchange.h"
 #include "paramserver/optimizer.h"
-#include "paramserver/shard.h"
+#include "paramserver/row_store.h"
 
 namespace cf {
 
-/// The rows of one seat while a job trains with the schedule BLOCKS. Users' rows stay in the seat's
-/// shard. Item partitions leave their shards before the first sub-epoch, go from seat to seat as
+/// The rows of one seat while a job trains with the schedule BLOCKS. Users' rows stay in the rank's
+/// store. Item partitions leave their stores before the first sub-epoch, go from seat to seat as
 /// blocks, which are worked on where they arrived, and come home when anybody wants to see the
-/// model (validation, snapshots): everything but training finds all rows in the shards.
+/// model (validation, snapshots): everything but training finds all rows in the stores.
 ///
 /// Owner:   the seat's process, one for each compute thread.
 /// Threads: the seat's compute thread.
-/// Bounds:  beside the shard's memory, the item partitions that the seat works on and those that
+/// Bounds:  beside the store's memory, the item partitions that the seat works on and those that
 ///          wait for it: no more than there are seats, as the seat above can go on no further than
 ///          the items that it gets.
 /// Invariants: while items are away from home, exactly one seat has each of their partitions, or it
@@ -32,7 +32,7 @@ class BlockHost : public BlockRows {
  public:
   struct Options {
     std::uint32_t seat = 0;
-    Shard* shard = nullptr;  ///< Of the same seat. Borrowed, as are the others.
+    RowStore* store = nullptr;  ///< Of the rank. Borrowed, as are the others.
     Exchange* exchange = nullptr;
     const OptimizerRule* optimizer = nullptr;
     const KernelSet* kernels = nullptr;
@@ -44,21 +44,27 @@ class BlockHost : public BlockRows {
   /// The rows of one item partition on their way.
   static std::size_t BlockBytes(const TableSpec& items, Partitioning partitioning, PartitionId q);
 
-  /// Sends the shard's item partitions to the seats that work on them in `turn`, unless items are
-  /// away already. Every seat calls it, with the turn that is next.
-  void Leave(std::uint64_t turn);
+  /// Sends the seat's item partitions to the seats that work on them in `turn`, unless items are
+  /// away already. Every seat calls it, with the turn that is next. The store's error if they cannot
+  /// be read.
+  absl::Status Leave(std::uint64_t turn);
 
-  /// Sends the item partitions that are here home, and takes back those of the shard: the end of
-  /// what Leave began. Every seat calls it. The exchange's error if a peer is lost.
+  /// Sends the item partitions that are here home, and takes back the seat's own: the end of what
+  /// Leave began. Every seat calls it. The exchange's error if a peer is lost, the store's if rows
+  /// cannot be read.
   absl::Status ComeHome();
 
-  SlabRows Users(PartitionId p) const override;
+  absl::StatusOr<SlabRows> Users(PartitionId p) override;
+  void ReleaseUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t turn) override;
   void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override;
   void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override;
   void PassItems(PartitionId q, std::uint64_t turn) override;
 
  private:
+  absl::Status CopyOut(PartitionId q);
+  absl::Status CopyIn(PartitionId q);
+  void Apply(TableId table, std::uint64_t step, float* rows, const SlotGradients& gradients);
   std::uint32_t HomeOf(PartitionId q) const;
   std::uint32_t HolderOf(PartitionId q, std::uint64_t turn) const;
   std::size_t BytesOf(PartitionId q) const;
@@ -71,11 +77,16 @@ class BlockHost : public BlockRows {
 
   const Options options_;
   const Placement& placement_;
-  const RowLayout layout_;                    // Of items.
+  const SeatRange range_;                     // Of the seat's partitions.
+  const std::vector<RowLayout> layouts_;      // Of users and items.
+  std::vector<float*> users_;                 // By partition of the range; null: not pinned.
   std::vector<std::optional<Parcel>> items_;  // By item partition; nothing where it is not here.
   std::optional<std::uint64_t> turn_;         // The next one while items are away; nothing at home.
   std::uint64_t left_ = 0;                    // The turn of the last Leave.
-  std::vector<RowUpdate> updates_;            // Scratch.
+
+  // Scratch.
+  std::vector<RowUpdate> updates_;
+  std::vector<std::uint32_t> slots_;
 };
 
 }  // namespace cf

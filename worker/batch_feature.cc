@@ -12,19 +12,19 @@ BatchFeature::BatchFeature(const FeatureLists& lists, const RowLayout& layout,
     : lists_(lists), layout_(layout), kernels_(kernels), scaled_(layout.gradient_stride()) {
 }
 
-void BatchFeature::AddEntry(RowId id, std::uint32_t partition, BatchIndex& index, TableBatch& rows,
+void BatchFeature::AddEntry(RowId id, std::uint32_t partition, IdIndex& index, TableBatch& rows,
                             FeatureLinks& links) const {
   for (const RowId row : lists_.RowsOf(id)) {
-    links.parts.push_back(rows.Touch(index, Index(row), row, partition));
+    links.parts.push_back(rows.Touch(index, row, partition));
   }
   links.ends.push_back(links.parts.size());
 }
 
-void BatchFeature::AddSample(RowId user, RowId item, std::uint32_t partition, BatchIndex& index,
+void BatchFeature::AddSample(RowId user, RowId item, std::uint32_t partition, IdIndex& index,
                              TableBatch& rows, FeatureLinks& links) const {
   const std::optional<RowId> row = lists_.RowOfSample(user, item);
   Check(row.has_value(), "a sample with a timestamp is in the data set");
-  links.parts.push_back(rows.Touch(index, Index(*row), *row, partition));
+  links.parts.push_back(rows.Touch(index, *row, partition));
   links.ends.push_back(links.parts.size());
 }
 

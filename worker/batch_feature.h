@@ -42,11 +42,11 @@ class BatchFeature {
   FeatureSide side() const { return lists_.side(); }
 
   /// Touches what the next entry has: a user or an item,
-  void AddEntry(RowId id, std::uint32_t partition, BatchIndex& index, TableBatch& rows,
+  void AddEntry(RowId id, std::uint32_t partition, IdIndex& index, TableBatch& rows,
                 FeatureLinks& links) const;
   /// or a sample. Requires: it is in the data set.
-  void AddSample(RowId user, RowId item, std::uint32_t partition, BatchIndex& index,
-                 TableBatch& rows, FeatureLinks& links) const;
+  void AddSample(RowId user, RowId item, std::uint32_t partition, IdIndex& index, TableBatch& rows,
+                 FeatureLinks& links) const;
 
   /// Writes the entry's vector and bias, of zeros where it has no rows. `part_rows` is by part.
   void Compose(const FeatureLinks& links, std::size_t entry, const float* const* part_rows,

@@ -80,7 +80,8 @@ absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums
       const PartitionId q = options_.schedule.ItemsOf(p, j);
       const absl::StatusOr<SlabRows> items = TakeItems(q, turn);
       if (!items.ok()) return items.status();
-      TrainBlock(segment, j, p, q, *items, sums[k]);
+      absl::Status trained = TrainBlock(segment, j, p, q, *items, sums[k]);
+      if (!trained.ok()) return trained;
       // The seat below needs it last of all in the next turn.
       if (k == 0) {
         const Profile::Scope scope(options_.profile, Phase::kPush);
@@ -104,15 +105,17 @@ std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, std
                                                          options_.schedule.rounds());
 }
 
-void BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p, PartitionId q,
-                              const SlabRows& item_rows, ObjectiveSums& sums) {
+absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p,
+                                      PartitionId q, const SlabRows& item_rows,
+                                      ObjectiveSums& sums) {
   const BlockSchedule& schedule = options_.schedule;
   const std::span<const BlockSample> samples = SamplesOf(segment, j, p, q);
-  const SlabRows user_rows = options_.rows->Users(p);
+  const absl::StatusOr<SlabRows> user_rows = options_.rows->Users(p);
+  if (!user_rows.ok()) return user_rows.status();
   const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {
     const SampleRange range = SamplesOfBatch(samples.size(), k, count);
-    Make(samples.subspan(range.first, range.last - range.first), user_rows, item_rows);
+    Make(samples.subspan(range.first, range.last - range.first), *user_rows, item_rows);
     const PairBatch pairs{.samples = pairs_,
                           .user_rows = users_.rows(),
                           .item_rows = items_.rows(),
@@ -131,6 +134,8 @@ void BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, Partition
     options_.rows->ApplyUsers(p, step, users_.ToApply());
     options_.rows->ApplyItems(q, step, items_.ToApply());
   }
+  options_.rows->ReleaseUsers(p);
+  return absl::OkStatus();
 }
 
 void BlockTrainer::Make(std::span<const BlockSample> samples, const SlabRows& user_rows,

@@ -96,8 +96,8 @@ class BlockTrainer {
   absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t turn);
   std::span<const BlockSample> SamplesOf(const Segment& segment, std::uint64_t j, PartitionId p,
                                          PartitionId q);
-  void TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p, PartitionId q,
-                  const SlabRows& item_rows, ObjectiveSums& sums);
+  absl::Status TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p, PartitionId q,
+                          const SlabRows& item_rows, ObjectiveSums& sums);
   void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
             const SlabRows& item_rows);
 

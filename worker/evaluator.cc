@@ -57,10 +57,10 @@ std::uint64_t Evaluator::TurnsOf(const Placement& placement, const Dataset& data
 
 Evaluator::Evaluator(Options options)
     : options_(std::move(options)),
-      partitioning_(options_.reader.exchange->placement().partitioning()),
+      partitioning_(options_.rows->placement().partitioning()),
       scorer_(*options_.scorer),
       items_(options_.data->items()),
-      reader_(options_.reader),
+      reader_(*options_.rows, options_.turn),
       features_(options_.added),
       distances_(HasDistances(options_.metrics)),
       listed_(options_.metrics.size()) {
@@ -90,8 +90,8 @@ std::uint32_t Evaluator::BlockEnd(std::uint32_t first_item) const {
 }
 
 absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
-  const Placement& placement = options_.reader.exchange->placement();
-  const SeatRange range = placement.workers().range(options_.reader.seat);
+  const Placement& placement = options_.rows->placement();
+  const SeatRange range = placement.workers().range(options_.rows->seat());
   Check(found.size() == range.size(), "what is found is by partition of the seat's range");
   for (PartitionRanking& partition : found) partition.sums.resize(options_.metrics.size());
   if (absl::Status read = ReadLayers(); !read.ok()) return read;
@@ -144,7 +144,7 @@ absl::Status Evaluator::ReadItems(std::span<const RowId> ids) {
 
 absl::Status Evaluator::Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows) {
   const TableId table = side == FeatureSide::kUser ? kUsers : kItems;
-  const RowLayout& layout = options_.reader.exchange->layouts()[Index(table)];
+  const RowLayout& layout = options_.rows->layouts()[Index(table)];
   return features_.Add(side, ids, layout, reader_, rows);
 }
 

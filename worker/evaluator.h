@@ -10,8 +10,7 @@
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/metrics/ranking.h"
-#include "common/rows/exchange.h"
-#include "common/rows/rows.h"
+#include "common/rows/row_client.h"
 #include "worker/feature_reader.h"
 #include "worker/item_scorer.h"
 #include "worker/row_reader.h"
@@ -49,7 +48,8 @@ class Evaluator {
   static constexpr std::uint32_t kItemsMax = 1024;
 
   struct Options {
-    RowReader::Options reader;
+    RowClient* rows = nullptr;      ///< Of the same thread. Borrowed.
+    std::uint64_t turn = 0;         ///< The first to take.
     const Dataset* data = nullptr;  ///< Borrowed, as is the split.
     const DataSplit* split = nullptr;
     std::span<const std::uint32_t> training_samples;  ///< By item: CountTrainingSamples.

@@ -1,46 +1,13 @@
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "common/base/ids.h"
-#include "common/base/partition.h"
+#include "common/rows/id_index.h"
 
 namespace cf {
-
-/// Finds, for each id of a table, its place in the minibatch that is being made.
-///
-/// Owner:   Trainer, one a table. Threads: the seat's compute thread.
-/// Bounds:  8 bytes for each key, few because they are visited at random.
-class BatchIndex {
- public:
-  explicit BatchIndex(std::size_t keys) : places_(keys) {}
-
-  /// Asks for the place of `key` ahead of time.
-  void Prefetch(std::size_t key) const { __builtin_prefetch(&places_[key], 1); }
-
- private:
-  friend class TableBatch;
-  // Valid only for the batch and the partition in its stamp, so that nothing is cleared between
-  // batches.
-  struct Place {
-    std::uint32_t stamp = 0;  // The batch's first stamp + partition.
-    std::uint32_t part = 0;
-  };
-
-  // Begins a batch, whose stamps are above all earlier ones; they start anew every 2^18 batches.
-  void Begin() {
-    first_stamp_ += kPartitionsMax;
-    if (first_stamp_ != 0) return;
-    std::ranges::fill(places_, Place());
-    first_stamp_ = kPartitionsMax;
-  }
-
-  std::vector<Place> places_;
-  std::uint32_t first_stamp_ = 0;
-};
 
 /// The rows of one table that a seat's share of a minibatch touches, each once, and the parts of
 /// their gradients: one for each partition that touches the row, since a row's gradient is summed
@@ -67,29 +34,30 @@ class TableBatch {
   };
 
   /// Begins a batch.
-  void Clear(BatchIndex& index) {
+  void Clear(IdIndex& index) {
     index.Begin();
     rows_.clear();
     parts_.clear();
   }
 
-  /// The part of row `id` in `partition`, whose place in the index is `key`.
-  /// Requires: partitions ascend within a batch.
-  Touched Touch(BatchIndex& index, std::size_t key, RowId id, std::uint32_t partition) {
-    BatchIndex::Place& place = index.places_[key];
-    const std::uint32_t stamp = index.first_stamp_ + partition;
-    if (place.stamp == stamp) return {place.part, false};
+  /// The part of row `id` in `partition`. Requires: partitions ascend within a batch.
+  Touched Touch(IdIndex& index, RowId id, std::uint32_t partition) {
+    IdIndex::Place& place = index.Find(id);
+    const std::uint32_t stamp = index.StampOf(partition);
+    if (place.stamp == stamp) return {place.number, false};
     const auto part = static_cast<std::uint32_t>(parts_.size());
-    auto row = static_cast<std::uint32_t>(rows_.size());
-    if (place.stamp < index.first_stamp_) {
+    if (index.IsFree(place)) {
+      parts_.push_back({static_cast<std::uint32_t>(rows_.size()), kNone, partition});
       rows_.push_back({id, part, part});
-    } else {
-      row = parts_[place.part].row;
-      parts_[rows_[row].last_part].next = part;
-      rows_[row].last_part = part;
+      index.Take(place, {.id = id, .stamp = stamp, .number = part});
+      return {part, true};
     }
+    const std::uint32_t row = parts_[place.number].row;
+    parts_[rows_[row].last_part].next = part;
+    rows_[row].last_part = part;
     parts_.push_back({row, kNone, partition});
-    place = {stamp, part};
+    place.stamp = stamp;
+    place.number = part;
     return {part, true};
   }
 

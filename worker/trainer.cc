@@ -20,19 +20,16 @@ constexpr std::uint64_t kPlacesAhead = 12;
 Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
     : options_(std::move(options)),
       data_(data),
-      placement_(options_.exchange->placement()),
+      placement_(options_.rows->placement()),
       partitioning_(placement_.partitioning()),
-      range_(placement_.workers().range(options_.seat)),
-      layouts_(options_.exchange->layouts().begin(), options_.exchange->layouts().end()),
-      batches_(2 * options_.delay + 3),
+      range_(placement_.workers().range(options_.rows->seat())),
+      layouts_(options_.rows->layouts().begin(), options_.rows->layouts().end()),
       steps_(options_.delay + 1),
       log_training_samples_(math::Log(static_cast<double>(split.training_count()))),
-      applies_at_once_(options_.host != nullptr && options_.delay == 0 &&
-                       !options_.ranker.has_value()),
+      applies_at_once_(OwnsUsers() && options_.delay == 0 && !options_.ranker.has_value()),
       keeps_gradients_(!applies_at_once_ || options_.towers.has_value() ||
                        !options_.features.empty()),
-      shuffled_epoch_(kNoEpoch),
-      outgoing_(placement_.servers().size(), std::vector<OwnPartials>(layouts_.size())) {
+      shuffled_epoch_(kNoEpoch) {
   for (StepGradients& gradients : steps_) {
     gradients.memory.resize(layouts_.size());
     gradients.first.resize(layouts_.size());
@@ -50,18 +47,11 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
                      : towers_.has_value() ? towers_->layers()
                                            : 0),
         "the model has a table of users, one of items, and one for each layer and feature");
-  std::size_t users = 0;
   for (std::uint32_t p = range_.first; p < range_.last; ++p) {
     samples_.emplace_back(data, split, partitioning_, PartitionId{p});
-    user_key_base_.push_back(users);
-    users += partitioning_.RowsIn(PartitionId{p}, data.users());
   }
-  indices_.emplace_back(users);
-  indices_.emplace_back(data.items());
-  for (std::size_t l = 0; l < layers(); ++l) indices_.emplace_back(1);
-  for (Minibatch& batch : batches_) {
-    batch.tables.resize(layouts_.size());
-    for (TableWork& work : batch.tables) work.by_server.resize(placement_.servers().size());
+  for (std::uint32_t k = 0; k < 2 * options_.delay + 3; ++k) {
+    batches_.emplace_back(options_.rows->MakeBatch(), layouts_.size());
   }
   OpenFeatures();
 }
@@ -139,8 +129,8 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
   if (towers_.has_value() && range.first < range.last) TouchCandidates(p, batch);
   for (std::uint64_t k = range.first; k < range.last; ++k) {
     if (k + kPlacesAhead < range.last) {
-      indices_[Index(kUsers)].Prefetch(UserKey(p, samples[k + kPlacesAhead].user));
-      indices_[Index(kItems)].Prefetch(Index(samples[k + kPlacesAhead].item));
+      indices_[Index(kUsers)].Prefetch(samples[k + kPlacesAhead].user);
+      indices_[Index(kItems)].Prefetch(samples[k + kPlacesAhead].item);
     }
     if (k - range.first < rows_to_fetch.size()) {
       layouts_[Index(kUsers)].Prefetch(rows_to_fetch[k - range.first]);
@@ -154,7 +144,7 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
   // A layer has a part for each partition that has samples.
   for (std::size_t l = 0; l < layers() && range.first < range.last; ++l) {
     const std::size_t table = Index(kFirstLayer) + l;
-    batch.tables[table].batch.Touch(indices_[table], 0, RowId{0}, range_.first + p);
+    batch.tables[table].batch.Touch(indices_[table], RowId{0}, range_.first + p);
   }
   batch.positions.push_back(range.first);
   batch.samples_end.push_back(batch.samples.size());
@@ -164,12 +154,10 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
 
 void Trainer::EndBatch(Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
-  for (std::size_t table = 0; table < layouts_.size(); ++table) {
-    TableWork& work = batch.tables[table];
-    for (std::vector<std::uint32_t>& rows : work.by_server) rows.clear();
-    const std::span<const TableBatch::Row> rows = work.batch.rows();
-    for (std::uint32_t row = 0; row < rows.size(); ++row) {
-      work.by_server[placement_.servers().SeatOf(partitioning_.Of(rows[row].id))].push_back(row);
+  batch.rows.Clear();
+  for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
+    for (const TableBatch::Row& row : batch.tables[t].batch.rows()) {
+      options_.rows->Want(batch.rows, TableId{t}, row.id);
     }
   }
 }
@@ -177,17 +165,15 @@ void Trainer::EndBatch(Minibatch& batch) {
 void Trainer::TouchCandidates(std::uint32_t p, Minibatch& batch) {
   // In a row, so that the items' rows are the candidates and each partition's parts are, too.
   for (const RowId item : batch.candidates.items) {
-    batch.tables[Index(kItems)].batch.Touch(indices_[Index(kItems)], Index(item), item,
-                                            range_.first + p);
+    batch.tables[Index(kItems)].batch.Touch(indices_[Index(kItems)], item, range_.first + p);
   }
 }
 
 void Trainer::AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch) {
-  const std::size_t user_key = user_key_base_[p] + partitioning_.SlotOf(sample.user);
   const TableBatch::Touched user = batch.tables[Index(kUsers)].batch.Touch(
-      indices_[Index(kUsers)], user_key, sample.user, range_.first + p);
+      indices_[Index(kUsers)], sample.user, range_.first + p);
   const TableBatch::Touched item = batch.tables[Index(kItems)].batch.Touch(
-      indices_[Index(kItems)], Index(sample.item), sample.item, range_.first + p);
+      indices_[Index(kItems)], sample.item, range_.first + p);
   if (!features_.empty()) {
     if (user.is_first) TouchFeatures(FeatureSide::kUser, sample, range_.first + p, batch);
     if (item.is_first) TouchFeatures(FeatureSide::kItem, sample, range_.first + p, batch);
@@ -221,7 +207,7 @@ void Trainer::AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& 
     draw(Negatives::OfScoring(options_.negatives), data_.item_column().subspan(first, count),
          [](RowId item) { return item; });
   }
-  for (const RowId item : negatives_) indices_[Index(kItems)].Prefetch(Index(item));
+  for (const RowId item : negatives_) indices_[Index(kItems)].Prefetch(item);
   AddSample(p, {user, positive.item, 1.0F}, batch);
   for (const RowId item : negatives_) AddSample(p, {user, item, 0.0F}, batch);
 }
@@ -239,8 +225,8 @@ void Trainer::MakeRoomForGradients(const Minibatch& batch) {
   }
 }
 
-void Trainer::ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
-                            std::size_t last_part) {
+absl::Status Trainer::ApplyOwnUsers(const Pass& pass, const Minibatch& batch,
+                                    std::size_t first_part, std::size_t last_part) {
   const Profile::Scope scope(options_.profile, Phase::kApply);
   const TableBatch& users = batch.tables[Index(kUsers)].batch;
   const std::size_t stride = layouts_[Index(kUsers)].gradient_stride();
@@ -253,7 +239,7 @@ void Trainer::ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_
     pointers_.push_back(gradient);
     gradient += stride;
   }
-  options_.host->ApplyOwn(kUsers, pass.StepOf(batch), ids_, pointers_);
+  return options_.rows->ApplyOwn(kUsers, pass.StepOf(batch), ids_, pointers_);
 }
 
 }  // namespace cf

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -13,14 +14,14 @@
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
 #include "common/model/tables.h"
-#include "common/rows/exchange.h"
-#include "common/rows/rows.h"
+#include "common/rows/id_index.h"
+#include "common/rows/row_block.h"
+#include "common/rows/row_client.h"
 #include "common/rows/turns.h"
 #include "worker/batch_feature.h"
 #include "worker/batch_items.h"
 #include "worker/minibatch.h"
 #include "worker/neural_ranker.h"
-#include "worker/row_reader.h"
 #include "worker/samples.h"
 #include "worker/two_tower.h"
 
@@ -43,13 +44,8 @@ namespace cf {
 class Trainer {
  public:
   struct Options {
-    std::uint32_t seat = 0;
-    std::vector<TableSpec> tables;       ///< Users, items, the layers, the features.
-    const KernelSet* kernels = nullptr;  ///< Borrowed, as are the others.
-    Exchange* exchange = nullptr;
-    RowHost* host = nullptr;  ///< Of the same thread; null with dedicated servers.
-    /// By server seat; null where the seat is in another process.
-    std::vector<const RowHost*> hosts_here;
+    RowClient* rows = nullptr;  ///< Of the same thread. Borrowed, as are the others.
+    const KernelSet* kernels = nullptr;
     Objective objective;
     std::optional<RankerShape> ranker{};    ///< Where the model is one.
     std::optional<TowerShapes> towers{};    ///< Of retrieval; else nothing.
@@ -90,12 +86,12 @@ class Trainer {
  private:
   struct TableWork {
     TableBatch batch;
-    std::vector<const float*> rows;                     // By row of the batch: its weights.
-    std::vector<const float*> part_rows;                // By part: the weights of its row.
-    std::vector<std::vector<std::uint32_t>> by_server;  // By server seat: rows of the batch.
-    RowBlock copies;                                    // With a delay: of this thread's own rows.
+    std::vector<const float*> part_rows;  // By part: the weights of its row.
   };
   struct Minibatch {
+    Minibatch(BatchRows wanted, std::size_t count) : rows(std::move(wanted)), tables(count) {}
+
+    BatchRows rows;
     std::vector<TableWork> tables;            // By TableId.
     std::vector<PairSample> samples;          // Partition after partition,
     std::vector<std::size_t> samples_end;     // by partition of the range, where they end,
@@ -105,7 +101,6 @@ class Trainer {
     Candidates candidates;                    // Of retrieval: in every partition's parts of items.
     std::uint64_t number = 0;                 // Of the epoch's batches.
     std::vector<FeatureLinks> features;
-    std::vector<Parcel> replies;  // What `rows` of other servers point into.
   };
   // What a step leaves to its end.
   struct StepGradients {
@@ -152,14 +147,12 @@ class Trainer {
                     Minibatch& batch);
   void EndBatch(Minibatch& batch);
   void TouchCandidates(std::uint32_t p, Minibatch& batch);
-  std::size_t UserKey(std::uint32_t p, RowId user) const {
-    return user_key_base_[p] + partitioning_.SlotOf(user);
-  }
   void AddSample(std::uint32_t p, const Sample& sample, Minibatch& batch);
   void AddWithNegatives(const Pass& pass, std::uint32_t p, const Sample& positive,
                         Minibatch& batch);
   // Where `next` is not null, adds its partitions in between.
-  void Compute(const Pass& pass, Minibatch& batch, Minibatch* next, std::span<ObjectiveSums> sums);
+  absl::Status Compute(const Pass& pass, Minibatch& batch, Minibatch* next,
+                       std::span<ObjectiveSums> sums);
   std::span<const float* const> UserRowsOf(const Minibatch& batch, std::uint32_t p) const;
   void MakeRoomForGradients(const Minibatch& batch);
   void ComputePairs(const Pass& pass, const Minibatch& batch, std::size_t first_user,
@@ -186,15 +179,15 @@ class Trainer {
   void ComposeRows(TableId table, FeatureSide side, Minibatch& batch);
   std::span<const RankerFeature> FindFeatures(const Minibatch& batch);
   void SpreadFeatures(const Minibatch& batch, std::uint32_t p);
-  void ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
-                     std::size_t last_part);
+  absl::Status ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
+                             std::size_t last_part);
   // The part of users whose gradient is the first in memory, in a partition whose first part is
   // `first_part`.
   std::size_t FirstGradient(std::size_t first_part) const {
     return keeps_gradients_ ? 0 : first_part;
   }
   void Push(const Pass& pass, std::uint64_t turn);
-  void CollectTables(const Minibatch* done, std::uint32_t server, std::vector<OwnPartials>& into);
+  void CollectTables(const Minibatch& done, std::uint32_t server, std::span<OwnPartials> into);
   void CollectParts(TableId table, const Minibatch& batch, std::uint32_t server, OwnPartials& into);
   void CollectLayer(TableId table, const Minibatch& batch, std::uint32_t server,
                     OwnPartials& into) const;
@@ -202,14 +195,12 @@ class Trainer {
   // can be served without waiting.
   absl::Status Serve(const Pass& pass, std::uint64_t due, std::uint64_t pushed);
   absl::Status ServeTurn(const Pass& pass, std::uint64_t turn);
-  void ReadOwnRows(const Pass& pass, Minibatch& batch);
-  absl::Status AwaitRows(std::uint64_t turn, std::vector<Parcel>& replies);
   absl::Status TakeRows(std::uint64_t turn, Minibatch& batch);
   Minibatch& BatchAt(std::uint64_t t) { return batches_[t % batches_.size()]; }
   StepGradients& GradientsOf(const Minibatch& batch) {
     return steps_[batch.number % steps_.size()];
   }
-  bool OwnsUsers() const { return options_.host != nullptr; }
+  bool OwnsUsers() const { return options_.rows->has_own_server(); }
 
   const Options options_;
   const Dataset& data_;
@@ -218,9 +209,7 @@ class Trainer {
   const SeatRange range_;
   const std::vector<RowLayout> layouts_;
   std::vector<PartitionSamples> samples_;  // By partition of the range.
-  std::vector<std::size_t>
-      user_key_base_;                // By partition of the range: the first key of its users.
-  std::vector<BatchIndex> indices_;  // By table.
+  std::vector<IdIndex> indices_;           // By table.
   // A batch is made a turn before it is asked for, and needed until the own server has ended its
   // step, which may be 2 delay + 1 turns later.
   std::vector<Minibatch> batches_;
@@ -244,8 +233,7 @@ class Trainer {
   bool keeps_gradients_;
   std::uint64_t shuffled_epoch_;
 
-  std::uint64_t served_ = 0;     // Turns of the current pass that the own server has.
-  std::vector<Parcel> replies_;  // Of a turn that brings no rows.
+  std::uint64_t served_ = 0;  // Turns of the current pass that the own server has.
 
   // Scratch.
   std::vector<RowId> negatives_;  // Of a sample.
@@ -257,7 +245,6 @@ class Trainer {
   std::vector<std::uint32_t> merges_;  // By part of the ranker.
   std::vector<RankerFeature> ranker_features_;
   RowBlock summand_;
-  std::vector<std::vector<OwnPartials>> outgoing_;  // By server seat, by table.
 };
 
 }  // namespace cf

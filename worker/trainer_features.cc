@@ -25,8 +25,8 @@ void Trainer::OpenFeatures() {
     const std::size_t table = Index(kFirstLayer) + layers() + k;
     features_.emplace_back(options_.features[k], TableId{static_cast<std::uint32_t>(table)},
                            layouts_[table], *options_.kernels);
-    indices_.emplace_back(options_.features[k].rows());
   }
+  indices_.resize(layouts_.size());
   for (Minibatch& batch : batches_) batch.features.resize(features_.size());
 }
 
@@ -35,7 +35,7 @@ void Trainer::TouchFeatures(FeatureSide side, const Sample& sample, std::uint32_
   for (std::size_t k = 0; k < features_.size(); ++k) {
     const FeatureWork& work = features_[k];
     if (work.feature.side() != side) continue;
-    BatchIndex& index = indices_[Index(work.table)];
+    IdIndex& index = indices_[Index(work.table)];
     TableBatch& rows = batch.tables[Index(work.table)].batch;
     if (side == FeatureSide::kSample) {
       work.feature.AddSample(sample.user, sample.item, partition, index, rows, batch.features[k]);
@@ -80,10 +80,11 @@ void Trainer::ComposeRows(TableId table, FeatureSide side, Minibatch& batch) {
   const RowLayout& layout = layouts_[Index(table)];
   TableWork& rows = batch.tables[Index(table)];
   RowBlock& composed = composed_[Index(table)];
-  composed.Resize(rows.rows.size(), layout);
+  const std::span<const float* const> weights = batch.rows.rows(table);
+  composed.Resize(weights.size(), layout);
   summand_.Resize(1, layout);
-  for (std::size_t row = 0; row < rows.rows.size(); ++row) {
-    std::copy_n(rows.rows[row], layout.wire_floats(), composed.row(row));
+  for (std::size_t row = 0; row < weights.size(); ++row) {
+    std::copy_n(weights[row], layout.wire_floats(), composed.row(row));
     for (std::size_t k = 0; k < features_.size(); ++k) {
       if (features_[k].feature.side() != side) continue;
       features_[k].feature.Compose(batch.features[k], rows.batch.rows()[row].first_part,

@@ -7,8 +7,8 @@
 
 namespace cf {
 
-void Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* next,
-                      std::span<ObjectiveSums> sums) {
+absl::Status Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* next,
+                              std::span<ObjectiveSums> sums) {
   const Profile::Scope scope(options_.profile, Phase::kGradient);
   gradients_ = GradientsOf(batch).first;
   if (pass.training) MakeRoomForGradients(batch);
@@ -35,11 +35,13 @@ void Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* next,
     }
     if (next != nullptr) AddPartition(pass, p, UserRowsOf(batch, p + 1), *next);
     if (pass.training && applies_at_once_) {
-      ApplyOwnUsers(pass, batch, first_user, batch.user_parts_end[p]);
+      absl::Status applied = ApplyOwnUsers(pass, batch, first_user, batch.user_parts_end[p]);
+      if (!applied.ok()) return applied;
     }
     first_sample = batch.samples_end[p];
     first_user = batch.user_parts_end[p];
   }
+  return absl::OkStatus();
 }
 
 std::span<const float* const> Trainer::UserRowsOf(const Minibatch& batch, std::uint32_t p) const {
@@ -68,18 +70,19 @@ void Trainer::ComputePairs(const Pass& pass, const Minibatch& batch, std::size_t
 
 void Trainer::SetLayers(const Minibatch& batch) {
   for (std::size_t l = 0; l < layers(); ++l) {
-    const TableWork& work = batch.tables[Index(kFirstLayer) + l];
-    if (work.rows.empty()) continue;  // Nobody's samples: nobody's rows.
+    const std::span<const float* const> rows =
+        batch.rows.rows(TableId{static_cast<std::uint32_t>(Index(kFirstLayer) + l)});
+    if (rows.empty()) continue;  // Nobody's samples: nobody's rows.
     if (ranker_.has_value()) {
-      ranker_->SetLayer(l, work.rows.front());
+      ranker_->SetLayer(l, rows.front());
     } else {
-      towers_->SetLayer(l, work.rows.front());
+      towers_->SetLayer(l, rows.front());
     }
   }
 }
 
 void Trainer::SetCandidates(const Pass& pass, const Minibatch& batch) {
-  const std::vector<const float*>& items = batch.tables[Index(kItems)].rows;
+  const std::span<const float* const> items = batch.rows.rows(kItems);
   if (items.empty()) return;
   std::optional<BatchDropoutKey> key;
   if (pass.training) {
@@ -139,7 +142,7 @@ void Trainer::ComputeRanker(const Pass& pass, const Minibatch& batch,
 void Trainer::CollectLayer(TableId table, const Minibatch& batch, std::uint32_t server,
                            OwnPartials& into) const {
   into.Clear();
-  if (batch.tables[Index(table)].by_server[server].empty()) return;  // Its row is another's.
+  if (batch.rows.wanted(table, server).ids.empty()) return;  // Its row is another's.
   const std::size_t stride = layouts_[Index(table)].gradient_stride();
   for (std::size_t k = 0; k < layer_parts_.size(); ++k) {
     into.ids.push_back(RowId{0});

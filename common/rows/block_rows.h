@@ -26,16 +26,18 @@ struct SlotGradients {
 };
 
 /// The rows that one compute thread works on in the schedule BLOCKS: its own users', and the item
-/// partitions that are here at the time. The seam between worker and server, as RowHost is for
-/// SYNC. A turn is a sub-epoch, counted from the first epoch on.
+/// partitions that are here at the time: whole partitions, pinned while they are worked on. The seam
+/// between worker and server, as RowHost is for SYNC. A turn is a sub-epoch, counted from the first epoch on.
 ///
 /// Threads: the seat's compute thread.
 class BlockRows {
  public:
   virtual ~BlockRows() = default;
 
-  /// Requires: user partition `p` is the seat's.
-  virtual SlabRows Users(PartitionId p) const = 0;
+  /// The rows of user partition `p`, which hold until ReleaseUsers; the store's error if they cannot
+  /// be read. Requires: it is the seat's.
+  virtual absl::StatusOr<SlabRows> Users(PartitionId p) = 0;
+  virtual void ReleaseUsers(PartitionId p) = 0;
 
   /// The rows of item partition `q`, which this seat works on in `turn`: waits until the seat
   /// before it has passed them on. They hold until PassItems. The exchange's error if a peer is

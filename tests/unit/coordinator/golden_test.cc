@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <memory>
 #include <ostream>
+#include <span>
 #include <string>
 
 #include <google/protobuf/text_format.h>
@@ -15,7 +18,9 @@
 
 #include "common/kernels/kernels.h"
 #include "common/snapshot/snapshot.h"
+#include "coordinator/training_data.h"
 #include "tests/unit/coordinator/local_generation.h"
+#include "tests/unit/paramserver/moving_store.h"
 
 namespace cf {
 namespace {
@@ -80,7 +85,8 @@ const GoldenJob kGoldenJobs[] = {
     // Partitions and batches that do not divide the samples.
     {"OnePartition", kTinyFactorization, "train { partitions: 1 }",
      "1fc0f070b0ff9c996ef1c2bbd015a10d"},
-    {"ManyPartitions", kTinyFactorization, "train { partitions: 64 batch_size: 7 }",
+    {"ManyPartitions", kTinyFactorization,
+     "train { partitions: 64 batch_size: 7 } snapshot { every_steps: 20 }",
      "a5413d61e40ffec34eb528af6964dd84"},
     // Optimizers.
     {"Adam", kPlainFactorization,
@@ -141,11 +147,13 @@ const GoldenJob kGoldenJobs[] = {
      "train { schedule: BLOCKS } optimizer { sgd {} schedule { cosine {} } }",
      "adb329171b1a4a22b24edbee39523237"},
     // Steps that change few rows, so that snapshots between them are deltas.
-    {"SparseSync", kTinyFactorization, "train { batch_size: 3 epochs: 1 }",
+    {"SparseSync", kTinyFactorization,
+     "train { batch_size: 3 epochs: 1 } snapshot { every_steps: 3 }",
      "346a0452d91dfcc5737e4a87243bf2cd"},
-    {"SparseRanker", kTinyRankerWithFeatures, "train { batch_size: 2 epochs: 1 }",
+    {"SparseRanker", kTinyRankerWithFeatures,
+     "train { batch_size: 2 epochs: 1 } snapshot { every_steps: 4 }",
      "297c5f32885b005bf82a26a7f1008cb0"},
-    {"SparseTowers", kTinyTowers, "train { batch_size: 2 epochs: 1 }",
+    {"SparseTowers", kTinyTowers, "train { batch_size: 2 epochs: 1 } snapshot { every_steps: 4 }",
      "c94d9fac71b504d68f0265b009248728"},
     {"SparseBlocks", kTinyFactorization,
      "train { schedule: BLOCKS batch_size: 8 rounds: 5 epochs: 1 }",
@@ -160,7 +168,7 @@ class GoldenTest : public GenerationTest, public ::testing::WithParamInterface<G
           "the settings parse");
     const absl::Status valid = ValidateJob(job);
     EXPECT_TRUE(valid.ok()) << valid;
-    // One at the end: an epoch that is not validated improves nothing.
+    // An epoch that is not validated improves nothing.
     job.mutable_snapshot()->set_every_epochs(0);
     job.mutable_validation()->set_every_epochs(job.train().epochs());
     return job;
@@ -173,7 +181,9 @@ INSTANTIATE_TEST_SUITE_P(Jobs, GoldenTest, ::testing::ValuesIn(kGoldenJobs),
                          });
 
 TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
-  LocalGeneration generation(MakeJob(), tiny_, "run", 1);
+  Job job = MakeJob();
+  job.mutable_snapshot()->set_every_steps(0);
+  LocalGeneration generation(job, tiny_, "run", 1);
   const absl::StatusOr<Verdict> verdict = generation.Run(1).front();
   ASSERT_TRUE(verdict.ok()) << verdict.status();
   const Manifest manifest = Snapshot::Open(generation.latest()).value().manifest();
@@ -184,7 +194,9 @@ TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
 // A row that changed and is missing from a delta shows here, and only here.
 TEST_P(GoldenTest, TheChainOfFilesIsAsRecorded) {
   Job job = MakeJob();
-  job.mutable_snapshot()->set_every_steps(1);
+  if (!job.snapshot().has_every_steps() || job.snapshot().every_steps() == 0) {
+    job.mutable_snapshot()->set_every_steps(1);
+  }
   const std::uint32_t ranks = std::min(job.train().partitions(), 2U);
   LocalGeneration generation(job, tiny_, "run", ranks);
   for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
@@ -196,6 +208,74 @@ TEST_P(GoldenTest, TheChainOfFilesIsAsRecorded) {
     EXPECT_TRUE(std::ranges::any_of(manifest.files(),
                                     [](const FileEntry& file) { return file.kind() == DELTA; }));
   }
+}
+
+/// How many rows a step of a job without negatives touches at most, in all ranks.
+std::size_t RowsOfAStep(const Job& job, const TrainingData& data) {
+  std::vector<std::uint64_t> counts(job.train().partitions());  // Of training samples.
+  for (std::uint32_t user = 0; user < data.data.users(); ++user) {
+    const std::span<const std::uint64_t> offsets = data.data.user_offsets();
+    for (std::uint64_t s = offsets[user]; s < offsets[user + 1]; ++s) {
+      if (data.split.is_validation(s)) continue;
+      ++counts[Index(Partitioning(job.train().partitions()).Of(RowId{user}))];
+    }
+  }
+  // Every partition gives a batch its share, rounded: a batch may have more samples than its nominal
+  // size.
+  const std::uint64_t steps = data.steps_per_epoch(job);
+  std::size_t samples_max = 0;
+  for (std::uint64_t t = 0; t < steps; ++t) {
+    std::size_t samples = 0;
+    for (const std::uint64_t n : counts) samples += n * (t + 1) / steps - n * t / steps;
+    samples_max = std::max(samples_max, samples);
+  }
+  std::size_t rows = 2 * samples_max;
+  const std::vector<TableSpec> tables = data.TablesFor(job);
+  for (std::size_t t = Index(kFirstLayer); t < tables.size(); ++t) rows += tables[t].shape.rows;
+  return rows;
+}
+
+// Goal: nobody looks at a row that is not pinned, and nothing stays pinned that no step needs.
+// Method: a store that moves each row when it is pinned and takes its page away when it is released.
+// Two threads read in place from each other, two ranks by parcels.
+TEST_P(GoldenTest, RowsThatMoveAreAsRecorded) {
+  Job job = MakeJob();
+  const bool sparse = std::string(GetParam().name).starts_with("Sparse");
+  // Validation reads rows in turns as large as memory allows.
+  if (sparse) job.mutable_validation()->set_every_epochs(1000);
+  const std::uint32_t ranks = std::min(job.train().partitions(), 2U);
+  if (ranks > 1) job.mutable_cluster()->set_threads(2);
+  const std::size_t rows_max = sparse ? RowsOfAStep(job, TrainingData::Open(job).value()) + 2
+                                      : std::numeric_limits<std::size_t>::max();
+  LocalGeneration generation(job, tiny_, "run", ranks);
+  generation.KeepRowsIn([&](std::span<const RowStore::Table> tables, Partitioning partitioning,
+                            SeatRange range) -> absl::StatusOr<std::unique_ptr<RowStore>> {
+    return std::make_unique<MovingStore>(tables, partitioning, range, rows_max);
+  });
+  for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
+    ASSERT_TRUE(verdict.ok()) << verdict.status();
+  }
+  EXPECT_EQ(generation.Digest(), GetParam().digest);
+}
+
+// Goal: the store that moves rows notices who keeps a pointer.
+TEST(MovingStoreDeathTest, ARowThatWasReleasedCannotBeRead) {
+  const RowStore::Table table{.rows = 4, .stride = 16};
+  MovingStore store({&table, 1}, Partitioning(1), {0, 1}, 1);
+  const RowId id{2};
+  float* row = nullptr;
+  ASSERT_TRUE(store.Pin(kUsers, {&id, 1}, RowStore::Access::kUpdate, {&row, 1}).ok());
+  row[15] = 7;
+  const RowId other{3};
+  float* none = nullptr;
+  EXPECT_EQ(store.Pin(kUsers, {&other, 1}, RowStore::Access::kRead, {&none, 1}).code(),
+            absl::StatusCode::kResourceExhausted);
+  store.Release(kUsers, {&id, 1});
+  EXPECT_DEATH({ EXPECT_EQ(*static_cast<volatile float*>(row + 15), 7); }, "");
+  ASSERT_TRUE(store.Pin(kUsers, {&id, 1}, RowStore::Access::kRead, {&none, 1}).ok());
+  EXPECT_NE(none, row);
+  EXPECT_EQ(none[15], 7);
+  store.Release(kUsers, {&id, 1});
 }
 
 }  // namespace

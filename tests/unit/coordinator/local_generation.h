@@ -60,6 +60,8 @@ class LocalGeneration {
     stop_requested_ = std::move(stop_requested);
   }
 
+  void KeepRowsIn(MakeRowStore make_store) { make_store_ = std::move(make_store); }
+
   std::string latest() const { return folder_.snapshots_path() + "/latest"; }
   std::string Digest() const { return Snapshot::Open(latest()).value().Digest().value(); }
 
@@ -72,6 +74,7 @@ class LocalGeneration {
                               .listener = std::move(listeners_[rank]),
                               .key = key_,
                               .cores = 1,
+                              .make_store = make_store_,
                               .folder = nullptr,
                               .console = nullptr,
                               .stop_requested = stop_requested_};
@@ -89,6 +92,7 @@ class LocalGeneration {
   std::vector<Endpoint> endpoints_;
   QuietConsole console_;
   std::function<bool()> stop_requested_ = [] { return false; };
+  MakeRowStore make_store_ = MakeSlabStore;
 };
 
 class GenerationTest : public ::testing::Test {

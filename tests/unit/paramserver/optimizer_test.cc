@@ -9,7 +9,7 @@
 
 #include "tests/reference/drawn.h"
 #include "tests/unit/kernels/slow_kernels.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 
 namespace cf {
 namespace {
@@ -82,23 +82,23 @@ struct SlowWeight {
   }
 };
 
-/// Calls `check` after each step with the shards as they are.
+/// Calls `check` after each step with the rows as they are.
 void TrainDrawnRows(const Case& test,
-                    const std::function<void(std::uint32_t step, LocalShards& shards)>& check) {
+                    const std::function<void(std::uint32_t step, LocalRows& local)>& check) {
   const Optimizer optimizer = MakeOptimizer(test.optimizer);
   TableSpec table = MakeTable("rows", drawn::kRows, drawn::kDim, SlotsOf(optimizer));
   table.vectors.mutable_zeros();
   table.l2_vectors = test.l2_vectors;
   table.l2_biases = test.l2_biases;
   table.bias_rate = test.bias_rate;
-  LocalShards shards({.partitions = 4,
-                      .seats = 2,
-                      .tables = {table},
-                      .optimizer = optimizer,
-                      .steps_per_epoch = drawn::kStepsPerEpoch});
-  shards.Initialize();
+  LocalRows local({.partitions = 4,
+                   .seats = 2,
+                   .tables = {table},
+                   .optimizer = optimizer,
+                   .steps_per_epoch = drawn::kStepsPerEpoch});
+  local.Initialize();
   for (std::uint32_t row = 0; row < drawn::kRows; ++row) {
-    float* weights = const_cast<float*>(shards.Row(kTable, RowId{row}));  // The drawn start.
+    float* weights = local.Row(kTable, RowId{row});  // The drawn start.
     for (std::uint32_t k = 0; k < drawn::kDim; ++k) weights[k] = drawn::Fraction({3, row, k});
     weights[PaddedDim(drawn::kDim)] = drawn::Fraction({3, row, drawn::kDim});
   }
@@ -109,9 +109,9 @@ void TrainDrawnRows(const Case& test,
       for (std::uint32_t k = 0; k < drawn::kDim; ++k)
         gradient[k] = drawn::Fraction({2, step, row, k});
       gradient.back() = drawn::Fraction({2, step, row, drawn::kDim});
-      shards.Apply(kTable, step, RowId{row}, gradient);
+      local.Apply(kTable, step, RowId{row}, gradient);
     }
-    check(step, shards);
+    check(step, local);
   }
 }
 
@@ -128,9 +128,9 @@ TEST(Optimizer, TwoHundredStepsAsTheTextbookSays) {
       for (std::uint32_t k = 0; k <= drawn::kDim; ++k)
         slow[row][k].w = static_cast<double>(drawn::Fraction({3, row, k}));
     }
-    TrainDrawnRows(test, [&](std::uint32_t step, LocalShards& shards) {
+    TrainDrawnRows(test, [&](std::uint32_t step, LocalRows& local) {
       for (std::uint32_t row = 0; row < drawn::kRows; ++row) {
-        const std::vector<float> record = shards.Record(kTable, RowId{row});
+        const std::vector<float> record = local.Record(kTable, RowId{row});
         for (std::uint32_t k = 0; k <= drawn::kDim; ++k) {
           SlowWeight& weight = slow[row][k];
           if (drawn::IsTouched(step, row)) {
@@ -153,12 +153,12 @@ TEST(Optimizer, TwoHundredStepsAsPyTorchMakesThem) {
   const drawn::Figures figures = drawn::ReadFigures();
   for (const Case& test : kCases) {
     int compared = 0;
-    TrainDrawnRows(test, [&](std::uint32_t step, LocalShards& shards) {
+    TrainDrawnRows(test, [&](std::uint32_t step, LocalRows& local) {
       for (std::uint32_t row = 0; row < drawn::kRows; ++row) {
         const auto expected = figures.find({test.name, step + 1, "rows", row});
         if (expected == figures.end()) continue;
         ++compared;
-        const std::vector<float> record = shards.Record(kTable, RowId{row});
+        const std::vector<float> record = local.Record(kTable, RowId{row});
         for (std::uint32_t k = 0; k <= drawn::kDim; ++k) {
           EXPECT_NEAR(static_cast<double>(record[k]), expected->second[k], kTolerance)
               << test.name << ", step " << step + 1 << ", row " << row << ", weight " << k;
@@ -191,9 +191,9 @@ TEST(Optimizer, ClippingScalesTheWholeRowAfterItsL2Term) {
     TableSpec table = MakeTable("rows", 1, 20, 0);
     table.l2_vectors = 0.25;
     table.l2_biases = 0.125;
-    LocalShards shards({.partitions = 1, .seats = 1, .tables = {table}, .optimizer = optimizer});
-    shards.Initialize();
-    float* row = const_cast<float*>(shards.Row(kTable, RowId{0}));  // The drawn start.
+    LocalRows local({.partitions = 1, .seats = 1, .tables = {table}, .optimizer = optimizer});
+    local.Initialize();
+    float* row = local.Row(kTable, RowId{0});  // The drawn start.
     std::vector<float> gradient(33);
     std::vector<double> weights(21);
     std::vector<double> slopes(21);
@@ -208,8 +208,8 @@ TEST(Optimizer, ClippingScalesTheWholeRowAfterItsL2Term) {
     }
     const double scale = std::min(1.0, clip_norm / std::sqrt(squares));
     EXPECT_EQ(scale < 1, clip_norm == 0.5);
-    shards.Apply(kTable, 0, RowId{0}, gradient);
-    const std::vector<float> record = shards.Record(kTable, RowId{0});
+    local.Apply(kTable, 0, RowId{0}, gradient);
+    const std::vector<float> record = local.Record(kTable, RowId{0});
     for (std::uint32_t k = 0; k <= 20; ++k)
       EXPECT_NEAR(static_cast<double>(record[k]), weights[k] - scale * slopes[k], 1e-6) << k;
   }
@@ -270,20 +270,20 @@ struct TouchedRows {
     ids.push_back(id);
     return {place, true};
   }
-  void Resolve(const Shard& shard, TableId table) {
+  void Resolve(LocalRows& local, TableId table) {
     rows.resize(ids.size());
     gradients.resize(ids.size() * (PaddedDim(drawn::kDim) + 1));
-    shard.Resolve(table, ids, rows);
+    local.Resolve(table, ids, rows);
   }
-  void Apply(Shard& shard, TableId table, std::uint32_t step) const {
+  void Apply(LocalRows& local, TableId table, std::uint32_t step) const {
     std::vector<const float*> pointers;
     for (std::size_t k = 0; k < ids.size(); ++k)
       pointers.push_back(gradients.data() + k * (PaddedDim(drawn::kDim) + 1));
-    shard.ApplyOwn(table, step, ids, pointers);
+    ASSERT_TRUE(local.service().ApplyOwn(table, step, ids, pointers).ok());
   }
 };
 
-void TrainStep(std::uint32_t step, const Objective& objective, Shard& shard) {
+void TrainStep(std::uint32_t step, const Objective& objective, LocalRows& local) {
   TouchedRows users;
   TouchedRows items;
   std::vector<PairSample> samples;
@@ -297,8 +297,8 @@ void TrainStep(std::uint32_t step, const Objective& objective, Shard& shard) {
                        .item_is_first = item_is_first ? 1U : 0U,
                        .rating = sample.rating});
   }
-  users.Resolve(shard, kUsers);
-  items.Resolve(shard, kItems);
+  users.Resolve(local, kUsers);
+  items.Resolve(local, kItems);
   ObjectiveSums sums;
   KernelsFor(KernelTarget::kBest)
       .value()
@@ -310,8 +310,8 @@ void TrainStep(std::uint32_t step, const Objective& objective, Shard& shard) {
                        .gradient_stride = PaddedDim(drawn::kDim) + 1,
                        .padded_dim = PaddedDim(drawn::kDim)},
                       objective, sums);
-  users.Apply(shard, kUsers, step);
-  items.Apply(shard, kItems, step);
+  users.Apply(local, kUsers, step);
+  items.Apply(local, kItems, step);
 }
 
 TEST(Optimizer, TwoHundredStepsOfTheWholeModelAsPyTorchsAutogradMakesThem) {
@@ -329,28 +329,28 @@ TEST(Optimizer, TwoHundredStepsOfTheWholeModelAsPyTorchsAutogradMakesThem) {
       table.l2_vectors = test.l2_vectors;
       table.l2_biases = test.l2_biases;
     }
-    LocalShards shards({.partitions = 1,
-                        .seats = 1,
-                        .tables = tables,
-                        .optimizer = optimizer,
-                        .steps_per_epoch = drawn::kStepsPerEpoch});
-    shards.Initialize();
+    LocalRows local({.partitions = 1,
+                     .seats = 1,
+                     .tables = tables,
+                     .optimizer = optimizer,
+                     .steps_per_epoch = drawn::kStepsPerEpoch});
+    local.Initialize();
     for (std::uint32_t t = 0; t < tables.size(); ++t) {
       for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
-        float* weights = const_cast<float*>(shards.Row(TableId{t}, RowId{row}));
+        float* weights = local.Row(TableId{t}, RowId{row});
         for (std::uint32_t k = 0; k <= drawn::kDim; ++k)
           weights[k < drawn::kDim ? k : PaddedDim(k)] = 0.5F * drawn::Fraction({4, t, row, k});
       }
     }
     int compared = 0;
     for (std::uint32_t step = 0; step < drawn::kSteps; ++step) {
-      TrainStep(step, test.objective, shards.shard());
+      TrainStep(step, test.objective, local);
       for (std::uint32_t t = 0; t < tables.size(); ++t) {
         for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
           const auto expected = figures.find({test.name, step + 1, tables[t].shape.name, row});
           if (expected == figures.end()) continue;
           ++compared;
-          const std::vector<float> record = shards.Record(TableId{t}, RowId{row});
+          const std::vector<float> record = local.Record(TableId{t}, RowId{row});
           for (std::uint32_t k = 0; k <= drawn::kDim; ++k) {
             EXPECT_NEAR(static_cast<double>(record[k]), expected->second[k], kTolerance)
                 << test.name << ", step " << step + 1 << ", " << tables[t].shape.name << " " << row;

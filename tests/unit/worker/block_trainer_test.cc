@@ -12,7 +12,7 @@
 #include "common/math/random.h"
 #include "paramserver/block_host.h"
 #include "tests/unit/kernels/slow_kernels.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 
 namespace cf {
@@ -37,7 +37,7 @@ struct SlowSample {
 class SlowBlocks {
  public:
   SlowBlocks(const Dataset& data, const DataSplit& split, const std::vector<TableSpec>& tables,
-             const OptimizerRule& rule, const Objective& objective, LocalShards& initial)
+             const OptimizerRule& rule, const Objective& objective, LocalRows& initial)
       : tables_(tables), rule_(rule), objective_(objective) {
     for (std::uint32_t user = 0; user < data.users(); ++user) {
       for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
@@ -147,19 +147,19 @@ class BlockTrainerTest : public ::testing::Test {
     std::unique_ptr<BlockHost> host;
     std::unique_ptr<BlockTrainer> trainer;
   };
-  std::vector<Seat> MakeSeats(LocalShards& shards) {
+  std::vector<Seat> MakeSeats(LocalRows& local) {
     const BlockSchedule schedule(kPartitions, kRounds, steps_);
-    std::vector<Seat> seats(shards.placement().workers().size());
+    std::vector<Seat> seats(local.placement().workers().size());
     for (std::uint32_t s = 0; s < seats.size(); ++s) {
-      const SeatRange range = shards.placement().workers().range(s);
+      const SeatRange range = local.placement().workers().range(s);
       for (std::uint32_t p = range.first; p < range.last; ++p) {
         seats[s].samples.emplace_back(data_, split_, Partitioning(kPartitions), PartitionId{p});
       }
       const KernelSet* kernels = KernelsFor(KernelTarget::kBest).value();
       seats[s].host = std::make_unique<BlockHost>(BlockHost::Options{.seat = s,
-                                                                     .shard = &shards.shard(s),
-                                                                     .exchange = &shards.exchange(),
-                                                                     .optimizer = &shards.rule(),
+                                                                     .store = &local.store(),
+                                                                     .exchange = &local.exchange(),
+                                                                     .optimizer = &local.rule(),
                                                                      .kernels = kernels,
                                                                      .tables = options_.tables,
                                                                      .schedule = schedule});
@@ -194,10 +194,10 @@ class BlockTrainerTest : public ::testing::Test {
   // With items at home after the sub-epochs in `home_after`.
   void ExpectTrainsAsTheSlowOne(std::uint32_t seats, std::vector<std::uint64_t> home_after) {
     options_.seats = seats;
-    LocalShards shards(options_);
-    shards.Initialize();
-    SlowBlocks slow(data_, split_, options_.tables, shards.rule(), objective_, shards);
-    std::vector<Seat> all = MakeSeats(shards);
+    LocalRows local(options_);
+    local.Initialize();
+    SlowBlocks slow(data_, split_, options_.tables, local.rule(), objective_, local);
+    std::vector<Seat> all = MakeSeats(local);
     home_after.push_back(kRounds * kPartitions);
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
       std::vector<ObjectiveSums> sums(kPartitions);
@@ -208,8 +208,8 @@ class BlockTrainerTest : public ::testing::Test {
         for (std::uint32_t s = 0; s < seats; ++s) {
           threads.emplace_back([&, s] {
             SetFloatMode();
-            const SeatRange range = shards.placement().workers().range(s);
-            all[s].host->Leave(epoch * kRounds * kPartitions + first);
+            const SeatRange range = local.placement().workers().range(s);
+            EXPECT_EQ(all[s].host->Leave(epoch * kRounds * kPartitions + first), absl::OkStatus());
             EXPECT_EQ(
                 all[s].trainer->Train(
                     {.epoch = epoch, .first = first, .last = last, .first_step = epoch * steps_},
@@ -227,7 +227,7 @@ class BlockTrainerTest : public ::testing::Test {
       }).join();
       for (std::size_t p = 0; p < sums.size(); ++p)
         EXPECT_EQ(BitsOf(sums[p]), BitsOf(slow_sums[p]));
-      ASSERT_EQ(AllBits(shards), AllBits(slow)) << seats << " seats, epoch " << epoch;
+      ASSERT_EQ(AllBits(local), AllBits(slow)) << seats << " seats, epoch " << epoch;
     }
   }
 
@@ -235,7 +235,7 @@ class BlockTrainerTest : public ::testing::Test {
   Dataset data_ = Dataset::Open(tiny_.path()).value();
   DataSplit split_;
   std::uint64_t steps_ = 0;
-  LocalShards::Options options_;
+  LocalRows::Options options_;
   Objective objective_{.mean = 3.0F, .inverse_batch = 1.0F / kBatchSize};
 };
 
@@ -258,11 +258,11 @@ TEST_F(BlockTrainerTest, ItemsMayComeHomeBetweenAnySubEpochs) {
 // A rank that is lost closes the exchange: whoever waits for its items hears so.
 TEST_F(BlockTrainerTest, AClosedExchangeEndsTheTraining) {
   options_.seats = 2;
-  LocalShards shards(options_);
-  shards.Initialize();
-  std::vector<Seat> seats = MakeSeats(shards);
-  seats[0].host->Leave(0);
-  shards.exchange().Close(absl::UnavailableError("rank 1 was lost"));
+  LocalRows local(options_);
+  local.Initialize();
+  std::vector<Seat> seats = MakeSeats(local);
+  ASSERT_EQ(seats[0].host->Leave(0), absl::OkStatus());
+  local.exchange().Close(absl::UnavailableError("rank 1 was lost"));
   std::vector<ObjectiveSums> sums(kPartitions / 2);
   EXPECT_EQ(seats[0].trainer->Train({.last = kRounds * kPartitions}, sums),
             absl::UnavailableError("rank 1 was lost"));

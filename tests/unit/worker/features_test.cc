@@ -13,7 +13,7 @@
 
 #include "common/config/config.h"
 #include "common/features/feature_lists.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
 
@@ -30,11 +30,11 @@ class SlowModel {
  public:
   SlowModel(const Job& job, const Dataset& data, const DataSplit& split, double mean,
             const std::vector<FeatureLists>& features, const std::vector<TableSpec>& tables,
-            LocalShards& shards)
+            LocalRows& local)
       : job_(job), data_(data), split_(split), mean_(mean), features_(features) {
     for (std::uint32_t t = 0; t < tables.size(); ++t) {
       for (std::uint32_t id = 0; id < tables[t].shape.rows; ++id) {
-        const std::vector<float> record = shards.Record(TableId{t}, RowId{id});
+        const std::vector<float> record = local.Record(TableId{t}, RowId{id});
         rows[t].emplace_back(record.begin(), record.end());
       }
     }
@@ -141,30 +141,24 @@ void ExpectMovesByTheGradient(const std::string& model) {
   std::vector<std::uint32_t> rows;
   for (const FeatureLists& lists : features) rows.push_back(lists.rows());
   const std::vector<TableSpec> tables = TablesOf(job, data.users(), data.items(), rows);
-  LocalShards shards({.partitions = kPartitions,
-                      .seats = kSeats,
-                      .tables = tables,
-                      .optimizer = job.optimizer(),
-                      .steps_per_epoch = 1});
-  shards.Initialize();
+  LocalRows local({.partitions = kPartitions,
+                   .seats = kSeats,
+                   .tables = tables,
+                   .optimizer = job.optimizer(),
+                   .steps_per_epoch = 1});
+  local.Initialize();
   const TrainingStatistics statistics = ComputeTrainingStatistics(data, split, kPartitions).value();
-  SlowModel slow(job, data, split, statistics.mean, features, tables, shards);
+  SlowModel slow(job, data, split, statistics.mean, features, tables, local);
 
-  std::vector<const RowHost*> hosts;
-  for (std::uint32_t seat = 0; seat < kSeats; ++seat) hosts.push_back(&shards.shard(seat));
   std::vector<ObjectiveSums> sums(kPartitions);
   {
     std::vector<std::jthread> threads;
     for (std::uint32_t seat = 0; seat < kSeats; ++seat) {
       threads.emplace_back([&, seat] {
         SetFloatMode();
-        const SeatRange range = shards.placement().workers().range(seat);
-        Trainer trainer({.seat = seat,
-                         .tables = tables,
+        const SeatRange range = local.placement().workers().range(seat);
+        Trainer trainer({.rows = &local.client(seat),
                          .kernels = KernelsFor(KernelTarget::kBest).value(),
-                         .exchange = &shards.exchange(),
-                         .host = &shards.shard(seat),
-                         .hosts_here = hosts,
                          .objective = ObjectiveOf(job, statistics.mean, 1, 5),
                          .ranker = RankerOf(job),
                          .features = features,
@@ -184,7 +178,7 @@ void ExpectMovesByTheGradient(const std::string& model) {
   for (std::uint32_t t = 0; t < tables.size(); ++t) {
     double largest = 0;
     for (std::uint32_t id = 0; id < tables[t].shape.rows; ++id) {
-      const std::vector<float> moved = shards.Record(TableId{t}, RowId{id});
+      const std::vector<float> moved = local.Record(TableId{t}, RowId{id});
       Vector& row = slow.rows[t][id];
       for (std::size_t k = 0; k < row.size(); ++k) {
         const double was = row[k];

@@ -9,11 +9,11 @@ constexpr RowId kRow{40};
 constexpr RowId kOther{41};
 
 TEST(TableBatch, TouchesARowOnceAPartition) {
-  BatchIndex index(50);
+  IdIndex index;
   TableBatch batch;
   batch.Clear(index);
   const auto touch = [&](RowId id, std::uint32_t partition) {
-    return batch.Touch(index, Index(id), id, partition);
+    return batch.Touch(index, id, partition);
   };
   EXPECT_TRUE(touch(kRow, 0).is_first);
   EXPECT_EQ(touch(kRow, 0).part, 0U);
@@ -43,37 +43,37 @@ TEST(TableBatch, TouchesARowOnceAPartition) {
 }
 
 TEST(TableBatch, ForgetsTheBatchBefore) {
-  BatchIndex index(50);
+  IdIndex index;
   TableBatch batch;
   for (int repeat = 0; repeat < 3; ++repeat) {
     batch.Clear(index);
     EXPECT_TRUE(batch.rows().empty());
-    EXPECT_TRUE(batch.Touch(index, 40, kRow, 5).is_first);
-    EXPECT_FALSE(batch.Touch(index, 40, kRow, 5).is_first);
+    EXPECT_TRUE(batch.Touch(index, kRow, 5).is_first);
+    EXPECT_FALSE(batch.Touch(index, kRow, 5).is_first);
   }
 }
 
 // Stamps start anew after 2^18 batches: what then has the stamp of a batch long ago is not of it.
 TEST(TableBatch, ForgetsEveryBatchWhenStampsStartAnew) {
-  BatchIndex index(50);
+  IdIndex index;
   TableBatch batch;
   batch.Clear(index);
-  EXPECT_TRUE(batch.Touch(index, 40, kRow, 5).is_first);
+  EXPECT_TRUE(batch.Touch(index, kRow, 5).is_first);
   for (int repeat = 1; repeat < 1 << 18; ++repeat) batch.Clear(index);
-  EXPECT_TRUE(batch.Touch(index, 40, kRow, 5).is_first);
-  EXPECT_FALSE(batch.Touch(index, 40, kRow, 5).is_first);
+  EXPECT_TRUE(batch.Touch(index, kRow, 5).is_first);
+  EXPECT_FALSE(batch.Touch(index, kRow, 5).is_first);
 }
 
 // Three batches are under way over one index: what one has found must hold while the next is made.
 TEST(TableBatch, SharesItsIndexWithTheNextBatch) {
-  BatchIndex index(50);
+  IdIndex index;
   TableBatch first;
   TableBatch second;
   first.Clear(index);
-  first.Touch(index, 40, kRow, 0);
+  first.Touch(index, kRow, 0);
   second.Clear(index);
-  EXPECT_TRUE(second.Touch(index, 41, kOther, 0).is_first);
-  EXPECT_TRUE(second.Touch(index, 40, kRow, 0).is_first);
+  EXPECT_TRUE(second.Touch(index, kOther, 0).is_first);
+  EXPECT_TRUE(second.Touch(index, kRow, 0).is_first);
   EXPECT_EQ(first.rows().size(), 1U);
   EXPECT_EQ(second.rows().size(), 2U);
 }

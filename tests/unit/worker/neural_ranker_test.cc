@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/reference/drawn.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 
 namespace cf {
 namespace {
@@ -48,14 +48,14 @@ struct TouchedRows {
     gradients.resize(ids.size() * stride, NAN);
     return {place, true};
   }
-  void Resolve(const Shard& shard, TableId table) {
+  void Resolve(LocalRows& local, TableId table) {
     rows.resize(ids.size());
-    shard.Resolve(table, ids, rows);
+    local.Resolve(table, ids, rows);
   }
-  void Apply(Shard& shard, TableId table, std::uint32_t step) const {
+  void Apply(LocalRows& local, TableId table, std::uint32_t step) const {
     std::vector<const float*> pointers;
     for (std::size_t k = 0; k < ids.size(); ++k) pointers.push_back(gradients.data() + k * stride);
-    shard.ApplyOwn(table, step, ids, pointers);
+    ASSERT_TRUE(local.service().ApplyOwn(table, step, ids, pointers).ok());
   }
 
   std::size_t stride;
@@ -65,7 +65,7 @@ struct TouchedRows {
 };
 
 void TrainStep(std::uint32_t step, const std::vector<TableSpec>& specs, const Objective& objective,
-               NeuralRanker& ranker, Shard& shard) {
+               NeuralRanker& ranker, LocalRows& local) {
   std::vector<TouchedRows> tables(specs.begin(), specs.end());
   std::vector<PairSample> samples;
   for (std::uint32_t s = 0; s < drawn::kBatch; ++s) {
@@ -81,7 +81,7 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& specs, const Ob
   std::vector<LayerGradient> layer_gradients;
   for (std::uint32_t t = 0; t < tables.size(); ++t) {
     if (TableId{t} >= kFirstLayer) tables[t].Touch(RowId{0});
-    tables[t].Resolve(shard, TableId{t});
+    tables[t].Resolve(local, TableId{t});
     if (TableId{t} < kFirstLayer) continue;
     ranker.SetLayer(t - Index(kFirstLayer), tables[t].rows.front());
     layer_gradients.push_back({.row = tables[t].gradients.data(), .stride = tables[t].stride});
@@ -99,7 +99,7 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& specs, const Ob
                    .layer_gradients = layer_gradients},
                   objective);
   EXPECT_EQ(sums.samples, drawn::kBatch);
-  for (std::uint32_t t = 0; t < tables.size(); ++t) tables[t].Apply(shard, TableId{t}, step);
+  for (std::uint32_t t = 0; t < tables.size(); ++t) tables[t].Apply(local, TableId{t}, step);
 }
 
 // Goal: forward, gradient and update are those that everybody means. Method: PyTorch's weights
@@ -112,15 +112,15 @@ TEST(NeuralRanker, SixtyStepsAsPyTorchsAutogradMakesThem) {
            {"sgd", "sgd { learning_rate: 0.1 }", "link: SIGMOID loss: BCE"}}) {
     const Job job = JobOf(test);
     const std::vector<TableSpec> tables = TablesOf(job, drawn::kUsers, drawn::kItems);
-    LocalShards shards({.partitions = 1,
-                        .seats = 1,
-                        .tables = tables,
-                        .optimizer = job.optimizer(),
-                        .steps_per_epoch = drawn::kStepsPerEpoch});
-    shards.Initialize();
+    LocalRows local({.partitions = 1,
+                     .seats = 1,
+                     .tables = tables,
+                     .optimizer = job.optimizer(),
+                     .steps_per_epoch = drawn::kStepsPerEpoch});
+    local.Initialize();
     for (std::uint32_t t = 0; t < tables.size(); ++t) {
       for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
-        float* weights = const_cast<float*>(shards.Row(TableId{t}, RowId{row}));
+        float* weights = local.Row(TableId{t}, RowId{row});
         for (std::uint32_t k = 0; k < tables[t].shape.dim; ++k) {
           weights[k] = drawn::Fraction({6, t, row, k});
         }
@@ -129,13 +129,13 @@ TEST(NeuralRanker, SixtyStepsAsPyTorchsAutogradMakesThem) {
     NeuralRanker ranker(*RankerOf(job), *KernelsFor(KernelTarget::kBest).value());
     int compared = 0;
     for (std::uint32_t step = 0; step < kSteps; ++step) {
-      TrainStep(step, tables, ObjectiveOf(job, 3.0, 1, 5), ranker, shards.shard());
+      TrainStep(step, tables, ObjectiveOf(job, 3.0, 1, 5), ranker, local);
       for (std::uint32_t t = 0; t < tables.size(); ++t) {
         for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
           const auto expected = figures.find({test.name, step + 1, tables[t].shape.name, row});
           if (expected == figures.end()) continue;
           ++compared;
-          const std::vector<float> record = shards.Record(TableId{t}, RowId{row});
+          const std::vector<float> record = local.Record(TableId{t}, RowId{row});
           ASSERT_EQ(expected->second.size(), tables[t].shape.dim);
           for (std::uint32_t k = 0; k < tables[t].shape.dim; ++k) {
             EXPECT_NEAR(static_cast<double>(record[k]), expected->second[k], kTolerance)

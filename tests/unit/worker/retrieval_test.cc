@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/reference/drawn.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 #include "worker/two_tower.h"
 
 namespace cf {
@@ -46,7 +46,7 @@ std::vector<float> LogShares() {
 }
 
 void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTower& model,
-               Shard& shard) {
+               LocalRows& local) {
   std::vector<RowId> users;
   std::map<std::uint32_t, std::uint32_t> counts;
   for (std::uint32_t s = 0; s < drawn::kBatch; ++s) {
@@ -76,8 +76,8 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTowe
   }
   std::vector<const float*> user_rows(users.size());
   std::vector<const float*> item_rows(candidates.items.size());
-  shard.Resolve(kUsers, users, user_rows);
-  shard.Resolve(kItems, candidates.items, item_rows);
+  local.Resolve(kUsers, users, user_rows);
+  local.Resolve(kItems, candidates.items, item_rows);
   std::vector<std::vector<RowId>> ids = {users, candidates.items};
   ids.resize(tables.size(), {RowId{0}});
   std::vector<std::size_t> strides;
@@ -90,7 +90,7 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTowe
   for (std::uint32_t l = 0; l < model.layers(); ++l) {
     const std::uint32_t t = static_cast<std::uint32_t>(kFirstLayer) + l;
     const float* row = nullptr;
-    shard.Resolve(TableId{t}, ids[t], std::span(&row, 1));
+    local.Resolve(TableId{t}, ids[t], std::span(&row, 1));
     model.SetLayer(l, row);
     layer_gradients.push_back({.row = gradients[t].data(), .stride = strides[t]});
   }
@@ -111,7 +111,7 @@ void TrainStep(std::uint32_t step, const std::vector<TableSpec>& tables, TwoTowe
     for (std::size_t k = 0; k < ids[t].size(); ++k) {
       pointers.push_back(gradients[t].data() + k * strides[t]);
     }
-    shard.ApplyOwn(TableId{t}, step, ids[t], pointers);
+    ASSERT_TRUE(local.service().ApplyOwn(TableId{t}, step, ids[t], pointers).ok());
   }
 }
 
@@ -131,15 +131,15 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
             "item { dim: 3 l2: 0.001 dense { units: 4 activation: RELU } }"}}) {
     const Job job = JobOf(test);
     const std::vector<TableSpec> tables = TablesOf(job, drawn::kUsers, drawn::kItems);
-    LocalShards shards({.partitions = 1,
-                        .seats = 1,
-                        .tables = tables,
-                        .optimizer = job.optimizer(),
-                        .steps_per_epoch = drawn::kStepsPerEpoch});
-    shards.Initialize();
+    LocalRows local({.partitions = 1,
+                     .seats = 1,
+                     .tables = tables,
+                     .optimizer = job.optimizer(),
+                     .steps_per_epoch = drawn::kStepsPerEpoch});
+    local.Initialize();
     for (std::uint32_t t = 0; t < tables.size(); ++t) {
       for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
-        float* weights = const_cast<float*>(shards.Row(TableId{t}, RowId{row}));
+        float* weights = local.Row(TableId{t}, RowId{row});
         for (std::uint32_t k = 0; k < tables[t].shape.dim; ++k) {
           weights[k] = drawn::Fraction({6, t, row, k});
         }
@@ -151,13 +151,13 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
                    *KernelsFor(KernelTarget::kBest).value());
     int compared = 0;
     for (std::uint32_t step = 0; step < kSteps; ++step) {
-      TrainStep(step, tables, model, shards.shard());
+      TrainStep(step, tables, model, local);
       for (std::uint32_t t = 0; t < tables.size(); ++t) {
         for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
           const auto expected = figures.find({test.name, step + 1, tables[t].shape.name, row});
           if (expected == figures.end()) continue;
           ++compared;
-          const std::vector<float> record = shards.Record(TableId{t}, RowId{row});
+          const std::vector<float> record = local.Record(TableId{t}, RowId{row});
           ASSERT_EQ(expected->second.size(), tables[t].shape.dim);
           for (std::uint32_t k = 0; k < tables[t].shape.dim; ++k) {
             EXPECT_NEAR(static_cast<double>(record[k]), expected->second[k], kTolerance)

@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "common/math/random.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
 
@@ -41,7 +41,7 @@ Job MakeJob() {
 /// double, all rows in one place.
 class SlowTrainer {
  public:
-  SlowTrainer(const Dataset& data, const DataSplit& split, LocalShards& initial) {
+  SlowTrainer(const Dataset& data, const DataSplit& split, LocalRows& initial) {
     for (std::uint32_t p = 0; p < kPartitions; ++p) {
       partitions_.emplace_back(data, split, Partitioning(kPartitions), PartitionId{p});
     }
@@ -121,34 +121,28 @@ TEST_P(TrainerRetrieval, TrainsAsTheDefinitionSays) {
   const Job job = MakeJob();
   const Dataset data = Dataset::Open(tiny.path()).value();
   const DataSplit split = DataSplit::Make(data, job.split()).value();
-  LocalShards shards({.partitions = kPartitions,
-                      .seats = seats,
-                      .tables = TablesOf(job, data.users(), data.items()),
-                      .optimizer = job.optimizer(),
-                      .steps_per_epoch = kSteps});
-  shards.Initialize();
-  SlowTrainer slow(data, split, shards);
+  LocalRows local({.partitions = kPartitions,
+                   .seats = seats,
+                   .tables = TablesOf(job, data.users(), data.items()),
+                   .optimizer = job.optimizer(),
+                   .steps_per_epoch = kSteps});
+  local.Initialize();
+  SlowTrainer slow(data, split, local);
 
-  std::vector<const RowHost*> hosts;
-  for (std::uint32_t seat = 0; seat < seats; ++seat) hosts.push_back(&shards.shard(seat));
   std::vector<ObjectiveSums> sums(kPartitions);
   {
     std::vector<std::jthread> threads;
     for (std::uint32_t seat = 0; seat < seats; ++seat) {
       threads.emplace_back([&, seat] {
         SetFloatMode();
-        Trainer trainer({.seat = seat,
-                         .tables = TablesOf(job, data.users(), data.items()),
+        Trainer trainer({.rows = &local.client(seat),
                          .kernels = KernelsFor(KernelTarget::kBest).value(),
-                         .exchange = &shards.exchange(),
-                         .host = &shards.shard(seat),
-                         .hosts_here = hosts,
                          .objective = ObjectiveOf(job, 3, 1, 5),
                          .towers = TowersOf(job),
                          .softmax = SoftmaxOf(job),
                          .shuffle_seed = kSeed},
                         data, split);
-        const SeatRange range = shards.placement().workers().range(seat);
+        const SeatRange range = local.placement().workers().range(seat);
         for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
           const absl::Status trained =
               trainer.Train({.epoch = epoch,
@@ -170,7 +164,7 @@ TEST_P(TrainerRetrieval, TrainsAsTheDefinitionSays) {
   EXPECT_NEAR(loss, expected_loss, 1e-5 * expected_loss);
   const auto compare = [&](TableId table, const Vectors& expected) {
     for (std::uint32_t id = 0; id < expected.size(); ++id) {
-      const std::vector<float> record = shards.Record(table, RowId{id});
+      const std::vector<float> record = local.Record(table, RowId{id});
       for (std::uint32_t k = 0; k < kDim; ++k) {
         EXPECT_NEAR(static_cast<double>(record[k]), expected[id][k], 2e-5)
             << Index(table) << ", " << id << ", " << k;

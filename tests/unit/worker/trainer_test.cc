@@ -12,7 +12,7 @@
 
 #include "common/math/random.h"
 #include "tests/unit/kernels/slow_kernels.h"
-#include "tests/unit/paramserver/local_shards.h"
+#include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 
 namespace cf {
@@ -33,7 +33,7 @@ class SlowTrainer {
  public:
   SlowTrainer(const Dataset& data, const DataSplit& split, const std::vector<TableSpec>& tables,
               const OptimizerRule& rule, const Objective& objective, std::uint32_t negatives,
-              LocalShards& initial)
+              LocalRows& initial)
       : tables_(tables),
         rule_(rule),
         objective_(objective),
@@ -154,24 +154,17 @@ class SlowTrainer {
   std::vector<std::vector<float>> rows_[2];       // By table and id.
 };
 
-/// Shards and trainers of `seats` threads of one process.
+/// Rows and trainers of `seats` threads of one process.
 class LocalJob {
  public:
-  LocalJob(const LocalShards::Options& options, const Dataset& data, const DataSplit& split,
+  LocalJob(const LocalRows::Options& options, const Dataset& data, const DataSplit& split,
            const Objective& objective, std::uint32_t negatives = 0)
-      : shards_(options) {
-    shards_.Initialize();
-    std::vector<const RowHost*> hosts;
-    for (std::uint32_t seat = 0; seat < options.seats; ++seat)
-      hosts.push_back(&shards_.shard(seat));
+      : local_(options) {
+    local_.Initialize();
     for (std::uint32_t seat = 0; seat < options.seats; ++seat) {
       trainers_.push_back(std::make_unique<Trainer>(
-          Trainer::Options{.seat = seat,
-                           .tables = options.tables,
+          Trainer::Options{.rows = &local_.client(seat),
                            .kernels = KernelsFor(KernelTarget::kBest).value(),
-                           .exchange = &shards_.exchange(),
-                           .host = &shards_.shard(seat),
-                           .hosts_here = hosts,
                            .objective = objective,
                            .negatives = negatives,
                            .shuffle_seed = kShuffleSeed},
@@ -179,7 +172,7 @@ class LocalJob {
     }
   }
 
-  LocalShards& shards() { return shards_; }
+  LocalRows& local() { return local_; }
 
   /// Steps `first` to `last` - 1 of an epoch; adds to `sums`.
   void Train(std::uint64_t epoch, std::uint64_t first, std::uint64_t last, std::uint64_t steps,
@@ -212,14 +205,14 @@ class LocalJob {
       threads.emplace_back([&, seat] {
         SetFloatMode();
         const SeatRange range =
-            shards_.placement().workers().range(static_cast<std::uint32_t>(seat));
+            local_.placement().workers().range(static_cast<std::uint32_t>(seat));
         const absl::Status done = work(*trainers_[seat], sums.subspan(range.first, range.size()));
         EXPECT_TRUE(done.ok()) << done;
       });
     }
   }
 
-  LocalShards shards_;
+  LocalRows local_;
   std::vector<std::unique_ptr<Trainer>> trainers_;
   std::uint64_t turn_ = 0;
 };
@@ -258,9 +251,9 @@ class TrainerTest : public ::testing::Test {
     steps_ = (split_->training_count() + kBatchSize - 1) / kBatchSize;
   }
 
-  LocalShards::Options Options(const Case& test, std::uint32_t seats) const {
+  LocalRows::Options Options(const Case& test, std::uint32_t seats) const {
     const Optimizer optimizer = MakeOptimizer(test.optimizer);
-    LocalShards::Options options{
+    LocalRows::Options options{
         .partitions = kPartitions,
         .seats = seats,
         .tables = {MakeTable("users", data_.users(), kDim, SlotsOf(optimizer)),
@@ -295,8 +288,8 @@ class TrainerTest : public ::testing::Test {
   void ExpectTrainsAsTheSlowOne(const Case& test, std::uint32_t seats) {
     constexpr std::uint64_t kEpochs = 2;
     LocalJob job(Options(test, seats), data_, *split_, test.objective, test.negatives);
-    SlowTrainer slow(data_, *split_, Options(test, seats).tables, job.shards().rule(),
-                     test.objective, test.negatives, job.shards());
+    SlowTrainer slow(data_, *split_, Options(test, seats).tables, job.local().rule(),
+                     test.objective, test.negatives, job.local());
     for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
       std::vector<ObjectiveSums> sums(kPartitions);
       std::vector<ObjectiveSums> slow_sums(kPartitions);
@@ -307,7 +300,7 @@ class TrainerTest : public ::testing::Test {
         slow.TrainEpoch(epoch, steps_, slow_sums);
       }).join();
       ExpectSameSums(sums, slow_sums);
-      ASSERT_EQ(AllBits(job.shards()), AllBits(slow)) << seats << " seats, epoch " << epoch;
+      ASSERT_EQ(AllBits(job.local()), AllBits(slow)) << seats << " seats, epoch " << epoch;
     }
   }
 
@@ -371,20 +364,20 @@ TEST_F(TrainerTest, SegmentsDoNotChangeTheOutcome) {
   cut.Train(0, 1, 4, steps_, cut_sums);
   cut.Train(0, 4, steps_, steps_, cut_sums);
   ExpectSameSums(whole_sums, cut_sums);
-  EXPECT_EQ(AllBits(whole.shards()), AllBits(cut.shards()));
+  EXPECT_EQ(AllBits(whole.local()), AllBits(cut.local()));
 }
 
 TEST_F(TrainerTest, ScoringChangesNoRowAndDependsOnNeitherBatchesNorSeats) {
   for (const bool training_samples : {false, true}) {
     LocalJob one(Options(kBce, 1), data_, *split_, kBce.objective);
     LocalJob three(Options(kBce, 3), data_, *split_, kBce.objective);
-    const auto before = AllBits(one.shards());
+    const auto before = AllBits(one.local());
     std::vector<ObjectiveSums> one_sums(kPartitions);
     std::vector<ObjectiveSums> three_sums(kPartitions);
     one.Score(training_samples, 1, one_sums);
     three.Score(training_samples, 5, three_sums);
     ExpectSameSums(one_sums, three_sums);
-    EXPECT_EQ(AllBits(one.shards()), before);
+    EXPECT_EQ(AllBits(one.local()), before);
     std::uint64_t samples = 0;
     for (const ObjectiveSums& sums : one_sums) samples += sums.samples;
     EXPECT_EQ(samples, training_samples ? split_->training_count() : split_->validation_count());
@@ -393,20 +386,16 @@ TEST_F(TrainerTest, ScoringChangesNoRowAndDependsOnNeitherBatchesNorSeats) {
 
 // A rank that is lost closes the exchange: whoever waits for it hears so.
 TEST_F(TrainerTest, AClosedExchangeEndsTheTraining) {
-  const LocalShards::Options options = Options(kMse, 2);
-  LocalShards shards(options);
-  shards.Initialize();
-  Trainer trainer({.seat = 0,
-                   .tables = options.tables,
+  const LocalRows::Options options = Options(kMse, 2);
+  LocalRows local(options);
+  local.Initialize();
+  Trainer trainer({.rows = &local.client(0),
                    .kernels = KernelsFor(KernelTarget::kBest).value(),
-                   .exchange = &shards.exchange(),
-                   .host = &shards.shard(0),
-                   .hosts_here = {&shards.shard(0), &shards.shard(1)},
                    .objective = kMse.objective,
                    .shuffle_seed = kShuffleSeed},
                   data_, *split_);
-  shards.exchange().Close(absl::UnavailableError("rank 1 was lost"));
-  std::vector<ObjectiveSums> sums(shards.placement().workers().range(0).size());
+  local.exchange().Close(absl::UnavailableError("rank 1 was lost"));
+  std::vector<ObjectiveSums> sums(local.placement().workers().range(0).size());
   EXPECT_EQ(trainer.Train({.last = steps_, .steps_per_epoch = steps_}, sums),
             absl::UnavailableError("rank 1 was lost"));
 }

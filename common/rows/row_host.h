@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "common/base/ids.h"
+#include "common/rows/tree_sum.h"
+
+namespace cf {
+
+/// Gradients of one table that a worker hands to the server of its own seat: for each row the parts
+/// that it could not add up further. `parts` of a row are adjacent and ascending.
+struct OwnPartials {
+  std::vector<RowId> ids;       ///< One for each part.
+  std::vector<TreePart> parts;  ///< Their floats may be overwritten.
+
+  void Clear() {
+    ids.clear();
+    parts.clear();
+  }
+};
+
+/// A server's part of one turn of the exchange, and what the worker on the same thread brings to
+/// it: what others push with parcels. Both spans are by table, and empty where there is no worker,
+/// no gradient or no wish.
+struct ServedTurn {
+  std::uint64_t turn = 0;
+  /// The global step that the gradients of this turn end; nothing where it brings only wishes.
+  std::optional<std::uint64_t> step = std::nullopt;
+  std::span<OwnPartials> partials = {};
+  std::span<const std::span<const RowId>> wanted = {};
+};
+
+/// The rows that one compute thread hosts, as workers of the process see them: the seam between
+/// worker and server. Who wants rows says so with a turn (its own thread with ServedTurn, others
+/// with a push); when the turn is served they are pinned, and RowsFor tells where they are. They
+/// stay pinned until the server serves the turn in which that worker's next push arrives, which is
+/// the one that ends the step: nobody counts, and nobody releases by hand. A row may move or leave
+/// memory at any other time.
+///
+/// Threads: RowsFor on the worker's thread, between the answer to its push and its next push; the
+///          others on the hosting thread.
+class RowHost {
+ public:
+  virtual ~RowHost() = default;
+
+  /// Whether the pushes of the next turn are all there, so that Serve would not wait.
+  virtual bool CanServe() = 0;
+
+  /// Waits for the other workers' pushes, applies the step to every row that they and the own
+  /// worker bring gradients for, once a row, releases what was pinned for them, and pins or sends
+  /// the rows that they want. The exchange's error if a peer is lost, the store's if rows cannot be
+  /// read; DataLoss: a peer broke the protocol. Requires: pushes are of tables and rows in order.
+  virtual absl::Status Serve(const ServedTurn& turn) = 0;
+
+  /// The rows that were pinned for a worker of this process in the last turn, in the order in which
+  /// it wanted them: the weights of each, the padded vector and then the bias.
+  virtual std::span<const float* const> RowsFor(std::uint32_t worker_seat, TableId table) const = 0;
+
+  /// Applies global step `step` to rows that nobody but this seat's worker touches in it, as soon
+  /// as their gradients are whole. gradients[k] is the padded vector and the bias of ids[k].
+  /// Requires: hosted here, each id once.
+  virtual absl::Status ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
+                                std::span<const float* const> gradients) = 0;
+};
+
+}  // namespace cf

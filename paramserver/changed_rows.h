@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/partition.h"
+#include "paramserver/row_store.h"
+
+namespace cf {
+
+/// Which rows of a rank's partitions are not clean: changed since they were written, or written to a
+/// file that no committed manifest names yet. A snapshot that is never committed thereby leaves
+/// nothing behind: the next one has its rows, too.
+///
+/// Owner:   a RowStore.
+/// Threads: those of RowStore.
+/// Bounds:  two bits for each row.
+class ChangedRows {
+ public:
+  ChangedRows(std::span<const RowStore::Table> tables, Partitioning partitioning, SeatRange range);
+
+  void Mark(TableId table, PartitionId partition, std::uint32_t slot) {
+    BitsOf(table, partition).changed[slot / 64] |= std::uint64_t{1} << (slot % 64);
+  }
+  bool Contains(TableId table, PartitionId partition, std::uint32_t slot) const {
+    const Bits& bits = BitsOf(table, partition);
+    return (((bits.changed[slot / 64] | bits.written[slot / 64]) >> (slot % 64)) & 1U) != 0;
+  }
+
+  /// Of all tables.
+  std::uint64_t Count(PartitionId partition) const;
+
+  /// As RowStore has them.
+  void MarkWritten(PartitionId partition);
+  void Commit(PartitionId partition);
+
+ private:
+  // By slot, a bit each.
+  struct Bits {
+    std::vector<std::uint64_t> changed;
+    std::vector<std::uint64_t> written;
+  };
+
+  Bits& BitsOf(TableId table, PartitionId partition) {
+    return bits_[Index(table)][Index(partition) - range_.first];
+  }
+  const Bits& BitsOf(TableId table, PartitionId partition) const {
+    return bits_[Index(table)][Index(partition) - range_.first];
+  }
+
+  const SeatRange range_;
+  std::vector<std::vector<Bits>> bits_;  // By table, by partition of the range.
+};
+
+}  // namespace cf

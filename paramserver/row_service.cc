@@ -1,0 +1,262 @@
+#include "paramserver/row_service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+
+namespace cf {
+namespace {
+
+constexpr std::uint32_t kNone = ~std::uint32_t{0};
+
+}  // namespace
+
+RowService::RowService(Options options)
+    : options_(std::move(options)),
+      layouts_(LayoutsOf(options_.tables)),
+      partitioning_(options_.exchange->placement().partitioning()),
+      range_(options_.exchange->placement().servers().range(options_.seat)),
+      pinned_(options_.exchange->placement().workers().size()) {
+  for (std::vector<Pinned>& of_worker : pinned_) of_worker.resize(layouts_.size());
+}
+
+bool RowService::Hosts(TableId table, RowId id) const {
+  return Index(id) < options_.tables[Index(table)].shape.rows &&
+         range_.Contains(partitioning_.Of(id));
+}
+
+TreeSum RowService::TreeOf(TableId table) const {
+  return TreeSum(partitioning_, {0, partitioning_.count()}, *options_.kernels,
+                 layouts_[Index(table)].padded_dim());
+}
+
+bool RowService::CanServe() {
+  return options_.exchange->PushesTo(options_.seat).IsReady();
+}
+
+absl::Status RowService::AwaitPushes(std::uint64_t turn) {
+  const Profile::Scope scope(options_.profile, Phase::kWaitPushes);
+  return options_.exchange->PushesTo(options_.seat).Await(turn, pushes_);
+}
+
+absl::Status RowService::Serve(const ServedTurn& turn) {
+  absl::Status done = AwaitPushes(turn.turn);
+  if (done.ok() && turn.step.has_value()) done = ApplyPushes(*turn.step, turn.partials);
+  if (!done.ok()) return done;
+  // Whoever has pushed has read what it wanted before.
+  ReleaseRows();
+  done = PinOwn(turn.wanted);
+  for (Parcel& push : pushes_) {
+    if (!done.ok()) break;
+    done = Answer(push);
+    options_.exchange->Recycle(std::move(push));
+  }
+  return done;
+}
+
+std::span<const float* const> RowService::RowsFor(std::uint32_t worker_seat, TableId table) const {
+  return std::span(pinned_[worker_seat][Index(table)].rows);
+}
+
+void RowService::ReleaseRows() {
+  for (std::vector<Pinned>& of_worker : pinned_) {
+    for (std::uint32_t t = 0; t < of_worker.size(); ++t) {
+      Pinned& pinned = of_worker[t];
+      if (pinned.ids.empty()) continue;
+      options_.store->Release(TableId{t}, pinned.ids);
+      pinned.ids.clear();
+      pinned.rows.clear();
+    }
+  }
+}
+
+absl::Status RowService::PinOwn(std::span<const std::span<const RowId>> wanted) {
+  const Profile::Scope scope(options_.profile, Phase::kPull);
+  for (std::uint32_t t = 0; t < wanted.size(); ++t) options_.store->Announce(TableId{t}, wanted[t]);
+  for (std::uint32_t t = 0; t < wanted.size(); ++t) {
+    absl::Status pinned = PinTable(TableId{t}, wanted[t], pinned_[options_.seat][t]);
+    if (!pinned.ok()) return pinned;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowService::PinTable(TableId table, std::span<const RowId> ids, Pinned& pinned) {
+  pinned.rows.resize(ids.size());
+  absl::Status done = options_.store->Pin(table, ids, RowStore::Access::kRead, pinned.rows);
+  if (done.ok()) pinned.ids.assign(ids.begin(), ids.end());
+  return done;
+}
+
+absl::Status RowService::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own) {
+  if (pushes_.empty()) return ApplyAlone(step, own);
+  const Profile::Scope scope(options_.profile, Phase::kMerge);
+  for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
+    absl::Status applied = ApplyTable(TableId{t}, step, own);
+    if (!applied.ok()) return applied;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowService::ApplyTable(TableId table, std::uint64_t step, std::span<OwnPartials> own) {
+  const std::size_t floats = layouts_[Index(table)].wire_floats();
+  const TreeSum tree = TreeOf(table);
+  entry_of_.Begin();
+  entry_ids_.clear();
+  entries_.clear();
+  parts_.clear();
+  // In the order of the worker seats, which is that of their partitions, so that each row's parts
+  // ascend.
+  bool own_is_due = !own.empty();
+  const auto collect_own = [&]() -> absl::Status {
+    own_is_due = false;
+    const OwnPartials& of_table = own[Index(table)];
+    for (std::size_t k = 0; k < of_table.ids.size(); ++k) {
+      absl::Status collected = Collect(tree, table, of_table.ids[k], of_table.parts[k]);
+      if (!collected.ok()) return collected;
+    }
+    return absl::OkStatus();
+  };
+  absl::Status collected;
+  for (Parcel& push : pushes_) {
+    if (own_is_due && push.from_seat > options_.seat) collected = collect_own();
+    const Parcel::Table& from = push.tables[Index(table)];
+    for (std::size_t k = 0; collected.ok() && k < from.partial_ids.size(); ++k) {
+      collected = Collect(tree, table, from.partial_ids[k],
+                          {from.partial_nodes[k], from.gradients.data() + k * floats});
+    }
+    if (!collected.ok()) return collected;
+  }
+  if (own_is_due) collected = collect_own();
+  if (!collected.ok()) return collected;
+  return ApplyEntries(tree, table, step);
+}
+
+absl::Status RowService::Collect(const TreeSum& tree, TableId table, RowId id,
+                                 const TreePart& part) {
+  const std::string& name = options_.tables[Index(table)].shape.name;
+  if (!Hosts(table, id)) {
+    return absl::DataLossError(absl::StrCat("a gradient for row ", Index(id), " of table ", name,
+                                            ", which is not hosted here"));
+  }
+  IdIndex::Place& place = entry_of_.Find(id);
+  const bool is_first = entry_of_.IsFree(place);
+  // What Reduce requires, of parts that a peer has sent.
+  if (!tree.IsNode(part.node) ||
+      (!is_first && !tree.IsBefore(parts_[entries_[place.number].last].part.node, part.node))) {
+    return absl::DataLossError(absl::StrCat("a gradient for row ", Index(id), " of table ", name,
+                                            " at node ", part.node,
+                                            ", which is not its place in the tree"));
+  }
+  const auto index = static_cast<std::uint32_t>(parts_.size());
+  parts_.push_back({part, kNone});
+  if (is_first) {
+    entry_of_.Take(place, {.id = id,
+                           .stamp = entry_of_.StampOf(0),
+                           .number = static_cast<std::uint32_t>(entries_.size())});
+    entry_ids_.push_back(id);
+    entries_.push_back({index, index});
+  } else {
+    Entry& entry = entries_[place.number];
+    parts_[entry.last].next = index;
+    entry.last = index;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowService::ApplyEntries(const TreeSum& tree, TableId table, std::uint64_t step) {
+  for (const Entry& entry : entries_) {
+    if (entry.first == entry.last) continue;
+    chain_.clear();
+    for (std::uint32_t k = entry.first; k != kNone; k = parts_[k].next) {
+      chain_.push_back(parts_[k].part);
+    }
+    Check(tree.Reduce(chain_) == 1, "a server holds every leaf of the tree");
+  }
+  // Reduce sums into the first part.
+  return Update(table, step, entry_ids_,
+                [this](std::size_t k) { return parts_[entries_[k].first].part.gradient; });
+}
+
+absl::Status RowService::ApplyAlone(std::uint64_t step, std::span<const OwnPartials> own) {
+  for (std::uint32_t t = 0; t < own.size(); ++t) {
+    absl::Status applied = Update(TableId{t}, step, own[t].ids, [&](std::size_t k) -> const float* {
+      return own[t].parts[k].gradient;
+    });
+    if (!applied.ok()) return applied;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowService::ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
+                                  std::span<const float* const> gradients) {
+  return Update(table, step, ids, [&](std::size_t k) { return gradients[k]; });
+}
+
+template <class GradientOf>
+absl::Status RowService::Update(TableId table, std::uint64_t step, std::span<const RowId> ids,
+                                const GradientOf& gradient_of) {
+  const Profile::Scope scope(options_.profile, Phase::kApply);
+  rows_.resize(ids.size());
+  absl::Status pinned = options_.store->Pin(table, ids, RowStore::Access::kUpdate, rows_);
+  if (!pinned.ok()) return pinned;
+  updates_.clear();
+  for (std::size_t k = 0; k < ids.size(); ++k) updates_.push_back({rows_[k], {gradient_of(k)}});
+  options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(table)]),
+                                updates_);
+  options_.store->Release(table, ids);
+  return absl::OkStatus();
+}
+
+absl::Status RowService::CheckWanted(const Parcel& push) const {
+  for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
+    for (const RowId id : push.tables[t].wanted) {
+      if (Hosts(TableId{t}, id)) continue;
+      return absl::DataLossError(absl::StrCat("seat ", push.from_seat, " wants row ", Index(id),
+                                              " of table ", options_.tables[t].shape.name,
+                                              ", which is not hosted here"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RowService::Answer(const Parcel& push) {
+  const Profile::Scope scope(options_.profile, Phase::kPull);
+  Exchange& exchange = *options_.exchange;
+  const bool in_place = options_.rows_in_place && exchange.IsWorkerHere(push.from_seat);
+  // Seats of this process are this program; others may be anything.
+  if (!in_place) {
+    if (absl::Status here = CheckWanted(push); !here.ok()) return here;
+  }
+  for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
+    options_.store->Announce(TableId{t}, push.tables[t].wanted);
+  }
+  ParcelShape shape{.from_seat = options_.seat, .to_seat = push.from_seat, .turn = push.turn};
+  for (const Parcel::Table& table : push.tables) {
+    shape.tables.push_back(
+        {.rows = in_place ? 0 : static_cast<std::uint32_t>(table.wanted.size())});
+  }
+  Parcel parcel = exchange.MakeRows(shape);
+  for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
+    const std::span<const RowId> wanted = push.tables[t].wanted;
+    absl::Status found = in_place ? PinTable(TableId{t}, wanted, pinned_[push.from_seat][t])
+                                  : CopyRows(TableId{t}, wanted, parcel.tables[t].rows.data());
+    if (!found.ok()) return found;
+  }
+  exchange.SendRows(std::move(parcel));
+  return absl::OkStatus();
+}
+
+absl::Status RowService::CopyRows(TableId table, std::span<const RowId> ids, float* to) {
+  rows_.resize(ids.size());
+  absl::Status pinned = options_.store->Pin(table, ids, RowStore::Access::kRead, rows_);
+  if (!pinned.ok()) return pinned;
+  const std::size_t floats = layouts_[Index(table)].wire_floats();
+  for (const float* const row : rows_) to = std::copy_n(row, floats, to);
+  options_.store->Release(table, ids);
+  return absl::OkStatus();
+}
+
+}  // namespace cf

@@ -1,0 +1,111 @@
+#include "paramserver/slab_store.h"
+
+#include <utility>
+
+namespace cf {
+namespace {
+
+/// A multiple of 64 bytes, since strides are multiples of 16 floats.
+std::size_t SlabBytes(const RowStore::Table& table, std::uint32_t rows) {
+  return rows * table.stride * sizeof(float);
+}
+
+}  // namespace
+
+std::size_t SlabStore::BytesFor(std::span<const Table> tables, Partitioning partitioning,
+                                SeatRange range) {
+  std::size_t bytes = 0;
+  for (const Table& table : tables) {
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      bytes += SlabBytes(table, partitioning.RowsIn(PartitionId{p}, table.rows));
+    }
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::unique_ptr<SlabStore>> SlabStore::Open(std::span<const Table> tables,
+                                                           Partitioning partitioning,
+                                                           SeatRange range) {
+  absl::StatusOr<Arena> arena = Arena::Map(BytesFor(tables, partitioning, range));
+  if (!arena.ok()) return arena.status();
+  return std::unique_ptr<SlabStore>(new SlabStore(tables, partitioning, range, *std::move(arena)));
+}
+
+SlabStore::SlabStore(std::span<const Table> tables, Partitioning partitioning, SeatRange range,
+                     Arena arena)
+    : tables_(tables.begin(), tables.end()),
+      partitioning_(partitioning),
+      range_(range),
+      arena_(std::move(arena)),
+      slabs_(tables.size()),
+      changed_(tables, partitioning, range) {
+  // A partition's slabs of all tables are adjacent, so that the partitions of a thread are, too.
+  std::byte* at = arena_.data();
+  for (std::uint32_t p = range.first; p < range.last; ++p) {
+    for (std::size_t t = 0; t < tables_.size(); ++t) {
+      slabs_[t].push_back(reinterpret_cast<float*>(at));
+      at += SlabBytes(tables_[t], partitioning_.RowsIn(PartitionId{p}, tables_[t].rows));
+    }
+  }
+}
+
+void SlabStore::Announce(TableId /*table*/, std::span<const RowId> /*ids*/) {
+  // Every row is in memory.
+}
+
+absl::Status SlabStore::Pin(TableId table, std::span<const RowId> ids, Access access,
+                            std::span<float*> rows) {
+  const std::size_t stride = tables_[Index(table)].stride;
+  float* const* const slabs = slabs_[Index(table)].data();
+  if (access == Access::kRead) {
+    for (std::size_t k = 0; k < ids.size(); ++k) {
+      rows[k] = slabs[Index(partitioning_.Of(ids[k])) - range_.first] +
+                partitioning_.SlotOf(ids[k]) * stride;
+    }
+    return absl::OkStatus();
+  }
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    const PartitionId partition = partitioning_.Of(ids[k]);
+    const std::uint32_t slot = partitioning_.SlotOf(ids[k]);
+    rows[k] = slabs[Index(partition) - range_.first] + slot * stride;
+    changed_.Mark(table, partition, slot);
+  }
+  return absl::OkStatus();
+}
+
+void SlabStore::Release(TableId /*table*/, std::span<const RowId> /*ids*/) {
+  // Rows stay where they are.
+}
+
+absl::StatusOr<float*> SlabStore::PinPartition(TableId table, PartitionId partition) {
+  return Slab(table, partition);
+}
+
+void SlabStore::ReleasePartition(TableId /*table*/, PartitionId /*partition*/) {
+  // Slabs stay where they are.
+}
+
+void SlabStore::MarkChanged(TableId table, PartitionId partition,
+                            std::span<const std::uint32_t> slots) {
+  for (const std::uint32_t slot : slots) changed_.Mark(table, partition, slot);
+}
+
+absl::Status SlabStore::Visit(TableId table, PartitionId partition, Which which, Visitor visit) {
+  const Table& of = tables_[Index(table)];
+  const std::uint32_t rows = partitioning_.RowsIn(partition, of.rows);
+  for (std::uint32_t slot = 0; slot < rows; ++slot) {
+    if (which == Which::kChanged && !changed_.Contains(table, partition, slot)) continue;
+    absl::Status visited = visit(partitioning_.IdAt(partition, slot),
+                                 {Slab(table, partition) + slot * of.stride, of.stride});
+    if (!visited.ok()) return visited;
+  }
+  return absl::OkStatus();
+}
+
+std::uint64_t SlabStore::Rows(PartitionId partition) const {
+  std::uint64_t rows = 0;
+  for (const Table& table : tables_) rows += partitioning_.RowsIn(partition, table.rows);
+  return rows;
+}
+
+}  // namespace cf

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "common/base/partition.h"
+#include "paramserver/arena.h"
+#include "paramserver/changed_rows.h"
+#include "paramserver/row_store.h"
+
+namespace cf {
+
+/// A store whose rows are all in memory and never move: a partition's rows of a table are one slab,
+/// found by slot. Pinning costs nothing but finding.
+///
+/// Owner:   Member.
+/// Threads: those of RowStore.
+/// Bounds:  BytesFor, from Open on; rows are zeros until they are updated.
+class SlabStore : public RowStore {
+ public:
+  /// The memory that the rows of some partitions take.
+  static std::size_t BytesFor(std::span<const Table> tables, Partitioning partitioning,
+                              SeatRange range);
+
+  /// `range`: the partitions of the rank. ResourceExhausted where there is no memory.
+  static absl::StatusOr<std::unique_ptr<SlabStore>> Open(std::span<const Table> tables,
+                                                         Partitioning partitioning,
+                                                         SeatRange range);
+
+  void Announce(TableId table, std::span<const RowId> ids) override;
+  absl::Status Pin(TableId table, std::span<const RowId> ids, Access access,
+                   std::span<float*> rows) override;
+  void Release(TableId table, std::span<const RowId> ids) override;
+  absl::StatusOr<float*> PinPartition(TableId table, PartitionId partition) override;
+  void ReleasePartition(TableId table, PartitionId partition) override;
+  void MarkChanged(TableId table, PartitionId partition,
+                   std::span<const std::uint32_t> slots) override;
+  absl::Status Visit(TableId table, PartitionId partition, Which which, Visitor visit) override;
+  std::uint64_t Rows(PartitionId partition) const override;
+  std::uint64_t ChangedRows(PartitionId partition) const override {
+    return changed_.Count(partition);
+  }
+  void MarkWritten(PartitionId partition) override { changed_.MarkWritten(partition); }
+  void Commit(PartitionId partition) override { changed_.Commit(partition); }
+
+ private:
+  SlabStore(std::span<const Table> tables, Partitioning partitioning, SeatRange range, Arena arena);
+
+  float* Slab(TableId table, PartitionId partition) const {
+    return slabs_[Index(table)][Index(partition) - range_.first];
+  }
+
+  const std::vector<Table> tables_;
+  const Partitioning partitioning_;
+  const SeatRange range_;
+  Arena arena_;
+  std::vector<std::vector<float*>> slabs_;  // By table, by partition of the range.
+  cf::ChangedRows changed_;
+};
+
+}  // namespace cf

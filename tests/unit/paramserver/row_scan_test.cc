@@ -1,0 +1,71 @@
+#include "paramserver/row_scan.h"
+
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/kernels/slow_kernels.h"
+#include "tests/unit/paramserver/two_tables.h"
+
+namespace cf {
+namespace {
+
+TEST(RowScan, L2PenaltyIsOfAllRowsOfThePartition) {
+  LocalRows::Options options = MakeOptions("sgd {}", 1);
+  options.tables[0].l2_vectors = 0.5;
+  options.tables[1].l2_vectors = 0.25;
+  options.tables[1].l2_biases = 2;
+  LocalRows local(options);
+  local.Initialize();
+  const Partitioning partitioning(kPartitions);
+  double all = 0;
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    double expected = 0;
+    for (std::uint32_t t = 0; t < 2; ++t) {
+      const TableSpec& table = options.tables[t];
+      for (std::uint32_t id = 0; id < table.shape.rows; ++id) {
+        if (partitioning.Of(RowId{id}) != PartitionId{p}) continue;
+        const std::vector<float> record = local.Record(TableId{t}, RowId{id});
+        for (std::uint32_t k = 0; k <= kDim; ++k) {
+          expected += (k < kDim ? table.l2_vectors : table.l2_biases) *
+                      static_cast<double>(record[k]) * static_cast<double>(record[k]);
+        }
+      }
+    }
+    EXPECT_NEAR(L2Penalty(options.tables, PartitionId{p}, local.store()).value(), expected, 1e-12);
+    all += expected;
+  }
+  EXPECT_GT(all, 0);
+}
+
+// Goal: the row that is named is the first by id, not by partition, and looks at optimizer state.
+TEST(RowScan, FindsTheFirstRowThatIsNotFinite) {
+  LocalRows local(MakeOptions("adam {}", 1));
+  local.Initialize();
+  const SeatRange all{0, kPartitions};
+  const auto first = [&](RowStore::Which which) {
+    return FirstNotFinite(kUsers, all, which, local.store()).value();
+  };
+  EXPECT_EQ(first(RowStore::Which::kAll), std::nullopt);
+  local.Row(kUsers, RowId{40})[0] = INFINITY;
+  EXPECT_EQ(first(RowStore::Which::kAll), RowId{40});
+  const RowLayout layout(MakeTables()[0].shape);
+  local.Row(kUsers, RowId{31})[layout.stride() - 16] = NAN;  // Of the second moments.
+  EXPECT_EQ(first(RowStore::Which::kAll), RowId{31});
+  EXPECT_EQ(FirstNotFinite(kItems, all, RowStore::Which::kAll, local.store()).value(),
+            std::nullopt);
+
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    local.store().MarkWritten(PartitionId{p});
+    local.store().Commit(PartitionId{p});
+  }
+  EXPECT_EQ(first(RowStore::Which::kChanged), std::nullopt);
+  local.Apply(kUsers, 0, RowId{40}, std::vector<float>(kWireFloats));
+  EXPECT_EQ(first(RowStore::Which::kChanged), RowId{40});
+}
+
+}  // namespace
+}  // namespace cf
