@@ -13,7 +13,7 @@
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/dataset/column_file.h"
-#include "common/dataset/text.h"
+#include "common/text/csv.h"
 
 namespace cf {
 namespace {

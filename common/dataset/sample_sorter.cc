@@ -9,7 +9,7 @@
 #include "common/dataset/column_file.h"
 #include "common/dataset/layout.h"
 #include "common/dataset/parallel.h"
-#include "common/dataset/sample_range.h"
+#include "common/dataset/user_range_samples.h"
 
 namespace cf {
 namespace {
@@ -187,12 +187,12 @@ absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
 
   std::vector<absl::Status> failures(options_.threads);
   std::vector<WriteSummary> summaries(options_.threads);
-  std::vector<SampleRange> samples(options_.threads, SampleRange(options_));
+  std::vector<UserRangeSamples> samples(options_.threads, UserRangeSamples(options_));
   std::atomic<std::uint64_t> done = 0;
   RunParallel(options_.threads, ranges_.size(), [&](std::size_t task, unsigned thread) {
     if (!failures[thread].ok()) return;
     const UserRange& range = ranges_[task];
-    SampleRange& of_range = samples[thread];
+    UserRangeSamples& of_range = samples[thread];
     of_range.Begin(CountsOf(range));
     ForEachSlice(task, [&](const SampleBlock& block, std::size_t first, std::size_t last) {
       of_range.Add(block, first, last, range.first);

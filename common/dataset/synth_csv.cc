@@ -8,7 +8,7 @@
 #include "common/base/status.h"
 #include "common/dataset/column_file.h"
 #include "common/dataset/synth.h"
-#include "common/dataset/text.h"
+#include "common/text/csv.h"
 
 namespace cf {
 namespace {

@@ -102,18 +102,6 @@ bool FieldReader::NextQuoted(std::string_view* field) {
   return true;
 }
 
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"") == std::string::npos && Trim(text).size() == text.size()) {
-    return text;
-  }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 std::string Quoted(std::string_view text) {
   constexpr std::size_t kShown = 40;
   const std::string shown(text.substr(0, kShown));

@@ -50,9 +50,6 @@ class FieldReader {
   std::string unescaped_;
 };
 
-/// The field as CSV wants it: in quotes if it has a comma, a quote, or a space at an end.
-std::string CsvField(const std::string& text);
-
 /// For messages: at most 40 bytes, bytes that are not printable ASCII or UTF-8 as \xNN.
 std::string Quoted(std::string_view text);
 

@@ -11,9 +11,9 @@ static_assert(std::endian::native == std::endian::little,
               "the wire is little-endian, and so are the rows that are sent as they lie in memory");
 
 /// Writes fixed-size fields one after the other. Requires: they fit.
-class FieldWriter {
+class ByteWriter {
  public:
-  explicit FieldWriter(std::span<std::byte> bytes) : bytes_(bytes) {}
+  explicit ByteWriter(std::span<std::byte> bytes) : bytes_(bytes) {}
 
   template <class T>
   void Put(const T& value) {
@@ -26,10 +26,10 @@ class FieldWriter {
   std::size_t at_ = 0;
 };
 
-/// Reads what a FieldWriter wrote. Requires: as many bytes as are asked for.
-class FieldReader {
+/// Reads what a ByteWriter wrote. Requires: as many bytes as are asked for.
+class ByteReader {
  public:
-  explicit FieldReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
+  explicit ByteReader(std::span<const std::byte> bytes) : bytes_(bytes) {}
 
   template <class T>
   T Get() {

@@ -24,7 +24,7 @@ std::uint64_t BodyChecksum(std::span<const std::byte> control, std::span<const s
 
 FrameHeaderBytes EncodeFrameHeader(const FrameHeader& header) {
   FrameHeaderBytes bytes;
-  FieldWriter fields(bytes);
+  ByteWriter fields(bytes);
   fields.Put(kMagic);
   fields.Put(kVersion);
   fields.Put(header.kind);
@@ -40,7 +40,7 @@ FrameHeaderBytes EncodeFrameHeader(const FrameHeader& header) {
 
 absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameHeaderBytes> bytes,
                                               const FrameLimits& limits, std::uint64_t generation) {
-  FieldReader fields(bytes);
+  ByteReader fields(bytes);
   const auto magic = fields.Get<std::uint32_t>();
   const auto version = fields.Get<std::uint8_t>();
   FrameHeader header;

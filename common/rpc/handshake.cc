@@ -47,7 +47,7 @@ absl::StatusOr<Hello> MakeHello(std::uint64_t generation, int from, int to) {
 
 HelloBytes EncodeHello(const Hello& hello) {
   HelloBytes bytes;
-  FieldWriter fields(bytes);
+  ByteWriter fields(bytes);
   fields.Put(kMagic);
   fields.Put(kVersion);
   fields.Put(std::array<std::uint8_t, 3>{});
@@ -59,7 +59,7 @@ HelloBytes EncodeHello(const Hello& hello) {
 }
 
 absl::StatusOr<Hello> DecodeHello(std::span<const std::byte, kHelloBytes> bytes) {
-  FieldReader fields(bytes);
+  ByteReader fields(bytes);
   const auto magic = fields.Get<std::uint32_t>();
   const auto version = fields.Get<std::uint8_t>();
   const auto reserved = fields.Get<std::array<std::uint8_t, 3>>();

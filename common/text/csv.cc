@@ -5,7 +5,10 @@
 namespace cf {
 
 std::string CsvField(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos && !text.starts_with(' ') &&
+      !text.ends_with(' ')) {
+    return std::string(text);
+  }
   std::string field = "\"";
   for (const char c : text) {
     if (c == '"') field += '"';

@@ -8,7 +8,8 @@
 
 namespace cf {
 
-/// The text as one field of a CSV line (RFC 4180): in quotes where it has to be.
+/// The text as one field of a CSV line (RFC 4180): in quotes where it has a comma, a quote, an end of
+/// line, or a space at an end, which readers may take for none of the field.
 std::string CsvField(std::string_view text);
 
 /// The fields of one CSV line without its end. InvalidArgument: a quote is not closed, or something

@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/text/csv.h"
+
 namespace cf {
 namespace {
 
@@ -57,8 +59,9 @@ TEST(FieldReader, RefusesQuotesThatDoNotEnd) {
   EXPECT_THAT(Fields("\"a\"b,c"), ElementsAre("something follows the quote that ends a field"));
 }
 
-TEST(CsvField, IsReadBackAsItWas) {
-  for (const std::string text : {"plain", "a,b", "a \"quote\"", " space", "", "Léon"}) {
+TEST(FieldReader, ReadsWhatIsWrittenAsCsv) {
+  for (const std::string text :
+       {"plain", "a,b", "a \"quote\"", " space", "space ", " ", "", "a\rb", "Léon"}) {
     EXPECT_THAT(Fields(CsvField(text) + ",x"), ElementsAre(text, "x"));
   }
 }

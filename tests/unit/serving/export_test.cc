@@ -58,19 +58,6 @@ TEST(NpyHeader, HasTheBytesThatNumPyWrites) {
   EXPECT_NE(NpyHeader("<i8", {7}).find("'shape': (7,), }"), std::string::npos);
 }
 
-TEST(Csv, FieldsWithCommasAndQuotesReadBack) {
-  EXPECT_EQ(CsvField("plain"), "plain");
-  EXPECT_EQ(CsvField("Film \"3\", The"), "\"Film \"\"3\"\", The\"");
-  const std::vector<std::string> fields = {"", "a,b", "\"", "M*A*S*H (1970)", ""};
-  std::string line = CsvField(fields[0]);
-  for (std::size_t k = 1; k < fields.size(); ++k) line += "," + CsvField(fields[k]);
-  EXPECT_EQ(*ParseCsvLine(line), fields);
-  EXPECT_EQ(*ParseCsvLine("\"a,b\",\"\"\"\",x"), (std::vector<std::string>{"a,b", "\"", "x"}));
-  EXPECT_EQ(*ParseCsvLine(",x,"), (std::vector<std::string>{"", "x", ""}));
-  EXPECT_FALSE(ParseCsvLine("\"open").ok());
-  EXPECT_FALSE(ParseCsvLine("\"a\"b").ok());
-}
-
 TEST_F(ExportTest, ReplacesOnlyAnEarlierExportAndOnlyIfAsked) {
   ASSERT_TRUE(Export().ok());
   EXPECT_EQ(Export().code(), absl::StatusCode::kAlreadyExists);

@@ -24,10 +24,10 @@ struct SampleColumns {
 /// Owner:   one thread of a SampleSorter, which uses it for range after range.
 /// Threads: not thread-safe.
 /// Bounds:  about 70 bytes for each sample of the largest range.
-class SampleRange {
+class UserRangeSamples {
  public:
   /// The options outlive it.
-  explicit SampleRange(const DatasetWriterOptions& options) : options_(options) {}
+  explicit UserRangeSamples(const DatasetWriterOptions& options) : options_(options) {}
 
   /// Begins a range of users, of each of whom as many samples will be added as `counts` says.
   void Begin(std::span<const std::uint64_t> counts);

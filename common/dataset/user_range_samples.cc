@@ -1,4 +1,4 @@
-#include "common/dataset/sample_range.h"
+#include "common/dataset/user_range_samples.h"
 
 #include <algorithm>
 #include <array>
@@ -65,7 +65,7 @@ void SampleColumns::Resize(std::size_t samples, const DatasetWriterOptions& opti
   if (options.has_validation) validation.resize(samples);
 }
 
-void SampleRange::Begin(std::span<const std::uint64_t> counts) {
+void UserRangeSamples::Begin(std::span<const std::uint64_t> counts) {
   ends_.resize(counts.size());
   std::exclusive_scan(counts.begin(), counts.end(), ends_.begin(), std::uint64_t{0});
   const std::uint64_t samples = ends_.back() + counts.back();
@@ -76,7 +76,7 @@ void SampleRange::Begin(std::span<const std::uint64_t> counts) {
   added_count_ = 0;
 }
 
-void SampleRange::Add(const SampleBlock& block, std::size_t first, std::size_t last,
+void UserRangeSamples::Add(const SampleBlock& block, std::size_t first, std::size_t last,
                       std::uint32_t first_user) {
   const std::size_t count = last - first;
   const std::size_t at = added_count_;
@@ -98,14 +98,14 @@ void SampleRange::Add(const SampleBlock& block, std::size_t first, std::size_t l
   if (options_.has_validation) fill(std::uint8_t{block.validation}, added_.validation);
 }
 
-void SampleRange::SortAndMerge(std::uint32_t items, WriteSummary* summary) {
+void UserRangeSamples::SortAndMerge(std::uint32_t items, WriteSummary* summary) {
   Check(added_count_ == users_.size(), "as many samples as were counted");
   Sort(items);
   if (repeated_) Merge(summary);
   summary->samples += sorted_.items.size();
 }
 
-void SampleRange::Sort(std::uint32_t items) {
+void UserRangeSamples::Sort(std::uint32_t items) {
   // By item, then dealt to the users: both keep the order, so repeated pairs stay as appended.
   RadixSort(32, 32 + std::bit_width(items - 1), &keys_, &scratch_);
   constexpr std::uint32_t kNone = ~0U;
@@ -126,7 +126,7 @@ void SampleRange::Sort(std::uint32_t items) {
   }
 }
 
-void SampleRange::Merge(WriteSummary* summary) {
+void UserRangeSamples::Merge(WriteSummary* summary) {
   std::size_t kept = 0;
   std::size_t begin = 0;
   for (const std::uint64_t end : ends_) {
