@@ -16,6 +16,7 @@
 #include <mpi.h>
 
 #include "common/base/check.h"
+#include "common/base/host.h"
 #include "common/base/status.h"
 #include "launch/listening_address.h"
 
@@ -93,11 +94,6 @@ absl::StatusOr<int> NumberFromEnvironment(const char* name) {
   return absl::InvalidArgumentError(
       absl::StrCat(name, " is ", text == nullptr ? "missing" : "no number",
                    " though OMPI_COMM_WORLD_SIZE is set: was this started by mpirun?"));
-}
-
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "localhost";
 }
 
 std::string Print(const Endpoint& endpoint) {

@@ -4,17 +4,21 @@
 #include <csignal>
 #include <cstdio>
 #include <fcntl.h>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <string>
 #include <unistd.h>
+#include <vector>
 
 #include <absl/cleanup/cleanup.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
 
+#include "common/base/check.h"
+#include "common/base/files.h"
 #include "common/base/status.h"
 
 namespace cf {
@@ -114,8 +118,12 @@ bool HasChild() {
 
 std::vector<pid_t> Children() {
   const std::string self = std::to_string(::getpid());
-  std::ifstream list("/proc/" + self + "/task/" + self + "/children");
-  return {std::istream_iterator<pid_t>(list), std::istream_iterator<pid_t>()};
+  const std::string list = ReadFile("/proc/" + self + "/task/" + self + "/children").value_or("");
+  std::vector<pid_t> children;
+  for (const absl::string_view word : absl::StrSplit(list, ' ', absl::SkipWhitespace())) {
+    Check(absl::SimpleAtoi(word, &children.emplace_back()), "the kernel lists numbers");
+  }
+  return children;
 }
 
 // Waits for the processes that a dead mpirun has left to this one, and kills those that stay: the

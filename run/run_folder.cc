@@ -20,6 +20,7 @@
 
 #include "common/base/check.h"
 #include "common/base/files.h"
+#include "common/base/host.h"
 
 namespace cf {
 namespace {
@@ -41,11 +42,6 @@ Fields ParseFields(const std::string& text) {
     fields.insert(field);
   }
   return fields;
-}
-
-std::string HostName() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
 }
 
 std::string NowInWords() {

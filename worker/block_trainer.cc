@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/kernels/aligned.h"
 
 namespace cf {
 namespace {
@@ -15,8 +16,7 @@ constexpr std::size_t kPlacesAhead = 12;
 
 BlockTrainer::Side::Side(std::uint32_t slots, std::size_t entries, const RowLayout& layout)
     : layout_(layout), places_(slots), memory_(entries * layout.gradient_stride() + kLanes) {
-  const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
-  sums_ = memory_.data() + (64 - address % 64) % 64 / sizeof(float);
+  sums_ = memory_.data() + FloatsBeforeLine(memory_);
 }
 
 void BlockTrainer::Side::Clear() {

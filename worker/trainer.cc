@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/kernels/aligned.h"
 #include "common/math/math.h"
 #include "worker/negatives.h"
 
@@ -220,8 +221,7 @@ void Trainer::MakeRoomForGradients(const Minibatch& batch) {
     std::vector<float>& memory = gradients.memory[table];
     if (memory.size() >= floats + kLanes) continue;
     memory.resize(2 * floats + kLanes);
-    const auto address = reinterpret_cast<std::uintptr_t>(memory.data());
-    gradients.first[table] = memory.data() + (64 - address % 64) % 64 / sizeof(float);
+    gradients.first[table] = memory.data() + FloatsBeforeLine(memory);
   }
 }
 

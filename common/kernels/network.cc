@@ -5,12 +5,13 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/kernels/aligned.h"
 #include "common/math/random.h"
 
 namespace cf {
 namespace {
 
-constexpr std::size_t kLineFloats = 64 / sizeof(float);
+constexpr std::size_t kLineFloats = kLineBytes / sizeof(float);
 static_assert(kLineFloats == kLanes);
 
 /// 0 for what is dropped, else 1 / (1 - rate), for the `width` numbers of one sample at one level.
@@ -32,8 +33,7 @@ void DrawMask(const CounterRandom& random, std::uint64_t first_block, double rat
 PaddedMatrix::PaddedMatrix(std::size_t rows, std::size_t columns)
     : stride_(((columns + kLineFloats - 1) / kLineFloats | 1U) * kLineFloats),
       memory_(rows * stride_ + kLineFloats) {
-  const auto address = reinterpret_cast<std::uintptr_t>(memory_.data());
-  first_ = (64 - address % 64) % 64 / sizeof(float);
+  first_ = FloatsBeforeLine(memory_);
 }
 
 Network::Network(NetworkShape shape, const KernelSet& kernels)

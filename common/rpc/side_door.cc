@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 #include <span>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -12,9 +11,11 @@
 #include <utility>
 #include <vector>
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/escaping.h>
 #include <absl/strings/str_cat.h>
 
+#include "common/base/files.h"
 #include "common/base/status.h"
 
 namespace cf {
@@ -145,8 +146,8 @@ absl::Status HandIn(const std::string& door, const JobKey& token, int from,
 }
 
 std::string HostIdentity() {
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  std::string boot = ReadFile("/proc/sys/kernel/random/boot_id").value_or("");
+  absl::StripAsciiWhitespace(&boot);
   std::array<char, 64> name{};
   const ssize_t length = ::readlink("/proc/self/ns/net", name.data(), name.size());
   if (boot.empty() || length <= 0) return "";
