@@ -78,15 +78,9 @@ void Recommender::ListTile(RowId user, std::uint32_t first_item, std::span<const
 // Offers to `list` what may be in it of one tile of items with these raw sums.
 void Recommender::OfferTile(RowId user, std::uint32_t first_item, std::span<const float> raw,
                             std::uint32_t min_ratings, TopList& list) const {
-  for (std::uint32_t k = 0; k < raw.size(); ++k) {
-    // Few pass, so the costly questions come last.
-    if (!(raw[k] > list.threshold())) [[likely]]
-      continue;
-    const RowId item{first_item + k};
-    if (catalogue_->ItemTrainingRatings(item) < min_ratings) continue;
-    if (catalogue_->HasSeen(user, item)) continue;
-    list.Offer(item, raw[k]);
-  }
+  list.OfferRows(RowId{first_item}, raw, [&](RowId item) {
+    return catalogue_->ItemTrainingRatings(item) >= min_ratings && !catalogue_->HasSeen(user, item);
+  });
 }
 
 std::vector<ScoredRow> Recommender::TopItems(RowId user, const ListOptions& options) const {
@@ -111,26 +105,25 @@ std::vector<ScoredRow> Recommender::TopItems(RowId user, const ListOptions& opti
 std::vector<ScoredRow> Recommender::TopUsers(RowId item, std::size_t top) const {
   SetFloatMode();
   TopList list(top);
-  const auto offer = [&](RowId user, float raw) {
-    if (raw > list.threshold() && !catalogue_->HasSeen(user, item)) list.Offer(user, raw);
-  };
+  const auto is_new = [&](RowId user) { return !catalogue_->HasSeen(user, item); };
   if (model_->network() != nullptr) {
     ForRankedTiles(
         *model_, model_->users().rows(),
         [item](RowId user) { return UserItem{.user = user, .item = item}; },
         [&](std::uint32_t first, std::span<const float> raw) {
-          for (std::uint32_t k = 0; k < raw.size(); ++k) offer(RowId{first + k}, raw[k]);
+          list.OfferRows(RowId{first}, raw, is_new);
         });
     return list.Take();
   }
   const float item_bias = model_->items().bias(item);
   ForTiles(model_->kernels(), model_->items().vector(item), model_->users(),
            [&](std::uint32_t first, std::span<const float> dots) {
+             Tile raw;
              for (std::uint32_t k = 0; k < dots.size(); ++k) {
                const RowId user{first + k};
-               offer(user,
-                     RawSum(model_->objective(), model_->users().bias(user), item_bias, dots[k]));
+               raw[k] = RawSum(model_->objective(), model_->users().bias(user), item_bias, dots[k]);
              }
+             list.OfferRows(RowId{first}, std::span<const float>(raw).first(dots.size()), is_new);
            });
   return list.Take();
 }

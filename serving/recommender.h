@@ -9,9 +9,9 @@
 #include <absl/status/status.h>
 
 #include "common/base/ids.h"
+#include "common/model/top_list.h"
 #include "serving/catalogue.h"
 #include "serving/served_model.h"
-#include "serving/top_list.h"
 
 namespace cf {
 

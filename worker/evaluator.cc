@@ -12,7 +12,6 @@ namespace cf {
 namespace {
 
 constexpr float kBelowAll = -std::numeric_limits<float>::infinity();
-constexpr std::size_t kRun = 16;  // Scores that are looked at together.
 
 std::uint32_t CeilOf(std::uint32_t n, std::uint32_t d) {
   return n / d + (n % d != 0 ? 1 : 0);
@@ -209,7 +208,7 @@ absl::Status Evaluator::ScorePositives() {
 absl::Status Evaluator::CountCandidates() {
   for (const Mask mask : {kMasked, kUnmasked}) {
     not_below_[mask].assign(counts_[mask] ? positives_.size() : 0, 0);
-    lists_[mask].assign(list_length_[mask] > 0 ? users_.size() : 0, {});
+    tops_[mask].assign(list_length_[mask] > 0 ? users_.size() : 0, TopList(list_length_[mask]));
   }
   for (Sampled& sampled : sampled_) sampled.not_below.assign(positives_.size(), 0);
   scores_.resize(kItemsMax);
@@ -228,7 +227,7 @@ absl::Status Evaluator::CountCandidates() {
       CountUser(u, first, scores);
     }
   }
-  SortLists();
+  TakeLists();
   return absl::OkStatus();
 }
 
@@ -258,47 +257,19 @@ void Evaluator::Count(Mask mask, std::uint32_t u, std::uint32_t first_item,
       not_below_[mask][k] += CountNotBelow(scores, positive_scores_[k]);
     }
   }
-  if (list_length_[mask] > 0) Offer(mask, u, first_item, scores);
+  if (list_length_[mask] == 0) return;
+  tops_[mask][u].OfferRows(RowId{first_item}, scores, [](RowId) { return true; });
 }
 
-// Whether `a` stands before `b` in a list: ties go to the lower id.
-constexpr auto kStandsBefore = [](const auto& a, const auto& b) {
-  return a.score != b.score ? a.score > b.score : a.id < b.id;
-};
-
-void Evaluator::Offer(Mask mask, std::uint32_t u, std::uint32_t first_item,
-                      std::span<const float> scores) {
-  std::vector<Listed>& list = lists_[mask][u];
-  const std::uint32_t length = list_length_[mask];
-  // Items come by ascending id, so one that ties with the last of a full list stands behind it.
-  float threshold = list.size() < length ? kBelowAll : list.front().score;
-  for (std::size_t run = 0; run < scores.size(); run += kRun) {
-    const std::size_t end = std::min(run + kRun, scores.size());
-    std::uint32_t above = 0;
-    for (std::size_t k = run; k < end; ++k) above += scores[k] > threshold ? 1U : 0U;
-    if (above == 0) continue;
-    for (std::size_t k = run; k < end; ++k) {
-      if (!(scores[k] > threshold)) continue;
-      if (list.size() == length) {
-        std::pop_heap(list.begin(), list.end(), kStandsBefore);
-        list.pop_back();
-      }
-      list.push_back({RowId{first_item + static_cast<std::uint32_t>(k)}, scores[k]});
-      std::push_heap(list.begin(), list.end(), kStandsBefore);
-      if (list.size() == length) threshold = list.front().score;
-    }
+void Evaluator::TakeLists() {
+  for (const Mask mask : {kMasked, kUnmasked}) {
+    lists_[mask].clear();
+    for (TopList& top : tops_[mask]) lists_[mask].push_back(top.Take());
   }
 }
 
-void Evaluator::SortLists() {
-  for (std::vector<std::vector<Listed>>& lists : lists_) {
-    for (std::vector<Listed>& list : lists) std::sort(list.begin(), list.end(), kStandsBefore);
-  }
-}
-
-std::span<const Evaluator::Listed> Evaluator::ListOf(const RankingMetric& metric,
-                                                     std::uint32_t u) const {
-  const std::vector<Listed>& list = lists_[metric.unmasked ? kUnmasked : kMasked][u];
+std::span<const ScoredRow> Evaluator::ListOf(const RankingMetric& metric, std::uint32_t u) const {
+  const std::vector<ScoredRow>& list = lists_[metric.unmasked ? kUnmasked : kMasked][u];
   return std::span(list).first(std::min<std::size_t>(list.size(), metric.k));
 }
 
@@ -311,9 +282,9 @@ absl::Status Evaluator::AddDistances(PartitionRanking& found) {
     counts[m].assign(users_.size(), 0);
   }
   std::vector<bool> wanted(items_);
-  for (const std::vector<std::vector<Listed>>& lists : lists_) {
-    for (const std::vector<Listed>& list : lists) {
-      for (const Listed& item : list) wanted[Index(item.id)] = true;
+  for (const std::vector<std::vector<ScoredRow>>& lists : lists_) {
+    for (const std::vector<ScoredRow>& list : lists) {
+      for (const ScoredRow& item : list) wanted[Index(item.id)] = true;
     }
   }
   for (std::uint32_t first = 0; first < items_; first = BlockEnd(first)) {
@@ -350,7 +321,7 @@ void Evaluator::AddDirections(const RankingMetric& metric, std::uint32_t first_i
   for (std::uint32_t u = 0; u < users_.size(); ++u) {
     // By ascending id over all blocks, so that the sum does not depend on where blocks end.
     ids.clear();
-    for (const Listed& item : ListOf(metric, u)) {
+    for (const ScoredRow& item : ListOf(metric, u)) {
       if (Index(item.id) >= first_item && Index(item.id) < last_item) ids.push_back(item.id);
     }
     std::sort(ids.begin(), ids.end());
@@ -407,13 +378,13 @@ void Evaluator::AddFigures(PartitionRanking& found) {
     for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
       const RankingMetric& metric = options_.metrics[m];
       if (metric.figure == RankingFigure::kCoverage) {
-        for (const Listed& item : ListOf(metric, u)) {
+        for (const ScoredRow& item : ListOf(metric, u)) {
           listed_[m][Index(item.id) / 8] |= static_cast<std::uint8_t>(1U << (Index(item.id) % 8));
         }
       } else if (metric.figure == RankingFigure::kNovelty && !ListOf(metric, u).empty()) {
-        const std::span<const Listed> list = ListOf(metric, u);
+        const std::span<const ScoredRow> list = ListOf(metric, u);
         double information = 0;
-        for (const Listed& item : list) {
+        for (const ScoredRow& item : list) {
           information +=
               SelfInformation(options_.training_samples[Index(item.id)], options_.data->users());
         }

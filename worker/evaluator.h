@@ -10,6 +10,7 @@
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/metrics/ranking.h"
+#include "common/model/top_list.h"
 #include "common/rows/row_client.h"
 #include "worker/feature_reader.h"
 #include "worker/item_scorer.h"
@@ -81,10 +82,6 @@ class Evaluator {
     std::uint32_t last = 0;   // and one past them.
     bool cold = true;         // Without a training sample.
   };
-  struct Listed {
-    RowId id{};
-    float score = 0;
-  };
   struct Sampled {
     SampledCandidates candidates;
     std::vector<std::uint32_t> not_below;  // By positive.
@@ -100,9 +97,8 @@ class Evaluator {
   absl::Status CountCandidates();
   void CountUser(std::uint32_t u, std::uint32_t first_item, std::span<float> scores);
   void Count(Mask mask, std::uint32_t u, std::uint32_t first_item, std::span<const float> scores);
-  void Offer(Mask mask, std::uint32_t u, std::uint32_t first_item, std::span<const float> scores);
-  void SortLists();
-  std::span<const Listed> ListOf(const RankingMetric& metric, std::uint32_t u) const;
+  void TakeLists();
+  std::span<const ScoredRow> ListOf(const RankingMetric& metric, std::uint32_t u) const;
   absl::Status AddDistances(PartitionRanking& found);
   void AddDirections(const RankingMetric& metric, std::uint32_t first_item, std::uint32_t last_item,
                      std::vector<double>& directions, std::vector<std::uint32_t>& counts);
@@ -126,10 +122,11 @@ class Evaluator {
 
   // Of the slice.
   std::vector<User> users_;
-  std::vector<RowId> positives_;               // User after user, ascending.
-  std::vector<float> positive_scores_;         // By positive,
-  std::vector<std::uint32_t> not_below_[2];    // by mask and positive,
-  std::vector<std::vector<Listed>> lists_[2];  // by mask and user: a heap, then sorted.
+  std::vector<RowId> positives_;                  // User after user, ascending.
+  std::vector<float> positive_scores_;            // By positive,
+  std::vector<std::uint32_t> not_below_[2];       // by mask and positive,
+  std::vector<TopList> tops_[2];                  // by mask and user,
+  std::vector<std::vector<ScoredRow>> lists_[2];  // and these once all items have passed.
   RowBlock user_rows_;
 
   // Scratch.
