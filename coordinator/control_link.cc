@@ -2,27 +2,18 @@
 
 #include <utility>
 
-#include <absl/strings/cord.h>
 #include <absl/strings/str_cat.h>
 
 namespace cf {
-namespace {
 
-constexpr char kLostHostUrl[] = "cf/lost_host";
-
-}  // namespace
-
-absl::Status ControlLink::Deliver(int from, const Message& message) {
-  Envelope envelope;
-  if (!envelope.ParseFromString(message.control)) {
-    return absl::DataLossError(
-        absl::StrCat("rank ", from, " sent a control message that does not parse"));
-  }
-  if (envelope.reply().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
-    return LostRank(envelope.reply().message(), envelope.reply().lost_host());
-  }
+absl::Status ControlLink::Deliver(int from, Envelope envelope) {
   const std::lock_guard lock(mutex_);
-  inbox_[static_cast<std::size_t>(from)].push_back(std::move(envelope));
+  std::deque<Envelope>& inbox = inbox_[static_cast<std::size_t>(from)];
+  if (inbox.size() == kWaitingMax) {
+    return absl::DataLossError(
+        absl::StrCat("rank ", from, " sent a control message before its last ones were read"));
+  }
+  inbox.push_back(std::move(envelope));
   changed_.notify_all();
   return absl::OkStatus();
 }
@@ -43,14 +34,13 @@ void ControlLink::Close(const absl::Status& why) {
   changed_.notify_all();
 }
 
-absl::Status LostRank(const std::string& message, const std::string& lost_host) {
-  absl::Status status = absl::UnavailableError(message);
-  if (!lost_host.empty()) status.SetPayload(kLostHostUrl, absl::Cord(lost_host));
-  return status;
-}
-
-std::string LostHost(const absl::Status& error) {
-  return std::string(error.GetPayload(kLostHostUrl).value_or(absl::Cord()));
+absl::StatusOr<Envelope> ParseControl(int from, const Message& message) {
+  Envelope envelope;
+  if (!envelope.ParseFromString(message.control)) {
+    return absl::DataLossError(
+        absl::StrCat("rank ", from, " sent a control message that does not parse"));
+  }
+  return envelope;
 }
 
 void SendControl(Mesh& mesh, int to, const Envelope& envelope) {

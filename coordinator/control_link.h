@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstddef>
 #include <deque>
 #include <mutex>
 #include <vector>
@@ -13,20 +14,24 @@
 
 namespace cf {
 
-/// The control messages that this rank has received and not read yet.
+/// The commands and replies that this rank has received and not read yet.
 ///
-/// Owner:   RunGeneration.
-/// Threads: Deliver and Close on the mesh's I/O thread; Await on the rank's first thread. The mutex
-/// is there because messages change
-///          threads here.
-/// Bounds:  the coordinator has one command under way, and a member one reply.
+/// Owner:   Participant.
+/// Threads: Deliver on the mesh's I/O thread; Close on any; Await on the rank's first thread. The
+///          mutex is there because messages change threads here.
+/// Bounds:  kWaitingMax messages of each rank: the leader has one command under way, and a member
+///          one reply.
+/// Invariants: whoever waits is woken by a message or by Close, which the participant calls when
+///             the mesh loses a rank, a rank breaks the protocol, or the leader calls one hung.
 class ControlLink {
  public:
+  /// One that is read while the next arrives.
+  static constexpr std::size_t kWaitingMax = 2;
+
   explicit ControlLink(int ranks) : inbox_(static_cast<std::size_t>(ranks)) {}
 
-  /// Takes a message in. An error is one that ends the job: a message that does not parse, or a
-  /// member that has lost a rank and says which, before it leaves and would be missed itself.
-  absl::Status Deliver(int from, const Message& message);
+  /// Takes a message of rank `from` in. DataLoss: it has sent more than it may.
+  absl::Status Deliver(int from, Envelope envelope);
 
   /// The next message of rank `from`; waits for it. The link's error once it is closed and nothing
   /// is left to read.
@@ -42,12 +47,8 @@ class ControlLink {
   absl::Status closed_;
 };
 
-/// The error of a job that has lost a rank, Unavailable; with the host, where the whole of it, or
-/// the way to it, is lost and not a process alone.
-absl::Status LostRank(const std::string& message, const std::string& lost_host);
-
-/// That host; empty where `error` tells of none.
-std::string LostHost(const absl::Status& error);
+/// The envelope in a control frame of rank `from`. DataLoss: there is none.
+absl::StatusOr<Envelope> ParseControl(int from, const Message& message);
 
 /// Sends `envelope` as a control frame.
 void SendControl(Mesh& mesh, int to, const Envelope& envelope);

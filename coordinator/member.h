@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<RowStore>> MakeSlabStore(std::span<const RowStore
 /// One rank's part of a generation: the store of its rows, the services and trainers of its compute
 /// threads, and what they do at the coordinator's command.
 ///
-/// Owner:   RunGeneration.
+/// Owner:   Participant.
 /// Threads: Execute on one thread, which is the first compute thread; the others live as long as a
 ///          command.
 /// Bounds:  the rank's partitions.

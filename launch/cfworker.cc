@@ -1,10 +1,9 @@
-// The MPI program: every rank of a training job. Rank 0 prepares the run and coordinates it.
+// The MPI program: every rank of a training job. One of them prepares the run and leads it.
 #include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unistd.h>
@@ -20,17 +19,14 @@
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
-#include "common/dataset/dataset.h"
-#include "common/kernels/kernels.h"
-#include "common/snapshot/snapshot.h"
-#include "common/snapshot/snapshot_store.h"
-#include "coordinator/control_link.h"
 #include "coordinator/generation.h"
+#include "coordinator/generation_end.h"
+#include "coordinator/preparation.h"
+#include "coordinator/roster.h"
 #include "launch/allocation.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
 #include "report/report.h"
-#include "run/finished_verdict.h"
 #include "run/run_folder.h"
 
 namespace cf {
@@ -101,180 +97,135 @@ absl::StatusOr<Job> MakeJob(const Flags& flags) {
   return job;
 }
 
-// What rank 0 has in hand for the whole run.
-struct Preparation {
-  std::optional<RunFolder> folder;
-  GenerationNote note;
-  std::optional<Verdict> finished;
-};
-
-// Which snapshot to go on from, as --resume says; empty for a new model.
-absl::StatusOr<std::string> FindSnapshot(const Flags& flags, const RunFolder& folder) {
-  if (flags.resume != "auto" && flags.resume != "never") return flags.resume;
-  if (!std::filesystem::exists(folder.snapshots_path())) return std::string();
-  absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder.snapshots_path());
-  if (!store.ok()) return store.status();
-  const absl::StatusOr<Manifest> latest = store->Latest();
-  if (absl::IsNotFound(latest.status())) return std::string();
-  if (!latest.ok()) return latest.status();
-  if (flags.resume == "never") {
-    return absl::FailedPreconditionError(absl::StrCat(
-        flags.run,
-        " has snapshots, which --resume never would leave behind: choose another --run"));
-  }
-  return store->PathOf(latest->name());
+Console::Options DisplayFor(const Flags& flags, const LaunchPlace& place) {
+  const bool bar = flags.progress == "bar" || (flags.progress == "auto" && WritesToTerminal(place));
+  return {.mode = bar ? Console::Mode::kBar : Console::Mode::kLines,
+          .width = flags.width,
+          .log_path = ""};
 }
 
+MemberResources ResourcesFor(const Flags& flags, const LaunchPlace& place) {
+  const HostResources host = ResourcesOfThisHost();
+  const auto ranks_here = static_cast<std::uint32_t>(place.ranks_on_host);
+  MemberResources resources;
+  resources.set_cores(flags.cores > 0 ? flags.cores : std::max(1U, host.cores / ranks_here));
+  resources.set_memory(flags.memory_mib > 0 ? flags.memory_mib << 20 : host.memory / ranks_here);
+  return resources;
+}
+
+std::optional<BatchJob> FindBatchJob() {
+  const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
+  if (!allocation.ok() || !allocation->has_value()) return std::nullopt;
+  BatchJob batch;
+  batch.set_id((*allocation)->name);
+  batch.set_handle((*allocation)->id);
+  batch.set_restarts((*allocation)->restarts);
+  return batch;
+}
+
+// What the leader of the job has in hand, and what the others do not need.
 absl::StatusOr<Preparation> Prepare(const Flags& flags) {
   absl::StatusOr<Job> job = MakeJob(flags);
   if (!job.ok()) return job.status();
-  if (job->data().path().empty()) {
-    return absl::InvalidArgumentError(
-        "no data set: give --data DIR, or data.path in the configuration");
-  }
-  absl::StatusOr<Dataset> data = Dataset::Open(job->data().path());
-  if (!data.ok()) return data.status();
-  std::error_code error;
-  job->mutable_data()->set_path(
-      std::filesystem::absolute(job->data().path(), error).lexically_normal().string());
-
-  absl::StatusOr<RunFolder> folder = RunFolder::Create(flags.run);
-  if (!folder.ok()) return folder.status();
-  absl::StatusOr<std::uint64_t> generation = folder->ClaimGeneration();
-  if (!generation.ok()) return generation.status();
-  absl::StatusOr<std::string> snapshot = FindSnapshot(flags, *folder);
-  if (!snapshot.ok()) return snapshot.status();
-
-  Preparation preparation;
-  if (!snapshot->empty()) {
-    absl::StatusOr<Snapshot> opened = Snapshot::Open(*snapshot);
-    if (!opened.ok()) return opened.status();
-    const Manifest& manifest = opened->manifest();
-    absl::Status same = CheckSameResult(manifest.job(), *job, flags.run);
-    if (!same.ok()) return same;
-    if (manifest.data().digest() != data->digest()) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          flags.run, " was trained with data set ", manifest.data().name(), " of digest ",
-          manifest.data().digest(), ", not ", data->digest(), ": choose another --run"));
-    }
-    if (manifest.arithmetic_version() != kArithmeticVersion) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          flags.run, " was trained with arithmetic version ", manifest.arithmetic_version(),
-          "; this program has ", kArithmeticVersion, ": choose another --run"));
-    }
-    preparation.finished = FinishedVerdict(manifest, *job, flags.run);
-  }
-  preparation.note.set_run_folder(
-      std::filesystem::absolute(flags.run, error).lexically_normal().string());
-  preparation.note.set_nonce(folder->nonce());
-  preparation.note.set_generation(*generation);
-  preparation.note.set_snapshot(
-      snapshot->empty() ? ""
-                        : std::filesystem::absolute(*snapshot, error).lexically_normal().string());
-  preparation.note.set_dataset_digest(data->digest());
-  preparation.note.set_finished(preparation.finished.has_value());
-  *preparation.note.mutable_job() = *std::move(job);
-  preparation.folder = *std::move(folder);
-  return preparation;
+  return PrepareGeneration({.job = *std::move(job), .run = flags.run, .resume = flags.resume});
 }
 
-absl::Status CheckNote(const std::string& text) {
-  GenerationNote note;
-  if (!note.ParseFromString(text))
-    return absl::InternalError("rank 0's note does not parse: are all ranks of one build?");
-  return RunFolder::CheckVisible(note.run_folder(), note.nonce());
-}
-
-absl::StatusOr<std::unique_ptr<Console>> OpenConsole(const Flags& flags, const LaunchPlace& place,
-                                                     const RunFolder& folder) {
-  const bool bar = flags.progress == "bar" || (flags.progress == "auto" && WritesToTerminal(place));
-  return Console::Open({.mode = bar ? Console::Mode::kBar : Console::Mode::kLines,
-                        .width = flags.width,
-                        .log_path = folder.log_path()});
-}
-
-// From here on what the run's files say is about this life of the job.
-absl::Status Begin(const Preparation& preparation) {
-  absl::Status begun = preparation.folder->Begin();
-  if (!begun.ok()) return begun;
-  return WriteFileAtomically(preparation.folder->job_path(), PrintJob(preparation.note.job()));
-}
-
-// How a job ended that ended with an error: what is lost may be started again.
-Verdict VerdictOf(const absl::Status& error) {
-  return {.exit_code = ExitCodeOf(error),
-          .cause = absl::IsUnavailable(error) ? EndCause::kLost : EndCause::kFailed,
-          .text = std::string(error.message()),
-          .lost_host = LostHost(error)};
-}
-
-// Plays this process's part; returns how the job ended.
-absl::StatusOr<Verdict> RunRank(const Flags& flags) {
-  absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
-  if (!place.ok()) return place.status();
-  const bool first = place->rank == 0;
-  absl::StatusOr<Preparation> preparation = first ? Prepare(flags) : Preparation();
+absl::StatusOr<Rendezvous> Meet(const Flags& flags, const LaunchPlace& place, int leader,
+                                const absl::StatusOr<std::optional<Preparation>>& preparation) {
   RendezvousOptions meeting;
+  meeting.leader = leader;
   meeting.ready = preparation.status();
+  if (preparation.ok() && preparation->has_value()) {
+    meeting.note = (*preparation)->note.SerializeAsString();
+  }
+  meeting.introduction = ResourcesFor(flags, place).SerializeAsString();
   meeting.check = CheckNote;
-  if (preparation.ok()) {
-    meeting.note = preparation->note.SerializeAsString();
-    meeting.interface = preparation->note.job().cluster().interface();
-  }
-  absl::StatusOr<Rendezvous> met = MeetOverMpi(meeting);
-  if (!met.ok()) return met.status();
+  meeting.interface = [](const std::string& text) {
+    GenerationNote note;
+    Check(note.ParseFromString(text), "a note that was checked parses");
+    return note.job().cluster().interface();
+  };
+  return MeetOverMpi(meeting);
+}
 
-  GenerationOptions options;
-  Check(options.note.ParseFromString(met->note), "a note that was checked parses");
-  if (options.note.finished()) {
-    if (!first) return Verdict{.exit_code = kExitFinished, .cause = EndCause::kFinished};
-    const Verdict verdict = *preparation->finished;
-    std::printf("%s is finished: %s\n", flags.run.c_str(), verdict.text.c_str());
-    absl::Status written = preparation->folder->WriteVerdict(verdict);
-    if (!written.ok()) return written;
-    return verdict;
+absl::StatusOr<Roster> RosterOf(const Rendezvous& met, const Job& job) {
+  std::vector<RosterMember> members;
+  for (std::size_t rank = 0; rank < met.hosts.size(); ++rank) {
+    MemberResources resources;
+    if (!resources.ParseFromString(met.introductions[rank])) {
+      return absl::InternalError(absl::StrCat("rank ", rank, "'s introduction does not parse"));
+    }
+    members.push_back({.id = MemberId{static_cast<std::uint32_t>(rank)},
+                       .host = met.hosts[rank],
+                       .endpoint = met.endpoints.empty() ? Endpoint() : met.endpoints[rank],
+                       .threads = ThreadsOf(job, resources),
+                       .memory = resources.memory()});
   }
-  if (first) {
-    if (absl::Status begun = Begin(*preparation); !begun.ok()) return begun;
+  return Roster::Make(std::move(members), MemberId{static_cast<std::uint32_t>(met.leader)});
+}
+
+// The end of a job of which there is nothing left to do; `preparation` is the leader's.
+absl::StatusOr<ExitCode> TellFinished(const Flags& flags,
+                                      const std::optional<Preparation>& preparation) {
+  if (!preparation.has_value()) return kExitFinished;
+  const Verdict& verdict = *preparation->finished;
+  std::printf("%s is finished: %s\n", flags.run.c_str(), verdict.text.c_str());
+  absl::Status written = preparation->folder.WriteVerdict(verdict);
+  if (!written.ok()) return written;
+  return verdict.exit_code;
+}
+
+// The exit code of this process, which says what there is to say where it is the end's speaker.
+// mpirun ends the job at the first rank that fails, so another that failed silently would cut off
+// the line before it is read.
+ExitCode TellEnd(const GenerationEnd& end, int rank) {
+  if (end.speaker() != static_cast<std::uint32_t>(rank)) return kExitFinished;
+  const Verdict verdict = VerdictOf(end);
+  if (verdict.cause == EndCause::kLost || verdict.cause == EndCause::kFailed) {
+    std::fprintf(stderr, "cfworker: %s\n", verdict.text.c_str());
+  }
+  return verdict.exit_code;
+}
+
+// Plays this process's part; returns its exit code. An error without a message is another rank's,
+// which tells it.
+absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
+  const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
+  if (!place.ok()) return place.status();
+  // Before anybody has met, somebody must begin: after that, the roster says who leads.
+  constexpr int kFirstLeader = 0;
+  const auto prepare = [&]() -> absl::StatusOr<std::optional<Preparation>> {
+    if (place->rank != kFirstLeader) return std::optional<Preparation>();
+    return Prepare(flags);
+  };
+  const absl::StatusOr<std::optional<Preparation>> preparation = prepare();
+  absl::StatusOr<Rendezvous> met = Meet(flags, *place, kFirstLeader, preparation);
+  if (!met.ok()) return met.status();
+  GenerationNote note;
+  Check(note.ParseFromString(met->note), "a note that was checked parses");
+  if (note.finished()) return TellFinished(flags, *preparation);
+  if (preparation->has_value()) {
+    if (absl::Status begun = BeginLife(**preparation); !begun.ok()) return begun;
   }
   ListenToSignals();
-  options.rank = met->place.rank;
-  options.hosts = met->hosts;
-  options.endpoints = met->endpoints;
-  options.listener = std::move(met->listener);
-  options.key = met->key;
-  const HostResources host = ResourcesOfThisHost();
-  const auto ranks_here = static_cast<std::uint32_t>(met->place.ranks_on_host);
-  options.cores = flags.cores > 0 ? flags.cores : std::max(1U, host.cores / ranks_here);
-  options.memory = flags.memory_mib > 0 ? flags.memory_mib << 20 : host.memory / ranks_here;
-  options.stop_requested = [] { return stop_requested.load(); };
-  if (!first) return RunGeneration(std::move(options));
-
-  absl::StatusOr<std::unique_ptr<Console>> console =
-      OpenConsole(flags, met->place, *preparation->folder);
-  if (!console.ok()) return console.status();
-  options.console = console->get();
-  const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
-  if (allocation.ok() && allocation->has_value()) {
-    options.batch.emplace();
-    options.batch->set_id((*allocation)->name);
-    options.batch->set_handle((*allocation)->id);
-    options.batch->set_restarts((*allocation)->restarts);
-  }
-  options.folder = &*preparation->folder;
-  options.profile = flags.profile;
-  if (!options.note.snapshot().empty()) {
-    (*console)->Line(absl::StrCat("resuming from ", options.note.snapshot()));
-  }
-  absl::StatusOr<Verdict> verdict = RunGeneration(std::move(options));
-  absl::Status written =
-      preparation->folder->WriteVerdict(verdict.ok() ? *verdict : VerdictOf(verdict.status()));
-  if (verdict.ok() && !written.ok()) return written;
-  // After the verdict: whatever becomes of the page, the run has ended as it has.
-  if (absl::Status reported = WriteReport(*preparation->folder); !reported.ok()) {
-    (*console)->Line(std::string(Because(reported, "report.html was not written").message()));
-  }
-  return verdict;
+  absl::StatusOr<Roster> roster = RosterOf(*met, note.job());
+  if (!roster.ok()) return roster.status();
+  const int rank = met->place.rank;
+  GenerationOptions options{.note = std::move(note),
+                            .roster = *std::move(roster),
+                            .rank = rank,
+                            .listener = std::move(met->listener),
+                            .key = met->key,
+                            .claim = preparation->has_value() ? &(*preparation)->folder : nullptr,
+                            .console = DisplayFor(flags, met->place),
+                            .batch = FindBatchJob(),
+                            .stop_requested = [] { return stop_requested.load(); },
+                            .profile = flags.profile};
+  options.on_verdict = [](const RunFolder& folder) {
+    const absl::Status reported = WriteReport(folder);
+    return reported.ok() ? reported : Because(reported, "report.html was not written");
+  };
+  return TellEnd(RunGeneration(std::move(options)), rank);
 }
 
 int Main(int argc, char** argv) {
@@ -326,13 +277,11 @@ int Main(int argc, char** argv) {
                stderr);
     return kExitUserInput;
   }
-  const absl::StatusOr<Verdict> verdict = RunRank(flags);
-  if (verdict.ok()) return verdict->exit_code;
-  // The rank whose error it is says so and brings the exit code. mpirun ends the job at the first
-  // rank that fails, so another that failed silently would cut off the line before it is read.
-  if (verdict.status().message().empty()) return kExitFinished;
-  std::fprintf(stderr, "cfworker: %s\n", std::string(verdict.status().message()).c_str());
-  return ExitCodeOf(verdict.status());
+  const absl::StatusOr<ExitCode> code = RunRank(flags);
+  if (code.ok()) return *code;
+  if (code.status().message().empty()) return kExitFinished;
+  std::fprintf(stderr, "cfworker: %s\n", std::string(code.status().message()).c_str());
+  return ExitCodeOf(code.status());
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
-#include <set>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <utility>
@@ -65,9 +64,9 @@ class MpiSession {
     return texts;
   }
 
-  /// Rank 0's text.
-  std::string Broadcast(const std::string& text) const {
-    return Gather(rank_ == 0 ? text : std::string()).front();
+  /// The text of rank `from`.
+  std::string Broadcast(int from, const std::string& text) const {
+    return Gather(rank_ == from ? text : std::string())[static_cast<std::size_t>(from)];
   }
 
   /// OK where every rank's `local` is; else the lowest failing rank's code, and its message there
@@ -137,11 +136,14 @@ absl::StatusOr<Rendezvous> Meet(const MpiSession& mpi, const RendezvousOptions& 
   Rendezvous met;
   met.place = place;
   met.hosts = mpi.Gather(HostName());
-  met.note = mpi.Broadcast(options.note);
+  met.leader = options.leader;
+  met.note = mpi.Broadcast(options.leader, options.note);
+  met.introductions = mpi.Gather(options.introduction);
   if (absl::Status seen = mpi.Agree(RunCheck(options, met.note)); !seen.ok()) return seen;
   if (mpi.ranks() == 1) return met;
 
-  absl::StatusOr<Listener> listener = OpenListener(met.hosts, mpi.rank(), options.interface);
+  absl::StatusOr<Listener> listener = OpenListener(
+      met.hosts, mpi.rank(), options.interface ? options.interface(met.note) : std::string());
   if (absl::Status all = mpi.Agree(listener.status()); !all.ok()) return all;
   for (const std::string& endpoint : mpi.Gather(Print(listener->endpoint()))) {
     met.endpoints.push_back(ParseEndpoint(endpoint));
@@ -150,7 +152,7 @@ absl::StatusOr<Rendezvous> Meet(const MpiSession& mpi, const RendezvousOptions& 
 
   const absl::StatusOr<JobKey> key = MakeJobKey();
   if (absl::Status drawn = mpi.Agree(key.status()); !drawn.ok()) return drawn;
-  const std::string bytes = mpi.Broadcast(BytesOf(*key));
+  const std::string bytes = mpi.Broadcast(options.leader, BytesOf(*key));
   std::memcpy(met.key.data(), bytes.data(), met.key.size());
   return met;
 }
@@ -176,10 +178,6 @@ absl::StatusOr<LaunchPlace> FindLaunchPlace() {
   return place;
 }
 
-int Rendezvous::host_count() const {
-  return static_cast<int>(std::set<std::string>(hosts.begin(), hosts.end()).size());
-}
-
 absl::StatusOr<Rendezvous> MeetOverMpi(const RendezvousOptions& options) {
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   if (!place.ok()) return place.status();
@@ -189,6 +187,7 @@ absl::StatusOr<Rendezvous> MeetOverMpi(const RendezvousOptions& options) {
     Rendezvous alone;
     alone.hosts = {HostName()};
     alone.note = options.note;
+    alone.introductions = {options.introduction};
     return alone;
   }
 

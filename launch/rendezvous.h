@@ -27,16 +27,20 @@ absl::StatusOr<LaunchPlace> FindLaunchPlace();
 
 /// What a rank brings to the rendezvous.
 struct RendezvousOptions {
-  /// cluster.interface: the network interface to listen on where ranks are on several hosts; empty:
-  /// the one that leads to the others.
-  std::string interface;
+  /// Who prepares the job, and leads it, before any rank has met another.
+  int leader = 0;
   /// How this rank's preparations went. A failure of one is a failure of all.
   absl::Status ready = absl::OkStatus();
-  /// A short text of rank 0 that every rank receives; the others' are ignored.
+  /// A short text of the leader that every rank receives; the others' are ignored.
   std::string note;
+  /// A short text of each rank that every rank receives.
+  std::string introduction;
   /// Runs on every rank once it has the note, where all are ready; its failure counts like `ready`.
   /// May be empty.
   std::function<absl::Status(const std::string& note)> check;
+  /// cluster.interface, as the note has it: the network interface to listen on where ranks are on
+  /// several hosts; empty: the one that leads to the others. May be empty.
+  std::function<std::string(const std::string& note)> interface;
 };
 
 /// Everything a rank needs to reach the others over TCP.
@@ -45,15 +49,14 @@ struct Rendezvous {
   std::vector<std::string> hosts;    ///< By rank.
   std::vector<Endpoint> endpoints;   ///< By rank; empty where the job has one rank.
   std::optional<Listener> listener;  ///< Already open at this rank's endpoint; none for one rank.
-  JobKey key = {};                   ///< Drawn by rank 0.
-  std::string note;                  ///< Rank 0's.
-
-  /// How many different hosts there are.
-  int host_count() const;
+  JobKey key = {};                   ///< Drawn by the leader.
+  int leader = 0;
+  std::string note;                        ///< The leader's.
+  std::vector<std::string> introductions;  ///< By rank.
 };
 
 /// Brings the ranks of one mpirun together and lets go of MPI: exchanges host names, addresses, the
-/// job key and rank 0's note, finalises MPI, and ties this process's life to its parent's, since a
+/// job key and the leader's note, finalises MPI, and ties this process's life to its parent's, since a
 /// rank that has finalised MPI would outlive a killed mpirun. Without mpirun it is a rendezvous of
 /// one and MPI is not touched. To be called once, on the thread that is MPI's for good.
 ///

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
+#include <set>
 #include <string>
 #include <unistd.h>
 
@@ -34,9 +35,11 @@ int main(int argc, char** argv) {
     return cf::ExitCodeOf(met.status());
   }
 
-  std::string line = "met " + std::to_string(met->place.rank) + "/" +
-                     std::to_string(met->place.ranks) + " hosts " +
-                     std::to_string(met->host_count()) + " note " + met->note + " key ";
+  std::string line =
+      "met " + std::to_string(met->place.rank) + "/" + std::to_string(met->place.ranks) +
+      " hosts " +
+      std::to_string(std::set<std::string>(met->hosts.begin(), met->hosts.end()).size()) +
+      " note " + met->note + " key ";
   for (const std::byte byte : met->key) line += std::to_string(std::to_integer<int>(byte)) + ".";
   line += " listening ";
   for (const cf::Endpoint& endpoint : met->endpoints) {

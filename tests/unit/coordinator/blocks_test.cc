@@ -53,7 +53,7 @@ TEST_F(BlocksTest, StopsAndResumesWithOtherRanksMakeTheSameModel) {
 
   LocalGeneration stopped(job, tiny_, "stopped", 3);
   stopped.StopWhen([] { return true; });  // At the first boundary of a segment.
-  for (const absl::StatusOr<Verdict>& verdict : stopped.Run(3)) ASSERT_TRUE(verdict.ok());
+  for (const GenerationEnd& end : stopped.Run(3)) ASSERT_TRUE(end.has_stopped());
   const Position position = Snapshot::Open(stopped.latest()).value().manifest().position();
   EXPECT_GT(position.sub_epoch(), 0U);
   EXPECT_LT(position.sub_epoch(), 24U);

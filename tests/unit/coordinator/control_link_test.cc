@@ -7,12 +7,10 @@
 namespace cf {
 namespace {
 
-Message MessageOf(std::uint64_t sequence) {
+Envelope MessageOf(std::uint64_t sequence) {
   Envelope envelope;
   envelope.mutable_reply()->set_sequence(sequence);
-  Message message;
-  message.control = envelope.SerializeAsString();
-  return message;
+  return envelope;
 }
 
 TEST(ControlLink, KeepsEachRanksMessagesApartAndInOrder) {
@@ -55,26 +53,22 @@ TEST(ControlLink, ClosingWakesWhoeverWaits) {
 }
 
 TEST(ControlLink, AMessageThatDoesNotParseIsAnError) {
-  ControlLink link(3);
   Message message;
   message.control = "\xff\xff";
-  EXPECT_EQ(link.Deliver(2, message).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ParseControl(2, message).status(),
+            absl::DataLossError("rank 2 sent a control message that does not parse"));
 }
 
-// Goal: the rank that was lost is named, and not the one that noticed first and left.
-TEST(ControlLink, AMemberThatHasLostARankSaysWhich) {
+// A rank that is told nothing and talks on fills no memory.
+TEST(ControlLink, HasRoomForAsManyMessagesAsTheProtocolAllows) {
   ControlLink link(3);
-  Envelope envelope;
-  envelope.mutable_reply()->set_code(static_cast<int>(absl::StatusCode::kUnavailable));
-  envelope.mutable_reply()->set_message("rank 2 on n2 was lost: it was silent for 5000 ms");
-  envelope.mutable_reply()->set_lost_host("n2");
-  Message message;
-  message.control = envelope.SerializeAsString();
-  const absl::Status delivered = link.Deliver(1, message);
-  EXPECT_EQ(delivered.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(delivered.message(), "rank 2 on n2 was lost: it was silent for 5000 ms");
-  EXPECT_EQ(LostHost(delivered), "n2");
-  EXPECT_EQ(LostHost(absl::UnavailableError("rank 2 died")), "");
+  for (std::uint64_t sequence = 1; sequence <= ControlLink::kWaitingMax; ++sequence) {
+    ASSERT_TRUE(link.Deliver(1, MessageOf(sequence)).ok());
+  }
+  EXPECT_EQ(link.Deliver(1, MessageOf(3)).code(), absl::StatusCode::kDataLoss);
+  EXPECT_TRUE(link.Deliver(2, MessageOf(1)).ok()) << "another rank has room of its own";
+  ASSERT_TRUE(link.Await(1).ok());
+  EXPECT_TRUE(link.Deliver(1, MessageOf(3)).ok());
 }
 
 }  // namespace

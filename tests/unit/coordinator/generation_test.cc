@@ -25,8 +25,7 @@
 namespace cf {
 namespace {
 
-using ::testing::HasSubstr;
-using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 /// Of each kind of model.
 class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {};
@@ -67,7 +66,7 @@ TEST_P(GenerationOf, AStopAndAResumeWithOtherRanksMakeTheSameModel) {
 
   LocalGeneration stopped(job, tiny_, "stopped", 3);
   stopped.StopWhen([] { return true; });  // At the first boundary of a segment.
-  for (const absl::StatusOr<Verdict>& verdict : stopped.Run(3)) ASSERT_TRUE(verdict.ok());
+  for (const GenerationEnd& end : stopped.Run(3)) ASSERT_TRUE(end.has_stopped());
   const Snapshot snapshot = Snapshot::Open(stopped.latest()).value();
   EXPECT_GT(snapshot.manifest().position().step_in_epoch(), 0U);
   EXPECT_LT(snapshot.manifest().position().step(), 7U);
@@ -119,7 +118,7 @@ TEST_P(DelayedGeneration, MakesTheSameModelInEveryWay) {
 
   LocalGeneration stopped(job, tiny_, "stopped", 3);
   stopped.StopWhen([] { return true; });  // At the first boundary of a segment.
-  for (const absl::StatusOr<Verdict>& verdict : stopped.Run(3)) ASSERT_TRUE(verdict.ok());
+  for (const GenerationEnd& end : stopped.Run(3)) ASSERT_TRUE(end.has_stopped());
   const Snapshot snapshot = Snapshot::Open(stopped.latest()).value();
   EXPECT_EQ(snapshot.manifest().position().step(), StepsBetweenRests(job.train().delay()));
   EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
@@ -160,7 +159,7 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   }
   ASSERT_TRUE(ValidateJob(job).ok()) << ValidateJob(job);
   LocalGeneration generation(job, tiny_, "run", 3);
-  for (const absl::StatusOr<Verdict>& verdict : generation.Run(3)) ASSERT_TRUE(verdict.ok());
+  for (const GenerationEnd& end : generation.Run(3)) ASSERT_TRUE(end.has_finished());
   const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
   const EpochMetrics& run = snapshot.manifest().last_metrics();
   const Measured measured =
@@ -215,7 +214,7 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
 TEST_F(GenerationTest, PopularityCountsTheTrainingSamples) {
   const Job job = MakeTinyJob(tiny_, 1, kTinyPopularity);
   LocalGeneration generation(job, tiny_, "run", 3);
-  for (const absl::StatusOr<Verdict>& verdict : generation.Run(3)) ASSERT_TRUE(verdict.ok());
+  for (const GenerationEnd& end : generation.Run(3)) ASSERT_TRUE(end.has_finished());
   const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
   const ServedModel model = ServedModel::Load(snapshot).value();
   const TrainingData data = TrainingData::Open(job).value();
@@ -251,13 +250,38 @@ TEST(TrainingData, ASplitWithoutValidationSamplesIsRefused) {
                 "the split \"leave last out\" leaves no validation sample of once"));
 }
 
-/// The ranks 0 and 1 end with an error; one line of it is for people.
-void ExpectLost(const std::vector<absl::StatusOr<Verdict>>& verdicts) {
-  ASSERT_EQ(verdicts.size(), 2U);
-  EXPECT_EQ(verdicts[0].status().code(), absl::StatusCode::kUnavailable) << verdicts[0].status();
-  EXPECT_THAT(std::string(verdicts[0].status().message()), HasSubstr("rank 2 on localhost"));
-  EXPECT_EQ(verdicts[1].status().code(), absl::StatusCode::kUnavailable) << verdicts[1].status();
-  EXPECT_THAT(std::string(verdicts[1].status().message()), IsEmpty());
+/// The ranks 0 and 1 know that rank 2 was lost, and agree on who says so.
+void ExpectLost(const std::vector<GenerationEnd>& ends, std::uint32_t speaker = 0) {
+  ASSERT_EQ(ends.size(), 2U);
+  for (const GenerationEnd& end : ends) {
+    ASSERT_TRUE(end.has_lost()) << TextOf(end);
+    EXPECT_EQ(end.lost().rank(), 2U);
+    EXPECT_EQ(end.lost().host(), "localhost");
+    EXPECT_EQ(end.speaker(), speaker);
+    EXPECT_THAT(TextOf(end), StartsWith("rank 2 on localhost was lost: "));
+  }
+}
+
+// Goal: nothing of the leader's part is rank 0's. Method: the last of three leads.
+TEST_P(GenerationOf, AnyRankCanLead) {
+  const Job job = MakeTinyJob(tiny_, 2, GetParam());
+  const std::string expected = DigestOf(job, 1, "one");
+  LocalGeneration generation(job, tiny_, "led", 3);
+  generation.LedBy(2);
+  for (const GenerationEnd& end : generation.Run(3)) {
+    EXPECT_TRUE(end.has_finished()) << TextOf(end);
+    EXPECT_EQ(end.speaker(), 2U);
+  }
+  EXPECT_EQ(generation.Digest(), expected);
+  EXPECT_EQ(generation.verdict().value().cause, EndCause::kFinished);
+}
+
+TEST_F(GenerationTest, WhereTheLeaderIsLostTheNextOneSaysSo) {
+  LocalGeneration generation(MakeTinyJob(tiny_, 2), tiny_, "run", 3);
+  generation.LedBy(2);
+  const std::jthread leader([&] { generation.Connect(2, {})->Close(); });
+  ExpectLost(generation.Run(2));
+  EXPECT_FALSE(generation.verdict().ok()) << "only the leader has the run folder";
 }
 
 TEST_F(GenerationTest, ARankThatLeavesBeforeItJoinsEndsTheOthers) {
@@ -274,12 +298,10 @@ TEST_F(GenerationTest, ARankThatLeavesInMidStepEndsTheOthers) {
     ControlLink link(3);
     Mesh::Handlers handlers;
     handlers.on_message = [&](int from, const Message& message) {
-      if (message.kind == FrameKind::kControl) link.Deliver(from, message).IgnoreError();
+      if (message.kind != FrameKind::kControl) return;
+      EXPECT_TRUE(link.Deliver(from, ParseControl(from, message).value()).ok());
     };
     const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
-    Envelope join;
-    join.mutable_join()->set_threads(1);
-    SendControl(*mesh, 0, join);
     for (;;) {
       const absl::StatusOr<Envelope> envelope = link.Await(0);
       ASSERT_TRUE(envelope.ok() && envelope->has_command());
@@ -301,12 +323,9 @@ TEST_F(GenerationTest, AMemberThatCannotSetUpEndsTheJobWithItsReason) {
     ControlLink link(3);
     Mesh::Handlers handlers;
     handlers.on_message = [&](int from, const Message& message) {
-      link.Deliver(from, message).IgnoreError();
+      EXPECT_TRUE(link.Deliver(from, ParseControl(from, message).value()).ok());
     };
     const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
-    Envelope join;
-    join.mutable_join()->set_threads(1);
-    SendControl(*mesh, 0, join);
     const absl::StatusOr<Envelope> set_up = link.Await(0);
     ASSERT_TRUE(set_up.ok());
     Envelope answer;
@@ -314,24 +333,28 @@ TEST_F(GenerationTest, AMemberThatCannotSetUpEndsTheJobWithItsReason) {
     answer.mutable_reply()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
     answer.mutable_reply()->set_message("no such folder");
     SendControl(*mesh, 0, answer);
-    const absl::StatusOr<Envelope> finish = link.Await(0);
-    ASSERT_TRUE(finish.ok());
-    EXPECT_TRUE(finish->command().has_finish());
+    const absl::StatusOr<Envelope> last = link.Await(0);
+    ASSERT_TRUE(last.ok());
+    EXPECT_TRUE(last->end().has_failed());
     mesh->Close();
   });
-  const std::vector<absl::StatusOr<Verdict>> verdicts = generation.Run(2);
-  EXPECT_EQ(verdicts[0].status(), absl::FailedPreconditionError("rank 2: no such folder"));
-  EXPECT_EQ(verdicts[1].status(), absl::FailedPreconditionError(""));
+  for (const GenerationEnd& end : generation.Run(2)) {
+    EXPECT_EQ(StatusOf(end), absl::FailedPreconditionError("rank 2: no such folder"));
+    EXPECT_EQ(end.speaker(), 0U);
+  }
+  EXPECT_EQ(generation.verdict().value(), (Verdict{.exit_code = kExitUserInput,
+                                                   .cause = EndCause::kFailed,
+                                                   .text = "rank 2: no such folder"}));
 }
 
 TEST_F(GenerationTest, MoreRanksThanPartitionsAreRefusedBeforeAnybodyWorks) {
   Job job = MakeTinyJob(tiny_, 2);
   job.mutable_train()->set_partitions(2);
   LocalGeneration generation(job, tiny_, "run", 3);
-  const std::vector<absl::StatusOr<Verdict>> verdicts = generation.Run(3);
-  EXPECT_EQ(verdicts[0].status().code(), absl::StatusCode::kInvalidArgument);
-  for (const std::size_t rank : {1U, 2U})
-    EXPECT_EQ(verdicts[rank].status(), absl::InvalidArgumentError(""));
+  for (const GenerationEnd& end : generation.Run(3)) {
+    EXPECT_EQ(StatusOf(end).code(), absl::StatusCode::kInvalidArgument) << TextOf(end);
+    EXPECT_EQ(end.speaker(), 0U);
+  }
 }
 
 }  // namespace

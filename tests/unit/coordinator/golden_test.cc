@@ -184,8 +184,8 @@ TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
   Job job = MakeJob();
   job.mutable_snapshot()->set_every_steps(0);
   LocalGeneration generation(job, tiny_, "run", 1);
-  const absl::StatusOr<Verdict> verdict = generation.Run(1).front();
-  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  const GenerationEnd end = generation.Run(1).front();
+  ASSERT_TRUE(end.has_finished()) << TextOf(end);
   const Manifest manifest = Snapshot::Open(generation.latest()).value().manifest();
   for (const FileEntry& file : manifest.files()) EXPECT_EQ(file.kind(), BASE);
   EXPECT_EQ(generation.Digest(), GetParam().digest);
@@ -199,8 +199,8 @@ TEST_P(GoldenTest, TheChainOfFilesIsAsRecorded) {
   }
   const std::uint32_t ranks = std::min(job.train().partitions(), 2U);
   LocalGeneration generation(job, tiny_, "run", ranks);
-  for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
-    ASSERT_TRUE(verdict.ok()) << verdict.status();
+  for (const GenerationEnd& end : generation.Run(ranks)) {
+    ASSERT_TRUE(end.has_finished()) << TextOf(end);
   }
   EXPECT_EQ(generation.Digest(), GetParam().digest);
   if (std::string(GetParam().name).starts_with("Sparse")) {
@@ -252,8 +252,8 @@ TEST_P(GoldenTest, RowsThatMoveAreAsRecorded) {
                             SeatRange range) -> absl::StatusOr<std::unique_ptr<RowStore>> {
     return std::make_unique<MovingStore>(tables, partitioning, range, rows_max);
   });
-  for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
-    ASSERT_TRUE(verdict.ok()) << verdict.status();
+  for (const GenerationEnd& end : generation.Run(ranks)) {
+    ASSERT_TRUE(end.has_finished()) << TextOf(end);
   }
   EXPECT_EQ(generation.Digest(), GetParam().digest);
 }

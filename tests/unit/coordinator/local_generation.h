@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "common/snapshot/snapshot.h"
 #include "coordinator/generation.h"
+#include "coordinator/generation_end.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
 namespace cf {
@@ -33,16 +35,21 @@ class LocalGeneration {
     }
   }
 
+  /// Has another rank than the first lead.
+  void LedBy(int leader) { leader_ = leader; }
+
   /// Runs the ranks below `ranks`, each on a thread, to their ends.
-  std::vector<absl::StatusOr<Verdict>> Run(std::uint32_t ranks) {
-    std::vector<absl::StatusOr<Verdict>> verdicts(ranks, absl::InternalError("did not end"));
+  std::vector<GenerationEnd> Run(std::uint32_t ranks) {
+    std::vector<GenerationEnd> ends(ranks);
     {
       std::vector<std::jthread> threads;
       for (std::uint32_t rank = 0; rank < ranks; ++rank)
-        threads.emplace_back([&, rank] { verdicts[rank] = RunGeneration(OptionsOf(rank)); });
+        threads.emplace_back([&, rank] { ends[rank] = RunGeneration(OptionsOf(rank)); });
     }
-    return verdicts;
+    return ends;
   }
+
+  absl::StatusOr<Verdict> verdict() const { return folder_.ReadVerdict(); }
 
   /// The mesh of a rank that the test plays itself.
   std::unique_ptr<Mesh> Connect(std::uint32_t rank, Mesh::Handlers handlers) {
@@ -67,22 +74,24 @@ class LocalGeneration {
 
  private:
   GenerationOptions OptionsOf(std::uint32_t rank) {
-    GenerationOptions options{.note = note_,
-                              .rank = static_cast<int>(rank),
-                              .hosts = std::vector<std::string>(endpoints_.size(), "localhost"),
-                              .endpoints = endpoints_,
-                              .listener = std::move(listeners_[rank]),
-                              .key = key_,
-                              .cores = 1,
-                              .make_store = make_store_,
-                              .folder = nullptr,
-                              .console = nullptr,
-                              .stop_requested = stop_requested_};
-    if (rank == 0) {
-      options.folder = &folder_;
-      options.console = console_.get();
+    std::vector<RosterMember> members;
+    for (std::uint32_t member = 0; member < endpoints_.size(); ++member) {
+      // Who is who does not follow from the rank.
+      members.push_back({.id = MemberId{100 - member},
+                         .host = "localhost",
+                         .endpoint = endpoints_[member],
+                         .threads = ThreadsOf(note_.job(), MemberResources())});
     }
-    return options;
+    const MemberId leader = members[static_cast<std::size_t>(leader_)].id;
+    return {.note = note_,
+            .roster = Roster::Make(std::move(members), leader).value(),
+            .rank = static_cast<int>(rank),
+            .listener = std::move(listeners_[rank]),
+            .key = key_,
+            .make_store = make_store_,
+            .claim = static_cast<int>(rank) == leader_ ? &folder_ : nullptr,
+            .console = {.log_path = "", .output = output_.get()},
+            .stop_requested = stop_requested_};
   }
 
   RunFolder folder_;
@@ -90,7 +99,8 @@ class LocalGeneration {
   GenerationNote note_;
   std::vector<Listener> listeners_;
   std::vector<Endpoint> endpoints_;
-  QuietConsole console_;
+  int leader_ = 0;
+  std::unique_ptr<std::FILE, CloseFile> output_{std::tmpfile()};  // Nobody reads it.
   std::function<bool()> stop_requested_ = [] { return false; };
   MakeRowStore make_store_ = MakeSlabStore;
 };
@@ -101,9 +111,8 @@ class GenerationTest : public ::testing::Test {
   std::string DigestOf(const Job& job, std::uint32_t ranks, const std::string& run,
                        const std::string& snapshot = "") {
     LocalGeneration generation(job, tiny_, run, ranks, snapshot);
-    for (const absl::StatusOr<Verdict>& verdict : generation.Run(ranks)) {
-      EXPECT_TRUE(verdict.ok()) << verdict.status();
-      EXPECT_EQ(verdict.value_or(Verdict()).exit_code, kExitFinished);
+    for (const GenerationEnd& end : generation.Run(ranks)) {
+      EXPECT_TRUE(end.has_finished()) << TextOf(end);
     }
     return generation.Digest();
   }

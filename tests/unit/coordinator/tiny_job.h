@@ -69,16 +69,17 @@ inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
   return *std::move(job);
 }
 
+struct CloseFile {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+
 /// A console whose lines nobody reads.
 class QuietConsole {
  public:
   Console* get() { return console_.get(); }
 
  private:
-  struct Close {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::unique_ptr<std::FILE, Close> output_{std::tmpfile()};
+  std::unique_ptr<std::FILE, CloseFile> output_{std::tmpfile()};
   std::unique_ptr<Console> console_ =
       Console::Open({.log_path = "", .output = output_.get()}).value();
 };

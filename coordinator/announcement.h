@@ -1,0 +1,18 @@
+#pragma once
+
+#include "coordinator/console.h"
+#include "coordinator/control.pb.h"
+#include "coordinator/roster.h"
+#include "coordinator/training_data.h"
+#include "run/status.pb.h"
+
+namespace cf {
+
+/// Says what is to be trained, on what and by whom, before it begins.
+void Announce(const Job& job, const Roster& roster, const TrainingData& data, const SetUp& set_up,
+              Console& console);
+
+/// What the run's status says of a generation whose members still open their parts.
+RunStatus FirstStatus(const GenerationNote& note, const Roster& roster, const SetUp& set_up);
+
+}  // namespace cf

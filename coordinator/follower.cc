@@ -1,0 +1,53 @@
+#include "coordinator/follower.h"
+
+#include <string>
+#include <utility>
+
+#include <absl/status/statusor.h>
+
+#include "common/base/check.h"
+
+namespace cf {
+namespace {
+
+Envelope AnswerTo(const Command& command, absl::StatusOr<Reply> outcome) {
+  Envelope answer;
+  Reply& reply = *answer.mutable_reply();
+  if (outcome.ok()) {
+    reply = *std::move(outcome);
+  } else {
+    reply.set_code(static_cast<int>(outcome.status().code()));
+    reply.set_message(std::string(outcome.status().message()));
+  }
+  reply.set_sequence(command.sequence());
+  return answer;
+}
+
+}  // namespace
+
+GenerationEnd Follower::Run() {
+  const absl::Status ended = ExecuteCommands();
+  const GenerationEnd end = participant_.EndBy(ended, participant_.roster().leader());
+  participant_.End(end);
+  // The leader may be about to miss this rank before the one that was lost.
+  Envelope noticed;
+  *noticed.mutable_end() = end;
+  participant_.Send(participant_.roster().leader(), noticed);
+  participant_.Leave();
+  return end;
+}
+
+absl::Status Follower::ExecuteCommands() {
+  const int leader = participant_.roster().leader();
+  for (;;) {
+    const absl::StatusOr<Envelope> envelope = participant_.Await(leader);
+    if (!envelope.ok()) return envelope.status();
+    if (!envelope->has_command()) return absl::DataLossError("the leader sent no command");
+    absl::StatusOr<Reply> outcome = participant_.Execute(envelope->command());
+    // What was cut off by the end is no answer; what failed by itself ends the job by the leader.
+    if (participant_.end().has_value()) continue;
+    participant_.Send(leader, AnswerTo(envelope->command(), std::move(outcome)));
+  }
+}
+
+}  // namespace cf

@@ -1,0 +1,141 @@
+#include "coordinator/leader.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "coordinator/announcement.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/generation_end.h"
+#include "run/run_view.h"
+
+namespace cf {
+
+Leader::Leader(Participant& participant, Options options)
+    : participant_(participant), options_(std::move(options)) {
+}
+
+GenerationEnd Leader::Run() {
+  if (!participant_.note().snapshot().empty()) {
+    options_.console->Line(absl::StrCat("resuming from ", participant_.note().snapshot()));
+  }
+  const absl::StatusOr<Verdict> verdict = Coordinate();
+  const GenerationEnd end = verdict.ok()
+                                ? EndWith(*verdict, participant_.rank())
+                                : participant_.EndBy(verdict.status(), participant_.rank());
+  participant_.End(end);
+  Envelope last;
+  *last.mutable_end() = end;
+  for (int rank = 0; rank < participant_.roster().size(); ++rank) {
+    if (rank != participant_.rank()) participant_.Send(rank, last);
+  }
+  participant_.Leave();
+  return end;
+}
+
+absl::StatusOr<Verdict> Leader::Coordinate() {
+  // Opened first, so that the summary and the user's mistakes come before any memory is taken.
+  absl::StatusOr<TrainingData> data = TrainingData::Open(job());
+  if (!data.ok()) return data.status();
+  participant_.Adopt(*std::move(data));
+  const absl::StatusOr<SetUp> set_up = AgreeOnSetUp();
+  if (!set_up.ok()) return set_up.status();
+  Announce(job(), participant_.roster(), participant_.data(), *set_up, *options_.console);
+  RunStatus status = FirstStatus(participant_.note(), participant_.roster(), *set_up);
+  if (options_.batch.has_value()) *status.mutable_batch() = *options_.batch;
+  absl::Status told = WriteStatus(*options_.claim, status);
+  if (!told.ok()) return told;
+  Command command;
+  *command.mutable_set_up() = *set_up;
+  absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
+  if (!ready.ok()) return ready.status();
+
+  absl::StatusOr<Coordinator> coordinator = Coordinator::Open(
+      {.job = job(),
+       .generation = participant_.note().generation(),
+       .folder = options_.claim,
+       .data = &participant_.data(),
+       .snapshot = participant_.snapshot(),
+       .console = options_.console,
+       .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
+       .stop_requested = options_.stop_requested,
+       .profile = options_.profile,
+       .status = std::move(status)});
+  if (!coordinator.ok()) return coordinator.status();
+  return coordinator->Run();
+}
+
+absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
+  const TrainingData& data = participant_.data();
+  SetUp set_up;
+  AgreeOnThreads(set_up);
+  set_up.set_rating_mean(data.statistics.mean);
+  set_up.set_rating_min(data.statistics.min);
+  set_up.set_rating_max(data.statistics.max);
+  set_up.set_cut_key(data.split.cut().key);
+  set_up.set_cut_sample(data.split.cut().sample);
+  // Refused before anybody works on it.
+  absl::StatusOr<Placement> placement =
+      Placement::Make({.partitions = job().train().partitions(),
+                       .threads = {set_up.threads().begin(), set_up.threads().end()},
+                       .servers = job().cluster().servers()});
+  if (!placement.ok()) return placement.status();
+  for (int rank = 0; rank < participant_.roster().size(); ++rank) {
+    absl::Status fits =
+        CheckMemory(job(), data, *placement, rank, participant_.roster().at(rank).memory);
+    if (!fits.ok()) return fits;
+  }
+  return set_up;
+}
+
+void Leader::AgreeOnThreads(SetUp& set_up) const {
+  const auto ranks = static_cast<std::uint32_t>(participant_.roster().size());
+  const std::uint32_t workers = ranks - std::min(job().cluster().servers(), ranks - 1);
+  // As many as there are partitions for; a number that the user gave is his own.
+  const std::uint32_t most =
+      job().cluster().threads() > 0 ? ~0U : std::max(1U, job().train().partitions() / workers);
+  std::uint32_t unused = 0;
+  for (const RosterMember& member : participant_.roster().members()) {
+    const std::uint32_t threads = std::max(1U, member.threads);
+    set_up.add_threads(std::min(threads, most));
+    unused += threads - std::min(threads, most);
+  }
+  if (unused > 0) {
+    options_.console->Line(absl::StrCat(unused, " cores stay unused: train.partitions is ",
+                                        job().train().partitions(), ", and each can use one"));
+  }
+}
+
+absl::StatusOr<std::vector<Reply>> Leader::ExecuteEverywhere(Command command) {
+  command.set_sequence(++sequence_);
+  const int ranks = participant_.roster().size();
+  Envelope envelope;
+  *envelope.mutable_command() = command;
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (rank != participant_.rank()) participant_.Send(rank, envelope);
+  }
+  absl::StatusOr<Reply> own = participant_.Execute(command);
+  if (!own.ok()) return own.status();
+  std::vector<Reply> replies(static_cast<std::size_t>(ranks));
+  replies[static_cast<std::size_t>(participant_.rank())] = *std::move(own);
+  for (int rank = 0; rank < ranks; ++rank) {
+    if (rank == participant_.rank()) continue;
+    absl::StatusOr<Envelope> answer = participant_.Await(rank);
+    if (!answer.ok()) return answer.status();
+    Reply& reply = *answer->mutable_reply();
+    if (reply.sequence() != sequence_) {
+      return absl::DataLossError(
+          absl::StrCat("rank ", rank, " did not answer command ", sequence_));
+    }
+    if (reply.code() != 0) {
+      return absl::Status(static_cast<absl::StatusCode>(reply.code()),
+                          absl::StrCat("rank ", rank, ": ", reply.message()));
+    }
+    replies[static_cast<std::size_t>(rank)] = std::move(reply);
+  }
+  return replies;
+}
+
+}  // namespace cf

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <absl/status/statusor.h>
+
+#include "coordinator/console.h"
+#include "coordinator/control.pb.h"
+#include "coordinator/participant.h"
+#include "run/run_folder.h"
+#include "run/status.pb.h"
+
+namespace cf {
+
+/// The member that leads a generation: it agrees with the others on threads, has all of them open
+/// their parts, runs the Coordinator, and tells everybody how it ended. Whatever only it needs is
+/// made here, from what every member has.
+///
+/// Owner:   RunGeneration.
+/// Threads: the rank's first.
+/// Bounds:  one command under way.
+class Leader {
+ public:
+  struct Options {
+    const RunFolder* claim =
+        nullptr;  ///< With the generation's claim. Borrowed, as is the console.
+    Console* console = nullptr;
+    std::optional<BatchJob> batch = {};  ///< That the ranks run in.
+    std::function<bool()> stop_requested;
+    bool profile = false;
+  };
+  Leader(Participant& participant, Options options);
+
+  /// Leads to the end, and tells the others which it is.
+  GenerationEnd Run();
+
+ private:
+  absl::StatusOr<Verdict> Coordinate();
+  absl::StatusOr<SetUp> AgreeOnSetUp();
+  void AgreeOnThreads(SetUp& set_up) const;
+  absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);
+
+  const Job& job() const { return participant_.job(); }
+
+  Participant& participant_;
+  const Options options_;
+  std::uint64_t sequence_ = 0;  // Of the last command.
+};
+
+}  // namespace cf

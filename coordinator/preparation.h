@@ -1,0 +1,41 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <absl/status/statusor.h>
+
+#include "common/config/job.pb.h"
+#include "coordinator/control.pb.h"
+#include "run/run_folder.h"
+#include "run/verdict.h"
+
+namespace cf {
+
+/// What a generation is to be prepared from; every member could have it.
+struct PreparationRequest {
+  Job job;                      ///< Valid, with its defaults filled in.
+  std::string run;              ///< The run folder, as the user calls it.
+  std::string resume = "auto";  ///< "auto", "never", or the path of a snapshot to go on from.
+};
+
+/// A generation that its leader has claimed and nobody works in yet.
+struct Preparation {
+  RunFolder folder;  ///< With the claim, for as long as this lives.
+  GenerationNote note;
+  std::optional<Verdict> finished;  ///< There is nothing left to do, and this says why.
+};
+
+/// Opens the data set, claims the run folder's next generation, and finds and checks the snapshot
+/// that it goes on from. InvalidArgument, NotFound and FailedPrecondition say what the user can
+/// mend: no data set, a job that is alive in the folder, a snapshot of another result or data set.
+absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request);
+
+/// From here on what the run's files say is about this life of the job.
+absl::Status BeginLife(const Preparation& preparation);
+
+/// Whether this process sees the run folder that the note tells of. FailedPrecondition: it does
+/// not; Internal: this is no note.
+absl::Status CheckNote(const std::string& note);
+
+}  // namespace cf

@@ -1,0 +1,75 @@
+#include "coordinator/generation_end.h"
+
+#include <gtest/gtest.h>
+
+namespace cf {
+namespace {
+
+Roster TwoMembers() {
+  return Roster::Make({{.id = MemberId{0}, .host = "a"}, {.id = MemberId{1}, .host = "b"}},
+                      MemberId{0})
+      .value();
+}
+
+TEST(GenerationEnd, InGoodOrderKeepsTheVerdict) {
+  for (const Verdict& verdict :
+       {Verdict{.exit_code = kExitFinished,
+       .cause = EndCause::kFinished,
+       .text = "best epoch 7",
+       .snapshot = "snapshots/best"},
+        Verdict{.exit_code = kExitContinue,
+        .cause = EndCause::kSignal,
+        .text = "stopped at epoch 2",
+        .snapshot = "snapshots/latest"},
+        Verdict{.exit_code = kExitContinue, .cause = EndCause::kRequest, .text = "stopped"}}) {
+    const GenerationEnd end = EndWith(verdict, 1);
+    EXPECT_EQ(VerdictOf(end), verdict);
+    EXPECT_EQ(end.speaker(), 1U);
+    EXPECT_EQ(StatusOf(end).code(), absl::StatusCode::kAborted);
+  }
+}
+
+TEST(GenerationEnd, OfALossNamesTheRankAndOnlyASilentHost) {
+  const GenerationEnd died = LossOf(TwoMembers(), 1, "it hung up");
+  EXPECT_EQ(VerdictOf(died), (Verdict{.exit_code = kExitFailed,
+                                      .cause = EndCause::kLost,
+                                      .text = "rank 1 on b was lost: it hung up"}));
+  EXPECT_EQ(died.speaker(), 0U);
+  EXPECT_FALSE(died.lost().hung());
+  const GenerationEnd silent = LossOf(TwoMembers(), 0, "it was silent", /*whole_host=*/true);
+  EXPECT_EQ(VerdictOf(silent).lost_host, "a");
+  EXPECT_EQ(silent.speaker(), 1U) << "the leader is the one that is lost";
+}
+
+// The leader's process lives where only a thread of it hangs.
+TEST(GenerationEnd, OfAHangIsTheLeadersToTell) {
+  for (const int rank : {0, 1}) {
+    const GenerationEnd end = HangOf(TwoMembers(), rank, "thread 0 hangs");
+    EXPECT_TRUE(end.lost().hung());
+    EXPECT_EQ(end.speaker(), 0U);
+    EXPECT_EQ(VerdictOf(end).cause, EndCause::kLost);
+    EXPECT_EQ(VerdictOf(end).lost_host, "");
+  }
+}
+
+TEST(GenerationEnd, ByAnErrorHasItsExitCode) {
+  EXPECT_EQ(
+      VerdictOf(FailedBy(absl::NotFoundError("no such file"), 0)),
+      (Verdict{.exit_code = kExitUserInput, .cause = EndCause::kFailed, .text = "no such file"}));
+  EXPECT_EQ(VerdictOf(FailedBy(absl::InternalError("not finite"), 0)).exit_code, kExitFailed);
+  EXPECT_EQ(StatusOf(FailedBy(absl::InternalError("not finite"), 0)),
+            absl::InternalError("not finite"));
+}
+
+// What a peer of another build might send is no success.
+TEST(GenerationEnd, ThatSaysNothingIsAFailure) {
+  GenerationEnd end;
+  EXPECT_EQ(VerdictOf(end).cause, EndCause::kFailed);
+  EXPECT_EQ(VerdictOf(end).exit_code, kExitFailed);
+  end.mutable_failed()->set_message("without a code");
+  EXPECT_EQ(VerdictOf(end).exit_code, kExitFailed);
+  EXPECT_FALSE(StatusOf(end).ok());
+}
+
+}  // namespace
+}  // namespace cf
