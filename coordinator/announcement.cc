@@ -14,7 +14,7 @@ namespace {
 void AnnounceBlocks(const Job& job, const TrainingData& data, Console& console) {
   const Train& train = job.train();
   std::size_t bytes = 0;  // Of the largest block's rows.
-  for (const TableSpec& table : data.TablesFor(job)) {
+  for (const TableSpec& table : data.Tables()) {
     const std::uint32_t rows = (table.shape.rows + train.partitions() - 1) / train.partitions();
     bytes += rows * RowLayout(table.shape).stride() * sizeof(float);
   }
@@ -44,7 +44,7 @@ void Announce(const Job& job, const Roster& roster, const TrainingData& data, co
       ", ", job.train().partitions(), " partitions"));
   std::uint64_t parameters = 0;
   std::uint64_t bytes = 0;
-  for (const TableSpec& table : data.TablesFor(job)) {
+  for (const TableSpec& table : data.Tables()) {
     const TableShape& shape = table.shape;
     const std::uint64_t weights = std::uint64_t{shape.rows} * (shape.dim + (shape.biases ? 1 : 0));
     const std::uint64_t table_bytes = shape.rows * RowLayout(shape).stride() * sizeof(float);

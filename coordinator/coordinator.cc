@@ -32,8 +32,8 @@ constexpr std::uint64_t kFirstSegment = 4;
 // it.
 constexpr std::chrono::seconds kLookInterval(1);
 
-bool ShowsTrainingErrors(const Job& job) {
-  return job.train().metrics() && PredictsRatings(job);
+bool ShowsTrainingErrors(const Job& job, const ModelSpec& model) {
+  return job.train().metrics() && model.predicts_ratings();
 }
 
 }  // namespace
@@ -190,7 +190,7 @@ absl::Status Coordinator::NotFinite(const std::string& figure,
                                     const std::vector<Reply>& replies) const {
   std::vector<std::string> what;
   if (!figure.empty()) what.push_back(figure);
-  const std::vector<TableSpec> tables = options_.data->TablesFor(options_.job);
+  const std::vector<TableSpec> tables = options_.data->Tables();
   for (const auto& [table, row] : NotFiniteRows(replies)) {
     if (table >= tables.size()) return absl::DataLossError("a row of a table that is not there");
     what.push_back(absl::StrCat("row ", row, " of table ", tables[table].shape.name));
@@ -208,7 +208,7 @@ absl::StatusOr<EpochMetrics> Coordinator::Measure() {
   metrics.set_step(state_.step());
   const Figures train = FiguresOf(state_.sums);
   metrics.set_train_loss(train.loss);
-  if (ShowsTrainingErrors(options_.job)) metrics.set_train_rmse(train.rmse);
+  if (ShowsTrainingErrors(options_.job, *options_.data->model)) metrics.set_train_rmse(train.rmse);
   metrics.set_learning_rate(optimizer_.LearningRate(state_.step() - 1));
 
   absl::StatusOr<double> penalty =
@@ -228,7 +228,7 @@ absl::Status Coordinator::Validate(EpochMetrics& metrics) {
                                                      false, OtherFigures(options_.job));
   if (!measured.ok()) return measured.status();
   metrics.set_val_loss(measured->figures.loss);
-  if (PredictsRatings(options_.job)) {
+  if (options_.data->model->predicts_ratings()) {
     metrics.set_val_rmse(measured->figures.rmse);
     metrics.set_val_mae(measured->figures.mae);
   }
@@ -395,7 +395,9 @@ EpochProgress Coordinator::Progress() const {
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
           .loss = figures.samples > 0 ? figures.loss : 0,
-          .rmse = ShowsTrainingErrors(options_.job) ? std::optional(figures.rmse) : std::nullopt};
+          .rmse = ShowsTrainingErrors(options_.job, *options_.data->model)
+                      ? std::optional(figures.rmse)
+                      : std::nullopt};
 }
 
 }  // namespace cf

@@ -70,7 +70,7 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
   if (!measured.ok()) return measured.status();
   return Evaluation{.measured = *std::move(measured),
                     .split = data->split.name(),
-                    .has_errors = PredictsRatings(job)};
+                    .has_errors = data->model->predicts_ratings()};
 }
 
 }  // namespace cf

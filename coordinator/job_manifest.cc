@@ -22,7 +22,7 @@ Manifest JobManifest(const Job& job, const TrainingData& data) {
   statistics.set_training_samples(data.split.training_count());
   statistics.set_validation_samples(data.split.validation_count());
   manifest.set_partitions(job.train().partitions());
-  for (const TableSpec& table : data.TablesFor(job)) {
+  for (const TableSpec& table : data.Tables()) {
     SnapshotTable& entry = *manifest.add_tables();
     entry.set_name(table.shape.name);
     entry.set_rows(table.shape.rows);

@@ -1,7 +1,7 @@
 #include "coordinator/job_state.h"
 
 #include "common/metrics/names.h"
-#include "common/model/tables.h"
+#include "common/model/block_schedule.h"
 
 namespace cf {
 namespace {

@@ -73,7 +73,7 @@ absl::StatusOr<Measured> MeasureSamples(const ExecuteCommand& execute, const Job
   const std::uint64_t n =
       training_samples ? data.split.training_count() : data.split.validation_count();
   Command command;
-  command.mutable_validate()->set_batches(ScoringTurns(job, n));
+  command.mutable_validate()->set_batches(ScoringTurns(job, *data.model, n));
   command.mutable_validate()->set_training_samples(training_samples);
   absl::StatusOr<std::vector<Reply>> replies = execute(command);
   if (!replies.ok()) return replies.status();

@@ -46,7 +46,7 @@ Member::Member(Options options, const KernelSet& kernels)
       kernels_(kernels),
       optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
       blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
-      tables_(options_.data->TablesFor(options_.job)),
+      tables_(options_.data->Tables()),
       sums_(options_.job.train().partitions()),
       chain_(options_.job.train().partitions(), 0),
       written_chain_(chain_) {
@@ -92,10 +92,10 @@ absl::Status Member::OpenSeats() {
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
   seats_.resize(std::max(serving.size(), working.size()));
-  std::vector<float> popularity;  // By item, where that is the model.
-  if (options_.job.model().has_popularity()) {
+  std::vector<float> counts_of_items;  // Where they are the model.
+  if (data.model->counts_items()) {
     const std::vector<std::uint32_t> counts = CountTrainingSamples(data.data, data.split);
-    popularity.assign(counts.begin(), counts.end());
+    counts_of_items.assign(counts.begin(), counts.end());
   }
   for (std::size_t k = 0; k < serving.size(); ++k) {
     seats_[k].service = std::make_unique<RowService>(
@@ -123,23 +123,22 @@ absl::Status Member::OpenSeats() {
   // On the threads that will use them, so that memory is near.
   return OnSeats([&](Seat& seat) -> absl::Status {
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    if (absl::Status opened = OpenRows(seat, popularity); !opened.ok()) return opened;
+    if (absl::Status opened = OpenRows(seat, counts_of_items); !opened.ok()) return opened;
     if (seat.rows == nullptr) return absl::OkStatus();
-    seat.trainer = std::make_unique<Trainer>(
-        Trainer::Options{.rows = seat.rows.get(),
-                         .kernels = &kernels_,
-                         .objective = ObjectiveOf(options_.job, data.statistics.mean,
-                                                  data.statistics.min, data.statistics.max),
-                         .ranker = RankerOf(options_.job),
-                         .towers = TowersOf(options_.job),
-                         .softmax = SoftmaxOf(options_.job),
-                         .popularity = options_.job.model().has_popularity(),
-                         .features = data.features,
-                         .negatives = NegativesOf(options_.job),
-                         .shuffle_seed = options_.job.train().seed(),
-                         .delay = options_.job.train().delay(),
-                         .profile = seat.profile.get()},
-        data.data, data.split);
+    seat.trainer =
+        std::make_unique<Trainer>(Trainer::Options{.rows = seat.rows.get(),
+                                                   .kernels = &kernels_,
+                                                   .objective = data.MakeObjective(),
+                                                   .ranker = RankerOf(options_.job),
+                                                   .towers = TowersOf(options_.job),
+                                                   .softmax = SoftmaxOf(options_.job),
+                                                   .popularity = data.model->counts_items(),
+                                                   .features = data.features,
+                                                   .negatives = data.model->negatives(),
+                                                   .shuffle_seed = options_.job.train().seed(),
+                                                   .delay = options_.job.train().delay(),
+                                                   .profile = seat.profile.get()},
+                                  data.data, data.split);
     if (blocks_.has_value()) OpenBlocks(seat, working[k]);
     return absl::OkStatus();
   });
@@ -163,7 +162,7 @@ absl::Status Member::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status Member::OpenRows(const Seat& seat, std::span<const float> popularity) {
+absl::Status Member::OpenRows(const Seat& seat, std::span<const float> counts_of_items) {
   if (options_.snapshot != nullptr && seat.served.size() > 0) {
     absl::Status fits = CheckShapes(tables_, *options_.snapshot);
     if (!fits.ok()) return fits;
@@ -176,9 +175,9 @@ absl::Status Member::OpenRows(const Seat& seat, std::span<const float> popularit
                                                {.seed = options_.job.model().seed(),
                                                 .optimizer_state = optimizer_.initial_state()},
                                                *store_);
-    if (opened.ok() && options_.snapshot == nullptr && !popularity.empty()) {
-      opened = SetBiases(tables_[Index(kItems)], kItems, partitioning, PartitionId{p}, popularity,
-                         *store_);
+    if (opened.ok() && options_.snapshot == nullptr && !counts_of_items.empty()) {
+      opened = SetBiases(tables_[Index(kItems)], kItems, partitioning, PartitionId{p},
+                         counts_of_items, *store_);
     }
     if (!opened.ok()) return opened;
   }
@@ -201,8 +200,7 @@ void Member::OpenBlocks(Seat& seat, std::uint32_t number) {
                             .users = data.data.users(),
                             .items = data.data.items(),
                             .layout = RowLayout(tables_[Index(kUsers)].shape),
-                            .objective = ObjectiveOf(options_.job, data.statistics.mean,
-                                                     data.statistics.min, data.statistics.max),
+                            .objective = data.MakeObjective(),
                             .shuffle_seed = options_.job.train().seed(),
                             .kernels = &kernels_,
                             .rows = seat.block_host.get(),

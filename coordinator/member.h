@@ -12,6 +12,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/profile.h"
+#include "common/model/block_schedule.h"
 #include "common/rows/exchange.h"
 #include "common/rows/row_client.h"
 #include "common/rows/turns.h"
@@ -81,7 +82,7 @@ class Member {
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
   absl::Status OpenStore();
-  absl::Status OpenRows(const Seat& seat, std::span<const float> popularity);
+  absl::Status OpenRows(const Seat& seat, std::span<const float> counts_of_items);
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);

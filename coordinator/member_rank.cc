@@ -9,10 +9,9 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "common/model/tables.h"
+#include "common/model/scorer.h"
 #include "coordinator/member.h"
 #include "worker/evaluator.h"
-#include "worker/item_scorer.h"
 
 namespace cf {
 namespace {
@@ -65,10 +64,9 @@ std::unique_ptr<Evaluator> Member::MakeEvaluator(const Seat& seat,
                          .split = &options_.data->split,
                          .training_samples = training_samples_,
                          .metrics = metrics,
-                         .scorer = MakeItemScorer(RankerOf(options_.job), TowersOf(options_.job),
-                                                  exchange_->layouts()[Index(kItems)], kernels_),
+                         .scorer = options_.data->model->MakeScorer(Objective(), kernels_),
                          .added = {.features = options_.data->features,
-                                   .first_table = FirstFeatureOf(options_.job),
+                                   .first_table = options_.data->model->first_feature(),
                                    .kernels = &kernels_}});
 }
 
@@ -77,10 +75,8 @@ absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
   if (!metrics.ok()) return metrics.status();
   const TrainingData& data = *options_.data;
   if (training_samples_.empty()) training_samples_ = CountTrainingSamples(data.data, data.split);
-  const std::size_t layers =
-      exchange_->layouts().size() - Index(kFirstLayer) - data.features.size();
-  const std::uint64_t turns =
-      Evaluator::TurnsOf(*options_.placement, data.data, *metrics, layers, data.features);
+  const std::uint64_t turns = Evaluator::TurnsOf(*options_.placement, data.data, *metrics,
+                                                 data.model->layers(), data.features);
   const std::uint64_t turn = turn_;
   turn_ += turns;
   std::vector<std::unique_ptr<Evaluator>> evaluators(seats_.size());

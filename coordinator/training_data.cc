@@ -29,14 +29,15 @@ constexpr std::uint64_t kScoredBatch = 16384;
 
 /// Whether a rank needs the training samples of users that it does not work for: their items'
 /// counts or the items themselves.
-bool LooksAtAllUsers(const Job& job) {
-  return job.model().has_popularity() || job.model().has_retrieval() ||
-         FeaturesOf(job).size() > 0 || job.validation().metrics_size() > 0;
+bool LooksAtAllUsers(const Job& job, const ModelSpec& model) {
+  return model.counts_items() || model.batch_is_candidates() || !model.features().empty() ||
+         job.validation().metrics_size() > 0;
 }
 
 }  // namespace
 
 absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
+  std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
   absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
   if (!data.ok()) return data.status();
   absl::StatusOr<DataSplit> split = DataSplit::Make(*data, job.split());
@@ -48,36 +49,42 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   absl::StatusOr<TrainingStatistics> statistics =
       ComputeTrainingStatistics(*data, *split, job.train().partitions());
   if (!statistics.ok()) return statistics.status();
-  // With negatives ratings are not looked at.
-  if (NegativesOf(job) == 0 && LinkOf(job) != MatrixFactorization::IDENTITY &&
-      statistics->min == statistics->max) {
+  if (model->scales_ratings() && statistics->min == statistics->max) {
     return absl::FailedPreconditionError(
         absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
                      ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
   }
   absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
   if (!features.ok()) return features.status();
-  return TrainingData{*std::move(data), *std::move(split), *statistics, *std::move(features)};
+  return TrainingData{std::move(model), *std::move(data), *std::move(split), *statistics,
+                      *std::move(features)};
 }
 
 absl::StatusOr<TrainingData> TrainingData::OpenPart(const Job& job, const UsersOfPartitions& users,
                                                     const RandomCut& cut,
                                                     const TrainingStatistics& statistics) {
+  std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
   absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
   if (!data.ok()) return data.status();
-  absl::StatusOr<DataSplit> split = LooksAtAllUsers(job)
+  absl::StatusOr<DataSplit> split = LooksAtAllUsers(job, *model)
                                         ? DataSplit::Make(*data, job.split())
                                         : DataSplit::MakeFor(users, cut, *data, job.split());
   if (!split.ok()) return split.status();
   absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
   if (!features.ok()) return features.status();
-  return TrainingData{*std::move(data), *std::move(split), statistics, *std::move(features)};
+  return TrainingData{std::move(model), *std::move(data), *std::move(split), statistics,
+                      *std::move(features)};
 }
 
-std::vector<TableSpec> TrainingData::TablesFor(const Job& job) const {
+std::vector<TableSpec> TrainingData::Tables() const {
   std::vector<std::uint32_t> rows;
   for (const FeatureLists& lists : features) rows.push_back(lists.rows());
-  return TablesOf(job, data.users(), data.items(), rows);
+  return model->Tables({.users = data.users(), .items = data.items(), .features = rows});
+}
+
+Objective TrainingData::MakeObjective() const {
+  return model->ObjectiveFor(
+      {.mean = statistics.mean, .min = statistics.min, .max = statistics.max});
 }
 
 std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
@@ -85,17 +92,17 @@ std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
   return (split.training_count() + batch - 1) / batch;
 }
 
-std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples) {
+std::uint64_t ScoringTurns(const Job& job, const ModelSpec& model, std::uint64_t samples) {
   const std::uint64_t batch =
-      job.model().has_retrieval()
+      model.batch_is_candidates()
           ? job.train().batch_size()
-          : std::max<std::uint64_t>(1, kScoredBatch / (1 + NegativesOf(job)));
+          : std::max<std::uint64_t>(1, kScoredBatch / (1 + model.negatives()));
   return (samples + batch - 1) / batch;
 }
 
 absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
                          int rank, std::uint64_t memory) {
-  const std::vector<TableSpec> tables = data.TablesFor(job);
+  const std::vector<TableSpec> tables = data.Tables();
   std::size_t rows = 0;
   const Placement::Role& servers = placement.servers();
   for (const std::uint32_t seat : servers.OnRank(rank)) {
@@ -117,7 +124,7 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
   }
   std::uint64_t samples = data.split.training_count() * PartitionSamples::kBytesPerTrainingSample *
                           partitions / job.train().partitions();
-  if (job.model().has_retrieval()) {
+  if (data.model->batch_is_candidates()) {
     samples +=
         data.split.training_count() * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -10,14 +11,15 @@
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
-#include "common/model/tables.h"
+#include "common/model/model_spec.h"
 #include "common/rows/placement.h"
 
 namespace cf {
 
-/// A data set with its split, the statistics of the training samples, and what the features of the
-/// model are made of.
+/// A job's model and what it is trained on: a data set with its split, the statistics of the
+/// training samples, and what the features of the model are made of.
 struct TrainingData {
+  std::unique_ptr<const ModelSpec> model;
   Dataset data;
   DataSplit split;
   TrainingStatistics statistics;
@@ -30,14 +32,15 @@ struct TrainingData {
   static absl::StatusOr<TrainingData> OpenPart(const Job& job, const UsersOfPartitions& users,
                                                const RandomCut& cut,
                                                const TrainingStatistics& statistics);
-  /// The tables of the job's model over this data.
-  std::vector<TableSpec> TablesFor(const Job& job) const;
+  /// The tables and the objective of the model over this data.
+  std::vector<TableSpec> Tables() const;
+  Objective MakeObjective() const;
   std::uint64_t steps_per_epoch(const Job& job) const;
 };
 
-/// The turns that scoring `samples` of the job takes. Those of a turn are candidates of each other
-/// in retrieval, so its losses are of batches as large as in training.
-std::uint64_t ScoringTurns(const Job& job, std::uint64_t samples);
+/// The turns that scoring `samples` of the job takes. Where those of a turn are candidates against
+/// each other, losses are of batches as large as in training.
+std::uint64_t ScoringTurns(const Job& job, const ModelSpec& model, std::uint64_t samples);
 
 /// Whether the rows of `rank` fit cluster.memory_mib, and its rows and samples the bytes that it
 /// may use, by its machine, a container or the batch system (`memory`; 0: unknown).

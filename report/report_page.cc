@@ -15,7 +15,7 @@
 #include "common/config/config.h"
 #include "common/config/job_differences.h"
 #include "common/model/layout.h"
-#include "common/model/tables.h"
+#include "common/model/model_spec.h"
 #include "common/page/html_page.h"
 #include "common/snapshot/manifest.h"
 #include "common/text/numbers.h"
@@ -219,21 +219,22 @@ std::vector<TableSpec> SpecsOf(const ReportContent& content) {
   Job job = saved ? content.run.snapshot->job() : *content.run.job;
   FillDefaults(job);
   if (!ValidateJob(job).ok()) return {};
-  const auto features = static_cast<std::size_t>(FeaturesOf(job).size());
+  const std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
   if (!saved) {
     // How many rows a feature has is not known here.
-    if (features > 0) return {};
-    return TablesOf(job, content.data->users, content.data->items);
+    if (!model->features().empty()) return {};
+    return model->Tables({.users = content.data->users, .items = content.data->items});
   }
   const Manifest& snapshot = *content.run.snapshot;
   std::vector<std::uint32_t> feature_rows;
-  const auto first = static_cast<int>(Index(FirstFeatureOf(job)));
+  const auto first = static_cast<int>(Index(model->first_feature()));
   for (int table = first; table < snapshot.tables_size(); ++table) {
     feature_rows.push_back(snapshot.tables(table).rows());
   }
-  if (feature_rows.size() != features) return {};
-  return TablesOf(job, static_cast<std::uint32_t>(snapshot.data().users()),
-                  static_cast<std::uint32_t>(snapshot.data().items()), feature_rows);
+  if (feature_rows.size() != model->features().size()) return {};
+  return model->Tables({.users = static_cast<std::uint32_t>(snapshot.data().users()),
+                        .items = static_cast<std::uint32_t>(snapshot.data().items()),
+                        .features = feature_rows});
 }
 
 /// "610 x 64 + bias"; of a dense layer its inputs and units.

@@ -39,25 +39,6 @@ const char* LinkName(Objective::Link link) {
   return "";
 }
 
-std::string Formula(const Model& kind, const ServedModel& model) {
-  if (model.towers() != nullptr) return "score = dot(user_vectors[u], item_vectors[i])";
-  if (kind.has_retrieval()) return "score = dot(user_embeddings[u], item_embeddings[i])";
-  if (kind.has_popularity()) return "score = item_biases[i]";
-  std::string x =
-      "user_biases[u] + item_biases[i] + mean + dot(user_embeddings[u], item_embeddings[i])";
-  if (model.network() != nullptr) {
-    x = model.ranker().item_first
-            ? "the dense layers' output for (item_embeddings[i], user_embeddings[u]"
-            : "the dense layers' output for (user_embeddings[u], item_embeddings[i]";
-    for (const ServedFeature& feature : model.features()) {
-      absl::StrAppend(&x, ", ", FeatureTableName(feature.lists.source()));
-    }
-    x += ")";
-  }
-  if (model.objective().link == Objective::Link::kIdentity) return absl::StrCat("rating = ", x);
-  return absl::StrCat("rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = ", x);
-}
-
 absl::Status WriteVectors(const std::string& path, const WeightTable& table) {
   absl::StatusOr<OutputFile> file = OutputFile::Create(path);
   if (!file.ok()) return file.status();
@@ -125,10 +106,22 @@ absl::Status WriteItems(const std::string& path, const Catalogue& catalogue) {
   return file->Close();
 }
 
-void AddLayers(const Network& network,
-               google::protobuf::RepeatedPtrField<ExportedLayer>& exported) {
-  for (const LayerShape& layer : network.shape().layers) {
-    ExportedLayer& out = *exported.Add();
+google::protobuf::RepeatedPtrField<ExportedLayer>& LayersOf(NetworkRole role,
+                                                            ExportedModel& exported) {
+  switch (role) {
+    case NetworkRole::kPair:
+      break;
+    case NetworkRole::kUser:
+      return *exported.mutable_user_layers();
+    case NetworkRole::kItem:
+      return *exported.mutable_item_layers();
+  }
+  return *exported.mutable_layers();
+}
+
+void AddLayers(const NetworkSpec& network, ExportedModel& exported) {
+  for (const LayerShape& layer : network.shape.layers) {
+    ExportedLayer& out = *LayersOf(network.role, exported).Add();
     out.set_inputs(layer.inputs);
     out.set_units(layer.units);
     out.set_activation(layer.relu ? "relu" : "linear");
@@ -175,27 +168,20 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   if (!digest.ok()) return digest.status();
   ExportedModel exported;
   exported.set_format_version(kExportFormat);
-  exported.set_prediction(Formula(manifest.job().model(), model));
+  const ModelSpec& spec = model.spec();
+  exported.set_prediction(spec.Prediction());
   exported.set_users(model.users().rows());
   exported.set_items(model.items().rows());
-  exported.set_dim(model.users().dim());
-  exported.set_item_dim(model.items().dim());
-  if (model.network() != nullptr) {
-    exported.set_item_first(model.ranker().item_first);
-    AddLayers(*model.network(), *exported.mutable_layers());
-  }
+  exported.set_dim(model.user_embeddings().dim());
+  exported.set_item_dim(model.item_embeddings().dim());
+  if (model.has_towers()) exported.set_vector_dim(model.users().dim());
+  exported.set_item_first(spec.item_first());
+  for (const NetworkSpec& network : spec.networks()) AddLayers(network, exported);
   AddFeatures(model, exported);
-  if (const ServedTowers* towers = model.towers()) {
-    exported.set_dim(towers->user_embeddings.dim());
-    exported.set_item_dim(towers->item_embeddings.dim());
-    exported.set_vector_dim(model.users().dim());
-    AddLayers(towers->user, *exported.mutable_user_layers());
-    AddLayers(towers->item, *exported.mutable_item_layers());
-  }
   exported.set_mean(model.objective().mean);
   exported.set_link(LinkName(model.objective().link));
   // Of interactions a probability is predicted.
-  const bool rates = NegativesOf(manifest.job()) == 0;
+  const bool rates = spec.negatives() == 0;
   exported.set_rating_min(rates ? static_cast<float>(manifest.statistics().min()) : 0);
   exported.set_rating_max(rates ? static_cast<float>(manifest.statistics().max()) : 1);
   if (const EpochMetrics* metrics = MetricsOf(manifest)) {
@@ -237,7 +223,7 @@ absl::Status WriteFeatures(const std::string& folder, const ServedModel& model) 
   for (const ServedFeature& feature : model.features()) {
     const std::string path = absl::StrCat(folder, "/", FeatureTableName(feature.lists.source()));
     written.Update(WriteVectors(path + ".npy", feature.rows));
-    if (model.network() == nullptr) {
+    if (model.spec().adds_features()) {
       written.Update(WriteColumn(path + "_biases.npy", "<f4", feature.rows.biases(),
                                  feature.rows.rows(), sizeof(float)));
     }
@@ -256,18 +242,16 @@ absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
   const Dataset& data = catalogue.data();
   static_assert(sizeof(RowId) == sizeof(std::int32_t));
   absl::Status written;
-  if (const ServedTowers* towers = model.towers()) {
+  written.Update(WriteVectors(path("user_embeddings.npy"), model.user_embeddings()));
+  written.Update(WriteVectors(path("item_embeddings.npy"), model.item_embeddings()));
+  if (model.has_towers()) {
     written.Update(WriteVectors(path("user_vectors.npy"), users));
     written.Update(WriteVectors(path("item_vectors.npy"), items));
-    written.Update(WriteVectors(path("user_embeddings.npy"), towers->user_embeddings));
-    written.Update(WriteVectors(path("item_embeddings.npy"), towers->item_embeddings));
-    written.Update(WriteLayers(path("user_dense"), towers->user));
-    written.Update(WriteLayers(path("item_dense"), towers->item));
-  } else {
-    written.Update(WriteVectors(path("user_embeddings.npy"), users));
-    written.Update(WriteVectors(path("item_embeddings.npy"), items));
   }
-  if (model.network() != nullptr) written.Update(WriteLayers(path("dense"), *model.network()));
+  for (std::size_t k = 0; k < model.spec().networks().size(); ++k) {
+    written.Update(
+        WriteLayers(path(model.spec().networks()[k].name), model.scorer().networks()[k]));
+  }
   written.Update(WriteFeatures(folder, model));
   written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
   written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));

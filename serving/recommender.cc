@@ -24,29 +24,15 @@ constexpr std::uint32_t kGroup = 64;
 // Users whose lists are held until they are handed out: enough groups for many threads.
 constexpr std::uint32_t kWave = 64 * kGroup;
 
-// Calls `take(first, scores)` with the raw sums that a ranker makes of each tile of `rows` rows,
-// ascending. `pair_of(row)` is the pair that a row is scored in.
-template <class PairOf, class Take>
-void ForRankedTiles(const ServedModel& model, std::uint32_t rows, PairOf pair_of, Take take) {
-  std::array<UserItem, kTile> pairs;
-  Tile scores;
+// Calls `take(first, scores)` with each tile of `rows` rows, ascending, whose scores `score(first,
+// scores)` has filled in.
+template <class Score, class Take>
+void ForTiles(std::uint32_t rows, Score score, Take take) {
+  Tile tile;
   for (std::uint32_t first = 0; first < rows; first += kTile) {
-    const std::uint32_t count = std::min(kTile, rows - first);
-    for (std::uint32_t k = 0; k < count; ++k) pairs[k] = pair_of(RowId{first + k});
-    model.RawScores(std::span(pairs).first(count), std::span(scores).first(count));
-    take(first, std::span<const float>(scores).first(count));
-  }
-}
-
-// Calls `take(first, dots)` with the dot products of `query` and each tile of `table`, ascending.
-template <class Take>
-void ForTiles(const KernelSet& kernels, const float* query, const WeightTable& table, Take take) {
-  Tile dots;
-  const std::size_t n = table.padded_dim();
-  for (std::uint32_t first = 0; first < table.rows(); first += kTile) {
-    const std::uint32_t rows = std::min(kTile, table.rows() - first);
-    kernels.score_rows(query, table.vector(RowId{first}), n, rows, n, dots.data());
-    take(first, std::span<const float>(dots).first(rows));
+    const std::span<float> scores = std::span(tile).first(std::min(kTile, rows - first));
+    score(RowId{first}, scores);
+    take(first, std::span<const float>(scores));
   }
 }
 
@@ -63,21 +49,9 @@ absl::StatusOr<Recommender> Recommender::Make(const ServedModel& model,
   return Recommender(model, catalogue);
 }
 
-// Offers to `list` what one tile of items has for a user of a factorisation.
-void Recommender::ListTile(RowId user, std::uint32_t first_item, std::span<const float> dots,
-                           std::uint32_t min_ratings, TopList& list) const {
-  const float user_bias = model_->users().bias(user);
-  const float* item_biases = model_->items().biases() + first_item;
-  Tile raw;
-  for (std::size_t k = 0; k < dots.size(); ++k) {
-    raw[k] = RawSum(model_->objective(), user_bias, item_biases[k], dots[k]);
-  }
-  OfferTile(user, first_item, std::span<const float>(raw).first(dots.size()), min_ratings, list);
-}
-
 // Offers to `list` what may be in it of one tile of items with these raw sums.
-void Recommender::OfferTile(RowId user, std::uint32_t first_item, std::span<const float> raw,
-                            std::uint32_t min_ratings, TopList& list) const {
+void Recommender::OfferItems(RowId user, std::uint32_t first_item, std::span<const float> raw,
+                             std::uint32_t min_ratings, TopList& list) const {
   list.OfferRows(RowId{first_item}, raw, [&](RowId item) {
     return catalogue_->ItemTrainingRatings(item) >= min_ratings && !catalogue_->HasSeen(user, item);
   });
@@ -85,46 +59,23 @@ void Recommender::OfferTile(RowId user, std::uint32_t first_item, std::span<cons
 
 std::vector<ScoredRow> Recommender::TopItems(RowId user, const ListOptions& options) const {
   SetFloatMode();
-  TopList list(options.top);
-  if (model_->network() != nullptr) {
-    ForRankedTiles(
-        *model_, model_->items().rows(),
-        [user](RowId item) { return UserItem{.user = user, .item = item}; },
-        [&](std::uint32_t first, std::span<const float> raw) {
-          OfferTile(user, first, raw, options.min_ratings, list);
-        });
-    return list.Take();
-  }
-  ForTiles(model_->kernels(), model_->users().vector(user), model_->items(),
-           [&](std::uint32_t first, std::span<const float> dots) {
-             ListTile(user, first, dots, options.min_ratings, list);
-           });
-  return list.Take();
+  std::vector<ScoredRow> list;
+  ServedModel::Workspace workspace = model_->MakeWorkspace();
+  ListUsers(static_cast<std::uint32_t>(user), std::span(&list, 1), options, workspace);
+  return list;
 }
 
 std::vector<ScoredRow> Recommender::TopUsers(RowId item, std::size_t top) const {
   SetFloatMode();
   TopList list(top);
-  const auto is_new = [&](RowId user) { return !catalogue_->HasSeen(user, item); };
-  if (model_->network() != nullptr) {
-    ForRankedTiles(
-        *model_, model_->users().rows(),
-        [item](RowId user) { return UserItem{.user = user, .item = item}; },
-        [&](std::uint32_t first, std::span<const float> raw) {
-          list.OfferRows(RowId{first}, raw, is_new);
-        });
-    return list.Take();
-  }
-  const float item_bias = model_->items().bias(item);
-  ForTiles(model_->kernels(), model_->items().vector(item), model_->users(),
-           [&](std::uint32_t first, std::span<const float> dots) {
-             Tile raw;
-             for (std::uint32_t k = 0; k < dots.size(); ++k) {
-               const RowId user{first + k};
-               raw[k] = RawSum(model_->objective(), model_->users().bias(user), item_bias, dots[k]);
-             }
-             list.OfferRows(RowId{first}, std::span<const float>(raw).first(dots.size()), is_new);
-           });
+  ServedModel::Workspace workspace = model_->MakeWorkspace();
+  ForTiles(
+      model_->users().rows(),
+      [&](RowId first, std::span<float> raw) { model_->ScoreUsers(item, first, workspace, raw); },
+      [&](std::uint32_t first, std::span<const float> raw) {
+        list.OfferRows(RowId{first}, raw,
+                       [&](RowId user) { return !catalogue_->HasSeen(user, item); });
+      });
   return list.Take();
 }
 
@@ -132,21 +83,26 @@ std::vector<ScoredRow> Recommender::SimilarItems(RowId item, const ListOptions& 
   SetFloatMode();
   const WeightTable& items = model_->items();
   const std::size_t n = items.padded_dim();
+  const KernelSet& kernels = model_->kernels();
   const auto norm = [&](RowId id) {
-    return std::sqrt(model_->kernels().dot(items.vector(id), items.vector(id), n));
+    return std::sqrt(kernels.dot(items.vector(id), items.vector(id), n));
   };
   const float own_norm = norm(item);
   TopList list(options.top);
-  ForTiles(model_->kernels(), items.vector(item), items,
-           [&](std::uint32_t first, std::span<const float> dots) {
-             for (std::uint32_t k = 0; k < dots.size(); ++k) {
-               const RowId other{first + k};
-               if (other == item) continue;
-               if (catalogue_->ItemTrainingRatings(other) < options.min_ratings) continue;
-               const float product = own_norm * norm(other);
-               list.Offer(other, product > 0 ? dots[k] / product : 0.0F);
-             }
-           });
+  ForTiles(
+      items.rows(),
+      [&](RowId first, std::span<float> dots) {
+        kernels.score_rows(items.vector(item), items.vector(first), n, dots.size(), n, dots.data());
+      },
+      [&](std::uint32_t first, std::span<const float> dots) {
+        for (std::uint32_t k = 0; k < dots.size(); ++k) {
+          const RowId other{first + k};
+          if (other == item) continue;
+          if (catalogue_->ItemTrainingRatings(other) < options.min_ratings) continue;
+          const float product = own_norm * norm(other);
+          list.Offer(other, product > 0 ? dots[k] / product : 0.0F);
+        }
+      });
   return list.Take();
 }
 
@@ -160,25 +116,16 @@ std::vector<ScoredRow> Recommender::PopularItems(std::size_t top) const {
 
 // Makes the lists of some users, tile by tile, so that the items stay in the cache.
 void Recommender::ListUsers(std::uint32_t first_user, std::span<std::vector<ScoredRow>> lists,
-                            const ListOptions& options) const {
-  if (model_->network() != nullptr) {
-    // A tile's way through the layers costs far more than fetching its rows.
-    for (std::uint32_t k = 0; k < lists.size(); ++k) {
-      lists[k] = TopItems(RowId{first_user + k}, options);
-    }
-    return;
-  }
-  const WeightTable& items = model_->items();
-  const std::size_t n = items.padded_dim();
+                            const ListOptions& options, ServedModel::Workspace& workspace) const {
+  const std::uint32_t items = model_->items().rows();
   std::vector<TopList> tops(lists.size(), TopList(options.top));
-  Tile dots;
-  for (std::uint32_t first = 0; first < items.rows(); first += kTile) {
-    const std::uint32_t rows = std::min(kTile, items.rows() - first);
+  Tile tile;
+  for (std::uint32_t first = 0; first < items; first += kTile) {
+    const std::span<float> raw = std::span(tile).first(std::min(kTile, items - first));
     for (std::uint32_t k = 0; k < lists.size(); ++k) {
       const RowId user{first_user + k};
-      model_->kernels().score_rows(model_->users().vector(user), items.vector(RowId{first}), n,
-                                   rows, n, dots.data());
-      ListTile(user, first, std::span<const float>(dots).first(rows), options.min_ratings, tops[k]);
+      model_->ScoreItems(user, RowId{first}, workspace, raw);
+      OfferItems(user, first, raw, options.min_ratings, tops[k]);
     }
   }
   for (std::size_t k = 0; k < lists.size(); ++k) lists[k] = tops[k].Take();
@@ -195,11 +142,12 @@ absl::Status Recommender::ForAllUsers(const AllUsersOptions& options,
     std::atomic<std::uint32_t> next = 0;  // The first user of the wave that nobody has taken.
     const auto work = [&] {
       SetFloatMode();
+      ServedModel::Workspace workspace = model_->MakeWorkspace();
       for (;;) {
         const std::uint32_t first = next.fetch_add(kGroup, std::memory_order_relaxed);
         if (first >= in_wave) return;
         const std::uint32_t group = std::min(kGroup, in_wave - first);
-        ListUsers(wave + first, std::span(lists).subspan(first, group), options.list);
+        ListUsers(wave + first, std::span(lists).subspan(first, group), options.list, workspace);
       }
     };
     {

@@ -64,12 +64,10 @@ class Recommender {
   Recommender(const ServedModel& model, const Catalogue& catalogue)
       : model_(&model), catalogue_(&catalogue) {}
 
-  void ListTile(RowId user, std::uint32_t first_item, std::span<const float> dots,
-                std::uint32_t min_ratings, TopList& list) const;
-  void OfferTile(RowId user, std::uint32_t first_item, std::span<const float> raw,
-                 std::uint32_t min_ratings, TopList& list) const;
+  void OfferItems(RowId user, std::uint32_t first_item, std::span<const float> raw,
+                  std::uint32_t min_ratings, TopList& list) const;
   void ListUsers(std::uint32_t first_user, std::span<std::vector<ScoredRow>> lists,
-                 const ListOptions& options) const;
+                 const ListOptions& options, ServedModel::Workspace& workspace) const;
 
   const ServedModel* model_;
   const Catalogue* catalogue_;

@@ -6,6 +6,8 @@
 #include <absl/status/statusor.h>
 
 #include "common/features/feature_lists.h"
+#include "common/kernels/kernels.h"
+#include "common/model/model_spec.h"
 #include "common/snapshot/manifest.h"
 #include "serving/catalogue.h"
 #include "serving/weight_table.h"
@@ -14,7 +16,8 @@ namespace cf {
 
 /// A feature of a served model: the weights of its table, and the vectors that they make.
 ///
-/// Owner:   ServedModel. Threads: any, once composed.
+/// Owner:   ServedModel.
+/// Threads: any, once composed.
 struct ServedFeature {
   FeatureLists lists;
   WeightTable rows;
@@ -23,19 +26,24 @@ struct ServedFeature {
 
   /// Fills `composed` for `entries` users or items, in the order of operations of training.
   /// Requires: all rows are there; the thread has called SetFloatMode().
-  void Compose(std::uint32_t entries);
+  void Compose(std::uint32_t entries, const KernelSet& kernels);
 
-  /// What a pair has of it. A pair that is not in the data set is as new as its newest sample.
-  const float* VectorOf(RowId user, RowId item) const;
+  /// What a pair has of a feature of samples. A pair that is not in the data set is as new as its
+  /// newest sample.
+  const float* VectorOfSample(RowId user, RowId item) const {
+    return rows.vector(lists.RowOfSample(user, item).value_or(lists.newest()));
+  }
 };
 
 /// Those of the snapshot's model, with zeros for weights. FailedPrecondition: the model has
-/// features and `catalogue` is null, or the snapshot's tables are of another form than its job and
-/// data say.
+/// features and `catalogue` is null, or a table has other rows than the data set has. Requires: the
+/// tables are those of `spec`.
 absl::StatusOr<std::vector<ServedFeature>> OpenFeatures(const Manifest& manifest,
+                                                        const ModelSpec& spec,
                                                         const Catalogue* catalogue);
 
 /// Adds the vectors and biases of users' or items' features to theirs, feature by feature.
-void AddFeatures(const std::vector<ServedFeature>& features, FeatureSide side, WeightTable& to);
+void AddFeatures(const std::vector<ServedFeature>& features, FeatureSide side,
+                 const KernelSet& kernels, WeightTable& to);
 
 }  // namespace cf

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,9 +8,9 @@
 
 #include "common/base/ids.h"
 #include "common/kernels/kernels.h"
-#include "common/kernels/network.h"
 #include "common/kernels/objective.h"
-#include "common/model/tables.h"
+#include "common/model/model_spec.h"
+#include "common/model/scorer.h"
 #include "common/snapshot/snapshot.h"
 #include "serving/catalogue.h"
 #include "serving/served_features.h"
@@ -19,26 +18,9 @@
 
 namespace cf {
 
-/// A user and an item whose rating is to be predicted.
-struct UserItem {
-  RowId user{};
-  RowId item{};
-};
-
-/// The towers of a retrieval model: the rows of users and items, and what they go through.
-struct ServedTowers {
-  ServedTowers(const TowerShapes& shapes, const KernelSet& kernels)
-      : user(shapes.user, kernels), item(shapes.item, kernels) {}
-
-  WeightTable user_embeddings;
-  WeightTable item_embeddings;
-  Network user;
-  Network item;
-};
-
-/// A trained model as serving needs it: weights without optimizer state, and how a raw sum becomes
-/// a rating. Scores have the bits that training and validation compute: the same kernels in the
-/// same order (docs/arithmetic.md).
+/// A trained model as serving needs it: weights without optimizer state, and the scorer that makes
+/// raw sums of them. These have the bits that training and validation compute: the same kernels in
+/// the same order (docs/arithmetic.md).
 ///
 /// Owner:   whoever loaded it.
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
@@ -48,38 +30,49 @@ struct ServedTowers {
 /// Invariants: all weights are finite.
 class ServedModel {
  public:
+  /// What one thread scores in.
+  class Workspace {
+   private:
+    friend class ServedModel;
+    std::unique_ptr<Scorer::Workspace> scorer_;
+    std::vector<FeatureView> features_;                  // Those that stand beside the vectors.
+    std::vector<std::vector<const float*>> of_samples_;  // By feature: by pair, where it has one.
+  };
+
   /// Sets the float mode of the calling thread. DataLoss if rows cannot be read; FailedPrecondition
-  /// if the model is not of the kind served
-  /// here, of another version of the arithmetic, or has weights that are not finite numbers.
-  /// A model with features needs the catalogue of the snapshot; loading it sets the float mode of
-  /// the calling thread.
+  /// if the job is none that this program could run, its tables are not the snapshot's, it is of
+  /// another version of the arithmetic, or has weights that are not finite numbers. A model with
+  /// features needs the catalogue of the snapshot.
   static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot,
                                           const Catalogue* catalogue = nullptr);
 
-  /// A factorisation, of weights made elsewhere. Requires: users and items have the same dim;
-  /// finite weights.
-  static absl::StatusOr<ServedModel> Make(WeightTable users, WeightTable items,
-                                          const Objective& objective);
-
-  /// What a score is made of: the towers' outputs where there are towers of layers, else the rows,
-  /// of a factorisation with its features added.
-  const WeightTable& users() const { return users_; }
-  const WeightTable& items() const { return items_; }
+  const ModelSpec& spec() const { return *spec_; }
+  const Scorer& scorer() const { return *scorer_; }
   const Objective& objective() const { return objective_; }
   const KernelSet& kernels() const { return *kernels_; }
-  /// Of a ranker; null for others, whose raw sum is a dot product and two biases.
-  const Network* network() const { return network_.get(); }
-  const RankerShape& ranker() const { return *ranker_; }
-  /// Null where there are no towers of layers.
-  const ServedTowers* towers() const { return towers_.get(); }
+
+  /// What a score is made of: the towers' outputs where there are towers, else the rows, of a
+  /// factorisation with its features added.
+  const WeightTable& users() const { return users_; }
+  const WeightTable& items() const { return items_; }
+  /// What went into the towers; without towers the same as users() and items().
+  const WeightTable& user_embeddings() const { return has_towers() ? user_embeddings_ : users_; }
+  const WeightTable& item_embeddings() const { return has_towers() ? item_embeddings_ : items_; }
+  bool has_towers() const { return scorer_->tower(NetworkRole::kUser) != nullptr; }
   /// In the order of the job.
   const std::vector<ServedFeature>& features() const { return features_; }
 
-  /// The sum before the link: what is ranked by. Requires: ids within the tables.
-  float RawScore(RowId user, RowId item) const;
+  Workspace MakeWorkspace() const;
 
-  /// The same for many pairs, faster for a ranker. Requires: scores.size() == pairs.size().
-  void RawScores(std::span<const UserItem> pairs, std::span<float> scores) const;
+  /// raw[k] = the raw sum of `user` and item `first` + k: the sum before the link, which is ranked
+  /// by. Requires: ids within the tables.
+  void ScoreItems(RowId user, RowId first, Workspace& workspace, std::span<float> raw) const;
+
+  /// raw[k] = the raw sum of user `first` + k and `item`. Requires: as ScoreItems.
+  void ScoreUsers(RowId item, RowId first, Workspace& workspace, std::span<float> raw) const;
+
+  /// The same for one pair.
+  float RawScore(RowId user, RowId item) const;
 
   /// The predicted rating. Requires: as RawScore.
   float Predict(RowId user, RowId item) const {
@@ -88,18 +81,37 @@ class ServedModel {
 
  private:
   ServedModel() = default;
+  absl::Status TakeRows(const Snapshot& snapshot);
   void TakeWeights(TableId table, RowId id, std::span<const float> row);
   void RunTowers();
   void ComposeFeatures();
+  // Pairs to score: of one user with items from `item` on, or of users from `user` on with one item.
+  struct Pairs {
+    RowId user{};
+    RowId item{};
+    bool of_one_user = true;
 
-  WeightTable users_;
-  WeightTable items_;
+    // Pair number k, and the rows of all users or items in their tables.
+    RowId UserAt(std::uint32_t k) const {
+      return of_one_user ? user : RowId{static_cast<std::uint32_t>(user) + k};
+    }
+    RowId ItemAt(std::uint32_t k) const {
+      return of_one_user ? RowId{static_cast<std::uint32_t>(item) + k} : item;
+    }
+    RowsView UsersIn(const WeightTable& table) const;
+    RowsView ItemsIn(const WeightTable& table) const;
+  };
+  void Score(const Pairs& pairs, Workspace& workspace, std::span<float> raw) const;
+  void FindFeatures(const Pairs& pairs, std::size_t count, Workspace& workspace) const;
+
+  std::unique_ptr<const ModelSpec> spec_;
+  std::unique_ptr<Scorer> scorer_;
   Objective objective_;
   const KernelSet* kernels_ = nullptr;
-  std::optional<RankerShape> ranker_;
-  std::unique_ptr<Network> network_;
-  std::unique_ptr<ServedTowers> towers_;
-  TableId first_feature_{};
+  WeightTable users_;
+  WeightTable items_;
+  WeightTable user_embeddings_;  // With towers,
+  WeightTable item_embeddings_;  // as is this.
   std::vector<ServedFeature> features_;
 };
 

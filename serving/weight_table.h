@@ -6,13 +6,16 @@
 #include <memory>
 
 #include "common/base/ids.h"
+#include "common/model/scorer.h"
 
 namespace cf {
 
 /// The weights of one table: a vector for each row, padded with zeros to a multiple of kLanes and
 /// aligned to 64 bytes, and a bias for each row (0 where the table has none).
 ///
-/// Owner:   ServedModel. Threads: any, once filled. Bounds: rows * (padded_dim + 1) floats.
+/// Owner:   ServedModel.
+/// Threads: any, once filled.
+/// Bounds:  rows * (padded_dim + 1) floats.
 class WeightTable {
  public:
   WeightTable() = default;
@@ -28,6 +31,12 @@ class WeightTable {
   float bias(RowId id) const { return biases_.get()[Index(id)]; }
   float& mutable_bias(RowId id) { return biases_.get()[Index(id)]; }
   const float* biases() const { return biases_.get(); }
+  RowsView view() const {
+    return {.vectors = vectors_.get(),
+            .stride = padded_dim_,
+            .biases = biases_.get(),
+            .bias_stride = 1};
+  }
 
  private:
   struct Free {

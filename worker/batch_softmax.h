@@ -8,7 +8,7 @@
 #include "common/kernels/matrix.h"
 #include "common/kernels/network.h"
 #include "common/kernels/softmax.h"
-#include "common/model/tables.h"
+#include "common/model/retrieval.h"
 #include "worker/batch_items.h"
 
 namespace cf {

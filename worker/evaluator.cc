@@ -1,7 +1,6 @@
 #include "worker/evaluator.h"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <utility>
 
@@ -24,6 +23,12 @@ std::uint32_t SlicesOf(const Placement& placement, std::uint32_t users) {
 /// Of every seat: how many partitions the one with the most has.
 std::uint32_t PartitionsOf(const Placement& placement) {
   return CeilOf(placement.partitioning().count(), placement.workers().size());
+}
+
+/// Length of the items' vectors, padded: what distances are taken of.
+std::size_t VectorDim(const Scorer& scorer, const RowLayout& items) {
+  const Network* tower = scorer.tower(NetworkRole::kItem);
+  return tower == nullptr ? items.padded_dim() : PaddedDim(tower->shape().outputs());
 }
 
 bool HasDistances(std::span<const RankingMetric> metrics) {
@@ -58,7 +63,9 @@ Evaluator::Evaluator(Options options)
     : options_(std::move(options)),
       partitioning_(options_.rows->placement().partitioning()),
       scorer_(*options_.scorer),
+      workspace_(scorer_.MakeWorkspace()),
       items_(options_.data->items()),
+      vector_dim_(VectorDim(scorer_, options_.rows->layouts()[Index(kItems)])),
       reader_(*options_.rows, options_.turn),
       features_(options_.added),
       distances_(HasDistances(options_.metrics)),
@@ -130,15 +137,37 @@ absl::Status Evaluator::ReadUsers() {
   for (const User& user : users_) ids_.push_back(user.id);
   absl::Status read = reader_.Read(kUsers, ids_, user_rows_);
   if (read.ok()) read = Add(FeatureSide::kUser, ids_, user_rows_);
-  if (read.ok()) scorer_.SetUsers(ids_, user_rows_);
-  return read;
+  if (!read.ok()) return read;
+  users_view_ = Through(NetworkRole::kUser, user_rows_, user_vectors_);
+  // What is the same for all items of a user is left out.
+  users_view_.biases = nullptr;
+  users_view_.bias_stride = 0;
+  return absl::OkStatus();
 }
 
 absl::Status Evaluator::ReadItems(std::span<const RowId> ids) {
   absl::Status read = reader_.Read(kItems, ids, item_rows_);
   if (read.ok()) read = Add(FeatureSide::kItem, ids, item_rows_);
-  if (read.ok()) scorer_.SetItems(ids, item_rows_);
+  if (read.ok()) items_view_ = Through(NetworkRole::kItem, item_rows_, item_vectors_);
   return read;
+}
+
+RowsView Evaluator::Through(NetworkRole side, const RowBlock& rows, RowBlock& vectors) const {
+  const TableId table = side == NetworkRole::kUser ? kUsers : kItems;
+  const std::size_t padded_dim = options_.rows->layouts()[Index(table)].padded_dim();
+  const RowsView view{.vectors = rows.row(0),
+                      .stride = rows.stride(),
+                      .biases = rows.row(0) + padded_dim,
+                      .bias_stride = rows.stride()};
+  const Network* tower = scorer_.tower(side);
+  if (tower == nullptr) return view;
+  vectors.Resize(rows.rows(), RowLayout({.name = {}, .dim = tower->shape().outputs()}));
+  RunTower(*tower, view, rows.rows(), vectors.row(0), vectors.stride());
+  return {.vectors = vectors.row(0), .stride = vectors.stride()};
+}
+
+void Evaluator::Score(std::size_t user, std::size_t first_row, std::span<float> scores) {
+  scorer_.Score(users_view_.Only(user), items_view_.From(first_row), {}, *workspace_, scores);
 }
 
 absl::Status Evaluator::Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows) {
@@ -198,7 +227,7 @@ absl::Status Evaluator::ScorePositives() {
       std::uint32_t& k = next[u];
       for (; k < users_[u].last && Index(positives_[k]) < end; ++k) {
         const std::uint32_t row = place[Index(positives_[k]) - first] - 1;
-        scorer_.Score(u, row, std::span(positive_scores_).subspan(k, 1));
+        Score(u, row, std::span(positive_scores_).subspan(k, 1));
       }
     }
   }
@@ -223,7 +252,7 @@ absl::Status Evaluator::CountCandidates() {
     if (!read.ok()) return read;
     for (std::uint32_t u = 0; u < users_.size(); ++u) {
       const std::span<float> scores = std::span(scores_).first(end - first);
-      scorer_.Score(u, 0, scores);
+      Score(u, 0, scores);
       CountUser(u, first, scores);
     }
   }
@@ -265,132 +294,6 @@ void Evaluator::TakeLists() {
   for (const Mask mask : {kMasked, kUnmasked}) {
     lists_[mask].clear();
     for (TopList& top : tops_[mask]) lists_[mask].push_back(top.Take());
-  }
-}
-
-std::span<const ScoredRow> Evaluator::ListOf(const RankingMetric& metric, std::uint32_t u) const {
-  const std::vector<ScoredRow>& list = lists_[metric.unmasked ? kUnmasked : kMasked][u];
-  return std::span(list).first(std::min<std::size_t>(list.size(), metric.k));
-}
-
-absl::Status Evaluator::AddDistances(PartitionRanking& found) {
-  std::vector<std::vector<double>> directions(options_.metrics.size());  // By metric: user by user.
-  std::vector<std::vector<std::uint32_t>> counts(options_.metrics.size());
-  for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
-    if (options_.metrics[m].figure != RankingFigure::kIntraListDistance) continue;
-    directions[m].assign(users_.size() * scorer_.vector_dim(), 0);
-    counts[m].assign(users_.size(), 0);
-  }
-  std::vector<bool> wanted(items_);
-  for (const std::vector<std::vector<ScoredRow>>& lists : lists_) {
-    for (const std::vector<ScoredRow>& list : lists) {
-      for (const ScoredRow& item : list) wanted[Index(item.id)] = true;
-    }
-  }
-  for (std::uint32_t first = 0; first < items_; first = BlockEnd(first)) {
-    const std::uint32_t end = BlockEnd(first);
-    ids_.clear();
-    for (std::uint32_t item = first; item < end; ++item) {
-      if (wanted[item]) ids_.push_back(RowId{item});
-    }
-    absl::Status read = ReadItems(ids_);
-    if (!read.ok()) return read;
-    for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
-      if (!counts[m].empty()) {
-        AddDirections(options_.metrics[m], first, end, directions[m], counts[m]);
-      }
-    }
-  }
-  for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
-    for (std::uint32_t u = 0; u < counts[m].size(); ++u) {
-      const std::size_t length = ListOf(options_.metrics[m], u).size();
-      if (length < 2) continue;
-      const std::span<const double> sum =
-          std::span(directions[m]).subspan(u * scorer_.vector_dim(), scorer_.vector_dim());
-      found.sums[m].Add(IntraListDistance(sum, static_cast<std::uint32_t>(length), counts[m][u]));
-    }
-  }
-  return absl::OkStatus();
-}
-
-void Evaluator::AddDirections(const RankingMetric& metric, std::uint32_t first_item,
-                              std::uint32_t last_item, std::vector<double>& directions,
-                              std::vector<std::uint32_t>& counts) {
-  const std::size_t dim = scorer_.vector_dim();
-  std::vector<RowId> ids;
-  for (std::uint32_t u = 0; u < users_.size(); ++u) {
-    // By ascending id over all blocks, so that the sum does not depend on where blocks end.
-    ids.clear();
-    for (const ScoredRow& item : ListOf(metric, u)) {
-      if (Index(item.id) >= first_item && Index(item.id) < last_item) ids.push_back(item.id);
-    }
-    std::sort(ids.begin(), ids.end());
-    for (const RowId id : ids) {
-      const auto row = std::lower_bound(ids_.begin(), ids_.end(), id) - ids_.begin();
-      const float* vector = scorer_.ItemVector(static_cast<std::size_t>(row));
-      double square = 0;
-      for (std::size_t d = 0; d < dim; ++d) {
-        square += static_cast<double>(vector[d]) * static_cast<double>(vector[d]);
-      }
-      if (!(square > 0)) continue;
-      const double length = std::sqrt(square);
-      for (std::size_t d = 0; d < dim; ++d) {
-        directions[u * dim + d] += static_cast<double>(vector[d]) / length;
-      }
-      ++counts[u];
-    }
-  }
-}
-
-template <class Among>
-void Evaluator::AddRanks(const User& user, std::span<const std::uint32_t> not_below,
-                         const Among& among, PartitionRanking& found) {
-  const std::size_t positives = user.last - user.first;
-  ranks_.Set(std::span(positive_scores_).subspan(user.first, positives),
-             not_below.subspan(user.first, positives));
-  for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
-    const RankingMetric& metric = options_.metrics[m];
-    if (GoesByRanks(metric.figure) && among(metric)) AddUser(metric, ranks_, found.sums[m]);
-  }
-}
-
-void Evaluator::AddFigures(PartitionRanking& found) {
-  found.users += users_.size();
-  found.positives += positives_.size();
-  for (const RowId item : positives_) {
-    if (options_.training_samples[Index(item)] == 0) ++found.cold_positives;
-  }
-  for (std::uint32_t u = 0; u < users_.size(); ++u) {
-    const User& user = users_[u];
-    if (user.cold) ++found.cold_users;
-    for (const Mask mask : {kMasked, kUnmasked}) {
-      const auto among = [mask](const RankingMetric& metric) {
-        return metric.sampled == 0 && metric.unmasked == (mask == kUnmasked);
-      };
-      if (counts_[mask]) AddRanks(user, not_below_[mask], among, found);
-    }
-    for (const Sampled& sampled : sampled_) {
-      const auto among = [&sampled](const RankingMetric& metric) {
-        return metric.sampled == sampled.candidates.sampled();
-      };
-      AddRanks(user, sampled.not_below, among, found);
-    }
-    for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
-      const RankingMetric& metric = options_.metrics[m];
-      if (metric.figure == RankingFigure::kCoverage) {
-        for (const ScoredRow& item : ListOf(metric, u)) {
-          listed_[m][Index(item.id) / 8] |= static_cast<std::uint8_t>(1U << (Index(item.id) % 8));
-        }
-      } else if (metric.figure == RankingFigure::kNovelty && !ListOf(metric, u).empty()) {
-        const std::span<const ScoredRow> list = ListOf(metric, u);
-        double information = 0;
-        for (const ScoredRow& item : list) {
-          information +=
-              SelfInformation(options_.training_samples[Index(item.id)], options_.data->users());
-        }
-        found.sums[m].Add(information / static_cast<double>(list.size()));
-      }
-    }
   }
 }
 

@@ -10,10 +10,10 @@
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "common/metrics/ranking.h"
+#include "common/model/scorer.h"
 #include "common/model/top_list.h"
 #include "common/rows/row_client.h"
 #include "worker/feature_reader.h"
-#include "worker/item_scorer.h"
 #include "worker/row_reader.h"
 #include "worker/sampled_candidates.h"
 
@@ -36,11 +36,12 @@ struct PartitionRanking {
 /// Users come in slices of a partition. For each slice all items pass twice, in blocks: first the
 /// rows of the positives, for their scores; then all rows, against which these are counted. A third
 /// pass brings the rows of listed items where their distances are asked for. Positives and
-/// candidates are scored by one ItemScorer.
+/// candidates are scored by one Scorer, the one that serves.
 ///
 /// Owner:   the seat's process, for one command.
 /// Threads: the seat's compute thread.
-/// Bounds:  kUsersMax users with their positives and lists, kItemsMax rows of items.
+/// Bounds:  kUsersMax users with their positives and lists, kItemsMax rows of items, and what towers
+///          make of them.
 /// Invariants: all seats take TurnsOf() turns. What is found for a partition does not depend on
 /// which seat works on it.
 class Evaluator {
@@ -55,7 +56,8 @@ class Evaluator {
     const DataSplit* split = nullptr;
     std::span<const std::uint32_t> training_samples;  ///< By item: CountTrainingSamples.
     std::vector<RankingMetric> metrics;
-    std::unique_ptr<ItemScorer> scorer;
+    /// Of an objective without a mean, which is the same for all items.
+    std::unique_ptr<Scorer> scorer;
     FeatureReader::Options added;  ///< Features that are added to rows: a factorisation's.
   };
 
@@ -92,6 +94,9 @@ class Evaluator {
   absl::Status ReadItems(std::span<const RowId> ids);
   Sampled& SampledOf(std::uint32_t sampled);
   absl::Status Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows);
+  // What the tower of a side makes of its rows, in `vectors`; the rows where there is no tower.
+  RowsView Through(NetworkRole side, const RowBlock& rows, RowBlock& vectors) const;
+  void Score(std::size_t user, std::size_t first_row, std::span<float> scores);
   void Gather(PartitionId partition, std::uint32_t slice);
   absl::Status ScorePositives();
   absl::Status CountCandidates();
@@ -110,8 +115,10 @@ class Evaluator {
 
   const Options options_;
   const Partitioning partitioning_;
-  ItemScorer& scorer_;
+  Scorer& scorer_;
+  const std::unique_ptr<Scorer::Workspace> workspace_;
   const std::uint32_t items_;
+  const std::size_t vector_dim_;  // Of an item, padded.
   RowReader reader_;
   FeatureReader features_;
   bool counts_[2] = {};                // By mask: whether a metric goes by ranks,
@@ -128,9 +135,15 @@ class Evaluator {
   std::vector<TopList> tops_[2];                  // by mask and user,
   std::vector<std::vector<ScoredRow>> lists_[2];  // and these once all items have passed.
   RowBlock user_rows_;
+  RowBlock user_vectors_;  // With towers.
+  RowsView users_view_;    // What is scored.
+
+  // Of the block.
+  RowBlock item_rows_;
+  RowBlock item_vectors_;
+  RowsView items_view_;
 
   // Scratch.
-  RowBlock item_rows_;
   std::vector<RowId> ids_;
   std::vector<float> scores_;
   UserRanks ranks_;

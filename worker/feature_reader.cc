@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/features/feature_sum.h"
+
 namespace cf {
 namespace {
 
@@ -27,11 +29,12 @@ absl::Status FeatureReader::Add(FeatureSide side, std::span<const RowId> ids,
     const TableId table{static_cast<std::uint32_t>(Index(options_.first_table) + k)};
     absl::Status summed = Sum(lists, table, ids, layout, reader);
     if (!summed.ok()) return summed;
+    const std::size_t bias = layout.padded_dim();
+    const FeatureSum compose(bias, *options_.kernels);
     for (std::size_t n = 0; n < ids.size(); ++n) {
-      const float weight = lists.WeightOf(lists.RowsOf(ids[n]).size());
       float* sum = sums_.row(n);
-      for (std::size_t d = 0; d < layout.wire_floats(); ++d) sum[d] *= weight;
-      options_.kernels->add_gradient(rows.row(n), sum, layout.padded_dim());
+      compose.End(lists, lists.RowsOf(ids[n]).size(), sum, sum[bias]);
+      compose.Add(sum, sum[bias], rows.row(n), rows.row(n)[bias]);
     }
   }
   return absl::OkStatus();
@@ -40,6 +43,8 @@ absl::Status FeatureReader::Add(FeatureSide side, std::span<const RowId> ids,
 absl::Status FeatureReader::Sum(const FeatureLists& lists, TableId table,
                                 std::span<const RowId> ids, const RowLayout& layout,
                                 RowReader& reader) {
+  const std::size_t bias = layout.padded_dim();
+  const FeatureSum compose(bias, *options_.kernels);
   sums_.Resize(ids.size(), layout);
   for (std::size_t n = 0; n < ids.size(); ++n) {
     std::fill_n(sums_.row(n), layout.gradient_stride(), 0.0F);
@@ -67,8 +72,8 @@ absl::Status FeatureReader::Sum(const FeatureLists& lists, TableId table,
     for (std::size_t n = 0; n < ids.size(); ++n) {
       const std::span<const RowId> of_id = lists.RowsOf(ids[n]);
       for (std::size_t& k = next_[n]; k < of_id.size() && Index(of_id[k]) < end; ++k) {
-        options_.kernels->add_gradient(sums_.row(n), read_.row(place_[Index(of_id[k]) - first] - 1),
-                                       layout.padded_dim());
+        const float* row = read_.row(place_[Index(of_id[k]) - first] - 1);
+        compose.Add(row, row[bias], sums_.row(n), sums_.row(n)[bias]);
       }
     }
   }

@@ -17,7 +17,8 @@ namespace cf {
 /// Adds what features give the users or items of a factorisation to their rows, between steps. The
 /// bits are those that a step composes.
 ///
-/// Owner:   Evaluator. Threads: the seat's compute thread.
+/// Owner:   Evaluator.
+/// Threads: the seat's compute thread.
 /// Bounds:  two blocks as large as the rows it adds to, and kRowsMax rows of a feature.
 class FeatureReader {
  public:

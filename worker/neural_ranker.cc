@@ -83,14 +83,13 @@ void NeuralRanker::ObserveBlock(const Objective& objective, std::span<const Pair
 void NeuralRanker::TakeInputs(const RankerBatch& batch, std::size_t first,
                               std::span<const PairSample> samples) {
   for (std::size_t s = 0; s < samples.size(); ++s) {
-    float* input = passage_.input(s);
-    std::copy_n(batch.user_rows[samples[s].user], shape_.user_dim, input + shape_.user_at());
-    std::copy_n(batch.item_rows[samples[s].item], shape_.item_dim, input + shape_.item_at());
-    float* at = input + shape_.features_at();
-    for (std::size_t k = 0; k < batch.features.size(); ++k) {
-      const std::uint32_t entry = batch.features[k].EntryOf(first + s, samples[s]).part;
-      at = std::copy_n(batch.features[k].rows[entry], shape_.feature_dims[k], at);
-    }
+    shape_.FillInput(
+        batch.user_rows[samples[s].user], batch.item_rows[samples[s].item],
+        [&](std::size_t k) {
+          const RankerFeature& feature = batch.features[k];
+          return feature.rows[feature.EntryOf(first + s, samples[s]).part];
+        },
+        passage_.input(s));
   }
 }
 

@@ -7,7 +7,7 @@
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
-#include "common/model/tables.h"
+#include "common/model/ranker.h"
 #include "worker/minibatch.h"
 
 namespace cf {

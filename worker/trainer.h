@@ -13,6 +13,8 @@
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
+#include "common/model/ranker.h"
+#include "common/model/retrieval.h"
 #include "common/model/tables.h"
 #include "common/rows/id_index.h"
 #include "common/rows/row_block.h"

@@ -8,7 +8,7 @@
 
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
-#include "common/model/tables.h"
+#include "common/model/retrieval.h"
 #include "worker/batch_items.h"
 #include "worker/batch_softmax.h"
 

@@ -12,7 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
-#include "common/model/tables.h"
+#include "common/model/model_spec.h"
 
 namespace cf {
 namespace {
@@ -151,14 +151,14 @@ RowId FeatureLists::RowAt(std::int64_t timestamp) const {
 absl::StatusOr<std::vector<FeatureLists>> MakeFeatureLists(const Job& job, const Dataset& data,
                                                            const DataSplit& split) {
   std::vector<FeatureLists> lists;
-  const google::protobuf::RepeatedPtrField<Feature>& features = FeaturesOf(job);
-  for (int k = 0; k < features.size(); ++k) {
+  const std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
+  const std::span<const Feature> features = model->features();
+  for (std::size_t k = 0; k < features.size(); ++k) {
     absl::StatusOr<FeatureLists> made = FeatureLists::Make(features[k].source(), data, split);
     if (!made.ok()) {
-      return Because(
-          made.status(),
-          absl::StrCat("model.", job.model().has_ranker() ? "ranker" : "matrix_factorization",
-                       ".feature.", k, ".source is ", Feature::Source_Name(features[k].source())));
+      return Because(made.status(),
+                     absl::StrCat("model.", model->kind_name(), ".feature.", k, ".source is ",
+                                  Feature::Source_Name(features[k].source())));
     }
     lists.push_back(*std::move(made));
   }

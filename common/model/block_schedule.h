@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "common/base/ids.h"
+#include "common/config/job.pb.h"
 
 namespace cf {
 
@@ -50,5 +52,9 @@ class BlockSchedule {
   std::uint32_t rounds_;
   std::uint64_t steps_per_epoch_;
 };
+
+/// The schedule of the job where it is BLOCKS; else nothing. Requires: a validated job with its
+/// defaults filled in.
+std::optional<BlockSchedule> BlocksOf(const Job& job, std::uint64_t steps_per_epoch);
 
 }  // namespace cf

@@ -2,14 +2,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/config/job.pb.h"
 #include "common/kernels/network.h"
-#include "common/kernels/objective.h"
-#include "common/model/block_schedule.h"
 #include "common/model/layout.h"
 
 namespace cf {
@@ -31,77 +28,36 @@ struct TableSpec {
   double bias_rate = 1;  ///< The biases' learning rate over the vectors'.
 };
 
-/// A ranker: a network with one output on a user's and an item's vector, side by side, and those of
-/// features behind them.
-struct RankerShape {
-  std::uint32_t user_dim = 0;
-  std::uint32_t item_dim = 0;
-  bool item_first = false;
-  std::vector<std::uint32_t> feature_dims = {};
-  NetworkShape network;
+/// What goes through a network: the vectors of a pair side by side, a user's vector (the user
+/// tower), or an item's.
+enum class NetworkRole : std::uint8_t { kPair, kUser, kItem };
 
-  /// Where the vectors begin in the input.
-  std::uint32_t user_at() const { return item_first ? item_dim : 0; }
-  std::uint32_t item_at() const { return item_first ? 0 : user_dim; }
-  std::uint32_t features_at() const { return user_dim + item_dim; }
+/// A network of the model. Its layers are the tables `name`_0, `name`_1 and so on.
+struct NetworkSpec {
+  NetworkRole role = NetworkRole::kPair;
+  const char* name = "";
+  NetworkShape shape;
+  google::protobuf::RepeatedPtrField<Dense> layers;  ///< As the job has them.
 };
-
-/// The towers of a retrieval model, from the vectors of users and items to what is multiplied.
-/// Their outputs have the same length. The user tower's layers come first among the tables.
-struct TowerShapes {
-  NetworkShape user;
-  NetworkShape item;
-
-  std::size_t layers() const { return user.layers.size() + item.layers.size(); }
-};
-
-/// The softmax over a batch's items that trains a retrieval model.
-struct SoftmaxShape {
-  std::uint32_t dim = 0;
-  float inverse_temperature = 1;
-  float weight = 1;  ///< Of a sample's loss in the batch's.
-  bool logq_correction = false;
-  bool remove_accidental_hits = false;
-};
-
-/// The features of the job's model, in its order.
-const google::protobuf::RepeatedPtrField<Feature>& FeaturesOf(const Job& job);
 
 /// The name of the table of a feature: "genres".
 const char* FeatureTableName(Feature::Source source);
 
-/// The tables of the job's model, by TableId: users, items, dense layers, features.
-/// `feature_rows[k]` is how many rows that of feature k has, which the data set decides. Requires:
-/// a validated job with its defaults filled in.
-std::vector<TableSpec> TablesOf(const Job& job, std::uint32_t users, std::uint32_t items,
-                                std::span<const std::uint32_t> feature_rows = {});
+/// Dense layers on `inputs` numbers, of which a share is dropped in training.
+NetworkShape LayersOn(std::uint32_t inputs, double dropout,
+                      const google::protobuf::RepeatedPtrField<Dense>& layers);
 
-/// The table of the first feature, where there is one. Requires: as TablesOf.
-TableId FirstFeatureOf(const Job& job);
-
-/// The job's model where it is a ranker; else nothing. Requires: as TablesOf.
-std::optional<RankerShape> RankerOf(const Job& job);
-
-/// The towers of the job's model, perhaps without layers; nothing where it is not retrieval.
-/// Requires: as TablesOf.
-std::optional<TowerShapes> TowersOf(const Job& job);
-
-/// The softmax of the job's model; nothing where it is not retrieval. Requires: as TablesOf.
-std::optional<SoftmaxShape> SoftmaxOf(const Job& job);
-
-/// How the job's model predicts from a raw sum. Requires: as TablesOf.
-MatrixFactorization::Link LinkOf(const Job& job);
-
-/// How many negatives follow each sample of the job's model; 0 where it learns from ratings.
-/// Requires: as TablesOf.
-std::uint32_t NegativesOf(const Job& job);
-
-/// What the job's model makes of a raw sum, given the mean, smallest and largest training rating.
-/// Requires: as TablesOf.
-Objective ObjectiveOf(const Job& job, double mean, float rating_min, float rating_max);
-
-/// The schedule of the job where it is BLOCKS; else nothing. Requires: as TablesOf.
-std::optional<BlockSchedule> BlocksOf(const Job& job, std::uint64_t steps_per_epoch);
+/// A table without biases. `Options` is an Embedding or a Tower.
+template <class Options>
+TableSpec EmbeddingTable(const char* name, std::uint32_t rows, const Options& options,
+                         std::uint32_t slots) {
+  return TableSpec{
+      .shape = {.name = name, .rows = rows, .dim = options.dim(), .biases = false, .slots = slots},
+      .layer = {},
+      .vectors = options.vectors(),
+      .biases = {},
+      .l2_vectors = options.l2()};
+}
 
 std::vector<RowLayout> LayoutsOf(const std::vector<TableSpec>& tables);
 

@@ -153,7 +153,7 @@ double ShareOfTopThree(const Job& job, const Snapshot& snapshot) {
 // are served from it are the same figures.
 TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   Job job = MakeTinyJob(tiny_, 2, GetParam());
-  const bool ranks = !job.model().has_ranker() || FeaturesOf(job).empty();
+  const bool ranks = ModelSpec::Make(job)->ranks();
   for (const char* metric : {"val_ndcg_5", "val_ild_5", "val_top_3_unmasked"}) {
     if (ranks) job.mutable_validation()->add_metrics(metric);
   }

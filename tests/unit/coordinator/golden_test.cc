@@ -230,7 +230,7 @@ std::size_t RowsOfAStep(const Job& job, const TrainingData& data) {
     samples_max = std::max(samples_max, samples);
   }
   std::size_t rows = 2 * samples_max;
-  const std::vector<TableSpec> tables = data.TablesFor(job);
+  const std::vector<TableSpec> tables = data.Tables();
   for (std::size_t t = Index(kFirstLayer); t < tables.size(); ++t) rows += tables[t].shape.rows;
   return rows;
 }

@@ -1,6 +1,10 @@
 #include "serving/served_model.h"
 
 #include <cmath>
+#include <functional>
+#include <string>
+
+#include <gmock/gmock.h>
 
 #include "serving/catalogue.h"
 #include "tests/unit/serving/test_model.h"
@@ -70,6 +74,48 @@ TEST_F(ServedModelTest, PredictsWithTheBitsOfValidation) {
                   std::abs(static_cast<double>(model.Predict(user, item)) - 0.5), 1e-6);
     }
   }
+}
+
+// Goal: what a snapshot says is judged before it is believed.
+TEST_F(ServedModelTest, SnapshotsThatCannotBeServedAreRefused) {
+  const absl::StatusOr<Dataset> data = Dataset::Open(folder_.At("data"));
+  const auto refusal = [&](const std::string& run, const std::function<void(Manifest&)>& change) {
+    const absl::StatusOr<Snapshot> snapshot =
+        Snapshot::Open(WriteTestSnapshot(folder_.At(run), *data, {.change = change}));
+    EXPECT_TRUE(snapshot.ok()) << snapshot.status();
+    const absl::Status refused = ServedModel::Load(*snapshot).status();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << run;
+    return std::string(refused.message());
+  };
+  EXPECT_THAT(refusal("none", [](Manifest& manifest) { manifest.mutable_job()->clear_model(); }),
+              testing::HasSubstr("the snapshot's job is not one that is served: "));
+  EXPECT_EQ(refusal("ranker",
+                    [](Manifest& manifest) {
+                      manifest.mutable_job()->mutable_model()->mutable_ranker()->add_dense();
+                    }),
+            "the snapshot has other tables than its model's job says");
+  const std::string form = " of the snapshot has another form than its model's job says";
+  EXPECT_EQ(refusal("dim", [](Manifest& manifest) { manifest.mutable_tables(1)->set_dim(9); }),
+            "table items" + form);
+  EXPECT_EQ(refusal("bias",
+                    [](Manifest& manifest) {
+                      Model& model = *manifest.mutable_job()->mutable_model();
+                      model.mutable_matrix_factorization()->set_biases(false);
+                    }),
+            "table users" + form);
+  EXPECT_EQ(refusal("arithmetic", [](Manifest& manifest) { manifest.set_arithmetic_version(2); }),
+            "the snapshot was computed by version 2 of the arithmetic; this program has version 1");
+  EXPECT_EQ(refusal("features",
+                    [](Manifest& manifest) {
+                      Model& model = *manifest.mutable_job()->mutable_model();
+                      model.mutable_matrix_factorization()->add_feature()->set_source(
+                          Feature::USER_HISTORY);
+                      SnapshotTable& table = *manifest.add_tables();
+                      table = manifest.tables(1);
+                      table.set_name("history");
+                      table.set_rows(0);
+                    }),
+            "the model has features, which need its data set");
 }
 
 TEST_F(ServedModelTest, AnotherDataSetIsRefusedWithBothDigests) {

@@ -77,6 +77,8 @@ inline void WriteTestData(const std::string& folder) {
 struct TestSnapshotOptions {
   std::uint32_t dim = 10;
   MatrixFactorization::Link link = MatrixFactorization::IDENTITY;
+  /// What is changed in the manifest before it is committed.
+  std::function<void(Manifest&)> change = [](Manifest&) {};
 };
 
 /// Float k of a row's record: weights of the order of 1, optimizer state that is never a weight.
@@ -158,6 +160,7 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
     Check(entry.ok(), "the test can finish a row file");
     *manifest.add_files() = *std::move(entry);
   }
+  options.change(manifest);
   const absl::Status committed = store->Commit(manifest);
   EXPECT_TRUE(committed.ok()) << committed;
   return folder + "/best";

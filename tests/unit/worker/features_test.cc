@@ -58,7 +58,7 @@ class SlowModel {
 
  private:
   double Predict(RowId user, RowId item) const {
-    const std::size_t first_feature = Index(FirstFeatureOf(job_));
+    const std::size_t first_feature = Index(ModelSpec::Make(job_)->first_feature());
     Vector p = rows[0][Index(user)];
     Vector q = rows[1][Index(item)];
     Vector input;
@@ -140,7 +140,8 @@ void ExpectMovesByTheGradient(const std::string& model) {
   const std::vector<FeatureLists> features = MakeFeatureLists(job, data, split).value();
   std::vector<std::uint32_t> rows;
   for (const FeatureLists& lists : features) rows.push_back(lists.rows());
-  const std::vector<TableSpec> tables = TablesOf(job, data.users(), data.items(), rows);
+  const std::vector<TableSpec> tables = ModelSpec::Make(job)->Tables(
+      {.users = data.users(), .items = data.items(), .features = rows});
   LocalRows local({.partitions = kPartitions,
                    .seats = kSeats,
                    .tables = tables,
@@ -159,7 +160,8 @@ void ExpectMovesByTheGradient(const std::string& model) {
         const SeatRange range = local.placement().workers().range(seat);
         Trainer trainer({.rows = &local.client(seat),
                          .kernels = KernelsFor(KernelTarget::kBest).value(),
-                         .objective = ObjectiveOf(job, statistics.mean, 1, 5),
+                         .objective = ModelSpec::Make(job)->ObjectiveFor(
+                             {.mean = statistics.mean, .min = 1, .max = 5}),
                          .ranker = RankerOf(job),
                          .features = features,
                          .shuffle_seed = 7},

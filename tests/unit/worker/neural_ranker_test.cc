@@ -111,7 +111,8 @@ TEST(NeuralRanker, SixtyStepsAsPyTorchsAutogradMakesThem) {
            {"adagrad", "adagrad { learning_rate: 0.05 }", "item_first: true link: SCALED_SIGMOID"},
            {"sgd", "sgd { learning_rate: 0.1 }", "link: SIGMOID loss: BCE"}}) {
     const Job job = JobOf(test);
-    const std::vector<TableSpec> tables = TablesOf(job, drawn::kUsers, drawn::kItems);
+    const std::vector<TableSpec> tables =
+        ModelSpec::Make(job)->Tables({.users = drawn::kUsers, .items = drawn::kItems});
     LocalRows local({.partitions = 1,
                      .seats = 1,
                      .tables = tables,
@@ -129,7 +130,8 @@ TEST(NeuralRanker, SixtyStepsAsPyTorchsAutogradMakesThem) {
     NeuralRanker ranker(*RankerOf(job), *KernelsFor(KernelTarget::kBest).value());
     int compared = 0;
     for (std::uint32_t step = 0; step < kSteps; ++step) {
-      TrainStep(step, tables, ObjectiveOf(job, 3.0, 1, 5), ranker, local);
+      TrainStep(step, tables, ModelSpec::Make(job)->ObjectiveFor({.mean = 3.0, .min = 1, .max = 5}),
+                ranker, local);
       for (std::uint32_t t = 0; t < tables.size(); ++t) {
         for (std::uint32_t row = 0; row < tables[t].shape.rows; ++row) {
           const auto expected = figures.find({test.name, step + 1, tables[t].shape.name, row});
@@ -154,7 +156,7 @@ TEST(NeuralRanker, WritesWholeGradients) {
   const Job job = JobOf({"", "sgd {}", ""});
   const RankerShape shape = *RankerOf(job);
   NeuralRanker ranker(shape, *KernelsFor(KernelTarget::kBest).value());
-  const std::vector<TableSpec> tables = TablesOf(job, 1, 1);
+  const std::vector<TableSpec> tables = ModelSpec::Make(job)->Tables({.users = 1, .items = 1});
   std::vector<std::vector<float>> rows;
   std::vector<std::vector<float>> gradients;
   for (const TableSpec& table : tables) {
@@ -182,11 +184,11 @@ TEST(NeuralRanker, WritesWholeGradients) {
                    .user_stride = gradients[0].size(),
                    .item_stride = gradients[1].size(),
                    .layer_gradients = layer_gradients},
-                  ObjectiveOf(job, 3.0, 1, 5));
+                  ModelSpec::Make(job)->ObjectiveFor({.mean = 3.0, .min = 1, .max = 5}));
   // A batch without samples here, which has no room for gradients, after one with some.
   const std::vector<LayerGradient> no_room(layer_gradients.size());
   ranker.Gradient({.samples = {}, .parts = {}, .layer_gradients = no_room},
-                  ObjectiveOf(job, 3.0, 1, 5));
+                  ModelSpec::Make(job)->ObjectiveFor({.mean = 3.0, .min = 1, .max = 5}));
   for (std::size_t t = 0; t < tables.size(); ++t) {
     for (std::size_t k = 0; k < gradients[t].size(); ++k) {
       EXPECT_EQ(gradients[t][k] != 0, k < tables[t].shape.dim) << t << " " << k;

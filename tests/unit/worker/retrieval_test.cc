@@ -130,7 +130,8 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
             "user { dim: 5 l2: 0.001 dense { units: 6 activation: RELU } dense { units: 4 } }"
             "item { dim: 3 l2: 0.001 dense { units: 4 activation: RELU } }"}}) {
     const Job job = JobOf(test);
-    const std::vector<TableSpec> tables = TablesOf(job, drawn::kUsers, drawn::kItems);
+    const std::vector<TableSpec> tables =
+        ModelSpec::Make(job)->Tables({.users = drawn::kUsers, .items = drawn::kItems});
     LocalRows local({.partitions = 1,
                      .seats = 1,
                      .tables = tables,
