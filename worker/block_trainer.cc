@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/kernels/aligned.h"
 
@@ -56,6 +57,7 @@ BlockTrainer::BlockTrainer(Options options, std::span<const PartitionSamples> sa
   const Partitioning partitioning(options_.schedule.partitions());
   for (std::uint32_t p = options_.range.first; p < options_.range.last; ++p) {
     samples_.emplace_back(samples[p - options_.range.first], partitioning, PartitionId{p});
+    Activity::Tick();
   }
 }
 
@@ -76,6 +78,7 @@ absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums
   for (std::uint64_t j = segment.first; j < segment.last; ++j) {
     const std::uint64_t turn = segment.epoch * options_.schedule.sub_epochs() + j;
     for (std::uint32_t k = 0; k < options_.range.size(); ++k) {
+      Activity::Tick();
       const PartitionId p{options_.range.first + k};
       const PartitionId q = options_.schedule.ItemsOf(p, j);
       const absl::StatusOr<SlabRows> items = TakeItems(q, turn);
@@ -114,6 +117,7 @@ absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, P
   if (!user_rows.ok()) return user_rows.status();
   const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {
+    Activity::Tick();
     const SampleRange range = SamplesOfBatch(samples.size(), k, count);
     Make(samples.subspan(range.first, range.last - range.first), *user_rows, item_rows);
     const PairBatch pairs{.samples = pairs_,

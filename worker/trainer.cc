@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/kernels/aligned.h"
 #include "common/math/math.h"
@@ -49,6 +50,7 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
                                            : 0),
         "the model has a table of users, one of items, and one for each layer and feature");
   for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+    Activity::Tick();
     samples_.emplace_back(data, split, partitioning_, PartitionId{p});
   }
   for (std::uint32_t k = 0; k < 2 * options_.delay + 3; ++k) {
@@ -60,8 +62,10 @@ Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
 absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
   if (shuffled_epoch_ != segment.epoch) {
     const Profile::Scope scope(options_.profile, Phase::kLoader);
-    for (PartitionSamples& samples : samples_)
+    for (PartitionSamples& samples : samples_) {
+      Activity::Tick();
       samples.Shuffle(options_.shuffle_seed, segment.epoch);
+    }
     if (batch_items_.has_value()) batch_items_->TakeEpoch(options_.shuffle_seed, segment.epoch);
     shuffled_epoch_ = segment.epoch;
   }

@@ -173,6 +173,7 @@ constexpr Range kRanges[] = {
     {"early_stopping.min_delta", 0, true, kNoLimit, false, "at least 0"},
     {"snapshot.keep", 1, true, kNoLimit, false, "at least 1"},
     {"cluster.timeout_seconds", 1, true, kNoLimit, false, "at least 1"},
+    {"cluster.progress_timeout_seconds", 1, true, kNoLimit, false, "at least 1"},
 };
 
 /// A number of any type; nothing for other fields.

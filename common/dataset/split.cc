@@ -11,6 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "common/base/activity.h"
 #include "common/dataset/select.h"
 
 namespace cf {
@@ -159,6 +160,7 @@ bool DataSplit::MarkNearShare(const Dataset& data, std::uint64_t seed, double ma
     word = 0;
   };
   for (std::uint32_t user = 0; user < data.users(); ++user) {
+    Activity::Tick();
     for (const std::uint64_t end = offsets[user + 1]; sample < end;) {
       const std::uint64_t key = HashOf(user, items[sample], seed);
       if (key - first <= width) candidates.emplace_back(key, sample);
@@ -183,6 +185,7 @@ void DataSplit::MarkUpToCut(const Dataset& data, std::uint64_t seed,
     for (std::uint32_t p = range.first; p < range.last; ++p) {
       const std::uint32_t slots = users.partitioning.RowsIn(PartitionId{p}, data.users());
       for (std::uint32_t slot = 0; slot < slots; ++slot) {
+        Activity::Tick();
         const RowId user = users.partitioning.IdAt(PartitionId{p}, slot);
         for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
           const std::uint64_t key = HashOf(static_cast<std::uint32_t>(user), items[s], seed);
@@ -197,6 +200,7 @@ void DataSplit::MarkLastOfEachUser(const Dataset& data) {
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const std::int64_t> times = data.timestamps();
   for (std::uint32_t user = 0; user < data.users(); ++user) {
+    Activity::Tick();
     const std::uint64_t begin = offsets[user];
     const std::uint64_t end = offsets[user + 1];
     if (end - begin < 2) continue;
@@ -213,6 +217,7 @@ void DataSplit::MarkOneOfEachUser(const Dataset& data, std::uint64_t seed) {
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const RowId> items = data.item_column();
   for (std::uint32_t user = 0; user < data.users(); ++user) {
+    Activity::Tick();
     const std::uint64_t begin = offsets[user];
     const std::uint64_t end = offsets[user + 1];
     if (end - begin < 2) continue;
@@ -257,6 +262,7 @@ absl::StatusOr<TrainingStatistics> ComputeTrainingStatistics(const Dataset& data
                                    .min = std::numeric_limits<float>::infinity(),
                                    .max = -std::numeric_limits<float>::infinity()};
   for (std::uint32_t user = 0; user < data.users(); ++user) {
+    Activity::Tick();
     double& sum = sums[Index(partitioning.Of(RowId{user}))];
     for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
       if (split.is_validation(sample)) continue;

@@ -10,6 +10,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/model/model_spec.h"
@@ -121,6 +122,7 @@ void FeatureLists::TakeHistories(const Dataset& data, const DataSplit& split) {
   lists_.reserve(split.training_count());
   offsets_.push_back(0);
   for (std::uint32_t user = 0; user < data.users(); ++user) {
+    Activity::Tick();
     for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
       if (!split.is_validation(s)) lists_.push_back(data.item_column()[s]);
     }

@@ -69,6 +69,10 @@ void Exchange::OpenMailboxes(ParcelKind kind, const ExchangeOptions& options) {
   const Roles roles = RolesOf(placement_, kind);
   const std::uint32_t senders = roles.senders.size();
   const bool is_block = kind == ParcelKind::kBlock;
+  std::vector<int>& ranks = sender_ranks_[static_cast<std::size_t>(kind)];
+  for (std::uint32_t seat = 0; seat < senders; ++seat) {
+    ranks.push_back(roles.senders.seat(seat).rank);
+  }
   to(kind).resize(roles.receivers.size());
   for (const std::uint32_t seat : roles.receivers.OnRank(rank_)) {
     to(kind)[seat] = std::make_unique<Mailbox>(Mailbox::Options{
@@ -77,7 +81,8 @@ void Exchange::OpenMailboxes(ParcelKind kind, const ExchangeOptions& options) {
         .depth = is_block ? options.blocks_depth : options.depth,
         .ahead = is_block ? std::numeric_limits<std::uint64_t>::max() : options.depth,
         .layouts = LayoutsOfKind(kind),
-        .bell = shared_ != nullptr ? shared_->BellOf(kind, seat) : nullptr});
+        .bell = shared_ != nullptr ? shared_->BellOf(kind, seat) : nullptr,
+        .ranks = ranks});
   }
 }
 

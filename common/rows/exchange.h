@@ -128,6 +128,7 @@ class Exchange {
   BufferPool pool_;                        // Of a job without a mesh.
   std::unique_ptr<SharedChannel> shared_;  // Null where there is none.
   bool offered_ = false;
+  std::array<std::vector<int>, kParcelKinds> sender_ranks_;  // By kind and sending seat.
   std::array<Mailboxes, kParcelKinds> mailboxes_;
   std::array<Sent, kChannels> sent_;
 };

@@ -5,6 +5,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/activity.h"
+
 namespace cf {
 
 Mailbox::Mailbox(const Options& options)
@@ -54,19 +56,36 @@ std::uint32_t Mailbox::Missing(std::uint32_t rung) const {
 bool Mailbox::IsReady() {
   if (is_closed_.load(std::memory_order_acquire)) return true;
   if (Missing(bell_->rung()) > 0) return false;
-  const auto has_one = [this](const Source& source) {
-    const RingReader* const ring = source.ring.load(std::memory_order_acquire);
-    if (ring != nullptr) {
-      const absl::StatusOr<std::span<std::byte>> record = ring->Front();
-      if (!record.ok() || !record->empty()) return true;
-    }
-    const std::lock_guard lock(mutex_);
-    return source.count > 0;
-  };
   for (std::uint32_t from = 0; from < sources_.size(); ++from) {
-    if (from != options_.absent && !has_one(sources_[from])) return false;
+    if (from != options_.absent && !HasOne(sources_[from])) return false;
   }
   return true;
+}
+
+bool Mailbox::HasOne(const Source& source) {
+  const RingReader* const ring = source.ring.load(std::memory_order_acquire);
+  if (ring != nullptr) {
+    const absl::StatusOr<std::span<std::byte>> record = ring->Front();
+    if (!record.ok() || !record->empty()) return true;
+  }
+  const std::lock_guard lock(mutex_);
+  return source.count > 0;
+}
+
+int Mailbox::RankOf(std::uint32_t from) const {
+  return from < options_.ranks.size() ? options_.ranks[from] : Activity::kAnybody;
+}
+
+int Mailbox::FirstAwaited() {
+  for (std::uint32_t from = 0; from < sources_.size(); ++from) {
+    if (from != options_.absent && !HasOne(sources_[from])) return RankOf(from);
+  }
+  return Activity::kAnybody;
+}
+
+void Mailbox::Sleep(int whom, std::uint32_t seen, std::uint32_t more) {
+  const Activity::Waiting waiting(whom, {&bell_->counter(), seen + more});
+  bell_->Await(seen, more, spins_.load(std::memory_order_relaxed));
 }
 
 absl::Status Mailbox::closed() {
@@ -132,24 +151,26 @@ absl::StatusOr<Parcel> Mailbox::Take(Source& source, std::uint32_t from, std::ui
 }
 
 absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
+  Activity::Tick();
   parcels.clear();
   if (expected_ == 0) return absl::OkStatus();
   for (;;) {
     const std::uint32_t seen = bell_->rung();
     if (is_closed_.load(std::memory_order_acquire)) return closed();
     if (const std::uint32_t too_few = Missing(seen); too_few > 0) {
-      bell_->Await(seen, too_few, spins_.load(std::memory_order_relaxed));
+      Sleep(FirstAwaited(), seen, too_few);
       continue;
     }
     std::uint32_t missing = 0;
+    int whom = Activity::kAnybody;
     for (std::uint32_t from = 0; from < sources_.size(); ++from) {
       if (from == options_.absent) continue;
       const absl::StatusOr<Next> next = Find(sources_[from], from, turn);
       if (!next.ok()) return next.status();
-      if (*next == Next::kNone) ++missing;
+      if (*next == Next::kNone && ++missing == 1) whom = RankOf(from);
     }
     if (missing == 0) break;
-    bell_->Await(seen, missing, spins_.load(std::memory_order_relaxed));
+    Sleep(whom, seen, missing);
   }
   for (std::uint32_t from = 0; from < sources_.size(); ++from) {
     if (from == options_.absent) continue;
@@ -161,6 +182,7 @@ absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
 }
 
 absl::StatusOr<Parcel> Mailbox::AwaitFrom(std::uint32_t from_seat, std::uint64_t turn) {
+  Activity::Tick();
   Source& source = sources_[from_seat];
   for (;;) {
     const std::uint32_t seen = bell_->rung();
@@ -168,7 +190,7 @@ absl::StatusOr<Parcel> Mailbox::AwaitFrom(std::uint32_t from_seat, std::uint64_t
     const absl::StatusOr<Next> next = Find(source, from_seat, turn);
     if (!next.ok()) return next.status();
     if (*next != Next::kNone) return Take(source, from_seat, turn);
-    bell_->Await(seen, 1, spins_.load(std::memory_order_relaxed));
+    Sleep(RankOf(from_seat), seen, 1);
   }
 }
 

@@ -24,7 +24,9 @@ namespace cf {
 /// Threads: Deliver, AttachRing, SetSpins and Close from any (the I/O thread, another compute
 ///          thread); the Awaits from the seat's own.
 /// Bounds:  `depth` parcels of each source: nobody sends the next before the receiver has answered
-///          the one that is `depth` turns before it.
+///          the one that is `depth` turns before it. A wait has no deadline of its own: it ends with
+///          a parcel or with Close, which whoever watches the ranks calls, and the thread's Activity
+///          says for whom it waits.
 class Mailbox {
  public:
   struct Options {
@@ -34,6 +36,8 @@ class Mailbox {
     std::uint64_t ahead = 1;  ///< Turns from the due one on that may have come by another way.
     std::span<const RowLayout> layouts{};  ///< Of what comes through rings. Borrowed.
     Doorbell* bell = nullptr;              ///< That other processes can ring; null: one of its own.
+    /// By seat: the rank that it is on, to say who is waited for; empty: that is not known.
+    std::span<const int> ranks{};
   };
   explicit Mailbox(const Options& options);
 
@@ -73,6 +77,13 @@ class Mailbox {
   // How many parcels are missing for certain, when the bell has rung so often: each rings once. Of
   // many sources, looking at each costs more than the bell's one word.
   std::uint32_t Missing(std::uint32_t rung) const;
+
+  bool HasOne(const Source& source);
+  // The rank of the first source without a parcel, or of `from`.
+  int FirstAwaited();
+  int RankOf(std::uint32_t from) const;
+  // Sleeps until `more` parcels have rung since `seen`, or it is closed.
+  void Sleep(int whom, std::uint32_t seen, std::uint32_t more);
 
   enum class Next { kNone, kInRing, kHanded };
 

@@ -18,6 +18,9 @@ class Doorbell {
   /// visible.
   std::uint32_t rung() const { return rung_.load(std::memory_order_acquire); }
 
+  /// The same, for whoever watches the waiter.
+  const std::atomic<std::uint32_t>& counter() const { return rung_; }
+
   /// Says that one more thing has arrived.
   void Ring();
 

@@ -10,6 +10,7 @@
 #include <rocksdb/file_checksum.h>
 #include <rocksdb/sst_file_writer.h>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
@@ -97,6 +98,7 @@ PartitionWriter& PartitionWriter::operator=(PartitionWriter&&) noexcept = defaul
 PartitionWriter::~PartitionWriter() = default;
 
 absl::Status PartitionWriter::Add(TableId table, RowId row, std::span<const float> record) {
+  Activity::Tick();
   const RowKey key = KeyOf(table, row);
   Check(file_->entry.rows() == 0 || key > file_->last, "rows are added in ascending order");
   const KeyBytes bytes = BytesOf(key);

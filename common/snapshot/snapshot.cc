@@ -10,6 +10,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/base/partition.h"
 #include "common/base/status.h"
@@ -107,6 +108,7 @@ absl::Status Snapshot::ReadPartition(PartitionId partition, const RowVisitor& vi
     const auto table = static_cast<TableId>(t);
     const std::uint32_t slots = partitioning.RowsIn(partition, shape.rows());
     for (std::uint32_t slot = 0; slot < slots; ++slot) {
+      Activity::Tick();
       const RowId id = partitioning.IdAt(partition, slot);
       absl::StatusOr<std::span<const float>> record = rows->Next(table, id, RecordFloats(shape));
       if (!record.ok()) return record.status();

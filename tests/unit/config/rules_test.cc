@@ -167,6 +167,7 @@ cluster {
   timeout_seconds: 60
   memory_mib: 0
   shared_memory: true
+  progress_timeout_seconds: 300
 }
 kernels {
   target: BEST
@@ -357,6 +358,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"cluster.threads=17",
        " is 17; expected at most train.partitions (16), as each takes a partition"},
       {"cluster.timeout_seconds=0", " is 0; expected at least 1"},
+      {"cluster.progress_timeout_seconds=0", " is 0; expected at least 1"},
       {"kernels.target=TARGET_UNSPECIFIED",
        " is TARGET_UNSPECIFIED; expected BEST, AVX2 or AVX512"},
   };

@@ -1,9 +1,12 @@
 #include "common/rows/mailbox.h"
 
 #include <thread>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "common/base/activity.h"
 
 namespace cf {
 namespace {
@@ -122,6 +125,33 @@ TEST(Mailbox, ClosingWakesWhoeverWaitsAndTheFirstReasonCounts) {
   EXPECT_EQ(result, absl::UnavailableError("rank 1 was lost"));
   std::vector<Parcel> parcels;
   EXPECT_EQ(mailbox.Await(0, parcels), absl::UnavailableError("rank 1 was lost"));
+}
+
+// Goal: who watches sees for whom a seat waits, and that it does not any more once the parcel is
+// there, even before the seat has taken it.
+TEST(Mailbox, TellsForWhomItsSeatWaits) {
+  const std::vector<int> ranks = {4, 5, 6};
+  Mailbox mailbox({.seats = 3, .absent = 3, .depth = 2, .ranks = ranks});
+  mailbox.Deliver(From(0, 7));
+  Activity activity;
+  std::jthread seat([&] {
+    const Activity::Here here(&activity, Work::kTraining);
+    std::vector<Parcel> parcels;
+    EXPECT_TRUE(mailbox.Await(7, parcels).ok());
+    EXPECT_TRUE(mailbox.AwaitFrom(2, 8).ok());
+  });
+  const auto waits_for = [&activity](int rank) {
+    const Activity::State state = activity.Look();
+    return state.waits && state.waits_for == rank && state.work == Work::kTraining;
+  };
+  while (!waits_for(5)) std::this_thread::yield();
+  mailbox.Deliver(From(2, 7));
+  EXPECT_TRUE(activity.Look().waits) << "one parcel is missing";
+  mailbox.Deliver(From(1, 7));
+  while (!waits_for(6)) std::this_thread::yield();
+  mailbox.Deliver(From(2, 8));
+  seat.join();
+  EXPECT_EQ(activity.Look().work, Work::kNothing);
 }
 
 TEST(Mailbox, RefusesASecondParcelOfOneSource) {
