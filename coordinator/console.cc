@@ -6,6 +6,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
+#include "common/base/activity.h"
 #include "common/base/status.h"
 #include "common/text/numbers.h"
 
@@ -39,6 +40,13 @@ std::string BarText(const EpochProgress& p) {
   std::fill_n(cells.begin(), done, '=');
   if (done < kBarCells) cells[done] = '>';
   return "[" + cells + "]";
+}
+
+// Whoever reads the output may take his time (Ctrl-S): that is not this thread's fault.
+void Put(const std::string& text, std::FILE* output) {
+  const Activity::Waiting waiting(Activity::kOutside, {});
+  std::fputs(text.c_str(), output);
+  std::fflush(output);
 }
 
 }  // namespace
@@ -101,11 +109,10 @@ void Console::EpochDone(const EpochProgress& progress, const std::vector<NamedFi
 
 void Console::WriteLine(const std::string& text) {
   EraseBar();
-  for (std::FILE* file : {options_.output, log_}) {
-    if (file == nullptr) continue;
-    std::fputs((text + "\n").c_str(), file);
-    std::fflush(file);
-  }
+  Put(text + "\n", options_.output);
+  if (log_ == nullptr) return;
+  std::fputs((text + "\n").c_str(), log_);
+  std::fflush(log_);
 }
 
 void Console::DrawBar(const std::string& text) {
@@ -113,15 +120,13 @@ void Console::DrawBar(const std::string& text) {
   const auto columns = static_cast<std::size_t>(std::max(options_.width - 1, 1));
   const std::string fits = text.substr(0, columns);
   const std::size_t stale = bar_.size() > fits.size() ? bar_.size() - fits.size() : 0;
-  std::fputs(("\r" + fits + std::string(stale, ' ')).c_str(), options_.output);
-  std::fflush(options_.output);
+  Put("\r" + fits + std::string(stale, ' '), options_.output);
   bar_ = fits;
 }
 
 void Console::EraseBar() {
   if (bar_.empty()) return;
-  std::fputs(("\r" + std::string(bar_.size(), ' ') + "\r").c_str(), options_.output);
-  std::fflush(options_.output);
+  Put("\r" + std::string(bar_.size(), ' ') + "\r", options_.output);
   bar_.clear();
 }
 

@@ -4,27 +4,34 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/activity.h"
+
 namespace cf {
 
 absl::Status ControlLink::Deliver(int from, Envelope envelope) {
   const std::lock_guard lock(mutex_);
-  std::deque<Envelope>& inbox = inbox_[static_cast<std::size_t>(from)];
-  if (inbox.size() == kWaitingMax) {
+  Inbox& inbox = inboxes_[static_cast<std::size_t>(from)];
+  if (inbox.waiting.size() == kWaitingMax) {
     return absl::DataLossError(
         absl::StrCat("rank ", from, " sent a control message before its last ones were read"));
   }
-  inbox.push_back(std::move(envelope));
+  inbox.waiting.push_back(std::move(envelope));
+  inbox.delivered.fetch_add(1);
   changed_.notify_all();
   return absl::OkStatus();
 }
 
 absl::StatusOr<Envelope> ControlLink::Await(int from) {
-  std::deque<Envelope>& inbox = inbox_[static_cast<std::size_t>(from)];
+  Inbox& inbox = inboxes_[static_cast<std::size_t>(from)];
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return !inbox.empty() || !closed_.ok(); });
-  if (inbox.empty()) return closed_;
-  Envelope envelope = std::move(inbox.front());
-  inbox.pop_front();
+  {
+    const Activity::Waiting waiting(from, {&inbox.delivered, inbox.taken + 1});
+    changed_.wait(lock, [&] { return !inbox.waiting.empty() || !closed_.ok(); });
+  }
+  if (inbox.waiting.empty()) return closed_;
+  ++inbox.taken;
+  Envelope envelope = std::move(inbox.waiting.front());
+  inbox.waiting.pop_front();
   return envelope;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <vector>
@@ -28,7 +30,7 @@ class ControlLink {
   /// One that is read while the next arrives.
   static constexpr std::size_t kWaitingMax = 2;
 
-  explicit ControlLink(int ranks) : inbox_(static_cast<std::size_t>(ranks)) {}
+  explicit ControlLink(int ranks) : inboxes_(static_cast<std::size_t>(ranks)) {}
 
   /// Takes a message of rank `from` in. DataLoss: it has sent more than it may.
   absl::Status Deliver(int from, Envelope envelope);
@@ -41,9 +43,15 @@ class ControlLink {
   void Close(const absl::Status& why);
 
  private:
+  struct Inbox {
+    std::deque<Envelope> waiting;
+    std::uint32_t taken = 0;
+    std::atomic<std::uint32_t> delivered{0};  // Whoever watches may look.
+  };
+
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::deque<Envelope>> inbox_;  // By rank.  Guarded by mutex_, as is what follows.
+  std::vector<Inbox> inboxes_;  // By rank. Guarded by mutex_, as is what follows.
   absl::Status closed_;
 };
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "coordinator/follower.h"
@@ -23,7 +24,8 @@ Participant::Options PartOf(GenerationOptions& options,
           .listener = std::move(options.listener),
           .key = options.key,
           .make_store = options.make_store,
-          .on_log = std::move(on_log)};
+          .on_log = std::move(on_log),
+          .on_hang = options.on_hang};
 }
 
 GenerationEnd Follow(GenerationOptions options) {
@@ -44,6 +46,7 @@ GenerationEnd Lead(GenerationOptions options) {
   if (!console.ok()) return FailedBy(console.status(), options.rank);
   const auto say = [&console](const std::string& line) { (*console)->Line(line); };
   Participant participant(PartOf(options, say));
+  const Activity::Here here(&participant.activity(), Work::kLeading);
   Leader leader(participant, {.claim = options.claim,
                               .console = console->get(),
                               .batch = std::move(options.batch),

@@ -28,10 +28,14 @@ struct GenerationOptions {
   /// With the claim of the generation: of the member that prepared it, and so leads it. Borrowed.
   const RunFolder* claim = nullptr;
 
+  /// Ends this process, a thread of which hangs, and tells the end where this member is its speaker;
+  /// called on a thread that does not hang, and not expected to return. See Participant.
+  std::function<void(const GenerationEnd& end)> on_hang = {};
+
   // What a member uses when it leads.
   Console::Options console = {};       ///< The log is the run folder's, whatever this says.
   std::optional<BatchJob> batch = {};  ///< That the ranks run in.
-  std::function<bool()> stop_requested;
+  std::function<bool()> stop_requested = {};
   bool profile = false;  ///< Whether the tables of the profile are shown.
   /// What else is made of a run when its verdict is written; an error is only told. May be empty.
   std::function<absl::Status(const RunFolder& folder)> on_verdict = {};

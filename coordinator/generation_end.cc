@@ -63,6 +63,13 @@ GenerationEnd HangOf(const Roster& roster, int rank, const std::string& how) {
   return end;
 }
 
+GenerationEnd StallOf(const Roster& roster, const std::string& how) {
+  GenerationEnd end;
+  end.set_speaker(static_cast<std::uint32_t>(roster.leader()));
+  end.mutable_stalled()->set_how(how);
+  return end;
+}
+
 std::string TextOf(const GenerationEnd& end) {
   switch (end.kind_case()) {
     case GenerationEnd::kFinished:
@@ -74,6 +81,8 @@ std::string TextOf(const GenerationEnd& end) {
                           " was lost: ", end.lost().how());
     case GenerationEnd::kFailed:
       return end.failed().message();
+    case GenerationEnd::kStalled:
+      return absl::StrCat("no rank gets on: ", end.stalled().how());
     case GenerationEnd::KIND_NOT_SET:
       break;
   }
@@ -97,6 +106,9 @@ Verdict VerdictOf(const GenerationEnd& end) {
       verdict.cause = EndCause::kLost;
       if (end.lost().whole_host()) verdict.lost_host = end.lost().host();
       break;
+    case GenerationEnd::kStalled:
+      verdict.cause = EndCause::kLost;
+      break;
     case GenerationEnd::kFailed:
       verdict.exit_code = ExitCodeOf(FailureOf(end.failed()));
       break;
@@ -107,7 +119,7 @@ Verdict VerdictOf(const GenerationEnd& end) {
 }
 
 absl::Status StatusOf(const GenerationEnd& end) {
-  if (end.has_lost()) return absl::UnavailableError(TextOf(end));
+  if (end.has_lost() || end.has_stalled()) return absl::UnavailableError(TextOf(end));
   if (end.has_failed()) return FailureOf(end.failed());
   return absl::AbortedError("the generation has ended");
 }

@@ -25,6 +25,9 @@ GenerationEnd LossOf(const Roster& roster, int rank, const std::string& how,
 /// The same for a member whose process may live on, though a thread of it does not get on.
 GenerationEnd HangOf(const Roster& roster, int rank, const std::string& how);
 
+/// The end of a generation in which everybody waits.
+GenerationEnd StallOf(const Roster& roster, const std::string& how);
+
 /// One line for people: "rank 2 on n2 was lost: it was silent for 3000 ms".
 std::string TextOf(const GenerationEnd& end);
 

@@ -37,7 +37,7 @@ GenerationEnd Leader::Run() {
 
 absl::StatusOr<Verdict> Leader::Coordinate() {
   // Opened first, so that the summary and the user's mistakes come before any memory is taken.
-  absl::StatusOr<TrainingData> data = TrainingData::Open(job());
+  absl::StatusOr<TrainingData> data = OpenData();
   if (!data.ok()) return data.status();
   participant_.Adopt(*std::move(data));
   const absl::StatusOr<SetUp> set_up = AgreeOnSetUp();
@@ -65,6 +65,11 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .status = std::move(status)});
   if (!coordinator.ok()) return coordinator.status();
   return coordinator->Run();
+}
+
+absl::StatusOr<TrainingData> Leader::OpenData() const {
+  const Activity::Doing doing(Work::kLoading);
+  return TrainingData::Open(job());
 }
 
 absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {

@@ -40,6 +40,7 @@ class Leader {
 
  private:
   absl::StatusOr<Verdict> Coordinate();
+  absl::StatusOr<TrainingData> OpenData() const;
   absl::StatusOr<SetUp> AgreeOnSetUp();
   void AgreeOnThreads(SetUp& set_up) const;
   absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);

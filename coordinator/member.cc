@@ -225,10 +225,26 @@ absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
     results[k] = work(seats_[k]);
     if (!results[k].ok()) exchange_->Close(results[k]);
   };
+  const std::span<Activity> activities = options_.activities;
+  const auto run_other = [&, doing = Activity::WorkHere()](std::size_t k) {
+    {
+      const Activity::Here here(k < activities.size() ? &activities[k] : nullptr, doing);
+      run(k);
+    }
+    if (!activities.empty()) activities.front().Arrive();
+  };
+  Activity::Until all_done;
+  if (!activities.empty()) {
+    const std::atomic<std::uint32_t>& arrived = activities.front().arrived();
+    all_done = {&arrived, arrived.load() + static_cast<std::uint32_t>(seats_.size() - 1)};
+  }
   std::vector<std::jthread> others;
-  for (std::size_t k = 1; k < seats_.size(); ++k) others.emplace_back(run, k);
+  for (std::size_t k = 1; k < seats_.size(); ++k) others.emplace_back(run_other, k);
   run(0);
-  others.clear();  // Joins.
+  {
+    const Activity::Waiting waiting(options_.rank, all_done);
+    others.clear();  // Joins.
+  }
   for (const Seat& seat : seats_) {
     if (seat.service != nullptr) seat.service->ReleaseRows();
   }
@@ -367,6 +383,7 @@ absl::Status Member::FindPenalties(Reply& reply) {
   std::vector<double> penalties(options_.job.train().partitions());
   absl::Status found = OnSeats([&](const Seat& seat) {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+      Activity::Tick();
       const absl::StatusOr<double> penalty = L2Penalty(tables_, PartitionId{p}, *store_);
       if (!penalty.ok()) return penalty.status();
       penalties[p] = *penalty;
@@ -425,6 +442,7 @@ absl::Status Member::FindNotFinite(RowStore::Which which, Reply& reply) {
   absl::Status searched = OnSeats([&](const Seat& seat) {
     if (seat.service == nullptr) return absl::OkStatus();
     for (std::uint32_t t = 0; t < tables_.size(); ++t) {
+      Activity::Tick();
       const absl::StatusOr<std::optional<RowId>> first =
           FirstNotFinite(TableId{t}, seat.served, which, *store_);
       if (!first.ok()) return first.status();

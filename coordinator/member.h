@@ -11,6 +11,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/base/activity.h"
 #include "common/base/profile.h"
 #include "common/model/block_schedule.h"
 #include "common/rows/exchange.h"
@@ -54,6 +55,8 @@ class Member {
     const Placement* placement = nullptr;
     Mesh* mesh = nullptr;                     ///< Null in a job of one rank.
     MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
+    /// By compute thread: where each says how it gets on; empty where nobody watches.
+    std::span<Activity> activities = {};
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine

@@ -1,5 +1,6 @@
 #include "coordinator/participant.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -10,14 +11,58 @@
 
 namespace cf {
 
+namespace {
+
+// How often threads are looked at: some times within the limit, but seldom enough to cost nothing.
+std::chrono::milliseconds PeriodFor(std::chrono::milliseconds limit) {
+  return std::clamp(limit / 8, std::chrono::milliseconds(50),
+                    std::chrono::milliseconds(std::chrono::seconds(5)));
+}
+
+Work WorkOf(const Command& command) {
+  switch (command.kind_case()) {
+    case Command::kTrain:
+      return Work::kTraining;
+    case Command::kValidate:
+      return Work::kValidating;
+    case Command::kRank:
+      return Work::kRanking;
+    case Command::kPenalty:
+    case Command::kFindNotFinite:
+      return Work::kInspecting;
+    case Command::kWrite:
+    case Command::kCommitted:
+      return Work::kSaving;
+    case Command::kSetUp:
+    case Command::KIND_NOT_SET:
+      break;
+  }
+  return Work::kLoading;
+}
+
+}  // namespace
+
 Participant::Participant(Options options)
-    : options_(std::move(options)), link_(options_.roster.size()) {
+    : options_(std::move(options)),
+      limit_(std::chrono::seconds(job().cluster().progress_timeout_seconds())),
+      activities_(std::max(1U, roster().at(rank()).threads)),
+      probe_(activities_),
+      link_(options_.roster.size()),
+      progress_(options_.roster.size(), limit_) {
 }
 
 // --- With the others -----------------------------------------------------------------------------
 
 absl::Status Participant::Connect() {
-  if (roster().size() == 1) return absl::OkStatus();
+  if (roster().size() > 1) {
+    absl::Status connected = ConnectMesh();
+    if (!connected.ok()) return connected;
+  }
+  watch_.emplace(PeriodFor(limit_), [this](std::chrono::milliseconds elapsed) { Look(elapsed); });
+  return absl::OkStatus();
+}
+
+absl::Status Participant::ConnectMesh() {
   Check(options_.listener.has_value(), "a rank of several listens");
   Mesh::Options mesh{.rank = rank(),
                      .endpoints = roster().endpoints(),
@@ -46,6 +91,7 @@ absl::Status Participant::Connect() {
 
 void Participant::Leave() {
   Check(end().has_value(), "nobody leaves before the end");
+  const Activity::Waiting waiting(Activity::kAnybody, {});
   if (mesh_ != nullptr) mesh_->Close();
 }
 
@@ -68,8 +114,17 @@ void Participant::OnMessage(int from, Message message) {
 absl::Status Participant::OnControl(int from, const Message& message) {
   absl::StatusOr<Envelope> envelope = ParseControl(from, message);
   if (!envelope.ok()) return envelope.status();
+  if (envelope->has_progress()) {
+    const std::lock_guard lock(mutex_);
+    progress_.Hear(from, envelope->progress());
+    return absl::OkStatus();
+  }
   if (!envelope->has_end()) return link_.Deliver(from, *std::move(envelope));
-  End(envelope->end());
+  const GenerationEnd& told = envelope->end();
+  End(told);
+  if (told.lost().hung() && told.lost().rank() == static_cast<std::uint32_t>(rank())) {
+    options_.on_hang(told);
+  }
   return absl::OkStatus();
 }
 
@@ -99,9 +154,53 @@ GenerationEnd Participant::EndBy(const absl::Status& error, int speaker) const {
   return known.has_value() ? *known : FailedBy(error, speaker);
 }
 
+// --- Watching ------------------------------------------------------------------------------------
+
+void Participant::Look(std::chrono::milliseconds elapsed) {
+  const Progress own = probe_.Look(elapsed);
+  if (end().has_value()) return JudgeAfterTheEnd(own);
+  if (leads()) return JudgeAll(elapsed, own);
+  Envelope report;
+  *report.mutable_progress() = own;
+  Send(roster().leader(), report);
+}
+
+void Participant::JudgeAll(std::chrono::milliseconds elapsed, const Progress& own) {
+  std::optional<Hang> hang;
+  {
+    const std::lock_guard lock(mutex_);
+    progress_.Pass(elapsed);
+    progress_.Hear(rank(), own);
+    hang = progress_.Judge();
+  }
+  if (!hang.has_value()) return;
+  const GenerationEnd end = hang->rank.has_value() ? HangOf(roster(), *hang->rank, hang->how)
+                                                   : StallOf(roster(), hang->how);
+  End(end);
+  // The work may hang before it could tell the others.
+  Envelope last;
+  *last.mutable_end() = end;
+  for (int other = 0; other < roster().size(); ++other) {
+    if (other != rank()) Send(other, last);
+  }
+  if (hang->rank == rank()) options_.on_hang(end);
+}
+
+void Participant::JudgeAfterTheEnd(const Progress& own) {
+  // Nobody else looks any more. What still waits now, for the others' goodbyes, has a deadline.
+  ProgressTable alone(1, limit_);
+  alone.Hear(0, own);
+  const std::optional<Hang> hang = alone.Judge();
+  if (!hang.has_value() || !hang->rank.has_value()) return;
+  const GenerationEnd known = *end();
+  const bool well = known.has_finished() || known.has_stopped();
+  options_.on_hang(well ? HangOf(roster(), rank(), hang->how) : known);
+}
+
 // --- The rank's own part -------------------------------------------------------------------------
 
 absl::StatusOr<Reply> Participant::Execute(const Command& command) {
+  const Activity::Doing doing(WorkOf(command));
   if (command.has_set_up()) return SetUpMember(command.set_up());
   if (member_ == nullptr) return absl::DataLossError("a command before SetUp");
   return member_->Execute(command);
@@ -148,7 +247,8 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
                     .data = &*data_,
                     .placement = &*placement_,
                     .mesh = mesh_.get(),
-                    .make_store = options_.make_store});
+                    .make_store = options_.make_store,
+                    .activities = activities_});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
   exchange_ = &member_->exchange();

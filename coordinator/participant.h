@@ -1,30 +1,40 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/base/activity.h"
 #include "common/rpc/mesh.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/control_link.h"
 #include "coordinator/member.h"
+#include "coordinator/progress.h"
 #include "coordinator/roster.h"
 #include "coordinator/training_data.h"
+#include "coordinator/watch.h"
 
 namespace cf {
 
 /// What every member of a generation is, whoever leads it: connected to the others, ready to play
 /// its part in the work, and told when the generation has ended.
 ///
+/// It also watches how its own threads get on, and tells the leader, which judges: a thread of any
+/// rank that works and does not tick for cluster.progress_timeout_seconds hangs, and its rank is
+/// lost. As such a thread can end nothing, a process that is told so, or finds it of itself when the
+/// generation has ended, is ended by another of its threads (on_hang).
+///
 /// Owner:      RunGeneration.
 /// Threads:    one, the rank's first, for all but End and end, which may be called from any; the
-///             mesh's I/O thread hands messages in.
+///             mesh's I/O thread hands messages in, and the watch's thread looks and judges.
 /// Bounds:     those of Mesh, ControlLink and Member.
 /// Invariants: the first end counts. It wakes whatever waits in this process, for a message or for
 ///             rows, and nothing that a peer does afterwards changes it.
@@ -38,6 +48,8 @@ class Participant {
     JobKey key = {};
     MakeRowStore make_store = MakeSlabStore;
     std::function<void(const std::string& line)> on_log;  ///< Called on any thread.
+    /// Ends the process, which cannot end otherwise; called on a thread that does not hang.
+    std::function<void(const GenerationEnd& end)> on_hang;
   };
   explicit Participant(Options options);
 
@@ -48,7 +60,10 @@ class Participant {
   bool leads() const { return rank() == roster().leader(); }
   const std::string& host() const { return roster().at(rank()).host; }
 
-  /// Connects to all others. DeadlineExceeded names those who did not come. In a job of one it does
+  /// That of this rank's first thread.
+  Activity& activity() { return activities_.front(); }
+
+  /// Connects to all others and begins to watch. DeadlineExceeded names those who did not come. In a job of one it does
   /// nothing.
   absl::Status Connect();
 
@@ -77,23 +92,34 @@ class Participant {
   GenerationEnd EndBy(const absl::Status& error, int speaker) const;
 
  private:
+  absl::Status ConnectMesh();
   void OnMessage(int from, Message message);
   absl::Status OnControl(int from, const Message& message);
   void OnGone(int peer, const std::string& how, bool whole_host);
+  // On the watch's thread.
+  void Look(std::chrono::milliseconds elapsed);
+  void JudgeAll(std::chrono::milliseconds elapsed, const Progress& own);
+  void JudgeAfterTheEnd(const Progress& own);
   absl::StatusOr<Reply> SetUpMember(const SetUp& set_up);
   absl::Status OpenData(const SetUp& set_up);
 
   Options options_;
+  const std::chrono::milliseconds limit_;  // Of a thread that does not tick.
+  std::vector<Activity> activities_;       // By compute thread.
+  ProgressProbe probe_;                    // Of the watch's thread.
   ControlLink link_;
   std::optional<Snapshot> snapshot_;
   std::optional<TrainingData> data_;
   std::optional<Placement> placement_;
-  mutable std::mutex mutex_;          // Both the work and the I/O thread may notice the end.
-  std::optional<GenerationEnd> end_;  // Guarded by mutex_.
+  // The work, the I/O thread and the watch may notice the end, and the last two share the table.
+  mutable std::mutex mutex_;
+  std::optional<GenerationEnd> end_;  // Guarded by mutex_,
+  ProgressTable progress_;            // as is this, the leader's.
   // Null in a job of one rank. Its handlers use what stands above and below.
   std::unique_ptr<Mesh> mesh_;
   std::unique_ptr<Member> member_;
   std::atomic<Exchange*> exchange_ = nullptr;  // The member's, for other threads.
+  std::optional<Watch> watch_;                 // Looks at all of the above.
 };
 
 }  // namespace cf

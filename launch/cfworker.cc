@@ -1,11 +1,15 @@
 // The MPI program: every rank of a training job. One of them prepares the run and leads it.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -187,6 +191,26 @@ ExitCode TellEnd(const GenerationEnd& end, int rank) {
   return verdict.exit_code;
 }
 
+// What a process may take to write the verdict when a thread of it hangs, perhaps in the very file
+// system that the verdict goes to.
+constexpr std::chrono::seconds kVerdictLimit(5);
+
+// Ends this process, whatever its other threads do. `claim` is null but for the leader.
+[[noreturn]] void EndHung(const GenerationEnd& end, int rank, const RunFolder* claim) {
+  const ExitCode code = TellEnd(end, rank);
+  if (claim != nullptr) {
+    auto written = std::make_shared<std::promise<void>>();
+    std::future<void> done = written->get_future();
+    // The end of the process ends the thread, too.
+    std::thread([written, claim, verdict = VerdictOf(end)] {
+      claim->WriteVerdict(verdict).IgnoreError();
+      written->set_value();
+    }).detach();
+    done.wait_for(kVerdictLimit);
+  }
+  ::_exit(code);
+}
+
 // Plays this process's part; returns its exit code. An error without a message is another rank's,
 // which tells it.
 absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
@@ -211,16 +235,18 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   absl::StatusOr<Roster> roster = RosterOf(*met, note.job());
   if (!roster.ok()) return roster.status();
   const int rank = met->place.rank;
+  const RunFolder* const claim = preparation->has_value() ? &(*preparation)->folder : nullptr;
   GenerationOptions options{.note = std::move(note),
                             .roster = *std::move(roster),
                             .rank = rank,
                             .listener = std::move(met->listener),
                             .key = met->key,
-                            .claim = preparation->has_value() ? &(*preparation)->folder : nullptr,
+                            .claim = claim,
                             .console = DisplayFor(flags, met->place),
                             .batch = FindBatchJob(),
                             .stop_requested = [] { return stop_requested.load(); },
                             .profile = flags.profile};
+  options.on_hang = [rank, claim](const GenerationEnd& end) { EndHung(end, rank, claim); };
   options.on_verdict = [](const RunFolder& folder) {
     const absl::Status reported = WriteReport(folder);
     return reported.ok() ? reported : Because(reported, "report.html was not written");

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/activity.h"
+
 namespace cf {
 namespace {
 
@@ -50,6 +52,23 @@ TEST(ControlLink, ClosingWakesWhoeverWaits) {
     link.Close(absl::UnavailableError("rank 1 was lost"));
   }
   EXPECT_EQ(result, absl::UnavailableError("rank 1 was lost"));
+}
+
+TEST(ControlLink, TellsForWhomTheThreadWaits) {
+  ControlLink link(3);
+  ASSERT_TRUE(link.Deliver(2, MessageOf(1)).ok());
+  ASSERT_TRUE(link.Await(2).ok());
+  Activity activity;
+  std::jthread waiter([&] {
+    const Activity::Here here(&activity, Work::kLeading);
+    EXPECT_EQ(link.Await(2)->reply().sequence(), 2U);
+  });
+  while (!activity.Look().waits) std::this_thread::yield();
+  EXPECT_EQ(activity.Look().waits_for, 2);
+  ASSERT_TRUE(link.Deliver(1, MessageOf(2)).ok());
+  EXPECT_TRUE(activity.Look().waits) << "for another rank";
+  ASSERT_TRUE(link.Deliver(2, MessageOf(2)).ok());
+  waiter.join();
 }
 
 TEST(ControlLink, AMessageThatDoesNotParseIsAnError) {

@@ -90,6 +90,7 @@ class LocalGeneration {
             .key = key_,
             .make_store = make_store_,
             .claim = static_cast<int>(rank) == leader_ ? &folder_ : nullptr,
+            .on_hang = [](const GenerationEnd& end) { ADD_FAILURE() << TextOf(end); },
             .console = {.log_path = "", .output = output_.get()},
             .stop_requested = stop_requested_};
   }
