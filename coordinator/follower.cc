@@ -26,7 +26,6 @@ Envelope AnswerTo(const Command& command, absl::StatusOr<Reply> outcome) {
 }  // namespace
 
 GenerationEnd Follower::Run() {
-  const Activity::Here here(&participant_.activity(), Work::kFollowing);
   const absl::Status ended = ExecuteCommands();
   const GenerationEnd end = participant_.EndBy(ended, participant_.roster().leader());
   participant_.End(end);

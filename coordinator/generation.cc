@@ -33,6 +33,7 @@ GenerationEnd Follow(GenerationOptions options) {
     std::fprintf(stderr, "rank %d: %s\n", rank, line.c_str());
   };
   Participant participant(PartOf(options, say));
+  const Activity::Here here(&participant.activity(), Work::kFollowing);
   absl::Status connected = participant.Connect();
   if (!connected.ok()) return FailedBy(connected, participant.rank());
   return Follower(participant).Run();

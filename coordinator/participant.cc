@@ -10,7 +10,6 @@
 #include "coordinator/generation_end.h"
 
 namespace cf {
-
 namespace {
 
 // How often threads are looked at: some times within the limit, but seldom enough to cost nothing.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -345,6 +346,58 @@ TEST_F(GenerationTest, AMemberThatCannotSetUpEndsTheJobWithItsReason) {
   EXPECT_EQ(generation.verdict().value(), (Verdict{.exit_code = kExitUserInput,
                                                    .cause = EndCause::kFailed,
                                                    .text = "rank 2: no such folder"}));
+}
+
+// Goal: a rank whose connections live, and of which nothing is heard, does not hold the others up.
+// Method: rank 2 takes whatever it is sent, and answers nothing.
+TEST_F(GenerationTest, ARankThatTellsNothingIsLostAndToldSo) {
+  Job job = MakeTinyJob(tiny_, 2);
+  job.mutable_cluster()->set_progress_timeout_seconds(1);
+  LocalGeneration generation(job, tiny_, "run", 3);
+  std::promise<GenerationEnd> told;
+  bool is_told = false;
+  const std::jthread silent([&] {
+    Mesh::Handlers handlers;
+    handlers.on_message = [&](int from, const Message& message) {
+      const Envelope envelope = ParseControl(from, message).value();
+      // The leader tells it twice: as soon as it knows, and as its last word.
+      if (envelope.has_end() && !std::exchange(is_told, true)) told.set_value(envelope.end());
+    };
+    std::promise<void> left;
+    handlers.on_left = [&](int peer) {
+      if (peer == 0) left.set_value();
+    };
+    const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
+    left.get_future().wait();
+    mesh->Close();
+  });
+  ExpectLost(generation.Run(2));
+  const GenerationEnd end = told.get_future().get();
+  EXPECT_TRUE(end.lost().hung());
+  EXPECT_EQ(end.lost().rank(), 2U);
+  EXPECT_EQ(end.lost().how(), "it has not told for 1 s what it does");
+  EXPECT_EQ(generation.verdict().value().cause, EndCause::kLost);
+}
+
+// Goal: a follower that the leader calls hung ends, though its compute thread might not hear of it.
+// Method: the test is the leader.
+TEST_F(GenerationTest, AFollowerThatIsToldThatItHangsEndsItsProcess) {
+  LocalGeneration generation(MakeTinyJob(tiny_, 2), tiny_, "run", 2);
+  generation.LedBy(1);
+  std::promise<GenerationEnd> ended;
+  generation.OnHang([&](const GenerationEnd& end) { ended.set_value(end); });
+  const std::jthread leader([&] {
+    const std::unique_ptr<Mesh> mesh = generation.Connect(1, {});
+    Envelope last;
+    last.mutable_end()->set_speaker(1);
+    last.mutable_end()->mutable_lost()->set_rank(0);
+    last.mutable_end()->mutable_lost()->set_hung(true);
+    SendControl(*mesh, 0, last);
+    mesh->Close();
+  });
+  const std::vector<GenerationEnd> ends = generation.Run(1);
+  EXPECT_TRUE(ends[0].lost().hung());
+  EXPECT_EQ(ended.get_future().get().speaker(), 1U);
 }
 
 TEST_F(GenerationTest, MoreRanksThanPartitionsAreRefusedBeforeAnybodyWorks) {

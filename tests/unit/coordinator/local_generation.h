@@ -38,6 +38,11 @@ class LocalGeneration {
   /// Has another rank than the first lead.
   void LedBy(int leader) { leader_ = leader; }
 
+  /// Called where a process would end itself; otherwise nobody may hang.
+  void OnHang(std::function<void(const GenerationEnd& end)> on_hang) {
+    on_hang_ = std::move(on_hang);
+  }
+
   /// Runs the ranks below `ranks`, each on a thread, to their ends.
   std::vector<GenerationEnd> Run(std::uint32_t ranks) {
     std::vector<GenerationEnd> ends(ranks);
@@ -90,7 +95,7 @@ class LocalGeneration {
             .key = key_,
             .make_store = make_store_,
             .claim = static_cast<int>(rank) == leader_ ? &folder_ : nullptr,
-            .on_hang = [](const GenerationEnd& end) { ADD_FAILURE() << TextOf(end); },
+            .on_hang = on_hang_,
             .console = {.log_path = "", .output = output_.get()},
             .stop_requested = stop_requested_};
   }
@@ -102,6 +107,9 @@ class LocalGeneration {
   std::vector<Endpoint> endpoints_;
   int leader_ = 0;
   std::unique_ptr<std::FILE, CloseFile> output_{std::tmpfile()};  // Nobody reads it.
+  std::function<void(const GenerationEnd& end)> on_hang_ = [](const GenerationEnd& end) {
+    ADD_FAILURE() << TextOf(end);
+  };
   std::function<bool()> stop_requested_ = [] { return false; };
   MakeRowStore make_store_ = MakeSlabStore;
 };

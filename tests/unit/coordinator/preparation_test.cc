@@ -1,0 +1,96 @@
+// Goal: whoever leads makes of a job, a folder and --resume the generation that goes on where the
+// last one ended, or says why that cannot be. Method: a tiny job, run to its end in between.
+
+#include "coordinator/preparation.h"
+
+#include <filesystem>
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/config/config.h"
+#include "tests/unit/coordinator/local_generation.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+
+class PreparationTest : public GenerationTest {
+ protected:
+  absl::StatusOr<Preparation> Prepare(const Job& job, const std::string& resume = "auto") {
+    return PrepareGeneration({.job = job, .run = run(), .resume = resume});
+  }
+  void ExpectRefused(const Job& job, const std::string& why, const std::string& resume = "auto") {
+    const absl::Status status = Prepare(job, resume).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(why));
+  }
+  std::string run() const { return tiny_.Beside("run"); }
+
+  const Job job_ = MakeTinyJob(tiny_, 2);
+};
+
+TEST_F(PreparationTest, OfANewRunClaimsItsFirstGeneration) {
+  const absl::StatusOr<Preparation> preparation = Prepare(job_);
+  ASSERT_TRUE(preparation.ok()) << preparation.status();
+  EXPECT_FALSE(preparation->finished.has_value());
+  const GenerationNote& note = preparation->note;
+  EXPECT_EQ(note.generation(), 1U);
+  EXPECT_EQ(note.snapshot(), "");
+  EXPECT_EQ(note.run_folder(), run());
+  EXPECT_EQ(note.dataset_digest(), Dataset::Open(tiny_.path()).value().digest());
+  EXPECT_FALSE(note.finished());
+  EXPECT_TRUE(CheckNote(note.SerializeAsString()).ok());
+  ASSERT_TRUE(BeginLife(*preparation).ok());
+  EXPECT_TRUE(std::filesystem::exists(preparation->folder.job_path()));
+}
+
+TEST_F(PreparationTest, OfAFinishedRunSaysSoAndGoesOnForMoreEpochs) {
+  DigestOf(job_, 1, "run");
+  {
+    const absl::StatusOr<Preparation> finished = Prepare(job_);
+    ASSERT_TRUE(finished.ok()) << finished.status();
+    ASSERT_TRUE(finished->finished.has_value());
+    EXPECT_EQ(finished->finished->cause, EndCause::kFinished);
+    EXPECT_TRUE(finished->note.finished());
+  }
+  Job longer = job_;
+  longer.mutable_train()->set_epochs(3);
+  const absl::StatusOr<Preparation> preparation = Prepare(longer);
+  ASSERT_TRUE(preparation.ok()) << preparation.status();
+  EXPECT_FALSE(preparation->finished.has_value());
+  EXPECT_EQ(preparation->note.generation(), 3U);
+  EXPECT_THAT(preparation->note.snapshot(), HasSubstr(run() + "/snapshots/"));
+}
+
+TEST_F(PreparationTest, RefusesWhatWouldNotBeTheSameRun) {
+  DigestOf(job_, 1, "run");
+  Job other = job_;
+  other.mutable_train()->set_batch_size(32);
+  ExpectRefused(other, "train.batch_size");
+  ExpectRefused(job_, "which --resume never would leave behind", "never");
+  Job executed_otherwise = job_;
+  executed_otherwise.mutable_cluster()->set_progress_timeout_seconds(7);
+  EXPECT_TRUE(Prepare(executed_otherwise).ok());
+}
+
+TEST_F(PreparationTest, NeedsADataSet) {
+  Job job = job_;
+  job.mutable_data()->clear_path();
+  EXPECT_EQ(Prepare(job).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(run())) << "what is refused leaves no trace";
+}
+
+TEST_F(PreparationTest, ANoteOfAnotherFolderIsRefused) {
+  EXPECT_EQ(CheckNote("\xff\xff").code(), absl::StatusCode::kInternal);
+  absl::StatusOr<Preparation> preparation = Prepare(job_);
+  ASSERT_TRUE(preparation.ok()) << preparation.status();
+  preparation->note.set_nonce("another");
+  EXPECT_EQ(CheckNote(preparation->note.SerializeAsString()).code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace cf
