@@ -8,6 +8,7 @@
 #include <absl/strings/str_cat.h>
 #include <rocksdb/sst_file_reader.h>
 
+#include "common/snapshot/checksum.h"
 #include "common/snapshot/row_file.h"
 
 namespace cf {
@@ -30,7 +31,16 @@ struct PartitionRows::Source {
   explicit Source(FileEntry file_entry) : entry(std::move(file_entry)) {}
 
   absl::Status Open(const std::string& folder) {
-    const rocksdb::Status opened = reader.Open(RowFilePath(folder, entry.file()));
+    const std::string path = RowFilePath(folder, entry.file());
+    // RocksDB stops the process on some damaged files: it believes the footer and the properties
+    // before it has seen a checksum. What it opens has therefore been read once, which also brings
+    // it into memory.
+    const absl::StatusOr<std::string> checksum = ChecksumOfFile(path);
+    if (!checksum.ok()) return Damaged(entry.file(), std::string(checksum.status().message()));
+    if (*checksum != entry.checksum()) {
+      return Damaged(entry.file(), "its checksum is not that of the manifest");
+    }
+    const rocksdb::Status opened = reader.Open(path);
     if (!opened.ok()) return Damaged(entry.file(), opened.ToString());
     rocksdb::ReadOptions options;
     options.readahead_size = kReadAhead;

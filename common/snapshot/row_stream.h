@@ -21,7 +21,8 @@ namespace cf {
 /// Bounds:  one read-ahead buffer (256 KiB) and one block for each file of the partition.
 class PartitionRows {
  public:
-  /// `chain`: the partition's entries, in the manifest's order. DataLoss: a file cannot be opened.
+  /// `chain`: the partition's entries, in the manifest's order. DataLoss: a file cannot be
+  /// opened, or has another checksum than its entry says: each is read once before RocksDB sees it.
   static absl::StatusOr<PartitionRows> Open(const std::string& folder,
                                             const std::vector<FileEntry>& chain);
   PartitionRows(PartitionRows&&) noexcept;

@@ -270,6 +270,25 @@ TEST_F(DamagedSnapshot, FlippedBitInARowIsNoticedByReading) {
   EXPECT_TRUE(snapshot->ReadPartition(PartitionId{0}, Ignore).ok());
 }
 
+// RocksDB stops the process where the footer says that blocks have no checksums, and where the
+// properties before it end in other bytes.
+TEST_F(DamagedSnapshot, AnEndOfAnyBytesIsNoticedByReading) {
+  const std::string whole = *ReadFile(victim_);
+  const absl::StatusOr<Snapshot> snapshot = OpenLatest();
+  constexpr std::size_t kFooterAndMore = 53 + 300;
+  for (std::size_t at = whole.size() - kFooterAndMore; at < whole.size(); ++at) {
+    for (const int value : {0, 0x80, 0xFF}) {
+      std::string damaged = whole;
+      damaged[at] = static_cast<char>(value);
+      if (damaged == whole) continue;
+      ASSERT_TRUE(ReplaceFile(victim_, damaged).ok());
+      const absl::Status read = snapshot->ReadPartition(PartitionId{1}, Ignore);
+      EXPECT_EQ(read.code(), absl::StatusCode::kDataLoss);
+      EXPECT_THAT(std::string(read.message()), HasSubstr(delta_[1].file()));
+    }
+  }
+}
+
 /// Writes one partition's base by hand and tells what reading says to it.
 std::string ReadErrorOf(const TestFolder& folder,
                         const std::function<void(PartitionWriter&, const TestModel&)>& write) {
