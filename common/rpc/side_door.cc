@@ -118,7 +118,9 @@ std::optional<SideDoor::Visit> SideDoor::Next() {
     const ssize_t got = ::recvmsg(visitor.get(), &incoming.message, MSG_CMSG_CLOEXEC);
     if (got < 0) continue;
     std::vector<UniqueFd> fds = FdsOf(incoming.message);
-    if (got != sizeof ticket || fds.size() != kFdsHanded || !IsOurUser(visitor.get()) ||
+    // What was cut off, of the ticket or of the descriptors, was too much.
+    const bool whole = (incoming.message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == 0;
+    if (!whole || got != sizeof ticket || fds.size() != kFdsHanded || !IsOurUser(visitor.get()) ||
         !SameProof(ticket.token, token_)) {
       continue;
     }

@@ -1,9 +1,14 @@
 #include "common/rpc/side_door.h"
 
+#include <array>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
+#include <string>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -12,6 +17,33 @@ namespace cf {
 namespace {
 
 constexpr std::size_t kBytes = 8192;
+
+// Hands in the door's token, `rank_bytes` bytes after it, and `fds` descriptors: what HandIn never
+// does.
+void HandInBytes(const SideDoor& door, std::size_t rank_bytes, std::size_t fds) {
+  std::string ticket(reinterpret_cast<const char*>(door.token().data()), door.token().size());
+  ticket.append(rank_bytes, '\1');
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_SEQPACKET, 0));
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  std::memcpy(address.sun_path + 1, door.name().data(), door.name().size());
+  const std::size_t length = offsetof(sockaddr_un, sun_path) + 1 + door.name().size();
+  ASSERT_EQ(::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address),
+                      static_cast<socklen_t>(length)),
+            0);
+  iovec part = {.iov_base = ticket.data(), .iov_len = ticket.size()};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(4 * sizeof(int))> room{};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = CMSG_SPACE(fds * sizeof(int));
+  cmsghdr* const rights = CMSG_FIRSTHDR(&message);
+  rights->cmsg_level = SOL_SOCKET;
+  rights->cmsg_type = SCM_RIGHTS;
+  rights->cmsg_len = CMSG_LEN(fds * sizeof(int));  // Of descriptor 0, which the zeros name.
+  ASSERT_EQ(::sendmsg(socket.get(), &message, MSG_NOSIGNAL), static_cast<ssize_t>(ticket.size()));
+}
 
 TEST(SideDoor, HandsOverMemoryThatBothSee) {
   absl::StatusOr<SideDoor> door = SideDoor::Open();
@@ -50,6 +82,20 @@ TEST(SideDoor, SendsAStrangerWithoutTheTokenAway) {
   ASSERT_TRUE(HandIn(door->name(), wrong, 3, {made->fd(), made->fd()}).ok());
   ASSERT_TRUE(HandIn(door->name(), door->token(), 5, {made->fd(), made->fd()}).ok());
   EXPECT_EQ(door->Next()->from, 5);
+}
+
+TEST(SideDoor, SendsAwayWhoBringsMoreOrLessThanATicket) {
+  absl::StatusOr<SideDoor> door = SideDoor::Open();
+  HandInBytes(*door, sizeof(std::int32_t), kFdsHanded);
+  EXPECT_EQ(door->Next()->from, 0x01010101);
+  for (const std::size_t rank_bytes : {0U, 3U, 5U, 100U}) {
+    HandInBytes(*door, rank_bytes, kFdsHanded);
+    EXPECT_FALSE(door->Next().has_value()) << rank_bytes;
+  }
+  for (const std::size_t fds : {1U, 3U, 4U}) {
+    HandInBytes(*door, sizeof(std::int32_t), fds);
+    EXPECT_FALSE(door->Next().has_value()) << fds;
+  }
 }
 
 TEST(SideDoor, IsGoneWithItsOwner) {
