@@ -127,7 +127,7 @@ struct Table {
 };
 
 // `text`: whole lines. `path` stands in errors.
-absl::StatusOr<Table> Parse(const std::string& path, const std::string& text) {
+absl::StatusOr<Table> ParseTable(const std::string& path, const std::string& text) {
   std::vector<std::string> lines = absl::StrSplit(text, '\n');
   lines.pop_back();  // What follows the last line's end.
   Table table;
@@ -207,7 +207,7 @@ absl::StatusOr<History> History::Open(const std::string& path,
                                       const std::vector<std::string>& others) {
   absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
-  absl::StatusOr<Table> table = Parse(path, WholeLines(text.value_or("")));
+  absl::StatusOr<Table> table = ParseTable(path, WholeLines(text.value_or("")));
   if (!table.ok()) return table.status();
   History history(path);
   history.others_ = std::move(table->others);
@@ -228,7 +228,12 @@ absl::StatusOr<History> History::Open(const std::string& path,
 absl::StatusOr<std::vector<HistoryRow>> History::Read(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
-  absl::StatusOr<Table> table = Parse(path, WholeLines(text.value_or("")));
+  return Parse(text.value_or(""), path);
+}
+
+absl::StatusOr<std::vector<HistoryRow>> History::Parse(const std::string& text,
+                                                       const std::string& name) {
+  absl::StatusOr<Table> table = ParseTable(name, WholeLines(text));
   if (!table.ok()) return table.status();
   return std::move(table->rows);
 }

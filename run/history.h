@@ -73,6 +73,9 @@ class History {
   /// The rows of a file that somebody else may be writing; none where there is no file.
   /// InvalidArgument as above.
   static absl::StatusOr<std::vector<HistoryRow>> Read(const std::string& path);
+  /// The same for a text; `name` stands for the file in errors.
+  static absl::StatusOr<std::vector<HistoryRow>> Parse(const std::string& text,
+                                                       const std::string& name);
 
   /// Forgets the epochs after `epoch`: those that a run resumed from that epoch will train again.
   absl::Status CutBackTo(std::uint32_t epoch);

@@ -92,6 +92,14 @@ EndCause CauseOf(const std::string& name) {
   return EndCause::kFailed;  // Nobody restarts what is not understood.
 }
 
+// What is no code of ours would become another one on its way out of a process, 256 a success.
+ExitCode ExitCodeFrom(int number) {
+  for (const ExitCode code : {kExitFinished, kExitUserInput, kExitContinue}) {
+    if (number == code) return code;
+  }
+  return kExitFailed;
+}
+
 absl::Status WriteAll(int file, const std::string& contents, const std::string& path) {
   const ssize_t written = ::pwrite(file, contents.data(), contents.size(), 0);
   if (written < 0) return ErrnoError(errno, path);
@@ -249,22 +257,27 @@ absl::Status RunFolder::CheckVisible(const std::string& path, const std::string&
 }
 
 absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
-  return WriteFileAtomically(
-      verdict_path(),
-      PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
-          PrintLine("cause", NameOf(verdict.cause)) + PrintLine("text", verdict.text) +
-          PrintLine("snapshot", verdict.snapshot) + PrintLine("lost_host", verdict.lost_host));
+  return WriteFileAtomically(verdict_path(), PrintVerdict(verdict));
+}
+
+std::string PrintVerdict(const Verdict& verdict) {
+  return PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
+         PrintLine("cause", NameOf(verdict.cause)) + PrintLine("text", verdict.text) +
+         PrintLine("snapshot", verdict.snapshot) + PrintLine("lost_host", verdict.lost_host);
 }
 
 absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
-  absl::StatusOr<std::string> text = ReadFile(verdict_path());
-  if (!text.ok()) return text.status();
-  Fields fields = ParseFields(*text);
+  const absl::StatusOr<std::string> text = ReadFile(verdict_path());
+  return text.ok() ? ParseVerdict(*text, verdict_path()) : text.status();
+}
+
+absl::StatusOr<Verdict> ParseVerdict(const std::string& text, const std::string& name) {
+  Fields fields = ParseFields(text);
   int code = 0;
   if (!absl::SimpleAtoi(fields["exit_code"], &code)) {
-    return absl::DataLossError(absl::StrCat(verdict_path(), ": no exit_code"));
+    return absl::DataLossError(absl::StrCat(name, ": no exit_code"));
   }
-  return Verdict{.exit_code = static_cast<ExitCode>(code),
+  return Verdict{.exit_code = ExitCodeFrom(code),
                  .cause = CauseOf(fields["cause"]),
                  .text = fields["text"],
                  .snapshot = fields["snapshot"],

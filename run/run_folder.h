@@ -89,4 +89,10 @@ class RunFolder {
   std::string nonce_;
 };
 
+/// A verdict as its file has it: a line for each field.
+std::string PrintVerdict(const Verdict& verdict);
+
+/// Reads that back; `name` stands for the file in errors. DataLoss: there is no exit code.
+absl::StatusOr<Verdict> ParseVerdict(const std::string& text, const std::string& name);
+
 }  // namespace cf

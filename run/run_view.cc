@@ -19,6 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 using google::protobuf::TextFormat;
 
+// A status nests three deep, and a later one hardly more; a bound keeps hostile text, whose unknown
+// fields may nest without an end, from exhausting the stack.
+constexpr int kNestingMax = 32;
+
 // A file that need not be there: OK and empty where it is not.
 template <class T>
 absl::Status ReadOptional(absl::StatusOr<T> read, std::optional<T>& into) {
@@ -31,15 +35,7 @@ absl::Status ReadOptional(absl::StatusOr<T> read, std::optional<T>& into) {
 
 absl::StatusOr<RunStatus> ReadStatus(const RunFolder& folder) {
   const absl::StatusOr<std::string> text = ReadFile(folder.status_path());
-  if (!text.ok()) return text.status();
-  // A later program may say more of itself than this one knows.
-  TextFormat::Parser parser;
-  parser.AllowUnknownField(true);
-  RunStatus status;
-  if (!parser.ParseFromString(*text, &status)) {
-    return absl::DataLossError(absl::StrCat(folder.status_path(), ": this is no status of a job"));
-  }
-  return status;
+  return text.ok() ? ParseStatus(*text, folder.status_path()) : text.status();
 }
 
 absl::StatusOr<Manifest> ReadNewestManifest(const RunFolder& folder) {
@@ -133,6 +129,18 @@ absl::StatusOr<std::vector<std::string>> FindRuns(const std::string& folder) {
   if (error) return ErrnoError(error.value(), folder);
   std::sort(runs.begin(), runs.end());
   return runs;
+}
+
+absl::StatusOr<RunStatus> ParseStatus(const std::string& text, const std::string& name) {
+  // A later program may say more of itself than this one knows.
+  TextFormat::Parser parser;
+  parser.AllowUnknownField(true);
+  parser.SetRecursionLimit(kNestingMax);
+  RunStatus status;
+  if (!parser.ParseFromString(text, &status)) {
+    return absl::DataLossError(absl::StrCat(name, ": this is no status of a job"));
+  }
+  return status;
 }
 
 absl::Status WriteStatus(const RunFolder& folder, const RunStatus& status) {

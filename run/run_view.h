@@ -55,6 +55,9 @@ absl::StatusOr<RunView> ViewRun(const std::string& path);
 /// `folder` itself alone, if it is a run. NotFound where there is no such folder.
 absl::StatusOr<std::vector<std::string>> FindRuns(const std::string& folder);
 
+/// Reads what WriteStatus wrote; `name` stands for the file in errors. DataLoss: no status.
+absl::StatusOr<RunStatus> ParseStatus(const std::string& text, const std::string& name);
+
 /// Replaces what the job says of itself.
 absl::Status WriteStatus(const RunFolder& folder, const RunStatus& status);
 

@@ -249,8 +249,9 @@ absl::StatusOr<const FieldDescriptor*> FindSweepField(const std::string& path) {
     if (field == nullptr) {
       Job unused;  // SetField knows how to say what is wrong with a path.
       const absl::Status refused = SetField(unused, path + "={}");
-      Check(!refused.ok(), "a path that is not in the schema cannot be set");
-      return refused;
+      if (!refused.ok()) return refused;
+      // It reads an assignment, and no spaces around it: "train.epochs=3", "data.path ".
+      return absl::InvalidArgumentError(absl::StrCat(path, ": expected a field path alone"));
     }
     message = field->message_type();
   }

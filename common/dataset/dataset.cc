@@ -14,6 +14,10 @@
 namespace cf {
 namespace {
 
+// A manifest does not nest, and a later one hardly will; a bound keeps hostile text, whose unknown
+// fields may nest without an end, from exhausting the stack.
+constexpr int kNestingMax = 32;
+
 absl::Status Damaged(const std::string& path, const std::string& what) {
   return absl::DataLossError(absl::StrCat(path, ": ", what));
 }
@@ -52,6 +56,7 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& folder) {
   DatasetManifest manifest;
   google::protobuf::TextFormat::Parser parser;
   parser.AllowUnknownField(true);
+  parser.SetRecursionLimit(kNestingMax);
   if (!parser.ParseFromString(*text, &manifest)) return Damaged(path, "is not a manifest");
   if (manifest.version() != layout::kVersion) {
     return absl::FailedPreconditionError(

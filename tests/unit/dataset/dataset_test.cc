@@ -195,5 +195,14 @@ TEST(DatasetWriter, MarksValidationAcrossRanges) {
   EXPECT_EQ(digests[0], digests[1]);
 }
 
+TEST(Dataset, ADeeplyNestedManifestIsRefused) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
+  std::string deep = "version: 1 ";
+  for (int k = 0; k < 200'000; ++k) deep += "a{";
+  ASSERT_TRUE(ReplaceFile(folder.Path("d") + "/" + layout::kManifest, deep).ok());
+  EXPECT_TRUE(absl::IsDataLoss(Dataset::Open(folder.Path("d")).status()));
+}
+
 }  // namespace
 }  // namespace cf

@@ -179,6 +179,16 @@ TEST_F(RunFolderTest, AVerdictOfAnUnknownCauseIsNoReasonToRestart) {
   EXPECT_EQ(run->ReadVerdict()->cause, EndCause::kFailed);
 }
 
+TEST(ParseVerdict, AnExitCodeThatIsNoneOfOursIsAFailure) {
+  for (const char* const number : {"4", "256", "-1", "2147483647"}) {
+    const absl::StatusOr<Verdict> verdict =
+        ParseVerdict(std::string("exit_code: ") + number + "\ncause: finished\n", "f");
+    EXPECT_EQ(verdict->exit_code, kExitFailed) << number;
+  }
+  EXPECT_EQ(ParseVerdict("exit_code: 75\n", "f")->exit_code, kExitContinue);
+  EXPECT_EQ(ParseVerdict("exit_code: 0\n", "f")->exit_code, kExitFinished);
+}
+
 TEST_F(RunFolderTest, ADamagedVerdictIsAnError) {
   absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
   ASSERT_TRUE(WriteFileAtomically(run->verdict_path(), "rubbish").ok());

@@ -56,6 +56,15 @@ std::vector<std::string> Names(const Sweep& sweep) {
   return names;
 }
 
+TEST(ParseSweep, AColumnIsAFieldPathAlone) {
+  for (const char* const header : {"data.path=", "train.epochs=3", "\"data.path \""}) {
+    const std::string error = ParseError(std::string(header) + ",train.seed\n1,2\n");
+    EXPECT_THAT(error, StartsWith("f:1: ")) << header;
+  }
+  EXPECT_EQ(ParseError("data.path=,train.seed\n1,2\n"),
+            "f:1: data.path=: expected a field path alone");
+}
+
 TEST(ParseSweep, ALineIsAJob) {
   const Sweep sweep = Parse(
       "optimizer.adam.learning_rate,model.matrix_factorization.dim\n"
