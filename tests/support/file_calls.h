@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace cf {
+
+/// A call that decides what a disk keeps when the power fails. Paths are absolute, without links.
+struct FileCall {
+  enum class Kind { kSync, kRename, kRemove };
+  Kind kind{};
+  std::string path;         ///< What is synced or removed; of a rename what it was.
+  std::string to;           ///< Of a rename what it is.
+  std::uint64_t bytes = 0;  ///< Of a sync: the size of the file when it was asked for.
+  bool operator==(const FileCall&) const = default;
+};
+
+/// Notes the calls of this process from the object's making to its end. A program that links this
+/// has an fsync, fdatasync, rename and unlink of its own, which note the call and make it; RocksDB,
+/// a shared library, calls these, too.
+///
+/// Owner:   a test; one object at a time.
+/// Threads: calls are noted from any.
+class FileCalls {
+ public:
+  FileCalls();
+  ~FileCalls();
+  FileCalls(const FileCalls&) = delete;
+  FileCalls& operator=(const FileCalls&) = delete;
+
+  /// Those until now, in their order.
+  std::vector<FileCall> calls() const;
+};
+
+/// Why a crash of the machine could lose a byte of `path`, a file or a folder of files that was
+/// written under another name and renamed; empty where it cannot: every file was synced after its
+/// last byte, then a folder that was renamed, all before the rename, and the folder around it
+/// afterwards.
+std::string WhyNotDurable(const std::vector<FileCall>& calls, const std::string& path);
+
+}  // namespace cf
