@@ -13,6 +13,7 @@
 #include <xxhash.h>
 
 #include "common/base/partition.h"
+#include "common/dataset/import.h"
 #include "common/dataset/writer.h"
 #include "tests/unit/dataset/test_files.h"
 
@@ -249,6 +250,25 @@ TEST(ComputeTrainingStatistics, SumsPartitionsOfTrainingSamplesAlongTheTree) {
     EXPECT_EQ(statistics->min, min);
     EXPECT_EQ(statistics->max, max);
   }
+}
+
+// The scaled sigmoid goes from one to the other.
+TEST(ComputeTrainingStatistics, ExtremesThatOnlyValidationHasAreUnknown) {
+  const TestFolder folder;
+  const std::string header = "user,item,rating\n";
+  const auto made = Import({.ratings = folder.Write("r.csv", header + "1,1,2\n1,2,4\n2,1,3\n"),
+                            .validation = folder.Write("v.csv", header + "2,2,5\n2,3,1\n"),
+                            .out = folder.Path("d")});
+  ASSERT_TRUE(made.ok()) << made.status();
+  const Dataset data = Dataset::Open(folder.Path("d")).value();
+  Split config;
+  config.mutable_given();
+  const DataSplit split = SplitOrDie(data, config);
+  ASSERT_EQ(split.validation_count(), 2U);
+  const TrainingStatistics statistics = ComputeTrainingStatistics(data, split, 1).value();
+  EXPECT_EQ(statistics.min, 2);
+  EXPECT_EQ(statistics.max, 4);
+  EXPECT_EQ(statistics.mean, 3);
 }
 
 TEST(ComputeTrainingStatistics, NeedsATrainingSample) {

@@ -10,7 +10,7 @@ namespace {
 
 TEST(Metrics, MeansOverAllSamples) {
   const std::vector<ObjectiveSums> sums = {
-      {.loss = 2, .squared_error = 5, .absolute_error = 3, .samples = 3},
+      {.loss = 2, .squared_error = 5, .absolute_error = 4, .samples = 3},
       {},
       {.loss = 1, .squared_error = 4, .absolute_error = 1, .samples = 1},
       {}};
@@ -18,7 +18,7 @@ TEST(Metrics, MeansOverAllSamples) {
   EXPECT_EQ(figures.samples, 4U);
   EXPECT_DOUBLE_EQ(figures.loss, 0.75);
   EXPECT_DOUBLE_EQ(figures.rmse, 1.5);
-  EXPECT_DOUBLE_EQ(figures.mae, 1.0);
+  EXPECT_DOUBLE_EQ(figures.mae, 1.25);
 }
 
 // 2^53 swallows 1 but not 2: only the tree's order gives 2^53 + 2.

@@ -154,6 +154,14 @@ TEST(Mailbox, TellsForWhomItsSeatWaits) {
   EXPECT_EQ(activity.Look().work, Work::kNothing);
 }
 
+// A seat of BLOCKS waits for one other; what that one sent before it was lost no longer counts.
+TEST(Mailbox, ClosingEndsTheWaitForOneSource) {
+  Mailbox mailbox({.seats = 3, .absent = 3, .depth = 2});
+  mailbox.Deliver(From(2, 8));
+  mailbox.Close(absl::UnavailableError("rank 1 was lost"));
+  EXPECT_EQ(mailbox.AwaitFrom(2, 8).status(), absl::UnavailableError("rank 1 was lost"));
+}
+
 TEST(Mailbox, RefusesASecondParcelOfOneSource) {
   Mailbox mailbox({.seats = 3, .absent = 0});
   mailbox.Deliver(From(1, 0));

@@ -34,6 +34,7 @@ TEST(ParseCsvLine, ReadsQuotesAndRefusesBrokenOnes) {
   EXPECT_EQ(*ParseCsvLine(",x,"), (std::vector<std::string>{"", "x", ""}));
   // Before spaces were put in quotes they were written as they are.
   EXPECT_EQ(*ParseCsvLine(" x ,y"), (std::vector<std::string>{" x ", "y"}));
+  EXPECT_EQ(*ParseCsvLine("a\"b,c"), (std::vector<std::string>{"a\"b", "c"}));
   EXPECT_FALSE(ParseCsvLine("\"open").ok());
   EXPECT_FALSE(ParseCsvLine("\"a\"b").ok());
 }
