@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <pthread.h>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -227,6 +228,7 @@ absl::Status Member::OnSeats(const std::function<absl::Status(Seat&)>& work) {
   };
   const std::span<Activity> activities = options_.activities;
   const auto run_other = [&, doing = Activity::WorkHere()](std::size_t k) {
+    ::pthread_setname_np(::pthread_self(), "cf-compute");
     {
       const Activity::Here here(k < activities.size() ? &activities[k] : nullptr, doing);
       run(k);

@@ -3,15 +3,18 @@
 // snapshot to the bits of an undisturbed one. Method: real jobs, one thread of which the test stops
 // as a debugger does, so that all others of the process go on.
 
-#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <string>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -35,20 +38,20 @@ constexpr int kLimitSeconds = 3;
 // What may pass until the end of the job, and less than what any other limit would take.
 constexpr std::chrono::seconds kNoticed(30);
 
-/// One thread of another process, stopped for the rest of its life.
+/// One thread of another process, stopped for the rest of its life, unless it could not be.
 ///
 /// Owner:   the test.
 /// Threads: one, beside its own: a debugger is a thread.
 /// Invariants: the process's other threads run; the destructor kills the process.
 class StoppedThread {
  public:
-  explicit StoppedThread(pid_t thread) : thread_(thread) {
+  StoppedThread(pid_t process, pid_t thread) : process_(process), thread_(thread) {
     std::future<bool> stopped = stopped_.get_future();
     debugger_ = std::thread([this] { Debug(); });
     is_stopped_ = stopped.get();
   }
   ~StoppedThread() {
-    ::kill(thread_, SIGKILL);
+    if (is_stopped_) ::kill(process_, SIGKILL);
     debugger_.join();
   }
   StoppedThread(const StoppedThread&) = delete;
@@ -59,15 +62,29 @@ class StoppedThread {
  private:
   void Debug() {
     int status = 0;
-    const bool stopped = ::ptrace(PTRACE_SEIZE, thread_, nullptr, nullptr) == 0 &&
-                         ::ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr) == 0 &&
-                         ::waitpid(thread_, &status, __WALL) == thread_ && WIFSTOPPED(status);
+    bool stopped = ::ptrace(PTRACE_SEIZE, thread_, nullptr, nullptr) == 0 &&
+                   ::ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr) == 0 &&
+                   ::waitpid(thread_, &status, __WALL) == thread_ && WIFSTOPPED(status);
+    if (stopped && !ComputesOrSleeps()) {
+      ::ptrace(PTRACE_DETACH, thread_, nullptr, nullptr);
+      stopped = false;
+    }
     stopped_.set_value(stopped);
     // The thread's end is reported to its debugger before its parent hears of it.
     while (stopped && ::waitpid(thread_, &status, __WALL) == thread_ && WIFSTOPPED(status)) {
     }
   }
 
+  // In no call of the kernel but a wait. In the middle of sending it would have the connection's
+  // lock, and no thread of its process could get on: a real hang is in a call that may last.
+  bool ComputesOrSleeps() const {
+    const std::vector<std::string> call = LinesOf("/proc/" + std::to_string(process_) + "/task/" +
+                                                  std::to_string(thread_) + "/syscall");
+    return call.size() == 1 &&
+           (call[0].starts_with("-1 ") || call[0].starts_with(std::to_string(SYS_futex) + " "));
+  }
+
+  const pid_t process_;
   const pid_t thread_;
   std::promise<bool> stopped_;
   std::thread debugger_;
@@ -89,31 +106,55 @@ class Hang : public ::testing::Test {
     options.set.push_back("cluster.progress_timeout_seconds=" + std::to_string(kLimitSeconds));
   }
 
-  static std::string LineOf(int rank) {
-    return "rank " + std::to_string(rank) +
-           " on [^ ]+ was lost: thread 0 has been [a-z ]+ for [0-9]+ s without a [a-z]+";
+  static std::string LineOf(int rank, int thread = 0) {
+    return "rank " + std::to_string(rank) + " on [^ ]+ was lost: thread " + std::to_string(thread) +
+           " has been [a-z ]+ for [0-9]+ s without a [a-z]+";
   }
 
-  // A job of cfrun whose rank `victim` hangs once, after a snapshot.
-  static void CheckHang(const std::string& run, int ranks, int victim) {
+  struct Victim {
+    int rank = 0;
+    int thread = 0;  // The first lives as long as its process, the second for a command.
+  };
+
+  // Null where the thread has ended before it could be stopped, or was not where it can hang.
+  static std::unique_ptr<StoppedThread> Stop(pid_t process, int thread) {
+    pid_t found = process;
+    if (thread > 0) {
+      const std::string tasks = "/proc/" + std::to_string(process) + "/task";
+      std::error_code error;
+      found = 0;
+      for (const auto& task : std::filesystem::directory_iterator(tasks, error)) {
+        if (LinesOf(task.path() / "comm") == std::vector<std::string>{"cf-compute"}) {
+          found = std::stoi(task.path().filename());
+        }
+      }
+      if (found == 0) return nullptr;
+    }
+    auto stopped = std::make_unique<StoppedThread>(process, found);
+    return stopped->is_stopped() ? std::move(stopped) : nullptr;
+  }
+
+  // A job of cfrun of which one thread hangs once, after a snapshot.
+  static void CheckHang(const std::string& run, int ranks, const Victim& victim) {
     JobOptions options = KilledJob(run);
     options.launcher = Launcher::kCfrun;
     options.ranks = ranks;
+    options.flags = {"--threads", victim.thread > 0 ? "2" : "1"};
     SetLimit(options);
     const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
     ASSERT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
-    const pid_t process = job->FindRank(victim);
+    const pid_t process = job->FindRank(victim.rank);
     ASSERT_GT(process, 0);
-    const StoppedThread thread(process);  // The first, which computes.
-    ASSERT_TRUE(thread.is_stopped());
+    std::unique_ptr<StoppedThread> stopped;
+    ASSERT_TRUE(Eventually([&] { return (stopped = Stop(process, victim.thread)) != nullptr; }));
     EXPECT_TRUE(Eventually(
         [&] { return job->launcher().ErrorsSoFar().find("starting again") != std::string::npos; },
         kNoticed));
     const Process::Result result = job->Wait();
     EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
     EXPECT_THAT(result.errors,
-                AllOf(ContainsRegex("cfworker: " + LineOf(victim) + "\n"),
-                      ContainsRegex("cfrun: " + LineOf(victim) +
+                AllOf(ContainsRegex("cfworker: " + LineOf(victim.rank, victim.thread) + "\n"),
+                      ContainsRegex("cfrun: " + LineOf(victim.rank, victim.thread) +
                                     "; starting again from the last snapshot \\(1 of 3\\)\n"),
                       Not(HasSubstr("(2 of 3)"))));
     EXPECT_TRUE(job->WaitUntilNoneIsLeft());
@@ -130,15 +171,19 @@ Cluster* Hang::cluster_ = nullptr;
 std::string* Hang::digest_ = nullptr;
 
 TEST_F(Hang, OfAFollowerIsNoticedAndTheJobGoesOn) {
-  CheckHang("follower", 3, 2);
+  CheckHang("follower", 3, {.rank = 2});
+}
+
+TEST_F(Hang, OfTheSecondThreadOfARankIsNoticedAndTheJobGoesOn) {
+  CheckHang("second", 3, {.rank = 1, .thread = 1});
 }
 
 TEST_F(Hang, OfTheLeaderIsNoticedAndTheJobGoesOn) {
-  CheckHang("leader", 3, 0);
+  CheckHang("leader", 3, {.rank = 0});
 }
 
 TEST_F(Hang, OfTheOnlyRankIsNoticedAndTheJobGoesOn) {
-  CheckHang("alone", 1, 0);
+  CheckHang("alone", 1, {.rank = 0});
 }
 
 TEST_F(Hang, EndsAJobThatNobodyStartsAgain) {
@@ -151,8 +196,8 @@ TEST_F(Hang, EndsAJobThatNobodyStartsAgain) {
   ASSERT_TRUE(job->WaitForLog("Epoch 1/")) << job->Wait().errors;
   const pid_t process = job->FindRank(1);
   ASSERT_GT(process, 0);
-  const StoppedThread thread(process);
-  ASSERT_TRUE(thread.is_stopped());
+  std::unique_ptr<StoppedThread> stopped;
+  ASSERT_TRUE(Eventually([&] { return (stopped = Stop(process, 0)) != nullptr; }));
   const Process::Result result = job->launcher().Wait(kNoticed);
   EXPECT_EQ(result.exit_code, kExitFailed);
   EXPECT_THAT(result.errors, MatchesRegex("cfworker: " + LineOf(1) + "\n"));
