@@ -28,8 +28,8 @@ struct GenerationOptions {
   /// With the claim of the generation: of the member that prepared it, and so leads it. Borrowed.
   const RunFolder* claim = nullptr;
 
-  /// Ends this process, a thread of which hangs, and tells the end where this member is its speaker;
-  /// called on a thread that does not hang, and not expected to return. See Participant.
+  /// Ends this process, a thread of which hangs, and tells the end where this member is its
+  /// speaker; called on a thread that does not hang, and not expected to return. See Participant.
   std::function<void(const GenerationEnd& end)> on_hang = {};
 
   // What a member uses when it leads.
@@ -46,8 +46,8 @@ struct GenerationOptions {
 /// and lets go of everything. A start, a resume and a change of the number of ranks are all this
 /// call. The leader writes the verdict into the run folder.
 ///
-/// Returns the end, the same on every member; the one that is its speaker tells the user. Only where
-/// a member never reaches the others does it have an end of its own.
+/// Returns the end, the same on every member; the one that is its speaker tells the user. Only
+/// where a member never reaches the others does it have an end of its own.
 /// Requires: the member that leads has the claim.
 GenerationEnd RunGeneration(GenerationOptions options);
 

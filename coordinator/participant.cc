@@ -131,15 +131,16 @@ void Participant::OnGone(int peer, const std::string& how, bool whole_host) {
   End(LossOf(roster(), peer, how, whole_host));
 }
 
-void Participant::End(const GenerationEnd& end) {
+bool Participant::End(const GenerationEnd& end) {
   {
     const std::lock_guard lock(mutex_);
-    if (end_.has_value()) return;
+    if (end_.has_value()) return false;
     end_ = end;
   }
   const absl::Status why = StatusOf(end);
   link_.Close(why);
   if (Exchange* exchange = exchange_.load(); exchange != nullptr) exchange->Close(why);
+  return true;
 }
 
 std::optional<GenerationEnd> Participant::end() const {
@@ -175,8 +176,9 @@ void Participant::JudgeAll(std::chrono::milliseconds elapsed, const Progress& ow
   if (!hang.has_value()) return;
   const GenerationEnd end = hang->rank.has_value() ? HangOf(roster(), *hang->rank, hang->how)
                                                    : StallOf(roster(), hang->how);
-  End(end);
-  // The work may hang before it could tell the others.
+  // The work may have come to another end meanwhile.
+  if (!End(end)) return;
+  // It may hang before it could tell the others.
   Envelope last;
   *last.mutable_end() = end;
   for (int other = 0; other < roster().size(); ++other) {

@@ -29,8 +29,8 @@ namespace cf {
 ///
 /// It also watches how its own threads get on, and tells the leader, which judges: a thread of any
 /// rank that works and does not tick for cluster.progress_timeout_seconds hangs, and its rank is
-/// lost. As such a thread can end nothing, a process that is told so, or finds it of itself when the
-/// generation has ended, is ended by another of its threads (on_hang).
+/// lost. As such a thread can end nothing, a process that is told so, or finds it of itself when
+/// the generation has ended, is ended by another of its threads (on_hang).
 ///
 /// Owner:      RunGeneration.
 /// Threads:    one, the rank's first, for all but End and end, which may be called from any; the
@@ -63,8 +63,8 @@ class Participant {
   /// That of this rank's first thread.
   Activity& activity() { return activities_.front(); }
 
-  /// Connects to all others and begins to watch. DeadlineExceeded names those who did not come. In a job of one it does
-  /// nothing.
+  /// Connects to all others, where there are any, and begins to watch. DeadlineExceeded names those
+  /// who did not come.
   absl::Status Connect();
 
   /// Says goodbye to the others, and waits for theirs. To be called once, when there is an end.
@@ -84,8 +84,8 @@ class Participant {
   /// What the rows come from; null for a new model. Requires: SetUp was executed.
   const Snapshot* snapshot() const { return snapshot_.has_value() ? &*snapshot_ : nullptr; }
 
-  /// The generation has ended so. The first call counts.
-  void End(const GenerationEnd& end);
+  /// The generation has ended so. The first call counts; whether this one is it.
+  bool End(const GenerationEnd& end);
   /// How, once it has.
   std::optional<GenerationEnd> end() const;
   /// The end that `error` came from: the known one, or else a failure that `speaker` tells.
