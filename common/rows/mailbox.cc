@@ -25,8 +25,8 @@ void Mailbox::Deliver(Parcel parcel) {
         sources_[from].count < options_.depth) {
       Source& source = sources_[from];
       if (source.count == source.handed.size()) {
-        std::ranges::rotate(source.handed,
-                            source.handed.begin() + static_cast<std::ptrdiff_t>(source.first));
+        const auto first = source.handed.begin() + static_cast<std::ptrdiff_t>(source.first);
+        std::rotate(source.handed.begin(), first, source.handed.end());
         source.first = 0;
         source.handed.emplace_back();
       }
