@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/math/math.h"
@@ -45,8 +46,8 @@ double LearningRateFactor(const Schedule& schedule, std::uint64_t step,
   return factor;
 }
 
-PlateauRule::PlateauRule(const PlateauSchedule& options, bool larger_is_better)
-    : options_(options), larger_is_better_(larger_is_better) {
+PlateauRule::PlateauRule(PlateauSchedule options, bool larger_is_better)
+    : options_(std::move(options)), larger_is_better_(larger_is_better) {
 }
 
 bool PlateauRule::Improves(double figure) const {

@@ -34,7 +34,7 @@ struct PlateauState {
 class PlateauRule {
  public:
   /// Requires: a schedule that ValidateJob accepts, with its defaults filled in.
-  PlateauRule(const PlateauSchedule& options, bool larger_is_better);
+  PlateauRule(PlateauSchedule options, bool larger_is_better);
 
   /// Takes the figure of the next epoch that measures it; returns whether the factor fell.
   bool Observe(double figure);

@@ -8,24 +8,20 @@
 
 namespace cf {
 
-absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
-  ImportSummary summary;
-  if (options.item_key == ItemKey::kTitle && options.titles.empty()) {
-    return absl::InvalidArgumentError("--item-key title needs --titles");
-  }
-  // Titles first: they are small, and a mistake in them is found before the long read.
-  Titles titles;
-  if (!options.titles.empty()) {
-    absl::StatusOr<Titles> read = ReadTitles({.path = options.titles,
-                                              .genres_path = options.genres,
-                                              .format = options.titles_format,
-                                              .encoding = options.encoding,
-                                              .skip_bad_lines = options.skip_bad_lines},
-                                             &summary.bad_lines);
-    if (!read.ok()) return read.status();
-    titles = *std::move(read);
-    summary.titles = titles.size();
-  }
+namespace {
+
+/// The titles that the options name; none where they name none.
+absl::StatusOr<Titles> TitlesOf(const ImportOptions& options, BadLines* bad_lines) {
+  if (options.titles.empty()) return Titles();
+  return ReadTitles({.path = options.titles,
+                     .genres_path = options.genres,
+                     .format = options.titles_format,
+                     .encoding = options.encoding,
+                     .skip_bad_lines = options.skip_bad_lines},
+                    bad_lines);
+}
+
+DatasetWriterOptions WriterOptionsOf(const ImportOptions& options) {
   DatasetWriterOptions writer_options = {.folder = options.out,
                                          .name = options.name,
                                          .has_validation = !options.validation.empty(),
@@ -36,7 +32,45 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   for (const std::string& source : {options.ratings, options.validation, options.titles}) {
     if (!source.empty()) writer_options.sources.push_back(source);
   }
+  return writer_options;
+}
+
+/// Gives the items their titles and, where the options say so, raw ids that are these.
+absl::Status GiveTitles(const ImportOptions& options, const Titles& titles, const Vocabulary& items,
+                        DatasetWriter* writer, ImportSummary* summary) {
+  std::vector<ItemText> texts(items.size());
+  std::uint64_t found = 0;
+  for (std::uint32_t code = 0; code < items.size(); ++code) {
+    const auto title = titles.find(items.Text(code));
+    if (title == titles.end()) continue;
+    texts[code] = title->second;
+    ++found;
+  }
+  summary->titles_without_ratings = titles.size() - found;
+  if (options.item_key == ItemKey::kTitle) {
+    absl::StatusOr<RekeyedItems> rekeyed = RekeyByTitle(items, titles);
+    if (!rekeyed.ok()) return Because(rekeyed.status(), options.titles);
+    writer->KeyItemsByTitle(std::move(rekeyed->items), rekeyed->code_of);
+    texts = std::move(rekeyed->texts);
+  }
+  writer->SetItemTexts(std::move(texts));
+  writer->SetTitlesWithoutRatings(summary->titles_without_ratings);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
+  ImportSummary summary;
+  if (options.item_key == ItemKey::kTitle && options.titles.empty()) {
+    return absl::InvalidArgumentError("--item-key title needs --titles");
+  }
+  // Titles first: they are small, and a mistake in them is found before the long read.
+  const absl::StatusOr<Titles> titles = TitlesOf(options, &summary.bad_lines);
+  if (!titles.ok()) return titles.status();
+  summary.titles = titles->size();
   // Once before reading, to refuse early; again after it, when the columns are known.
+  DatasetWriterOptions writer_options = WriterOptionsOf(options);
   absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create(writer_options);
   if (!writer.ok()) return writer.status();
 
@@ -59,26 +93,11 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   writer = DatasetWriter::Create(std::move(writer_options));
   if (!writer.ok()) return writer.status();
   const Vocabulary items = reader.MoveInto(&*writer);
-  if (!titles.empty()) {
-    std::vector<ItemText> texts(items.size());
-    std::uint64_t found = 0;
-    for (std::uint32_t code = 0; code < items.size(); ++code) {
-      const auto title = titles.find(items.Text(code));
-      if (title == titles.end()) continue;
-      texts[code] = title->second;
-      ++found;
-    }
-    summary.titles_without_ratings = titles.size() - found;
-    if (options.item_key == ItemKey::kTitle) {
-      absl::StatusOr<RekeyedItems> rekeyed = RekeyByTitle(items, titles);
-      if (!rekeyed.ok()) return Because(rekeyed.status(), options.titles);
-      writer->KeyItemsByTitle(std::move(rekeyed->items), rekeyed->code_of);
-      texts = std::move(rekeyed->texts);
-    }
-    writer->SetItemTexts(std::move(texts));
-    writer->SetTitlesWithoutRatings(summary.titles_without_ratings);
+  if (!titles->empty()) {
+    const absl::Status given = GiveTitles(options, *titles, items, &*writer, &summary);
+    if (!given.ok()) return given;
   }
-  absl::StatusOr<WriteSummary> written = writer->Finish();
+  const absl::StatusOr<WriteSummary> written = writer->Finish();
   if (!written.ok()) return written.status();
   summary.written = *written;
   return summary;

@@ -31,8 +31,8 @@ void AddIds(const std::string& prefix, bool numeric, std::vector<std::string>* c
 
 std::vector<std::string> ColumnsOf(const DatasetManifest& manifest) {
   std::vector<std::string> columns = {kUserOffsets, kItems, kRatings};
-  if (manifest.has_timestamps()) columns.push_back(kTimestamps);
-  if (manifest.has_validation()) columns.push_back(kValidation);
+  if (manifest.has_timestamps()) columns.emplace_back(kTimestamps);
+  if (manifest.has_validation()) columns.emplace_back(kValidation);
   AddIds(kUserIds, manifest.numeric_user_ids(), &columns);
   AddIds(kItemIds, manifest.numeric_item_ids(), &columns);
   if (manifest.has_titles()) {

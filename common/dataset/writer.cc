@@ -162,6 +162,30 @@ absl::StatusOr<WriteSummary> DatasetWriter::Finish() {
   return summary;
 }
 
+DatasetManifest DatasetWriter::MakeManifest(const WriteSummary& summary) const {
+  DatasetManifest manifest;
+  manifest.set_version(layout::kVersion);
+  manifest.set_name(options_.name);
+  for (const std::string& source : options_.sources) manifest.add_sources(source);
+  manifest.set_samples(summary.samples);
+  // Counting repeated interactions makes ratings of them.
+  manifest.set_has_ratings(options_.has_ratings || options_.duplicates == Duplicates::kSum);
+  manifest.set_has_timestamps(options_.has_timestamps);
+  manifest.set_has_validation(options_.has_validation);
+  manifest.set_validation_samples(summary.validation);
+  manifest.set_numeric_user_ids(users_.numeric());
+  manifest.set_numeric_item_ids(items_.numeric());
+  manifest.set_has_titles(!texts_.empty());
+  manifest.set_titles_without_ratings(titles_without_ratings_);
+  manifest.set_duplicates(summary.duplicates);
+  manifest.set_leaks(summary.leaks);
+  if (items_keyed_by_title_) {
+    manifest.set_items_keyed_by_title(true);
+    manifest.set_items_merged(items_merged_);
+  }
+  return manifest;
+}
+
 absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folder) {
   SampleSorter sorter(options_, blocks_, users_.size(), items_.size());
   const Frequencies frequencies = sorter.Count();
@@ -195,28 +219,9 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   }
   if (!status.ok()) return status;
 
-  DatasetManifest manifest;
-  manifest.set_version(layout::kVersion);
-  manifest.set_name(options_.name);
-  for (const std::string& source : options_.sources) manifest.add_sources(source);
+  DatasetManifest manifest = MakeManifest(*summary);
   manifest.set_users(users.size());
   manifest.set_items(items.size());
-  manifest.set_samples(summary->samples);
-  // Counting repeated interactions makes ratings of them.
-  manifest.set_has_ratings(options_.has_ratings || options_.duplicates == Duplicates::kSum);
-  manifest.set_has_timestamps(options_.has_timestamps);
-  manifest.set_has_validation(options_.has_validation);
-  manifest.set_validation_samples(summary->validation);
-  manifest.set_numeric_user_ids(users_.numeric());
-  manifest.set_numeric_item_ids(items_.numeric());
-  manifest.set_has_titles(!texts_.empty());
-  manifest.set_titles_without_ratings(titles_without_ratings_);
-  manifest.set_duplicates(summary->duplicates);
-  manifest.set_leaks(summary->leaks);
-  if (items_keyed_by_title_) {
-    manifest.set_items_keyed_by_title(true);
-    manifest.set_items_merged(items_merged_);
-  }
   absl::StatusOr<std::string> digest;
   // The disk works through the samples while they are read back out of the page cache.
   RunParallel(2, 2, [&](std::size_t task, unsigned) {

@@ -13,6 +13,8 @@
 
 namespace cf {
 
+class DatasetManifest;
+
 /// What becomes of several ratings of one pair (user, item). First and last are by the order of
 /// appending, which is that of the lines in the files; mean and sum keep the last timestamp.
 enum class Duplicates { kLast, kFirst, kMean, kSum };
@@ -95,6 +97,8 @@ class DatasetWriter {
 
   /// Fills an empty folder; leaves the blocks empty.
   absl::StatusOr<WriteSummary> WriteFolder(const std::string& folder);
+  /// All of it but the numbers of users and items and the digest.
+  DatasetManifest MakeManifest(const WriteSummary& summary) const;
 
   DatasetWriterOptions options_;
   std::vector<SampleBlock> blocks_;

@@ -84,7 +84,7 @@ SoftmaxKernels::Sum Exponentiate(const float* HWY_RESTRICT counts, std::size_t n
   result.largest = JoinLanes(largest, [](auto a, auto b) { return hn::Max(a, b); });
   const Vector shift = hn::Set(d, result.largest);
   Vector sum[kRegisters];
-  for (std::size_t v = 0; v < kRegisters; ++v) sum[v] = hn::Zero(d);
+  for (Vector& lanes : sum) lanes = hn::Zero(d);
   for (std::size_t k = 0; k < n; k += kLanes) {
     for (std::size_t v = 0; v < kRegisters; ++v) {
       float* at = logits + k + v * kWidth;

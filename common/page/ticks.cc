@@ -113,7 +113,7 @@ std::vector<std::string> TickTexts(const std::vector<double>& ticks) {
     if (decimals < 0) {
       texts.push_back(absl::StrFormat("%.10g", ticks[k]));
     } else if (numbers[k] == 0) {
-      texts.push_back("0");
+      texts.emplace_back("0");
     } else {
       texts.push_back(absl::StrCat(absl::StrFormat("%.*f", decimals, numbers[k]), unit.letter));
     }

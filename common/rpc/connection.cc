@@ -7,6 +7,7 @@
 #include <string>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <system_error>
 #include <utility>
 
 #include <boost/asio/buffer.hpp>
@@ -20,7 +21,7 @@ namespace {
 
 /// Parts of frames given to the kernel at once: 16 frames, so that a burst of small ones costs one
 /// call, and the array stays on the stack.
-constexpr std::size_t kPartsMax = 16 * 3;
+constexpr std::size_t kPartsMax = std::size_t{16} * 3;
 
 /// A heartbeat in every quarter of the timeout in which nothing else was written: three may be
 /// late.
@@ -152,7 +153,8 @@ absl::Status Connection::WriteQueued() {
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return absl::OkStatus();
     if (sent < 0) {
-      return absl::UnavailableError(absl::StrCat("writing: ", std::strerror(errno)));
+      return absl::UnavailableError(
+          absl::StrCat("writing: ", std::generic_category().message(errno)));
     }
     written_at_ = Clock::now();
     bytes_sent_.fetch_add(static_cast<std::uint64_t>(sent), std::memory_order_relaxed);
