@@ -78,6 +78,16 @@ TEST_F(CoordinatorTest, TrainsAnEpochInSegmentsThatMeet) {
   EXPECT_TRUE(commands_.back().has_penalty());
 }
 
+// Not that of the step that comes next, which is another epoch's.
+TEST_F(CoordinatorTest, TheHistoryHasTheRateOfAnEpochsLastStep) {
+  job_.mutable_optimizer()->mutable_schedule()->mutable_step()->set_every_epochs(1);
+  job_.mutable_optimizer()->mutable_schedule()->mutable_step()->set_decay(0.5);
+  EXPECT_FALSE(Run([](const Command&) { return Figures(1.0); }).ok()) << "nobody writes row files";
+  const std::vector<HistoryRow> rows = History::Read(folder_.history_path()).value();
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].learning_rate, 0.02);
+}
+
 TEST_F(CoordinatorTest, AMembersErrorEndsTheRun) {
   EXPECT_EQ(Run([](const Command&) { return absl::UnavailableError("rank 1 was lost"); }).status(),
             absl::UnavailableError("rank 1 was lost"));

@@ -1,0 +1,103 @@
+// Goal: what a resume goes on from is all that decides the rest of a job: beside the rows, which
+// the digest has, the sums of an epoch that is not over, the best epoch, how long the job has
+// waited for a better one and how far the learning rate has fallen. Method: a job that leaves a
+// snapshot at every step; from some of them others go on, and must end with the same manifest.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <absl/strings/str_cat.h>
+#include <gtest/gtest.h>
+
+#include "common/snapshot/snapshot.h"
+#include "run/history.h"
+#include "tests/unit/coordinator/local_generation.h"
+
+namespace cf {
+namespace {
+
+namespace fs = std::filesystem;
+
+class ResumeTest : public GenerationTest {
+ protected:
+  /// Four epochs of seven steps. No epoch is better than the first by as much as is asked for: the
+  /// rate falls at the end of the third, and the job would end with the fifth.
+  Job MakeJob(Train::Order schedule) const {
+    Job job = MakeTinyJob(tiny_, 4);
+    job.mutable_train()->set_schedule(schedule);
+    PlateauSchedule& plateau = *job.mutable_optimizer()->mutable_schedule()->mutable_plateau();
+    plateau.set_monitor("train_loss");
+    plateau.set_patience(2);
+    plateau.set_factor(0.5);
+    plateau.set_min_delta(10);
+    job.mutable_early_stopping()->set_min_delta(10);
+    job.mutable_early_stopping()->set_patience(4);
+    FillDefaults(job);
+    Check(ValidateJob(job).ok(), "the test's job is valid");
+    return job;
+  }
+
+  /// How a job ends that goes on from `snapshot`: its last manifest, without what names its files
+  /// and times, the digest, and the history without its speeds.
+  std::string EndOf(const Job& job, const std::string& run, const std::string& snapshot) {
+    LocalGeneration generation(job, tiny_, run, 2, snapshot);
+    for (const GenerationEnd& ended : generation.Run(2)) {
+      EXPECT_TRUE(ended.has_finished()) << TextOf(ended);
+    }
+    Manifest manifest = Snapshot::Open(generation.latest()).value().manifest();
+    EXPECT_TRUE(manifest.position().finished());
+    manifest.set_best_snapshot(manifest.best_snapshot().substr(std::string("g00000N").size()));
+    manifest.clear_name();
+    manifest.clear_generation();
+    manifest.clear_created_seconds();
+    manifest.clear_files();
+    manifest.clear_job();  // How often snapshots are taken.
+    std::string end = absl::StrCat(manifest.DebugString(), generation.Digest());
+    const std::vector<HistoryRow> rows = History::Read(tiny_.Beside(run + "/history.csv")).value();
+    for (const HistoryRow& row : rows) {
+      absl::StrAppend(&end, "\n", row.epoch, " ", row.step);
+      for (const char* const name : {"train_loss", "l2_penalty", "val_rmse", "learning_rate"}) {
+        absl::StrAppend(&end, " ", FigureOf(row, name).value_or(-1));
+      }
+    }
+    return end;
+  }
+
+  /// A copy of a run as it was at `step`; returns the snapshot.
+  std::string CopyUpTo(std::uint64_t step, const std::string& from, const std::string& run) const {
+    fs::copy(tiny_.Beside(from), tiny_.Beside(run),
+             fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    const std::string snapshots = tiny_.Beside(run + "/snapshots");
+    for (const fs::directory_entry& entry : fs::directory_iterator(snapshots)) {
+      const std::optional<SnapshotTime> time = TimeOfName(entry.path().filename().string());
+      if (time.has_value() && time->step > step) fs::remove(entry.path());
+    }
+    return absl::StrCat(snapshots, "/", SnapshotName({.generation = 1, .step = step}));
+  }
+
+  void ExpectResumesEndAlike(Train::Order schedule) {
+    Job job = MakeJob(schedule);
+    job.mutable_snapshot()->set_every_steps(1);
+    job.mutable_snapshot()->set_keep(100);
+    const std::string expected = EndOf(job, "straight", "");
+    job.mutable_snapshot()->set_every_steps(0);
+    // In every epoch, and at the end of the second.
+    for (const std::uint64_t step : {3U, 9U, 14U, 19U, 23U}) {
+      const std::string run = absl::StrCat("resumed at ", step);
+      EXPECT_EQ(EndOf(job, run, CopyUpTo(step, "straight", run)), expected) << step;
+    }
+  }
+};
+
+TEST_F(ResumeTest, FromAnyStepEndsWithTheSameFiguresAndModel) {
+  ExpectResumesEndAlike(Train::SYNC);
+}
+
+TEST_F(ResumeTest, FromAnyStepOfBlocksEndsWithTheSameFiguresAndModel) {
+  ExpectResumesEndAlike(Train::BLOCKS);
+}
+
+}  // namespace
+}  // namespace cf
