@@ -57,6 +57,16 @@ TEST_F(CfsnapshotTest, ListsVerifiesAndDigests) {
   EXPECT_EQ(Call("compare " + best_ + " " + folder_.At("run") + "/snapshots/latest").code, 0);
 }
 
+// Scripts go by the exit code: that of neither sameness nor a user's mistake.
+TEST_F(CfsnapshotTest, SnapshotsThatDifferAreNoSuccess) {
+  const std::string other = WriteTestSnapshot(folder_.At("other"), *data_, {.dim = 11});
+  const Result differ = Call("compare " + best_ + " " + other);
+  EXPECT_EQ(differ.code, 1);
+  EXPECT_THAT(differ.err, HasSubstr("the snapshots differ: table users (60 rows, dim 10"));
+  EXPECT_EQ(differ.out, "");
+  EXPECT_EQ(Call("compare " + best_ + " " + folder_.At("nowhere")).code, 2);
+}
+
 TEST_F(CfsnapshotTest, ShowsFavouritesThenRecommendations) {
   const Result lists = Call("recommend " + best_ + " --user 1007 --top 3");
   EXPECT_EQ(lists.code, 0) << lists.err;
