@@ -53,6 +53,7 @@ struct Flags {
 
 // Set by the first SIGUSR1, SIGTERM or SIGINT: a snapshot and a clean end are asked for. The one
 // mutable global of the program, since a signal handler can reach nothing else.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 std::atomic<bool> stop_requested = false;
 static_assert(std::atomic<bool>::is_always_lock_free);
 

@@ -93,7 +93,7 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
   // Quiet is about mpirun's own long texts; what ranks print passes.
   std::vector<std::string> command = {"mpirun", "--quiet"};
   for (std::size_t k = 0; k < plan.groups.size(); ++k) {
-    if (k > 0) command.push_back(":");
+    if (k > 0) command.emplace_back(":");
     command.insert(command.end(), {"-n", absl::StrCat(plan.groups[k].ranks)});
     command.insert(command.end(), plan.groups[k].placement.begin(), plan.groups[k].placement.end());
     command.insert(command.end(), program.begin(), program.end());
