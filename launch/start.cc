@@ -56,8 +56,10 @@ FileIdentity IdentityOf(const std::string& path) {
 /// The run folder as it was before a life of the job, to see what that life has left there.
 class Life {
  public:
-  explicit Life(const std::string& run)
-      : run_(run), verdict_before_(VerdictIdentity()), generation_before_(Generation()) {}
+  explicit Life(std::string run)
+      : run_(std::move(run)),
+        verdict_before_(VerdictIdentity()),
+        generation_before_(Generation()) {}
 
   /// The verdict, once there is a new one.
   std::optional<Verdict> NewVerdict() const {

@@ -162,7 +162,7 @@ std::string SweepCsv(const Sweep& sweep, std::span<const SweepRow> rows) {
     const std::optional<EpochMetrics>& result = rows[k].result;
     std::vector<std::string> cells = {sweep.jobs[k].name};
     cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
-    cells.push_back(NameOf(rows[k].state));
+    cells.emplace_back(NameOf(rows[k].state));
     cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
     for (const std::string& figure : figures) {
       cells.push_back(NumberText(FigureOf(rows[k], figure)));
@@ -192,10 +192,10 @@ std::string SweepText(const Sweep& sweep, std::span<const SweepRow> rows,
     const std::optional<EpochMetrics>& result = rows[k].result;
     std::vector<std::string> cells = {absl::StrCat(k + 1)};
     cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
-    cells.push_back(NameOf(rows[k].state));
+    cells.emplace_back(NameOf(rows[k].state));
     cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
     for (const std::string& figure : shown) cells.push_back(ShortText(FigureOf(rows[k], figure)));
-    cells.push_back(best == k ? "best" : "");
+    cells.emplace_back(best == k ? "best" : "");
     table.AddRow(cells);
   }
   return table.Format(TableFormat::kText);

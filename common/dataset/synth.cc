@@ -413,7 +413,7 @@ void Generator::RateAs(std::uint32_t user, Scratch& scratch, SampleBlock& block)
 // People rate in sittings of about sixty films, seconds apart, with weeks between the sittings.
 void Generator::AppendTimes(std::uint32_t user, SampleBlock& block) const {
   constexpr std::uint64_t kSitting = 60;
-  constexpr std::int64_t kBetween = 20 * 86'400;
+  constexpr std::int64_t kBetween = std::int64_t{20} * 86'400;
   const CounterRandom random = SynthRandom(options_.seed, SynthStream::kTime, user);
   const auto below = [&random](std::uint64_t n, std::int64_t bound) {
     return static_cast<std::int64_t>(random.Below(n, static_cast<std::uint64_t>(bound)));

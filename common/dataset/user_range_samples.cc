@@ -77,7 +77,7 @@ void UserRangeSamples::Begin(std::span<const std::uint64_t> counts) {
 }
 
 void UserRangeSamples::Add(const SampleBlock& block, std::size_t first, std::size_t last,
-                      std::uint32_t first_user) {
+                           std::uint32_t first_user) {
   const std::size_t count = last - first;
   const std::size_t at = added_count_;
   added_count_ += count;
@@ -107,7 +107,7 @@ void UserRangeSamples::SortAndMerge(std::uint32_t items, WriteSummary* summary) 
 
 void UserRangeSamples::Sort(std::uint32_t items) {
   // By item, then dealt to the users: both keep the order, so repeated pairs stay as appended.
-  RadixSort(32, 32 + std::bit_width(items - 1), &keys_, &scratch_);
+  RadixSort(32, 32 + static_cast<int>(std::bit_width(items - 1)), &keys_, &scratch_);
   constexpr std::uint32_t kNone = ~0U;
   last_item_.assign(ends_.size(), kNone);
   repeated_ = false;
