@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -28,8 +29,8 @@ bool IsDrawable(double value) {
 }
 
 struct Extent {
-  double low = INFINITY;
-  double high = -INFINITY;
+  double low = std::numeric_limits<double>::infinity();
+  double high = -std::numeric_limits<double>::infinity();
 
   void Include(double value) {
     low = std::min(low, value);
