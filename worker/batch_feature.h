@@ -12,23 +12,6 @@
 
 namespace cf {
 
-/// The rows of a feature's table that the entries of a minibatch have, as parts of that table.
-/// Entries are the parts of users or of items, or, of a sample's feature, the samples: in the order
-/// in which they came, so that a partition's are adjacent.
-struct FeatureLinks {
-  std::vector<TableBatch::Touched> parts;  ///< Entry after entry.
-  std::vector<std::size_t> ends;           ///< By entry: where its parts end.
-
-  void Clear() {
-    parts.clear();
-    ends.clear();
-  }
-  std::span<const TableBatch::Touched> PartsOf(std::size_t entry) const {
-    const std::size_t first = entry == 0 ? 0 : ends[entry - 1];
-    return std::span(parts).subspan(first, ends[entry] - first);
-  }
-};
-
 /// One feature of a model on its way through minibatches: rows of its table become the vector of an
 /// entry, a weighted sum, and the gradient of that vector becomes theirs (docs/arithmetic.md).
 ///

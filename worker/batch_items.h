@@ -8,15 +8,9 @@
 #include "common/base/partition.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
+#include "worker/minibatch.h"
 
 namespace cf {
-
-/// The items of a global batch, each once, by id, and how many of the batch's samples have it: what
-/// a softmax over the batch chooses among.
-struct Candidates {
-  std::vector<RowId> items;
-  std::vector<std::uint32_t> counts;
-};
 
 /// The items of all samples of the job, in the order in which batches take them: those of other
 /// seats' samples are candidates too, so every seat knows them, without their users and ratings.

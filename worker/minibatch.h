@@ -1,11 +1,15 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/kernels/kernels.h"
 #include "common/rows/id_index.h"
+#include "common/rows/row_client.h"
 
 namespace cf {
 
@@ -67,6 +71,58 @@ class TableBatch {
  private:
   std::vector<Row> rows_;
   std::vector<Part> parts_;
+};
+
+/// The rows of a feature's table that the entries of a minibatch have, as parts of that table.
+/// Entries are the parts of users or of items, or, of a sample's feature, the samples: in the order
+/// in which they came, so that a partition's are adjacent.
+struct FeatureLinks {
+  std::vector<TableBatch::Touched> parts;  ///< Entry after entry.
+  std::vector<std::size_t> ends;           ///< By entry: where its parts end.
+
+  void Clear() {
+    parts.clear();
+    ends.clear();
+  }
+  std::span<const TableBatch::Touched> PartsOf(std::size_t entry) const {
+    const std::size_t first = entry == 0 ? 0 : ends[entry - 1];
+    return std::span(parts).subspan(first, ends[entry] - first);
+  }
+};
+
+/// The items of a global batch, each once, by id, and how many of the batch's samples have it: what
+/// a softmax over the batch chooses among.
+struct Candidates {
+  std::vector<RowId> items;
+  std::vector<std::uint32_t> counts;
+};
+
+/// A seat's share of a global batch: which rows its samples want, and once these have come, where
+/// they are. Whatever is by partition is by the partitions of the seat's range.
+///
+/// Owner:   Trainer.
+/// Threads: the seat's compute thread.
+/// Bounds:  the samples of the largest batch so far and their rows.
+/// Invariants: a partition's samples are adjacent, and so are the parts of every table that it has.
+struct Minibatch {
+  struct Table {
+    TableBatch batch;
+    std::vector<const float*> part_rows;  ///< By part: the weights of its row.
+  };
+
+  Minibatch(BatchRows wanted, std::size_t table_count)
+      : rows(std::move(wanted)), tables(table_count) {}
+
+  BatchRows rows;
+  std::vector<Table> tables;                ///< By TableId.
+  std::vector<PairSample> samples;          ///< Partition after partition,
+  std::vector<std::size_t> samples_end;     ///< by partition, where they end,
+  std::vector<std::size_t> user_parts_end;  ///< where the parts of their users do,
+  std::vector<std::size_t> item_parts_end;  ///< where those of their items do,
+  std::vector<std::uint64_t> positions;     ///< and which of the epoch's the first of them is.
+  std::uint64_t number = 0;                 ///< Of the epoch's batches.
+  Candidates candidates;                    ///< Of retrieval: in every partition's parts of items.
+  std::vector<FeatureLinks> features;       ///< By feature of the model.
 };
 
 }  // namespace cf

@@ -11,6 +11,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
   Check(sums.size() == range_.size(), "sums are by partition of the seat's range");
   const StepTurns turns = pass.turns();
   served_ = 0;
+  model_->BeginPass(pass);
   Make(pass, pass.first, BatchAt(pass.first));
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
     const bool makes = turns.BringsRows(turn + 1);
@@ -67,7 +68,7 @@ absl::Status Trainer::ServeTurn(const Pass& pass, std::uint64_t turn) {
                               ? &BatchAt(pass.first + turns.StepEndedBy(turn))
                               : nullptr;
   absl::Status served = options_.rows->ServeOwn(
-      pass.turn + turn, done != nullptr ? std::optional(pass.StepOf(*done)) : std::nullopt,
+      pass.turn + turn, done != nullptr ? std::optional(pass.StepOf(done->number)) : std::nullopt,
       done != nullptr ? std::span(GradientsOf(*done).own) : std::span<OwnPartials>(),
       turns.BringsRows(turn) ? &BatchAt(pass.first + turn).rows : nullptr);
   // While the others' rows are on their way.
@@ -80,38 +81,36 @@ absl::Status Trainer::ServeTurn(const Pass& pass, std::uint64_t turn) {
   return served;
 }
 
-void Trainer::CollectParts(TableId table, const Minibatch& batch, std::uint32_t server,
+void Trainer::CollectParts(const Step& done, TableId table, std::uint32_t server,
                            OwnPartials& into) {
   into.Clear();
-  const TableWork& work = batch.tables[Index(table)];
+  const TableBatch& parts = done.batch.tables[Index(table)].batch;
+  float* const gradients = done.gradients[Index(table)];
   const RowLayout& layout = layouts_[Index(table)];
   const TreeSum tree(partitioning_, range_, *options_.kernels, layout.padded_dim());
-  for (const std::uint32_t row : batch.rows.wanted(table, server).places) {
+  for (const std::uint32_t row : done.batch.rows.wanted(table, server).places) {
     chain_.clear();
-    for (std::uint32_t part = work.batch.rows()[row].first_part; part != TableBatch::kNone;
-         part = work.batch.parts()[part].next) {
-      chain_.push_back({tree.Leaf(work.batch.parts()[part].partition),
-                        gradients_[Index(table)] + part * layout.gradient_stride()});
+    for (std::uint32_t part = parts.rows()[row].first_part; part != TableBatch::kNone;
+         part = parts.parts()[part].next) {
+      chain_.push_back(
+          {tree.Leaf(parts.parts()[part].partition), gradients + part * layout.gradient_stride()});
     }
     const std::size_t left = tree.Reduce(chain_);
     for (std::size_t k = 0; k < left; ++k) {
-      into.ids.push_back(work.batch.rows()[row].id);
+      into.ids.push_back(parts.rows()[row].id);
       into.parts.push_back(chain_[k]);
     }
   }
 }
 
-void Trainer::CollectTables(const Minibatch& done, std::uint32_t server,
-                            std::span<OwnPartials> into) {
+void Trainer::CollectTables(const Step& done, std::uint32_t server, std::span<OwnPartials> into) {
   const Profile::Scope scope(options_.profile, Phase::kMerge);
   for (std::uint32_t table = 0; table < layouts_.size(); ++table) {
     const bool applied = OwnsUsers() && TableId{table} == kUsers;
     if (applied) {
       into[table].Clear();
-    } else if (ranker_.has_value() && IsLayer(TableId{table})) {
-      CollectLayer(TableId{table}, done, server, into[table]);
-    } else {
-      CollectParts(TableId{table}, done, server, into[table]);
+    } else if (!model_->Collect(done, TableId{table}, server, into[table])) {
+      CollectParts(done, TableId{table}, server, into[table]);
     }
   }
 }
@@ -122,11 +121,12 @@ void Trainer::Push(const Pass& pass, std::uint64_t turn) {
   if (!pass.training || !turns.EndsStep(turn)) {
     return options_.rows->Push(pass.turn + turn, std::nullopt, {}, next);
   }
-  const Minibatch& done = BatchAt(pass.first + turns.StepEndedBy(turn));
+  Minibatch& batch = BatchAt(pass.first + turns.StepEndedBy(turn));
+  const Step done = StepOf(pass, batch);
   const auto collect = [&](std::uint32_t server, std::span<OwnPartials> into) {
     CollectTables(done, server, into);
   };
-  options_.rows->Push(pass.turn + turn, collect, GradientsOf(done).own, next);
+  options_.rows->Push(pass.turn + turn, collect, GradientsOf(batch).own, next);
 }
 
 absl::Status Trainer::TakeRows(std::uint64_t turn, Minibatch& batch) {
@@ -134,7 +134,7 @@ absl::Status Trainer::TakeRows(std::uint64_t turn, Minibatch& batch) {
   if (!taken.ok()) return taken;
   const Profile::Scope scope(options_.profile, Phase::kPull);
   for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
-    TableWork& work = batch.tables[t];
+    Minibatch::Table& work = batch.tables[t];
     const std::span<const float* const> rows = batch.rows.rows(TableId{t});
     work.part_rows.clear();
     for (const TableBatch::Part& part : work.batch.parts()) {

@@ -52,6 +52,8 @@ class ModelSpec {
 
   /// For the list of a folder above this one that adds something to each kind.
   Model::KindCase kind() const { return job_.model().kind_case(); }
+  /// What it was made of, for what a folder above this one adds to the kind.
+  const Job& job() const { return job_; }
   /// As the schema names it: "matrix_factorization".
   const std::string& kind_name() const;
 
@@ -125,7 +127,6 @@ class ModelSpec {
 
   ModelSpec(const Job& job, Traits traits);
 
-  const Job& job() const { return job_; }
   /// Optimizer state of a row: so many more floats for each weight.
   std::uint32_t slots() const;
   /// The table of users and that of items.

@@ -13,6 +13,7 @@
 
 #include "common/config/config.h"
 #include "common/features/feature_lists.h"
+#include "common/model/ranker.h"
 #include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
@@ -140,8 +141,9 @@ void ExpectMovesByTheGradient(const std::string& model) {
   const std::vector<FeatureLists> features = MakeFeatureLists(job, data, split).value();
   std::vector<std::uint32_t> rows;
   for (const FeatureLists& lists : features) rows.push_back(lists.rows());
-  const std::vector<TableSpec> tables = ModelSpec::Make(job)->Tables(
-      {.users = data.users(), .items = data.items(), .features = rows});
+  const std::unique_ptr<const ModelSpec> model_spec = ModelSpec::Make(job);
+  const std::vector<TableSpec> tables =
+      model_spec->Tables({.users = data.users(), .items = data.items(), .features = rows});
   LocalRows local({.partitions = kPartitions,
                    .seats = kSeats,
                    .tables = tables,
@@ -158,14 +160,14 @@ void ExpectMovesByTheGradient(const std::string& model) {
       threads.emplace_back([&, seat] {
         SetFloatMode();
         const SeatRange range = local.placement().workers().range(seat);
-        Trainer trainer({.rows = &local.client(seat),
-                         .kernels = KernelsFor(KernelTarget::kBest).value(),
-                         .objective = ModelSpec::Make(job)->ObjectiveFor(
-                             {.mean = statistics.mean, .min = 1, .max = 5}),
-                         .ranker = RankerOf(job),
-                         .features = features,
-                         .shuffle_seed = 7},
-                        data, split);
+        Trainer trainer(
+            {.rows = &local.client(seat),
+             .kernels = KernelsFor(KernelTarget::kBest).value(),
+             .objective = model_spec->ObjectiveFor({.mean = statistics.mean, .min = 1, .max = 5}),
+             .model = model_spec.get(),
+             .features = features,
+             .shuffle_seed = 7},
+            data, split);
         const absl::Status done = trainer.Train({.last = 1, .steps_per_epoch = 1},
                                                 std::span(sums).subspan(range.first, range.size()));
         EXPECT_TRUE(done.ok()) << done;

@@ -1,11 +1,16 @@
 // What an implicit model's loss of validation is of: each sample, and behind it items that the user
 // has no sample of, neither of training nor of validation, drawn alike in every epoch.
 
+#include <memory>
+#include <utility>
 #include <vector>
 
+#include <absl/strings/str_cat.h>
 #include <gtest/gtest.h>
 
+#include "common/config/config.h"
 #include "common/math/random.h"
+#include "common/model/model_spec.h"
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
@@ -24,6 +29,16 @@ class ScoringNegatives : public ::testing::Test {
   ScoringNegatives() {
     SetFloatMode();
     local_.Initialize();
+  }
+
+  static Job MakeJob() {
+    absl::StatusOr<Job> job = ParseJob(
+        absl::StrCat("model { matrix_factorization { dim: ", kDim, " negatives: ", kNegatives,
+                     " mean: false link: SIGMOID loss: BCE } }"),
+        "test");
+    Check(job.ok(), "the test's job parses");
+    FillDefaults(*job);
+    return *std::move(job);
   }
 
   static DataSplit SplitOf(const Dataset& data) {
@@ -75,6 +90,7 @@ class ScoringNegatives : public ::testing::Test {
   const Objective objective_{.link = Objective::Link::kSigmoid,
                              .loss = Objective::Loss::kCrossEntropy,
                              .inverse_batch = 1};
+  const std::unique_ptr<const ModelSpec> model_ = ModelSpec::Make(MakeJob());
   const std::vector<TableSpec> tables_ = {MakeTable("users", data_.users(), kDim, 0),
                                           MakeTable("items", data_.items(), kDim, 0)};
   LocalRows local_{{.partitions = kPartitions, .tables = tables_}};
@@ -84,7 +100,7 @@ TEST_F(ScoringNegatives, AreItemsThatTheUserHasNoSampleOf) {
   Trainer trainer({.rows = &local_.client(),
                    .kernels = KernelsFor(KernelTarget::kBest).value(),
                    .objective = objective_,
-                   .negatives = kNegatives,
+                   .model = model_.get(),
                    .shuffle_seed = 7},
                   data_, split_);
   std::uint64_t turn = 0;

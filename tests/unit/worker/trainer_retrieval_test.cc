@@ -121,12 +121,12 @@ TEST_P(TrainerRetrieval, TrainsAsTheDefinitionSays) {
   const Job job = MakeJob();
   const Dataset data = Dataset::Open(tiny.path()).value();
   const DataSplit split = DataSplit::Make(data, job.split()).value();
-  LocalRows local(
-      {.partitions = kPartitions,
-       .seats = seats,
-       .tables = ModelSpec::Make(job)->Tables({.users = data.users(), .items = data.items()}),
-       .optimizer = job.optimizer(),
-       .steps_per_epoch = kSteps});
+  const std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
+  LocalRows local({.partitions = kPartitions,
+                   .seats = seats,
+                   .tables = model->Tables({.users = data.users(), .items = data.items()}),
+                   .optimizer = job.optimizer(),
+                   .steps_per_epoch = kSteps});
   local.Initialize();
   SlowTrainer slow(data, split, local);
 
@@ -136,14 +136,12 @@ TEST_P(TrainerRetrieval, TrainsAsTheDefinitionSays) {
     for (std::uint32_t seat = 0; seat < seats; ++seat) {
       threads.emplace_back([&, seat] {
         SetFloatMode();
-        Trainer trainer(
-            {.rows = &local.client(seat),
-             .kernels = KernelsFor(KernelTarget::kBest).value(),
-             .objective = ModelSpec::Make(job)->ObjectiveFor({.mean = 3, .min = 1, .max = 5}),
-             .towers = TowersOf(job),
-             .softmax = SoftmaxOf(job),
-             .shuffle_seed = kSeed},
-            data, split);
+        Trainer trainer({.rows = &local.client(seat),
+                         .kernels = KernelsFor(KernelTarget::kBest).value(),
+                         .objective = model->ObjectiveFor({.mean = 3, .min = 1, .max = 5}),
+                         .model = model.get(),
+                         .shuffle_seed = kSeed},
+                        data, split);
         const SeatRange range = local.placement().workers().range(seat);
         for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
           const absl::Status trained =

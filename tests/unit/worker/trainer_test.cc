@@ -154,19 +154,28 @@ class SlowTrainer {
   std::vector<std::vector<float>> rows_[2];       // By table and id.
 };
 
+/// What a trainer asks the model of: the rest is in a test's tables and objective.
+std::unique_ptr<const ModelSpec> MakeFactorization(std::uint32_t negatives) {
+  Job job;
+  job.mutable_model()->mutable_matrix_factorization()->set_dim(kDim);
+  job.mutable_model()->mutable_matrix_factorization()->set_negatives(negatives);
+  FillDefaults(job);
+  return ModelSpec::Make(job);
+}
+
 /// Rows and trainers of `seats` threads of one process.
 class LocalJob {
  public:
   LocalJob(const LocalRows::Options& options, const Dataset& data, const DataSplit& split,
            const Objective& objective, std::uint32_t negatives = 0)
-      : local_(options) {
+      : local_(options), model_(MakeFactorization(negatives)) {
     local_.Initialize();
     for (std::uint32_t seat = 0; seat < options.seats; ++seat) {
       trainers_.push_back(std::make_unique<Trainer>(
           Trainer::Options{.rows = &local_.client(seat),
                            .kernels = KernelsFor(KernelTarget::kBest).value(),
                            .objective = objective,
-                           .negatives = negatives,
+                           .model = model_.get(),
                            .shuffle_seed = kShuffleSeed},
           data, split));
     }
@@ -213,6 +222,7 @@ class LocalJob {
   }
 
   LocalRows local_;
+  const std::unique_ptr<const ModelSpec> model_;
   std::vector<std::unique_ptr<Trainer>> trainers_;
   std::uint64_t turn_ = 0;
 };
@@ -389,9 +399,11 @@ TEST_F(TrainerTest, AClosedExchangeEndsTheTraining) {
   const LocalRows::Options options = Options(kMse, 2);
   LocalRows local(options);
   local.Initialize();
+  const std::unique_ptr<const ModelSpec> model = MakeFactorization(0);
   Trainer trainer({.rows = &local.client(0),
                    .kernels = KernelsFor(KernelTarget::kBest).value(),
                    .objective = kMse.objective,
+                   .model = model.get(),
                    .shuffle_seed = kShuffleSeed},
                   data_, *split_);
   local.exchange().Close(absl::UnavailableError("rank 1 was lost"));

@@ -1,0 +1,148 @@
+#include "worker/models/pair_model.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "common/rows/row_block.h"
+#include "worker/models/pair_adder.h"
+#include "worker/models/step_features.h"
+#include "worker/negatives.h"
+
+namespace cf {
+namespace {
+
+/// Without features the kernel reads rows where they are and no gradient outlives its partition.
+///
+/// Owner:   Trainer.
+/// Threads: the seat's compute thread.
+/// Bounds:  with features, the rows of a batch's users and items once more.
+class PairModel final : public StepModel {
+ public:
+  explicit PairModel(const Options& options)
+      : StepModel(options, {.keeps_user_gradients = !options.features.empty()}),
+        negatives_(options.model->negatives()),
+        features_(options) {}
+
+  void AddPartition(const Pass& pass, const PartitionShare& share, Minibatch& batch) override {
+    PairAdder pairs(share, batch);
+    const RowLayout& users = layout(kUsers);
+    if (negatives_ > 0) {
+      ForSamples(share, users, [&](const Sample& sample) {
+        AddWithNegatives(pass, share, sample, pairs, batch);
+      });
+    } else if (!features_.empty()) {
+      ForSamples(share, users, [&](const Sample& sample) {
+        AddWithFeatures(share, sample.user, sample.item, sample.rating, pairs, batch);
+      });
+    } else {
+      ForSamples(share, users,
+                 [&](const Sample& sample) { pairs.Add(sample.user, sample.item, sample.rating); });
+    }
+  }
+
+  void BeginStep(const Step& step, std::span<ObjectiveSums> /*sums*/) override {
+    AddFeatures(kUsers, FeatureSide::kUser, step.batch);
+    AddFeatures(kItems, FeatureSide::kItem, step.batch);
+  }
+
+  void ComputePartition(const Step& step, const PartitionStep& part, ObjectiveSums& sums) override {
+    const PairBatch pairs{.samples = part.samples,
+                          .user_rows = step.batch.tables[Index(kUsers)].part_rows.data(),
+                          .item_rows = step.batch.tables[Index(kItems)].part_rows.data(),
+                          .user_gradients = step.gradients[Index(kUsers)],
+                          .item_gradients = step.gradients[Index(kItems)],
+                          .first_user = static_cast<std::uint32_t>(part.first_user_gradient),
+                          .gradient_stride = layout(kUsers).gradient_stride(),
+                          .padded_dim = layout(kUsers).padded_dim()};
+    if (!step.pass.training) {
+      return options().kernels->pair_score(pairs, options().objective, sums);
+    }
+    options().kernels->pair_gradient(pairs, options().objective, sums);
+    features_.Spread(step, part.p, [&](std::size_t k) {
+      const TableId table = StepFeatures::TableOf(features_[k].feature.side());
+      return StepFeatures::VectorGradients{.first = step.gradients[Index(table)],
+                                           .stride = layout(table).gradient_stride()};
+    });
+  }
+
+ private:
+  void AddWithFeatures(const PartitionShare& share, RowId user, RowId item, float rating,
+                       PairAdder& pairs, Minibatch& batch) const {
+    const PairSample& pair = pairs.Add(user, item, rating);
+    if (!features_.empty()) features_.Touch(share, user, item, pair, batch);
+  }
+
+  void AddWithNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive,
+                        PairAdder& pairs, Minibatch& batch) {
+    DrawNegatives(pass, share, positive);
+    for (const RowId item : drawn_) share.indices[Index(kItems)].Prefetch(item);
+    AddWithFeatures(share, positive.user, positive.item, 1.0F, pairs, batch);
+    for (const RowId item : drawn_) {
+      AddWithFeatures(share, positive.user, item, 0.0F, pairs, batch);
+    }
+  }
+
+  void DrawNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive) {
+    const Dataset& data = *options().data;
+    const RowId user = positive.user;
+    const auto draw = [&](const Negatives& negatives, const auto& taken, const auto& item_of) {
+      const auto taken_at = [&](std::uint32_t j) {
+        return static_cast<std::uint32_t>(item_of(taken[j]));
+      };
+      negatives.Draw(user, positive.item, data.items(), static_cast<std::uint32_t>(taken.size()),
+                     taken_at, drawn_);
+    };
+    if (pass.training) {
+      draw(Negatives::OfEpoch(options().seed, pass.epoch, negatives_),
+           share.all.TrainingOf(options().partitioning.SlotOf(user)),
+           [](const Sample& sample) { return sample.item; });
+    } else {
+      // Of what the user has, whatever the split says of it, nothing is a negative.
+      const std::uint64_t first = data.user_offsets()[Index(user)];
+      const std::uint64_t count = data.user_offsets()[Index(user) + 1] - first;
+      draw(Negatives::OfScoring(negatives_), data.item_column().subspan(first, count),
+           [](RowId item) { return item; });
+    }
+  }
+
+  // The rows of users or of items become their sums with what features give them.
+  void AddFeatures(TableId table, FeatureSide side, Minibatch& batch) {
+    if (!features_.HasSide(side)) return;
+    const RowLayout& rows_layout = layout(table);
+    Minibatch::Table& rows = batch.tables[Index(table)];
+    RowBlock& composed = composed_[Index(table)];
+    const std::span<const float* const> weights = batch.rows.rows(table);
+    composed.Resize(weights.size(), rows_layout);
+    summand_.Resize(1, rows_layout);
+    for (std::size_t row = 0; row < weights.size(); ++row) {
+      std::copy_n(weights[row], rows_layout.wire_floats(), composed.row(row));
+      for (std::size_t k = 0; k < features_.size(); ++k) {
+        if (features_[k].feature.side() != side) continue;
+        features_[k].feature.Compose(batch.features[k], rows.batch.rows()[row].first_part,
+                                     batch.tables[Index(features_[k].table)].part_rows.data(),
+                                     summand_.row(0));
+        options().kernels->add_gradient(composed.row(row), summand_.row(0),
+                                        rows_layout.padded_dim());
+      }
+    }
+    for (std::size_t part = 0; part < rows.part_rows.size(); ++part) {
+      rows.part_rows[part] = composed.row(rows.batch.parts()[part].row);
+    }
+  }
+
+  const std::uint32_t negatives_;
+  StepFeatures features_;
+  RowBlock composed_[2];  // Rows of users and items with their features, by row of the batch.
+
+  // Scratch.
+  std::vector<RowId> drawn_;  // Negatives of a sample.
+  RowBlock summand_;
+};
+
+}  // namespace
+
+std::unique_ptr<StepModel> MakePairModel(const StepModel::Options& options) {
+  return std::make_unique<PairModel>(options);
+}
+
+}  // namespace cf

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/features/feature_lists.h"
+#include "common/kernels/kernels.h"
+#include "common/model/tables.h"
+#include "worker/batch_feature.h"
+#include "worker/step_model.h"
+
+namespace cf {
+
+/// The features of a model in its steps: the rows to touch, and the gradients to spread. What is
+/// composed of the rows in between is for the kind to say.
+///
+/// Owner:   the StepModel of a kind with features.
+/// Threads: the seat's compute thread.
+/// Bounds:  those of a BatchFeature each.
+class StepFeatures {
+ public:
+  explicit StepFeatures(const StepModel::Options& options);
+
+  struct Entry {
+    TableId table{};
+    BatchFeature feature;
+  };
+  /// The gradients of the vectors that were composed for a feature: by part of users or items.
+  struct VectorGradients {
+    const float* first = nullptr;
+    std::size_t stride = 0;
+  };
+
+  bool empty() const { return entries_.empty(); }
+  std::size_t size() const { return entries_.size(); }
+  const Entry& operator[](std::size_t k) const { return entries_[k]; }
+  bool HasSide(FeatureSide side) const;
+
+  /// The table whose rows have the features of that side. Requires: not a sample's.
+  static TableId TableOf(FeatureSide side) { return side == FeatureSide::kUser ? kUsers : kItems; }
+
+  /// Touches what a sample brings to the batch: its own rows, and those of its user and its item
+  /// where they are new to the partition. `pair` is the sample as the batch has it.
+  void Touch(const PartitionShare& share, RowId user, RowId item, const PairSample& pair,
+             Minibatch& batch) const;
+
+  /// Adds to the gradients of features' rows what the vectors of partition `p` of the seat's range
+  /// give them; `gradients_of(k)` are the VectorGradients of feature k. Not for samples' features,
+  /// whose rows are the vectors.
+  template <class GradientsOf>
+  void Spread(const Step& step, std::uint32_t p, const GradientsOf& gradients_of) {
+    for (std::size_t k = 0; k < entries_.size(); ++k) {
+      const FeatureSide side = entries_[k].feature.side();
+      if (side == FeatureSide::kSample) continue;
+      const std::vector<std::size_t>& ends =
+          side == FeatureSide::kUser ? step.batch.user_parts_end : step.batch.item_parts_end;
+      const VectorGradients gradients = gradients_of(k);
+      entries_[k].feature.Spread(step.batch.features[k], p == 0 ? 0 : ends[p - 1], ends[p],
+                                 gradients.first, gradients.stride,
+                                 step.gradients[Index(entries_[k].table)]);
+    }
+  }
+
+ private:
+  void TouchSide(FeatureSide side, const PartitionShare& share, RowId user, RowId item,
+                 Minibatch& batch) const;
+
+  std::vector<Entry> entries_;  // By feature of the model.
+};
+
+}  // namespace cf
