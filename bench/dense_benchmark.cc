@@ -16,7 +16,7 @@
 #include "common/kernels/matrix.h"
 #include "common/kernels/network.h"
 #include "common/kernels/softmax.h"
-#include "worker/batch_softmax.h"
+#include "worker/models/batch_softmax.h"
 
 namespace cf {
 namespace {

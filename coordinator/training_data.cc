@@ -6,8 +6,8 @@
 #include <absl/strings/str_cat.h>
 
 #include "paramserver/block_host.h"
-#include "worker/batch_items.h"
 #include "worker/block_samples.h"
+#include "worker/models/batch_items.h"
 #include "worker/samples.h"
 
 namespace cf {

@@ -5,10 +5,10 @@
 #include "common/model/ranker.h"
 #include "common/rows/row_block.h"
 #include "common/rows/tree_sum.h"
+#include "worker/models/neural_ranker.h"
 #include "worker/models/pair_adder.h"
 #include "worker/models/step_features.h"
 #include "worker/models/step_layers.h"
-#include "worker/neural_ranker.h"
 
 namespace cf {
 namespace {

@@ -9,7 +9,7 @@
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
 #include "common/model/tables.h"
-#include "worker/batch_feature.h"
+#include "worker/models/batch_feature.h"
 #include "worker/step_model.h"
 
 namespace cf {

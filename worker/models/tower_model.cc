@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "common/model/retrieval.h"
-#include "worker/batch_items.h"
+#include "worker/models/batch_items.h"
 #include "worker/models/pair_adder.h"
 #include "worker/models/step_layers.h"
-#include "worker/two_tower.h"
+#include "worker/models/two_tower.h"
 
 namespace cf {
 namespace {

@@ -1,7 +1,7 @@
 // In-batch softmax against what it means: for each sample a softmax over all samples of the batch,
 // in double, and derivatives by differences.
 
-#include "worker/batch_softmax.h"
+#include "worker/models/batch_softmax.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "worker/neural_ranker.h"
+#include "worker/models/neural_ranker.h"
 
 #include <algorithm>
 #include <cmath>

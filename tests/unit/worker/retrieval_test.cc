@@ -10,7 +10,7 @@
 
 #include "tests/reference/drawn.h"
 #include "tests/unit/paramserver/local_rows.h"
-#include "worker/two_tower.h"
+#include "worker/models/two_tower.h"
 
 namespace cf {
 namespace {

@@ -1,7 +1,7 @@
 // Towers against what they mean: every sample through the layers by itself, in double, a softmax
 // over all samples of the batch, and derivatives by differences.
 
-#include "worker/two_tower.h"
+#include "worker/models/two_tower.h"
 
 #include <algorithm>
 #include <cmath>

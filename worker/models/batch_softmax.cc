@@ -1,4 +1,4 @@
-#include "worker/batch_softmax.h"
+#include "worker/models/batch_softmax.h"
 
 #include <algorithm>
 #include <limits>

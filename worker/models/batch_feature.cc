@@ -1,4 +1,4 @@
-#include "worker/batch_feature.h"
+#include "worker/models/batch_feature.h"
 
 #include <algorithm>
 #include <optional>

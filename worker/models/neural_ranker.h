@@ -64,7 +64,8 @@ struct RankerBatch {
 /// network together, since a small batch has few of each; the gradients of the layers are summed
 /// for each partition, and then along the tree, while they are in the first cache.
 ///
-/// Owner:   Trainer. Threads: the seat's compute thread.
+/// Owner:   RankerModel.
+/// Threads: the seat's compute thread.
 /// Bounds:  the network and one passage through it; no allocation but when a batch has more
 ///          partitions than any before.
 class NeuralRanker {

@@ -9,7 +9,7 @@
 #include "common/kernels/network.h"
 #include "common/kernels/softmax.h"
 #include "common/model/retrieval.h"
-#include "worker/batch_items.h"
+#include "worker/models/batch_items.h"
 
 namespace cf {
 
@@ -29,7 +29,8 @@ struct SoftmaxBatch {
 /// the whole global batch as candidates (docs/arithmetic.md). A candidate is computed once, however
 /// many samples of the batch have it.
 ///
-/// Owner:   Trainer. Threads: the seat's compute thread.
+/// Owner:   TwoTower.
+/// Threads: the seat's compute thread.
 /// Bounds:  the vectors of a batch's items twice, and a block of logits, at most kLogits or those
 ///          of 8 samples; no allocation but when a batch has more candidates than any before.
 class BatchSoftmax {

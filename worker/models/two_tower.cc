@@ -1,4 +1,4 @@
-#include "worker/two_tower.h"
+#include "worker/models/two_tower.h"
 
 #include <algorithm>
 #include <bit>

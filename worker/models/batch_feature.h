@@ -15,7 +15,8 @@ namespace cf {
 /// One feature of a model on its way through minibatches: rows of its table become the vector of an
 /// entry, a weighted sum, and the gradient of that vector becomes theirs (docs/arithmetic.md).
 ///
-/// Owner:   Trainer. Threads: the seat's compute thread.
+/// Owner:   StepFeatures.
+/// Threads: the seat's compute thread.
 /// Bounds:  one gradient.
 class BatchFeature {
  public:

@@ -9,8 +9,8 @@
 #include "common/kernels/kernels.h"
 #include "common/kernels/network.h"
 #include "common/model/retrieval.h"
-#include "worker/batch_items.h"
-#include "worker/batch_softmax.h"
+#include "worker/models/batch_items.h"
+#include "worker/models/batch_softmax.h"
 
 namespace cf {
 
@@ -35,7 +35,8 @@ struct TwoTowerBatch {
 /// tower's gradient is summed along the tree over the partitions like that of any row: next to the
 /// softmax itself that is little (docs/arithmetic.md).
 ///
-/// Owner:   Trainer. Threads: the seat's compute thread.
+/// Owner:   TowerModel.
+/// Threads: the seat's compute thread.
 /// Bounds:  those of BatchSoftmax; with layers also the activations of a partition's samples and of
 ///          a batch's candidates; no allocation but when there are more of them than ever before.
 class TwoTower {

@@ -1,4 +1,4 @@
-#include "worker/batch_items.h"
+#include "worker/models/batch_items.h"
 
 #include <algorithm>
 

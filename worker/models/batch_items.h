@@ -15,7 +15,7 @@ namespace cf {
 /// The items of all samples of the job, in the order in which batches take them: those of other
 /// seats' samples are candidates too, so every seat knows them, without their users and ratings.
 ///
-/// Owner:   Trainer, of a retrieval model.
+/// Owner:   TowerModel.
 /// Threads: the seat's compute thread.
 /// Bounds:  kBytesPerSample, and 4 bytes an item. Every epoch all of the job's samples are shuffled
 ///          by every seat.
