@@ -1,7 +1,6 @@
 #include "worker/trainer.h"
 
-#include <algorithm>
-#include <utility>
+#include <cstdint>
 
 #include "common/base/activity.h"
 #include "common/base/check.h"
@@ -14,8 +13,8 @@ constexpr std::uint64_t kNoEpoch = ~std::uint64_t{0};
 
 }  // namespace
 
-Trainer::Trainer(Options options, const Dataset& data, const DataSplit& split)
-    : options_(std::move(options)),
+Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& split)
+    : options_(options),
       placement_(options_.rows->placement()),
       partitioning_(placement_.partitioning()),
       range_(placement_.workers().range(options_.rows->seat())),

@@ -54,7 +54,7 @@ class Trainer {
   };
 
   /// `data` and `split` are borrowed for the model.
-  Trainer(Options options, const Dataset& data, const DataSplit& split);
+  Trainer(const Options& options, const Dataset& data, const DataSplit& split);
 
   /// A run of steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on;
   /// `sums`, by partition of the seat's range, are added to. `applied` is how many global steps
