@@ -9,7 +9,9 @@ namespace cf {
 /// The sgemm of OpenBLAS on one thread, what a matrix product is measured against. It is found at
 /// run time, so that nothing links a BLAS.
 ///
-/// Owner: a value. Threads: any. Bounds: the library stays loaded until the process ends.
+/// Owner:   a value.
+/// Threads: any.
+/// Bounds:  the library stays loaded until the process ends.
 class Sgemm {
  public:
   /// Nothing where the machine has no libopenblas.so.0.

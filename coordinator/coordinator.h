@@ -27,10 +27,10 @@ namespace cf {
 /// Runs a job: epochs, validation, early stopping, snapshots, the record and the display. It
 /// computes nothing itself; it tells every member what to do and adds up what they answer.
 ///
-/// Owner:   Leader.
-/// Threads: the leader's first thread, which executes its own commands too.
-/// Bounds:  one command under way; a segment of steps is about kSegment long, which is how soon a
-/// request to stop is heard.
+/// Owner:      Leader.
+/// Threads:    the leader's first thread, which executes its own commands too.
+/// Bounds:     one command under way; a segment of steps is about kSegment long, which is how soon
+///             a request to stop is heard.
 /// Invariants: what the members compute depends on neither the segments nor the snapshots.
 class Coordinator {
  public:

@@ -17,7 +17,9 @@ namespace cf {
 
 /// A snapshot opened for serving: its model, its data set and the search over both.
 ///
-/// Owner: the command. Threads: any. Bounds: those of its parts.
+/// Owner:   the command.
+/// Threads: any.
+/// Bounds:  those of its parts.
 class OpenModel {
  public:
   /// Sets the float mode of the calling thread, which may score from then on.

@@ -9,7 +9,9 @@ namespace cf {
 /// One run of zeroed memory for all rows of a store, on huge pages where the system gives them:
 /// random rows cost a TLB miss each otherwise.
 ///
-/// Owner: SlabStore. Threads: any. Bounds: fixed at Map.
+/// Owner:   SlabStore.
+/// Threads: any.
+/// Bounds:  fixed at Map.
 class Arena {
  public:
   Arena() = default;

@@ -11,8 +11,8 @@ namespace cf {
 /// What the configured optimizer does at each global step. Formulas, and how they compare with
 /// Keras's and PyTorch's, are in docs/arithmetic.md.
 ///
-/// Owner: a value. Threads: any; constant but for SetPlateauFactor, which is called while nobody
-/// else uses it.
+/// Owner:   a value.
+/// Threads: any; constant but for SetPlateauFactor, which is called while nobody else uses it.
 class OptimizerRule {
  public:
   /// Requires: a validated optimizer with its defaults filled in.

@@ -36,7 +36,9 @@ struct ComparisonCell {
 
 /// Runs side by side.
 ///
-/// Owner: the command. Threads: one. Bounds: all that the runs' folders tell, in memory.
+/// Owner:   the command.
+/// Threads: one.
+/// Bounds:  all that the runs' folders tell, in memory.
 struct Comparison {
   std::string folder;                 ///< The folder that all runs share.
   std::string figure;                 ///< By which one run is better: "val_rmse".

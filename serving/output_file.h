@@ -18,7 +18,9 @@ std::string NpyHeader(const std::string& descr, const std::vector<std::uint64_t>
 
 /// A file written from one end to the other.
 ///
-/// Owner: the call that writes it. Threads: one at a time. Bounds: one buffer of 1 MiB.
+/// Owner:      the call that writes it.
+/// Threads:    one at a time.
+/// Bounds:     one buffer of 1 MiB.
 /// Invariants: after Close returned OK everything is on the disk.
 class OutputFile {
  public:

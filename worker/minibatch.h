@@ -17,7 +17,8 @@ namespace cf {
 /// their gradients: one for each partition that touches the row, since a row's gradient is summed
 /// within a partition in the order of the samples and across partitions along the tree.
 ///
-/// Owner:   Minibatch. Threads: the seat's compute thread.
+/// Owner:   Minibatch.
+/// Threads: the seat's compute thread.
 /// Bounds:  the samples of a batch.
 class TableBatch {
  public:

@@ -27,8 +27,9 @@ RowId UntakenItem(std::uint32_t rank, std::uint32_t taken, const TakenAt& taken_
 
 /// Draws the negatives that follow the samples of an epoch (docs/arithmetic.md).
 ///
-/// Owner:   a value. Threads: any; constant.
-/// Bounds:  two logarithms of the user's samples a negative; nothing is rejected.
+/// Owner:      a value.
+/// Threads:    any; constant.
+/// Bounds:     two logarithms of the user's samples a negative; nothing is rejected.
 /// Invariants: what is drawn is a function of the key, the sample's user and item, and the items
 ///          that are taken: not of where, when or in which order samples are worked through.
 class Negatives {

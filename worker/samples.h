@@ -19,11 +19,11 @@ struct Sample {
 
 /// The samples of one partition, that is of its users, and the order in which an epoch visits them.
 ///
-/// Owner:   Trainer, one for each partition of its seat.
-/// Threads: the seat's compute thread.
-/// Bounds:  kBytesPerTrainingSample, 12 bytes a validation sample, and 8 a user.
+/// Owner:      Trainer, one for each partition of its seat.
+/// Threads:    the seat's compute thread.
+/// Bounds:     kBytesPerTrainingSample, 12 bytes a validation sample, and 8 a user.
 /// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
-/// of (seed, epoch, partition).
+///             of (seed, epoch, partition).
 class PartitionSamples {
  public:
   static constexpr std::size_t kBytesPerTrainingSample = 2 * sizeof(Sample);

@@ -75,7 +75,7 @@ struct BadLines {
 /// Owner:   an import.
 /// Threads: not thread-safe; Read runs `threads` of its own.
 /// Bounds:  one chunk of text and its samples for each thread; the samples read, at 8 to 20 bytes
-/// each; raw ids.
+///          each; raw ids.
 class RatingsReader {
  public:
   explicit RatingsReader(RatingsReaderOptions options);

@@ -43,7 +43,8 @@ std::vector<double> DrawingWeights(std::span<const std::uint32_t> activity,
 
 /// Draws numbers in proportion to their weights, in constant time each (Walker's alias method).
 ///
-/// Owner:   whoever made it. Threads: any; constant after construction.
+/// Owner:   whoever made it.
+/// Threads: any; constant after construction.
 /// Bounds:  16 bytes for each weight.
 class WeightedDraw {
  public:

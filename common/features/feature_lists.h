@@ -28,7 +28,8 @@ constexpr FeatureSide SideOf(Feature::Source source) {
 /// The rows of genres are their names in bytewise order, those of years the years from the first to
 /// the last that a sample has, those of weekdays Monday to Sunday, those of histories the items.
 ///
-/// Owner:   whoever made it. Threads: any; constant.
+/// Owner:   whoever made it.
+/// Threads: any; constant.
 /// Bounds:  4 bytes for each genre of each item; of a history kBytesPerTrainingSample.
 ///          Timestamps are looked up in the mapped data set, which must outlive this.
 class FeatureLists {

@@ -141,7 +141,8 @@ class Network {
 /// One block of samples on its way through a network: inputs, activations, slopes. Rows of inputs
 /// and outputs are padded as those of PaddedMatrix; the padding of outputs is zeros.
 ///
-/// Owner:   whoever runs the network, one a thread. Threads: one at a time.
+/// Owner:   whoever runs the network, one a thread.
+/// Threads: one at a time.
 /// Bounds:  its samples times the inputs and units; for training three times that.
 class Network::Passage {
  public:

@@ -12,7 +12,7 @@
 /// otherwise, takes every double unless it requires something, and passes NaN on.
 ///
 /// Threads: any; they assume rounding to nearest. Where denormals are flushed, as compute threads
-/// do, results that would be denormal are 0.
+///          do, results that would be denormal are 0.
 namespace cf::math {
 
 inline constexpr double kLn2 = 0x1.62e42fefa39efp-1;

@@ -13,7 +13,8 @@ namespace cf {
 /// of R P, user partition p works on its samples with item partition (p + j) mod P: blocks of one
 /// sub-epoch share no row.
 ///
-/// Owner: a value. Threads: any; constant.
+/// Owner:   a value.
+/// Threads: any; constant.
 class BlockSchedule {
  public:
   /// Requires: `partitions` is a power of two; all are at least 1.

@@ -44,10 +44,11 @@ struct ParcelShape {
 /// A parcel between threads of one process carries no rows: they are read in place. A block is a
 /// parcel without tables, whose `turn` is its name and whose `bytes` mean what its sender says.
 ///
-/// Owner:   whoever holds it; it is moved from sender to receiver. Threads: one at a time.
-/// Bounds:  the mesh's limit of a frame.
+/// Owner:      whoever holds it; it is moved from sender to receiver.
+/// Threads:    one at a time.
+/// Bounds:     the mesh's limit of a frame.
 /// Invariants: the spans point into `payload`, or into a ring of memory shared with another
-/// process, which keeps the place until the parcel is recycled.
+///             process, which keeps the place until the parcel is recycled.
 struct Parcel {
   struct Table {
     std::span<RowId> partial_ids;

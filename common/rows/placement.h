@@ -14,7 +14,8 @@ namespace cf {
 /// seats, both in the order of ranks and threads; seat s has a contiguous range of partitions.
 /// Without dedicated servers every thread has both roles and the same number in each.
 ///
-/// Owner: a value. Threads: any; constant.
+/// Owner:   a value.
+/// Threads: any; constant.
 class Placement {
  public:
   struct Options {

@@ -9,7 +9,9 @@ namespace cf {
 
 /// Copies of rows, one after the other: the padded vector, then the bias. Aligned to 64 bytes.
 ///
-/// Owner: whoever reads rows. Threads: one. Bounds: the most rows that it has had at once.
+/// Owner:   whoever reads rows.
+/// Threads: one.
+/// Bounds:  the most rows that it has had at once.
 class RowBlock {
  public:
   /// Room for `rows` rows of the layout; what was there is lost.

@@ -18,7 +18,8 @@ namespace cf {
 
 /// The rows that one batch wants, and where they are once they have come.
 ///
-/// Owner:   whoever computes the batch. Threads: its compute thread.
+/// Owner:   whoever computes the batch.
+/// Threads: its compute thread.
 /// Bounds:  the rows of the largest batch so far; copies of those that are not read in place.
 class BatchRows {
  public:

@@ -20,7 +20,8 @@ struct TreePart {
 /// the leaves of a range may sum the nodes inside it and leave the rest to the row's owner, who
 /// holds everything: the outcome is the same.
 ///
-/// Owner: a value. Threads: any; constant.
+/// Owner:   a value.
+/// Threads: any; constant.
 class TreeSum {
  public:
   /// `range`: the partitions all of whose parts the caller has.

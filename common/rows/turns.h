@@ -11,7 +11,8 @@ namespace cf {
 /// run began with, and d turns may be under way while a batch is computed. A run begins and ends
 /// with nothing under way.
 ///
-/// Owner: a value. Threads: any.
+/// Owner:   a value.
+/// Threads: any.
 struct StepTurns {
   std::uint64_t steps = 0;
   std::uint64_t delay = 0;

@@ -12,9 +12,10 @@ namespace cf::rpc {
 
 /// Passes lines on to the log, but not more than a stranger should be able to cause.
 ///
-/// Owner:   Mesh::Impl. Threads: the I/O thread.
+/// Owner:   Mesh::Impl.
+/// Threads: the I/O thread.
 /// Bounds:  kLinesMax lines in each kWindow; the next window's first line says how many are
-/// missing.
+///          missing.
 class LogLimiter {
  public:
   using Clock = std::chrono::steady_clock;

@@ -28,7 +28,8 @@ struct RingControl {
 /// it lies. A record is put as near to the front of the memory as it fits, so that a ring touches
 /// no more pages and caches than what is on its way at once.
 ///
-/// Owner:      who maps the memory. Threads: the sending one.
+/// Owner:      who maps the memory.
+/// Threads:    the sending one.
 /// Bounds:     kRingSlots records and the memory; what does not fit must go another way.
 /// Invariants: nothing that the receiver writes makes this write outside `data`.
 class RingWriter {
@@ -61,7 +62,8 @@ class RingWriter {
 
 /// The receiving end.
 ///
-/// Owner:      who maps the memory. Threads: the receiving one.
+/// Owner:      who maps the memory.
+/// Threads:    the receiving one.
 /// Invariants: whatever the sender writes, records lie within `data`.
 class RingReader {
  public:

@@ -26,7 +26,8 @@ class UniqueFd {
 /// Anonymous memory that processes share: a sealed memfd, mapped. No name leads to it, so that it
 /// is gone with the last process that has it, however that ends.
 ///
-/// Owner:   one holder in each process. Threads: as what lies in it says.
+/// Owner:   one holder in each process.
+/// Threads: as what lies in it says.
 /// Bounds:  as large as it was made; pages are taken when they are first touched.
 class SharedRegion {
  public:

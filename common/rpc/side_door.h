@@ -21,7 +21,8 @@ using HandedFds = std::array<UniqueFd, kFdsHanded>;
 /// abstract (no file), and what comes in must carry a token that only those know who were told it
 /// over the mesh, and come from a process of the same user.
 ///
-/// Owner:   SharedChannel. Threads: one at a time.
+/// Owner:   SharedChannel.
+/// Threads: one at a time.
 /// Bounds:  what waits at the door waits in the kernel, kWaitingMax of them.
 class SideDoor {
  public:

@@ -12,7 +12,9 @@ namespace cf {
 
 /// XXH3-128 of a stream of bytes, as snapshots write it: 32 hex digits, the high half first.
 ///
-/// Owner:   whoever sums. Threads: one at a time. Bounds: half a KiB.
+/// Owner:   whoever sums.
+/// Threads: one at a time.
+/// Bounds:  half a KiB.
 class Checksum {
  public:
   Checksum();

@@ -23,11 +23,11 @@ struct CollectOptions {
 /// The snapshots of one run: the folder RUN/snapshots with its manifests, the row files below rows/
 /// and the links `latest` and `best`. The manifests are the truth; the links follow them.
 ///
-/// Owner:   the coordinator (Open); tools look at it without changing anything (View).
-/// Threads: one at a time. Any number of other processes may read the folder meanwhile.
+/// Owner:      the coordinator (Open); tools look at it without changing anything (View).
+/// Threads:    one at a time. Any number of other processes may read the folder meanwhile.
 /// Invariants: no file is ever written twice; a snapshot exists from the moment its manifest has
-/// its name, and every row file it names was synced before; all paths are relative to the folder,
-/// so that a run may be moved.
+///             its name, and every row file it names was synced before; all paths are relative to
+///             the folder, so that a run may be moved.
 class SnapshotStore {
  public:
   /// Opens the folder of a live job: creates what is missing and mends the links that a crash left

@@ -10,7 +10,9 @@ enum class TableFormat { kText, kCsv };
 
 /// A small table for people or programs: aligned columns (numbers to the right), or CSV.
 ///
-/// Owner: the command that prints it. Threads: one. Bounds: all its rows in memory.
+/// Owner:   the command that prints it.
+/// Threads: one.
+/// Bounds:  all its rows in memory.
 class TextTable {
  public:
   struct Column {

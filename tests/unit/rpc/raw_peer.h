@@ -20,7 +20,9 @@ namespace cf {
 
 /// A rank that tests drive byte by byte: a blocking socket, dialled to a mesh's listener.
 ///
-/// Owner: a test. Threads: one. Bounds: no read takes longer than 20 s.
+/// Owner:   a test.
+/// Threads: one.
+/// Bounds:  no read takes longer than 20 s.
 class RawPeer {
  public:
   explicit RawPeer(const Endpoint& endpoint) : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
