@@ -8,6 +8,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/math/math.h"
 #include "common/page/escape.h"
 #include "common/page/plot_area.h"
 #include "common/page/series_style.h"
@@ -73,10 +74,11 @@ class Drawing {
   }
   double X(double x) const { return (x - x_.low) / (x_.high - x_.low) * kPlotWidth; }
   double Y(double y) const {
-    const double part = log_ ? std::log(y / y_.low) / std::log(y_.high / y_.low)
-                             : (y - y_.low) / (y_.high - y_.low);
+    const double part =
+        log_ ? (math::Log(y) - math::Log(y_.low)) / LogWidth() : (y - y_.low) / (y_.high - y_.low);
     return (1 - part) * kPlotHeight;
   }
+  double LogWidth() const { return math::Log(y_.high) - math::Log(y_.low); }
   std::string PointText(const std::string& name, const ChartPoint& point) const {
     return EscapeMarkup(absl::StrCat(name, ": ", chart_.x_label, " ", FigureText(point.x), ", ",
                                      chart_.y_label, " ", FigureText(point.y)));
@@ -114,7 +116,7 @@ void Drawing::SetAxes() {
   y_ = Stretched(y);
   // Lines keep off the frame.
   if (log_) {
-    const double margin = std::pow(y_.high / y_.low, 0.04);
+    const double margin = math::Exp(0.04 * LogWidth());
     y_ = {y_.low / margin, y_.high * margin};
   } else {
     const double margin = (y_.high - y_.low) * 0.04;

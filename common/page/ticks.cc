@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <cstdlib>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
+#include "common/math/math.h"
 
 namespace cf {
 namespace {
@@ -16,7 +19,8 @@ constexpr double kSlack = 1e-9;
 
 /// count * leading * 10^exponent. Division by an exact power gives 0.3, where 3 * 0.1 is not.
 double Scaled(double count, int exponent) {
-  return exponent < 0 ? count / std::pow(10.0, -exponent) : count * std::pow(10.0, exponent);
+  const double power = math::PowInt(10, static_cast<std::uint64_t>(std::abs(exponent)));
+  return exponent < 0 ? count / power : count * power;
 }
 
 std::vector<double> Multiples(AxisRange range, double leading, int exponent) {
