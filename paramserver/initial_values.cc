@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/math/random.h"
 #include "common/model/layout.h"
@@ -69,6 +70,7 @@ template <class Change>
 absl::Status ChangeRows(TableId table, std::uint32_t rows_of_table, Partitioning partitioning,
                         PartitionId partition, RowStore& store, const Change& change) {
   for (std::uint32_t slot = 0; slot < partitioning.RowsIn(partition, rows_of_table); ++slot) {
+    Activity::Tick();
     const RowId id = partitioning.IdAt(partition, slot);
     float* row = nullptr;
     absl::Status pinned = store.Pin(table, {&id, 1}, RowStore::Access::kUpdate, {&row, 1});

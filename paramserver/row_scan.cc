@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "common/base/activity.h"
 #include "common/model/layout.h"
 
 namespace cf {
@@ -33,6 +34,7 @@ absl::StatusOr<double> L2Penalty(const std::vector<TableSpec>& tables, Partition
     double biases = 0;
     absl::Status read = store.Visit(
         TableId{t}, partition, RowStore::Which::kAll, [&](RowId, std::span<const float> row) {
+          Activity::Tick();
           for (std::uint32_t k = 0; k < spec.shape.dim; ++k) {
             vectors += static_cast<double>(row[k]) * static_cast<double>(row[k]);
           }
@@ -52,6 +54,7 @@ absl::StatusOr<std::optional<RowId>> FirstNotFinite(TableId table, SeatRange ran
   for (std::uint32_t p = range.first; p < range.last; ++p) {
     absl::Status read =
         store.Visit(table, PartitionId{p}, which, [&](RowId id, std::span<const float> row) {
+          Activity::Tick();
           if (!IsFinite(row) && (!first.has_value() || id < *first)) first = id;
           return absl::OkStatus();
         });

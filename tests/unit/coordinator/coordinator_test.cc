@@ -88,6 +88,14 @@ TEST_F(CoordinatorTest, TheHistoryHasTheRateOfAnEpochsLastStep) {
   EXPECT_EQ(rows[0].learning_rate, 0.02);
 }
 
+// Rows stay changed until a manifest that names their files is committed.
+TEST_F(CoordinatorTest, MembersAreNotToldOfASnapshotThatWasNotCommitted) {
+  const absl::Status status = Run([](const Command&) { return Figures(1.0); }).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("committing a snapshot"));
+  ASSERT_FALSE(commands_.empty());
+  EXPECT_TRUE(commands_.back().has_write());
+}
+
 TEST_F(CoordinatorTest, AMembersErrorEndsTheRun) {
   EXPECT_EQ(Run([](const Command&) { return absl::UnavailableError("rank 1 was lost"); }).status(),
             absl::UnavailableError("rank 1 was lost"));
