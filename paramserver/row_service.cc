@@ -202,8 +202,8 @@ absl::Status RowService::Update(TableId table, std::uint64_t step, std::span<con
   rows_.resize(ids.size());
   absl::Status pinned = options_.store->Pin(table, ids, RowStore::Access::kUpdate, rows_);
   if (!pinned.ok()) return pinned;
-  updates_.clear();
-  for (std::size_t k = 0; k < ids.size(); ++k) updates_.push_back({rows_[k], {gradient_of(k)}});
+  updates_.resize(ids.size());
+  for (std::size_t k = 0; k < ids.size(); ++k) updates_[k] = {rows_[k], {gradient_of(k)}};
   options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(table)]),
                                 updates_);
   options_.store->Release(table, ids);

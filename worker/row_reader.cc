@@ -16,7 +16,7 @@ RowReader::~RowReader() {
 absl::Status RowReader::Read(TableId table, std::span<const RowId> ids, RowBlock& block) {
   rows_.Recycle(batch_);
   batch_.Clear();
-  for (const RowId id : ids) rows_.Want(batch_, table, id);
+  rows_.Want(batch_, table, ids.size(), [ids](std::size_t k) { return ids[k]; });
   rows_.Push(turn_, std::nullopt, {}, &batch_);
   if (rows_.has_own_server()) {
     absl::Status served = rows_.ServeOwn(turn_, std::nullopt, {}, &batch_);

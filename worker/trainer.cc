@@ -136,9 +136,9 @@ void Trainer::EndBatch(Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
   batch.rows.Clear();
   for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
-    for (const TableBatch::Row& row : batch.tables[t].batch.rows()) {
-      options_.rows->Want(batch.rows, TableId{t}, row.id);
-    }
+    const std::span<const TableBatch::Row> rows = batch.tables[t].batch.rows();
+    options_.rows->Want(batch.rows, TableId{t}, rows.size(),
+                        [rows](std::size_t k) { return rows[k].id; });
   }
 }
 

@@ -48,7 +48,7 @@ class IdIndex {
   /// The place of `id`, or a free one for it, which the caller may Take. It holds until the next
   /// Take.
   Place& Find(RowId id) {
-    for (std::size_t k = HomeOf(id);; k = (k + 1) & (places_.size() - 1)) {
+    for (std::size_t k = HomeOf(id);; k = (k + 1) & mask_) {
       Place& place = places_[k];
       if (place.stamp < first_stamp_ || place.id == id) return place;
     }
@@ -58,7 +58,7 @@ class IdIndex {
   /// Fills a place that Find has found free.
   void Take(Place& place, const Place& with) {
     place = with;
-    if (2 * ++taken_ > places_.size()) Grow();
+    if (++taken_ > mask_ / 2) Grow();
   }
 
  private:
@@ -73,6 +73,7 @@ class IdIndex {
     std::vector<Place> before(2 * places_.size());
     before.swap(places_);
     shift_ = ShiftFor(places_.size());
+    mask_ = places_.size() - 1;
     for (const Place& place : before) {
       if (!IsFree(place)) Find(place.id) = place;
     }
@@ -82,7 +83,8 @@ class IdIndex {
     return 32 - static_cast<std::uint32_t>(std::countr_zero(places));
   }
 
-  std::vector<Place> places_;  // A power of two.
+  std::vector<Place> places_;          // A power of two.
+  std::size_t mask_ = kPlacesMin - 1;  // Their number less 1.
   std::uint32_t shift_ = ShiftFor(kPlacesMin);
   std::uint32_t first_stamp_ = 0;
   std::size_t taken_ = 0;

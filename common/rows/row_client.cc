@@ -34,13 +34,6 @@ BatchRows RowClient::MakeBatch() const {
   return {layouts().size(), placement().servers().size()};
 }
 
-void RowClient::Want(BatchRows& batch, TableId table, RowId id) {
-  BatchRows::Table& of = batch.tables_[Index(table)];
-  BatchRows::Wanted& wanted = of.by_server[placement().servers().SeatOf(partitioning_.Of(id))];
-  wanted.places.push_back(static_cast<std::uint32_t>(of.count++));
-  wanted.ids.push_back(id);
-}
-
 void RowClient::Push(std::uint64_t turn, std::optional<FillPartials> fill,
                      std::span<OwnPartials> own, const BatchRows* next) {
   const Profile::Scope scope(options_.profile, Phase::kPush);

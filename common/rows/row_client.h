@@ -83,8 +83,9 @@ class RowClient {
   std::span<const RowLayout> layouts() const { return options_.exchange->layouts(); }
   BatchRows MakeBatch() const;
 
-  /// `batch` wants row `id`, which is its next row of the table. Requires: each id once.
-  void Want(BatchRows& batch, TableId table, RowId id);
+  /// `batch` wants `count` more rows of the table: id_of(0), id_of(1), ... Requires: each id once.
+  template <class IdOf>
+  void Want(BatchRows& batch, TableId table, std::size_t count, const IdOf& id_of);
 
   /// The gradients of a step for one server: fills what it is given, by table.
   using FillPartials = absl::FunctionRef<void(std::uint32_t server, std::span<OwnPartials> into)>;
@@ -139,5 +140,28 @@ class RowClient {
   std::vector<std::span<const RowId>> wanted_;  // By table: of the own server.
   std::vector<Parcel> answers_;                 // Of a turn that brings no rows.
 };
+
+template <class IdOf>
+void RowClient::Want(BatchRows& batch, TableId table, std::size_t count, const IdOf& id_of) {
+  BatchRows::Table& of = batch.tables_[Index(table)];
+  const Placement::Role& servers = placement().servers();
+  if (servers.size() == 1) {
+    BatchRows::Wanted& wanted = of.by_server.front();
+    wanted.places.resize(of.count + count);
+    wanted.ids.resize(of.count + count);
+    for (std::size_t k = 0; k < count; ++k) {
+      wanted.places[of.count + k] = static_cast<std::uint32_t>(of.count + k);
+      wanted.ids[of.count + k] = id_of(k);
+    }
+  } else {
+    for (std::size_t k = 0; k < count; ++k) {
+      const RowId id = id_of(k);
+      BatchRows::Wanted& wanted = of.by_server[servers.SeatOf(partitioning_.Of(id))];
+      wanted.places.push_back(static_cast<std::uint32_t>(of.count + k));
+      wanted.ids.push_back(id);
+    }
+  }
+  of.count += count;
+}
 
 }  // namespace cf
