@@ -60,7 +60,7 @@ struct PairBatch {
   std::size_t padded_dim = 0;
 };
 
-/// One row to update: its weights and optimizer state (RowLayout in common/rows/layout.h) and its
+/// One row to update: its weights and optimizer state (RowLayout in common/model/layout.h) and its
 /// gradient.
 struct RowUpdate {
   float* row = nullptr;

@@ -43,7 +43,7 @@ const std::vector<Place> kPlaces = {
     {"boost/beast", {"common/http/", "serving/"}},
 };
 
-// "launch" of launch/start.h, "common/rows" of common/rows/rows.h.
+// "launch" of launch/start.h, "common/rows" of common/rows/parcel.h.
 std::string FolderOf(const std::string& path) {
   const std::size_t top = path.find('/');
   return path.substr(0, path.starts_with("common/") ? path.find('/', top + 1) : top);
