@@ -46,7 +46,7 @@ class RandomRows {
  public:
   explicit RandomRows(std::uint32_t rows)
       : rows_(rows),
-        layout_({.name = "rows", .rows = rows, .dim = kDim, .biases = true, .slots = 2}),
+        layout_({.name = "rows", .rows = rows, .dim = kDim, .biases = true, .moments = 2}),
         arena_(Arena::Map(rows * layout_.stride() * sizeof(float)).value()) {
     for (std::size_t k = 0; k < rows * layout_.stride(); ++k) {
       reinterpret_cast<float*>(arena_.data())[k] = 0.01F;

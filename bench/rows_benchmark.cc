@@ -42,7 +42,7 @@ class Table {
             .rows = static_cast<std::uint32_t>(rows),
             .dim = kDim,
             .biases = true,
-            .slots = 2};
+            .moments = 2};
   }
 
   std::size_t rows_;

@@ -28,7 +28,7 @@ Manifest JobManifest(const Job& job, const TrainingData& data) {
     entry.set_rows(table.shape.rows);
     entry.set_dim(table.shape.dim);
     entry.set_bias(table.shape.biases);
-    entry.set_slots(table.shape.slots);
+    entry.set_slots(table.shape.moments);
   }
   *manifest.mutable_job() = job;
   return manifest;

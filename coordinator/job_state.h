@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/config/job.pb.h"
-#include "common/config/schedule.h"
+#include "common/config/learning_rate.h"
 #include "common/metrics/metrics.h"
 #include "common/model/block_schedule.h"
 #include "common/snapshot/manifest.h"

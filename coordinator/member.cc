@@ -82,7 +82,7 @@ absl::Status Member::OpenSeats() {
   exchange_ = std::make_unique<Exchange>(
       placement, options_.rank, LayoutsOf(tables_), options_.mesh,
       ExchangeOptions{.depth = options_.job.train().delay() + 1,
-                      .blocks_depth = 2 * options_.job.train().partitions(),
+                      .transfers_depth = 2 * options_.job.train().partitions(),
                       .shared_memory = options_.job.cluster().shared_memory()});
   if (absl::Status opened = OpenStore(); !opened.ok()) return opened;
 

@@ -18,8 +18,8 @@ namespace {
 constexpr std::size_t kBytesInRingMax = SharedChannel::kRingBytes / 4;
 
 /// What names a block on its way.
-std::uint64_t NumberOf(PartitionId q, std::uint64_t turn) {
-  return turn * kPartitionsMax + Index(q);
+std::uint64_t NumberOf(PartitionId q, std::uint64_t sub_epoch) {
+  return sub_epoch * kPartitionsMax + Index(q);
 }
 
 }  // namespace
@@ -43,8 +43,8 @@ std::uint32_t BlockHost::HomeOf(PartitionId q) const {
   return placement_.servers().SeatOf(q);
 }
 
-std::uint32_t BlockHost::HolderOf(PartitionId q, std::uint64_t turn) const {
-  return placement_.workers().SeatOf(options_.schedule.UsersOf(q, turn));
+std::uint32_t BlockHost::HolderOf(PartitionId q, std::uint64_t sub_epoch) const {
+  return placement_.workers().SeatOf(options_.schedule.UsersOf(q, sub_epoch));
 }
 
 std::size_t BlockHost::BytesOf(PartitionId q) const {
@@ -57,8 +57,8 @@ std::span<float> BlockHost::RowsOf(PartitionId q) {
 }
 
 Parcel BlockHost::MakeRoom(PartitionId q) {
-  return options_.exchange->MakeBlock({.from_seat = options_.seat, .to_seat = options_.seat},
-                                      BytesOf(q));
+  return options_.exchange->MakeTransfer({.from_seat = options_.seat, .to_seat = options_.seat},
+                                         BytesOf(q));
 }
 
 void BlockHost::Drop(PartitionId q) {
@@ -66,17 +66,17 @@ void BlockHost::Drop(PartitionId q) {
   items_[Index(q)].reset();
 }
 
-void BlockHost::Send(PartitionId q, std::uint32_t seat, std::uint64_t turn) {
-  Parcel block = options_.exchange->MakeBlock(
-      {.from_seat = options_.seat, .to_seat = seat, .number = NumberOf(q, turn)}, BytesOf(q));
+void BlockHost::Send(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch) {
+  Parcel block = options_.exchange->MakeTransfer(
+      {.from_seat = options_.seat, .to_seat = seat, .number = NumberOf(q, sub_epoch)}, BytesOf(q));
   std::ranges::copy(items_[Index(q)]->bytes, block.bytes.begin());
-  options_.exchange->SendBlock(std::move(block));
+  options_.exchange->SendTransfer(std::move(block));
   Drop(q);
 }
 
-absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t turn) {
-  absl::StatusOr<Parcel> block = options_.exchange->TakeBlock(
-      {.from_seat = seat, .to_seat = options_.seat, .number = NumberOf(q, turn)});
+absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch) {
+  absl::StatusOr<Parcel> block = options_.exchange->TakeTransfer(
+      {.from_seat = seat, .to_seat = options_.seat, .number = NumberOf(q, sub_epoch)});
   if (!block.ok()) return block.status();
   if (block->bytes.size() != BytesOf(q)) {
     return absl::DataLossError(absl::StrCat("item partition ", Index(q), " came with ",
@@ -97,18 +97,18 @@ absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t
 // Blocks from one seat to another are taken in the order in which they were sent: that of the
 // receiver's users when they leave, that of the items when they come home.
 
-absl::Status BlockHost::Leave(std::uint64_t turn) {
-  if (turn_.has_value()) {
-    Check(*turn_ == turn, "sub-epochs follow each other");
+absl::Status BlockHost::Leave(std::uint64_t sub_epoch) {
+  if (next_sub_epoch_.has_value()) {
+    Check(*next_sub_epoch_ == sub_epoch, "sub-epochs follow each other");
     return absl::OkStatus();
   }
-  turn_ = turn;
-  left_ = turn;
+  next_sub_epoch_ = sub_epoch;
+  left_in_ = sub_epoch;
   for (std::uint32_t p = 0; p < options_.schedule.partitions(); ++p) {
-    const PartitionId q = options_.schedule.ItemsOf(PartitionId{p}, turn);
+    const PartitionId q = options_.schedule.ItemsOf(PartitionId{p}, sub_epoch);
     if (HomeOf(q) != options_.seat) continue;
     if (absl::Status copied = CopyOut(q); !copied.ok()) return copied;
-    if (HolderOf(q, turn) != options_.seat) Send(q, HolderOf(q, turn), turn);
+    if (HolderOf(q, sub_epoch) != options_.seat) Send(q, HolderOf(q, sub_epoch), sub_epoch);
   }
   return absl::OkStatus();
 }
@@ -141,25 +141,26 @@ absl::Status BlockHost::CopyIn(PartitionId q) {
 }
 
 absl::Status BlockHost::ComeHome() {
-  if (!turn_.has_value()) return absl::OkStatus();
+  if (!next_sub_epoch_.has_value()) return absl::OkStatus();
   for (std::uint32_t p = range_.first; p < range_.last; ++p) {
-    absl::StatusOr<SlabRows> due = Items(options_.schedule.ItemsOf(PartitionId{p}, *turn_), *turn_);
+    absl::StatusOr<SlabRows> due =
+        Items(options_.schedule.ItemsOf(PartitionId{p}, *next_sub_epoch_), *next_sub_epoch_);
     if (!due.ok()) return due.status();
   }
   for (std::uint32_t k = 0; k < options_.schedule.partitions(); ++k) {
     const PartitionId q{k};
-    if (items_[k].has_value() && HomeOf(q) != options_.seat) Send(q, HomeOf(q), *turn_);
+    if (items_[k].has_value() && HomeOf(q) != options_.seat) Send(q, HomeOf(q), *next_sub_epoch_);
   }
   for (std::uint32_t k = range_.first; k < range_.last; ++k) {
     const PartitionId q{k};
     if (!items_[k].has_value()) {
-      absl::Status received = Receive(q, HolderOf(q, *turn_), *turn_);
+      absl::Status received = Receive(q, HolderOf(q, *next_sub_epoch_), *next_sub_epoch_);
       if (!received.ok()) return received;
     }
     if (absl::Status copied = CopyIn(q); !copied.ok()) return copied;
     Drop(q);
   }
-  turn_.reset();
+  next_sub_epoch_.reset();
   return absl::OkStatus();
 }
 
@@ -175,9 +176,10 @@ void BlockHost::ReleaseUsers(PartitionId p) {
   options_.store->ReleasePartition(kUsers, p);
 }
 
-absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t turn) {
+absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t sub_epoch) {
   if (!items_[Index(q)].has_value()) {
-    absl::Status received = Receive(q, turn == left_ ? HomeOf(q) : HolderOf(q, turn - 1), turn);
+    absl::Status received =
+        Receive(q, sub_epoch == left_in_ ? HomeOf(q) : HolderOf(q, sub_epoch - 1), sub_epoch);
     if (!received.ok()) return received;
   }
   return SlabRows{.rows = RowsOf(q).data(), .stride = layouts_[Index(kItems)].stride()};
@@ -203,9 +205,10 @@ void BlockHost::Apply(TableId table, std::uint64_t step, float* rows,
                                 updates_);
 }
 
-void BlockHost::PassItems(PartitionId q, std::uint64_t turn) {
-  turn_ = turn + 1;
-  if (HolderOf(q, turn + 1) != options_.seat) Send(q, HolderOf(q, turn + 1), turn + 1);
+void BlockHost::PassItems(PartitionId q, std::uint64_t sub_epoch) {
+  next_sub_epoch_ = sub_epoch + 1;
+  if (HolderOf(q, sub_epoch + 1) != options_.seat)
+    Send(q, HolderOf(q, sub_epoch + 1), sub_epoch + 1);
 }
 
 }  // namespace cf

@@ -44,10 +44,10 @@ class BlockHost : public BlockRows {
   /// The rows of one item partition on their way.
   static std::size_t BlockBytes(const TableSpec& items, Partitioning partitioning, PartitionId q);
 
-  /// Sends the seat's item partitions to the seats that work on them in `turn`, unless items are
-  /// away already. Every seat calls it, with the turn that is next. The store's error if they cannot
+  /// Sends the seat's item partitions to the seats that work on them in `sub_epoch`, unless items
+  /// are away already. Every seat calls it, with the next sub-epoch. The store's error if they cannot
   /// be read.
-  absl::Status Leave(std::uint64_t turn);
+  absl::Status Leave(std::uint64_t sub_epoch);
 
   /// Sends the item partitions that are here home, and takes back the seat's own: the end of what
   /// Leave began. Every seat calls it. The exchange's error if a peer is lost, the store's if rows
@@ -56,33 +56,33 @@ class BlockHost : public BlockRows {
 
   absl::StatusOr<SlabRows> Users(PartitionId p) override;
   void ReleaseUsers(PartitionId p) override;
-  absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t turn) override;
+  absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override;
   void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override;
   void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override;
-  void PassItems(PartitionId q, std::uint64_t turn) override;
+  void PassItems(PartitionId q, std::uint64_t sub_epoch) override;
 
  private:
   absl::Status CopyOut(PartitionId q);
   absl::Status CopyIn(PartitionId q);
   void Apply(TableId table, std::uint64_t step, float* rows, const SlotGradients& gradients);
   std::uint32_t HomeOf(PartitionId q) const;
-  std::uint32_t HolderOf(PartitionId q, std::uint64_t turn) const;
+  std::uint32_t HolderOf(PartitionId q, std::uint64_t sub_epoch) const;
   std::size_t BytesOf(PartitionId q) const;
   std::span<float> RowsOf(PartitionId q);
   // A block for the rows of `q` that goes nowhere.
   Parcel MakeRoom(PartitionId q);
   void Drop(PartitionId q);
-  void Send(PartitionId q, std::uint32_t seat, std::uint64_t turn);
-  absl::Status Receive(PartitionId q, std::uint32_t seat, std::uint64_t turn);
+  void Send(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch);
+  absl::Status Receive(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch);
 
   const Options options_;
   const Placement& placement_;
-  const SeatRange range_;                     // Of the seat's partitions.
-  const std::vector<RowLayout> layouts_;      // Of users and items.
-  std::vector<float*> users_;                 // By partition of the range; null: not pinned.
-  std::vector<std::optional<Parcel>> items_;  // By item partition; nothing where it is not here.
-  std::optional<std::uint64_t> turn_;         // The next one while items are away; nothing at home.
-  std::uint64_t left_ = 0;                    // The turn of the last Leave.
+  const SeatRange range_;                        // Of the seat's partitions.
+  const std::vector<RowLayout> layouts_;         // Of users and items.
+  std::vector<float*> users_;                    // By partition of the range; null: not pinned.
+  std::vector<std::optional<Parcel>> items_;     // By item partition; nothing where it is not here.
+  std::optional<std::uint64_t> next_sub_epoch_;  // While items are away; nothing at home.
+  std::uint64_t left_in_ = 0;                    // The sub-epoch of the last Leave.
 
   // Scratch.
   std::vector<RowUpdate> updates_;

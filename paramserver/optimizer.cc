@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "common/base/check.h"
-#include "common/config/schedule.h"
+#include "common/config/learning_rate.h"
 #include "common/math/math.h"
 
 namespace cf {

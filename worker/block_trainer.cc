@@ -76,28 +76,28 @@ std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
 absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
   Check(sums.size() == options_.range.size(), "sums are by partition of the seat's range");
   for (std::uint64_t j = segment.first; j < segment.last; ++j) {
-    const std::uint64_t turn = segment.epoch * options_.schedule.sub_epochs() + j;
+    const std::uint64_t sub_epoch = segment.epoch * options_.schedule.sub_epochs() + j;
     for (std::uint32_t k = 0; k < options_.range.size(); ++k) {
       Activity::Tick();
       const PartitionId p{options_.range.first + k};
       const PartitionId q = options_.schedule.ItemsOf(p, j);
-      const absl::StatusOr<SlabRows> items = TakeItems(q, turn);
+      const absl::StatusOr<SlabRows> items = TakeItems(q, sub_epoch);
       if (!items.ok()) return items.status();
       absl::Status trained = TrainBlock(segment, j, p, q, *items, sums[k]);
       if (!trained.ok()) return trained;
-      // The seat below needs it last of all in the next turn.
+      // The seat below needs it last of all in the next sub-epoch.
       if (k == 0) {
         const Profile::Scope scope(options_.profile, Phase::kPush);
-        options_.rows->PassItems(q, turn);
+        options_.rows->PassItems(q, sub_epoch);
       }
     }
   }
   return absl::OkStatus();
 }
 
-absl::StatusOr<SlabRows> BlockTrainer::TakeItems(PartitionId q, std::uint64_t turn) {
+absl::StatusOr<SlabRows> BlockTrainer::TakeItems(PartitionId q, std::uint64_t sub_epoch) {
   const Profile::Scope scope(options_.profile, Phase::kWaitRows);
-  return options_.rows->Items(q, turn);
+  return options_.rows->Items(q, sub_epoch);
 }
 
 std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, std::uint64_t j,

@@ -93,7 +93,7 @@ class BlockTrainer {
     float* sums_ = nullptr;  // Aligned in memory_: gradient_stride floats an entry.
   };
 
-  absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t turn);
+  absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t sub_epoch);
   std::span<const BlockSample> SamplesOf(const Segment& segment, std::uint64_t j, PartitionId p,
                                          PartitionId q);
   absl::Status TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p, PartitionId q,

@@ -54,8 +54,8 @@ std::uint64_t Evaluator::TurnsOf(const Placement& placement, const Dataset& data
                                  std::span<const FeatureLists> added) {
   const std::uint64_t passes = HasDistances(metrics) ? 3 : 2;
   const std::uint64_t of_users = 1 + FeatureReader::TurnsOf(added, FeatureSide::kUser);
-  const std::uint64_t of_block = 1 + FeatureReader::TurnsOf(added, FeatureSide::kItem);
-  const std::uint64_t of_slice = of_users + passes * of_block * CeilOf(data.items(), kItemsMax);
+  const std::uint64_t of_chunk = 1 + FeatureReader::TurnsOf(added, FeatureSide::kItem);
+  const std::uint64_t of_slice = of_users + passes * of_chunk * CeilOf(data.items(), kItemsMax);
   return layers + of_slice * PartitionsOf(placement) * SlicesOf(placement, data.users());
 }
 
@@ -75,7 +75,7 @@ Evaluator::Evaluator(Options options)
     const Mask mask = metric.unmasked ? kUnmasked : kMasked;
     if (metric.sampled > 0) {
       SampledOf(metric.sampled);
-    } else if (GoesByRanks(metric.figure)) {
+    } else if (GoesByPlaces(metric.figure)) {
       counts_[mask] = true;
     } else {
       list_length_[mask] = std::max(list_length_[mask], metric.k);
@@ -91,7 +91,7 @@ Evaluator::Sampled& Evaluator::SampledOf(std::uint32_t sampled) {
   return sampled_.emplace_back(Sampled{SampledCandidates(*options_.data, sampled), {}});
 }
 
-std::uint32_t Evaluator::BlockEnd(std::uint32_t first_item) const {
+std::uint32_t Evaluator::ChunkEnd(std::uint32_t first_item) const {
   return std::min(items_ - first_item, kItemsMax) + first_item;
 }
 
@@ -152,7 +152,7 @@ absl::Status Evaluator::ReadItems(std::span<const RowId> ids) {
   return read;
 }
 
-RowsView Evaluator::Through(NetworkRole side, const RowBlock& rows, RowBlock& vectors) const {
+RowsView Evaluator::Through(NetworkRole side, const RowCopies& rows, RowCopies& vectors) const {
   const TableId table = side == NetworkRole::kUser ? kUsers : kItems;
   const std::size_t padded_dim = options_.rows->layouts()[Index(table)].padded_dim();
   const RowsView view{.vectors = rows.row(0),
@@ -170,7 +170,7 @@ void Evaluator::Score(std::size_t user, std::size_t first_row, std::span<float> 
   scorer_.Score(users_view_.Only(user), items_view_.From(first_row), {}, *workspace_, scores);
 }
 
-absl::Status Evaluator::Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows) {
+absl::Status Evaluator::Add(FeatureSide side, std::span<const RowId> ids, RowCopies& rows) {
   const TableId table = side == FeatureSide::kUser ? kUsers : kItems;
   const RowLayout& layout = options_.rows->layouts()[Index(table)];
   return features_.Add(side, ids, layout, reader_, rows);
@@ -205,11 +205,11 @@ void Evaluator::Gather(PartitionId partition, std::uint32_t slice) {
 
 absl::Status Evaluator::ScorePositives() {
   positive_scores_.resize(positives_.size());
-  std::vector<std::uint32_t> next;  // By user: the first positive that is not below the block.
+  std::vector<std::uint32_t> next;  // By user: the first positive that is not below the chunk.
   for (const User& user : users_) next.push_back(user.first);
-  for (std::uint32_t first = 0; first < items_; first = BlockEnd(first)) {
-    const std::uint32_t end = BlockEnd(first);
-    std::vector<std::uint32_t> place(end - first, 0);  // By item of the block: 1 + its row.
+  for (std::uint32_t first = 0; first < items_; first = ChunkEnd(first)) {
+    const std::uint32_t end = ChunkEnd(first);
+    std::vector<std::uint32_t> place(end - first, 0);  // By item of the chunk: 1 + its row.
     for (std::uint32_t u = 0; u < users_.size(); ++u) {
       for (std::uint32_t k = next[u]; k < users_[u].last && Index(positives_[k]) < end; ++k) {
         place[Index(positives_[k]) - first] = 1;
@@ -241,8 +241,8 @@ absl::Status Evaluator::CountCandidates() {
   }
   for (Sampled& sampled : sampled_) sampled.not_below.assign(positives_.size(), 0);
   scores_.resize(kItemsMax);
-  for (std::uint32_t first = 0; first < items_; first = BlockEnd(first)) {
-    const std::uint32_t end = BlockEnd(first);
+  for (std::uint32_t first = 0; first < items_; first = ChunkEnd(first)) {
+    const std::uint32_t end = ChunkEnd(first);
     ids_.clear();
     // A seat without users in this slice keeps step and wants nothing.
     for (std::uint32_t item = first; item < end && !users_.empty(); ++item) {

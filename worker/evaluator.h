@@ -33,7 +33,7 @@ struct PartitionRanking {
 
 /// Ranks the validation samples of one worker seat's users among all items.
 ///
-/// Users come in slices of a partition. For each slice all items pass twice, in blocks: first the
+/// Users come in slices of a partition. For each slice all items pass twice, in chunks: first the
 /// rows of the positives, for their scores; then all rows, against which these are counted. A third
 /// pass brings the rows of listed items where their distances are asked for. Positives and
 /// candidates are scored by one Scorer, the one that serves.
@@ -79,7 +79,7 @@ class Evaluator {
   enum Mask : std::uint8_t { kMasked = 0, kUnmasked = 1 };
   struct User {
     RowId id{};
-    std::uint64_t next = 0;   // The first of its samples that is not below the item block.
+    std::uint64_t next = 0;   // The first of its samples that is not below the chunk of items.
     std::uint32_t first = 0;  // Its positives in positives_
     std::uint32_t last = 0;   // and one past them.
     bool cold = true;         // Without a training sample.
@@ -93,9 +93,9 @@ class Evaluator {
   absl::Status ReadUsers();
   absl::Status ReadItems(std::span<const RowId> ids);
   Sampled& SampledOf(std::uint32_t sampled);
-  absl::Status Add(FeatureSide side, std::span<const RowId> ids, RowBlock& rows);
+  absl::Status Add(FeatureSide side, std::span<const RowId> ids, RowCopies& rows);
   // What the tower of a side makes of its rows, in `vectors`; the rows where there is no tower.
-  RowsView Through(NetworkRole side, const RowBlock& rows, RowBlock& vectors) const;
+  RowsView Through(NetworkRole side, const RowCopies& rows, RowCopies& vectors) const;
   void Score(std::size_t user, std::size_t first_row, std::span<float> scores);
   void Gather(PartitionId partition, std::uint32_t slice);
   absl::Status ScorePositives();
@@ -111,7 +111,7 @@ class Evaluator {
   template <class Among>
   void AddRanks(const User& user, std::span<const std::uint32_t> not_below, const Among& among,
                 PartitionRanking& found);
-  std::uint32_t BlockEnd(std::uint32_t first_item) const;
+  std::uint32_t ChunkEnd(std::uint32_t first_item) const;
 
   const Options options_;
   const Partitioning partitioning_;
@@ -121,7 +121,7 @@ class Evaluator {
   const std::size_t vector_dim_;  // Of an item, padded.
   RowReader reader_;
   FeatureReader features_;
-  bool counts_[2] = {};                // By mask: whether a metric goes by ranks,
+  bool counts_[2] = {};                // By mask: whether a metric goes by places,
   std::uint32_t list_length_[2] = {};  // and how long the longest list is; 0 for none.
   bool distances_ = false;
   std::vector<Sampled> sampled_;  // By the number of items that metrics ask for.
@@ -134,19 +134,19 @@ class Evaluator {
   std::vector<std::uint32_t> not_below_[2];       // by mask and positive,
   std::vector<TopList> tops_[2];                  // by mask and user,
   std::vector<std::vector<ScoredRow>> lists_[2];  // and these once all items have passed.
-  RowBlock user_rows_;
-  RowBlock user_vectors_;  // With towers.
-  RowsView users_view_;    // What is scored.
+  RowCopies user_rows_;
+  RowCopies user_vectors_;  // With towers.
+  RowsView users_view_;     // What is scored.
 
-  // Of the block.
-  RowBlock item_rows_;
-  RowBlock item_vectors_;
+  // Of the chunk.
+  RowCopies item_rows_;
+  RowCopies item_vectors_;
   RowsView items_view_;
 
   // Scratch.
   std::vector<RowId> ids_;
   std::vector<float> scores_;
-  UserRanks ranks_;
+  UserPlaces places_;
 };
 
 }  // namespace cf

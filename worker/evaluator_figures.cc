@@ -1,4 +1,4 @@
-// What the ranks and lists of a slice's users add to the figures.
+// What the places and lists of a slice's users add to the figures.
 
 #include <algorithm>
 #include <cmath>
@@ -26,8 +26,8 @@ absl::Status Evaluator::AddDistances(PartitionRanking& found) {
       for (const ScoredRow& item : list) wanted[Index(item.id)] = true;
     }
   }
-  for (std::uint32_t first = 0; first < items_; first = BlockEnd(first)) {
-    const std::uint32_t end = BlockEnd(first);
+  for (std::uint32_t first = 0; first < items_; first = ChunkEnd(first)) {
+    const std::uint32_t end = ChunkEnd(first);
     ids_.clear();
     for (std::uint32_t item = first; item < end; ++item) {
       if (wanted[item]) ids_.push_back(RowId{item});
@@ -58,7 +58,7 @@ void Evaluator::AddDirections(const RankingMetric& metric, std::uint32_t first_i
   const std::size_t dim = vector_dim_;
   std::vector<RowId> ids;
   for (std::uint32_t u = 0; u < users_.size(); ++u) {
-    // By ascending id over all blocks, so that the sum does not depend on where blocks end.
+    // By ascending id over all chunks, so that the sum does not depend on where chunks end.
     ids.clear();
     for (const ScoredRow& item : ListOf(metric, u)) {
       if (Index(item.id) >= first_item && Index(item.id) < last_item) ids.push_back(item.id);
@@ -85,11 +85,11 @@ template <class Among>
 void Evaluator::AddRanks(const User& user, std::span<const std::uint32_t> not_below,
                          const Among& among, PartitionRanking& found) {
   const std::size_t positives = user.last - user.first;
-  ranks_.Set(std::span(positive_scores_).subspan(user.first, positives),
-             not_below.subspan(user.first, positives));
+  places_.Set(std::span(positive_scores_).subspan(user.first, positives),
+              not_below.subspan(user.first, positives));
   for (std::size_t m = 0; m < options_.metrics.size(); ++m) {
     const RankingMetric& metric = options_.metrics[m];
-    if (GoesByRanks(metric.figure) && among(metric)) AddUser(metric, ranks_, found.sums[m]);
+    if (GoesByPlaces(metric.figure) && among(metric)) AddUser(metric, places_, found.sums[m]);
   }
 }
 

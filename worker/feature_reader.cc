@@ -7,7 +7,7 @@
 namespace cf {
 namespace {
 
-std::uint32_t BlocksOf(const FeatureLists& lists) {
+std::uint32_t ChunksOf(const FeatureLists& lists) {
   return (lists.rows() + FeatureReader::kRowsMax - 1) / FeatureReader::kRowsMax;
 }
 
@@ -16,13 +16,13 @@ std::uint32_t BlocksOf(const FeatureLists& lists) {
 std::uint64_t FeatureReader::TurnsOf(std::span<const FeatureLists> features, FeatureSide side) {
   std::uint64_t turns = 0;
   for (const FeatureLists& lists : features) {
-    if (lists.side() == side) turns += BlocksOf(lists);
+    if (lists.side() == side) turns += ChunksOf(lists);
   }
   return turns;
 }
 
 absl::Status FeatureReader::Add(FeatureSide side, std::span<const RowId> ids,
-                                const RowLayout& layout, RowReader& reader, RowBlock& rows) {
+                                const RowLayout& layout, RowReader& reader, RowCopies& rows) {
   for (std::size_t k = 0; k < options_.features.size(); ++k) {
     const FeatureLists& lists = options_.features[k];
     if (lists.side() != side) continue;
@@ -50,9 +50,9 @@ absl::Status FeatureReader::Sum(const FeatureLists& lists, TableId table,
     std::fill_n(sums_.row(n), layout.gradient_stride(), 0.0F);
   }
   next_.assign(ids.size(), 0);
-  // Lists ascend, so each is added in its order, whatever the blocks.
-  for (std::uint32_t block = 0; block < BlocksOf(lists); ++block) {
-    const std::uint32_t first = block * kRowsMax;
+  // Lists ascend, so each is added in its order, whatever the chunks.
+  for (std::uint32_t chunk = 0; chunk < ChunksOf(lists); ++chunk) {
+    const std::uint32_t first = chunk * kRowsMax;
     const std::uint32_t end = std::min(lists.rows() - first, kRowsMax) + first;
     place_.assign(end - first, 0);
     for (std::size_t n = 0; n < ids.size(); ++n) {

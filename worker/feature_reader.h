@@ -19,7 +19,7 @@ namespace cf {
 ///
 /// Owner:   Evaluator.
 /// Threads: the seat's compute thread.
-/// Bounds:  two blocks as large as the rows it adds to, and kRowsMax rows of a feature.
+/// Bounds:  two chunks as large as the rows it adds to, and kRowsMax rows of a feature.
 class FeatureReader {
  public:
   static constexpr std::uint32_t kRowsMax = 1024;  ///< Of a feature's table that one turn brings.
@@ -38,7 +38,7 @@ class FeatureReader {
   /// Adds to rows.row(k) what the features of `side` give ids[k]; `layout` is that of the rows. The
   /// exchange's error if a peer is lost. Requires: rows.rows() == ids.size().
   absl::Status Add(FeatureSide side, std::span<const RowId> ids, const RowLayout& layout,
-                   RowReader& reader, RowBlock& rows);
+                   RowReader& reader, RowCopies& rows);
 
  private:
   absl::Status Sum(const FeatureLists& lists, TableId table, std::span<const RowId> ids,
@@ -47,10 +47,10 @@ class FeatureReader {
   const Options options_;
 
   // Scratch.
-  RowBlock sums_;
-  RowBlock read_;
+  RowCopies sums_;
+  RowCopies read_;
   std::vector<RowId> wanted_;
-  std::vector<std::uint32_t> place_;  // By row of a block: 1 + its place in wanted_, or 0.
+  std::vector<std::uint32_t> place_;  // By row of a chunk: 1 + its place in wanted_, or 0.
   std::vector<std::size_t> next_;     // By id: the first of its rows that has not been added.
 };
 

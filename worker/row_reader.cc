@@ -13,7 +13,7 @@ RowReader::~RowReader() {
   rows_.Recycle(batch_);
 }
 
-absl::Status RowReader::Read(TableId table, std::span<const RowId> ids, RowBlock& block) {
+absl::Status RowReader::Read(TableId table, std::span<const RowId> ids, RowCopies& copies) {
   rows_.Recycle(batch_);
   batch_.Clear();
   rows_.Want(batch_, table, ids.size(), [ids](std::size_t k) { return ids[k]; });
@@ -28,9 +28,9 @@ absl::Status RowReader::Read(TableId table, std::span<const RowId> ids, RowBlock
   ++turn_;
   const RowLayout& layout = rows_.layouts()[Index(table)];
   const std::span<const float* const> rows = batch_.rows(table);
-  block.Resize(ids.size(), layout);
+  copies.Resize(ids.size(), layout);
   for (std::size_t k = 0; k < ids.size(); ++k) {
-    std::copy_n(rows[k], layout.wire_floats(), block.row(k));
+    std::copy_n(rows[k], layout.wire_floats(), copies.row(k));
   }
   return absl::OkStatus();
 }

@@ -5,8 +5,8 @@
 
 #include <absl/status/status.h>
 
-#include "common/rows/row_block.h"
 #include "common/rows/row_client.h"
+#include "common/rows/row_copies.h"
 
 namespace cf {
 
@@ -24,9 +24,9 @@ class RowReader {
   RowReader(const RowReader&) = delete;
   RowReader& operator=(const RowReader&) = delete;
 
-  /// Takes a turn and copies the rows of `ids` to `block`, in their order. The exchange's error if
+  /// Takes a turn and copies the rows of `ids` to `copies`, in their order. The exchange's error if
   /// a peer is lost. Requires: each id once.
-  absl::Status Read(TableId table, std::span<const RowId> ids, RowBlock& block);
+  absl::Status Read(TableId table, std::span<const RowId> ids, RowCopies& copies);
 
  private:
   RowClient& rows_;

@@ -38,16 +38,15 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
     return absl::InvalidArgumentError(
         path + " has neither vectors (dim is 0) nor biases nor mean; expected one of them");
   }
-  if (model.mean() && model.link() != MatrixFactorization::IDENTITY) {
-    return Refusal(path + ".mean", "true",
-                   absl::StrCat("false, as link is ", MatrixFactorization::Link_Name(model.link()),
-                                " and not IDENTITY"));
+  if (model.mean() && model.link() != Fit::IDENTITY) {
+    return Refusal(
+        path + ".mean", "true",
+        absl::StrCat("false, as link is ", Fit::Link_Name(model.link()), " and not IDENTITY"));
   }
-  if (model.loss() == MatrixFactorization::BCE && model.link() != MatrixFactorization::SIGMOID) {
-    return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
-                   "SIGMOID, as loss is BCE");
+  if (model.loss() == Fit::BCE && model.link() != Fit::SIGMOID) {
+    return Refusal(path + ".link", Fit::Link_Name(model.link()), "SIGMOID, as loss is BCE");
   }
-  if (model.negatives() > 0 && model.loss() != MatrixFactorization::BCE) {
+  if (model.negatives() > 0 && model.loss() != Fit::BCE) {
     return Refusal(path + ".negatives", absl::StrCat(model.negatives()),
                    "0, or link SIGMOID and loss BCE, as positives are 1 and negatives 0");
   }
@@ -108,9 +107,8 @@ absl::Status CheckRankerLayers(const Ranker& model) {
 
 absl::Status CheckRanker(const Ranker& model) {
   const std::string path = "model.ranker";
-  if (model.loss() == MatrixFactorization::BCE && model.link() != MatrixFactorization::SIGMOID) {
-    return Refusal(path + ".link", MatrixFactorization::Link_Name(model.link()),
-                   "SIGMOID, as loss is BCE");
+  if (model.loss() == Fit::BCE && model.link() != Fit::SIGMOID) {
+    return Refusal(path + ".link", Fit::Link_Name(model.link()), "SIGMOID, as loss is BCE");
   }
   absl::Status vectors = CheckInitial(model.user().vectors(), path + ".user.vectors");
   vectors.Update(CheckInitial(model.item().vectors(), path + ".item.vectors"));

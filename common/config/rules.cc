@@ -251,10 +251,9 @@ absl::Status CheckMetric(const Job& job, const std::string& path, const std::str
   if (ParseRankingMetric(metric).has_value() && no_candidates.has_value()) {
     return Refusal(path, metric, *no_candidates);
   }
-  const MatrixFactorization::Loss loss = job.model().has_ranker()
-                                             ? job.model().ranker().loss()
-                                             : job.model().matrix_factorization().loss();
-  const bool crossentropy = loss == MatrixFactorization::BCE;
+  const Fit::Loss loss = job.model().has_ranker() ? job.model().ranker().loss()
+                                                  : job.model().matrix_factorization().loss();
+  const bool crossentropy = loss == Fit::BCE;
   if (metric == "val_bce" && !crossentropy) {
     return Refusal(path, metric, "another figure, as the model's loss is not BCE");
   }
@@ -300,7 +299,7 @@ absl::Status CheckFigures(const Job& job) {
       return Refusal("validation.metrics", metric, "none, as there is no split to validate on");
     }
   }
-  const Schedule& schedule = job.optimizer().schedule();
+  const LearningRateSchedule& schedule = job.optimizer().schedule();
   if (schedule.has_plateau()) {
     const absl::Status plateau =
         CheckMonitor(job, "optimizer.schedule.plateau.monitor", schedule.plateau().monitor());
@@ -310,7 +309,7 @@ absl::Status CheckFigures(const Job& job) {
 }
 
 /// What BLOCKS asks of the others.
-absl::Status CheckSchedule(const Job& job) {
+absl::Status CheckLearningRate(const Job& job) {
   if (job.train().schedule() != Train::BLOCKS) return absl::OkStatus();
   const auto refusal = [](const std::string& why) {
     return Refusal("train.schedule", "BLOCKS", absl::StrCat("SYNC, as ", why));
@@ -353,7 +352,7 @@ absl::Status CheckTogether(const Job& job) {
   if (job.cluster().threads() > partitions) {
     return Refusal("cluster.threads", absl::StrCat(job.cluster().threads()), at_most);
   }
-  const absl::Status schedule = CheckSchedule(job);
+  const absl::Status schedule = CheckLearningRate(job);
   if (!schedule.ok()) return schedule;
   const double clip_norm = job.optimizer().clip_norm();
   if (clip_norm != 0 && clip_norm < kClipNormMin) {

@@ -222,10 +222,10 @@ HWY_INLINE float ClipScale(const OptimizerStep& step, const Source& source,
 }
 
 // The optimizers are written once for a register of lanes and once for the bias, in the same order
-// of operations. A row is: n weights, the line {bias, bias of slot 1, bias of slot 2, ...}, n
-// floats of slot 1, n floats of slot 2.
+// of operations. A row is: n weights, the line {bias, bias of moment 1, bias of moment 2, ...}, n
+// floats of moment 1, n floats of moment 2.
 struct AdamRule {
-  static constexpr std::size_t kSlots = 2;
+  static constexpr std::size_t kMoments = 2;
 
   template <class D>
   HWY_INLINE static void Update(D d, const OptimizerStep& step, float rate, hn::Vec<D> g,
@@ -245,7 +245,7 @@ struct AdamRule {
 };
 
 struct AdagradRule {
-  static constexpr std::size_t kSlots = 1;
+  static constexpr std::size_t kMoments = 1;
 
   template <class D>
   HWY_INLINE static void Update(D d, const OptimizerStep& step, float rate, hn::Vec<D> g,
@@ -260,7 +260,7 @@ struct AdagradRule {
 };
 
 struct SgdRule {
-  static constexpr std::size_t kSlots = 0;
+  static constexpr std::size_t kMoments = 0;
 
   template <class D>
   HWY_INLINE static void Update(D d, const OptimizerStep&, float rate, hn::Vec<D> g,
@@ -276,13 +276,13 @@ HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float
   const hn::CappedTag<float, 1> one;
   const std::size_t n = step.padded_dim;
   float* bias = row + n;
-  float* slot1 = bias + kLine;
-  float* slot2 = slot1 + n;
+  float* moment1 = bias + kLine;
+  float* moment2 = moment1 + n;
   const float scale = kClips ? ClipScale(step, source, row) : 1.0F;
   for (std::size_t k = 0; k < n; k += kWidth) {
     auto g = Gradient(d, step.l2_vector, source, k, row);
     if constexpr (kClips) g = hn::Mul(hn::Set(d, scale), g);
-    Rule::Update(d, step, step.learning_rate, g, row + k, slot1 + k, slot2 + k);
+    Rule::Update(d, step, step.learning_rate, g, row + k, moment1 + k, moment2 + k);
   }
   if (step.biases) {
     auto g = BiasGradient(one, step.l2_bias, source, n, row);
@@ -293,7 +293,7 @@ HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float
 
 template <class Rule, bool kClips>
 HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
-  const std::size_t row_floats = step.padded_dim + kLine + Rule::kSlots * step.padded_dim;
+  const std::size_t row_floats = step.padded_dim + kLine + Rule::kMoments * step.padded_dim;
   for (std::size_t r = 0; r < updates.size(); ++r) {
     if (r + kAhead < updates.size()) {
       const float* next = updates[r + kAhead].row;

@@ -87,7 +87,7 @@ class PaddedMatrix {
 class Network {
  public:
   /// Samples that best go through the layers together: their activations stay in the second cache.
-  static constexpr std::size_t kBlock = 64;
+  static constexpr std::size_t kChunk = 64;
 
   class Passage;
 
@@ -138,7 +138,7 @@ class Network {
   PaddedMatrix zeros_;  // One row, as long as any.
 };
 
-/// One block of samples on its way through a network: inputs, activations, slopes. Rows of inputs
+/// One chunk of samples on its way through a network: inputs, activations, slopes. Rows of inputs
 /// and outputs are padded as those of PaddedMatrix; the padding of outputs is zeros.
 ///
 /// Owner:   whoever runs the network, one a thread.
@@ -149,7 +149,7 @@ class Network::Passage {
   enum class Use : std::uint8_t { kForward, kTraining };
 
   /// Only a passage for training goes through ForwardWithDropout and Backward.
-  Passage(const NetworkShape& shape, Use use, std::size_t samples = kBlock);
+  Passage(const NetworkShape& shape, Use use, std::size_t samples = kChunk);
 
   /// Makes room for so many samples; what was there is lost.
   void Reserve(std::size_t samples);

@@ -37,7 +37,7 @@ bool ReadCount(const std::string& digits, std::uint32_t most, std::uint32_t& cou
 
 }  // namespace
 
-bool GoesByRanks(RankingFigure figure) {
+bool GoesByPlaces(RankingFigure figure) {
   return figure != RankingFigure::kCoverage && figure != RankingFigure::kIntraListDistance &&
          figure != RankingFigure::kNovelty;
 }
@@ -56,7 +56,7 @@ std::optional<RankingMetric> ParseRankingMetric(const std::string& name) {
     const std::string start = absl::StrCat("val_", word, "_");
     if (!absl::StartsWith(body, start)) continue;
     metric.figure = figure;
-    if (metric.sampled > 0 && !GoesByRanks(figure)) break;
+    if (metric.sampled > 0 && !GoesByPlaces(figure)) break;
     if (ReadCount(body.substr(start.size()), kRankingKMax, metric.k)) return metric;
   }
   return std::nullopt;

@@ -23,7 +23,7 @@ inline constexpr std::uint32_t kSampledMax = 1000;
 
 /// Whether the figure follows from where the positives stand, rather than from the list of the
 /// first k.
-bool GoesByRanks(RankingFigure figure);
+bool GoesByPlaces(RankingFigure figure);
 
 /// A ranking figure as users name it: "val_ndcg_10", "val_recall_50_unmasked",
 /// "val_hr_10_sampled_100".

@@ -60,14 +60,14 @@ std::uint32_t CountNotBelow(std::span<const float> candidates, float score) {
   return static_cast<std::uint32_t>(not_below);
 }
 
-void UserRanks::Set(std::span<const float> scores, std::span<const std::uint32_t> not_below) {
+void UserPlaces::Set(std::span<const float> scores, std::span<const std::uint32_t> not_below) {
   Check(scores.size() == not_below.size(), "every positive has its count");
-  ranks.assign(scores.size(), kMiss);
+  places.assign(scores.size(), kMiss);
   positions.clear();
   std::vector<std::uint32_t> order;  // Of the positives that do not miss, the best first.
   for (std::uint32_t k = 0; k < scores.size(); ++k) {
     if (!(scores[k] > -std::numeric_limits<float>::infinity())) continue;
-    ranks[k] = not_below[k];
+    places[k] = not_below[k];
     order.push_back(k);
   }
   std::stable_sort(order.begin(), order.end(),
@@ -84,15 +84,15 @@ void UserRanks::Set(std::span<const float> scores, std::span<const std::uint32_t
   }
 }
 
-void AddUser(const RankingMetric& metric, const UserRanks& user, MetricSum& sum) {
+void AddUser(const RankingMetric& metric, const UserPlaces& user, MetricSum& sum) {
   const auto within = [&metric](std::uint32_t place) { return place <= metric.k; };
-  const auto positives = static_cast<std::uint32_t>(user.ranks.size());
+  const auto positives = static_cast<std::uint32_t>(user.places.size());
   Check(positives > 0, "a user that is ranked has a positive");
   const auto end = std::partition_point(user.positions.begin(), user.positions.end(), within);
   const std::span<const std::uint32_t> hits(user.positions.begin(), end);
   switch (metric.figure) {
     case RankingFigure::kTop:
-      sum.Add(static_cast<double>(std::count_if(user.ranks.begin(), user.ranks.end(), within)),
+      sum.Add(static_cast<double>(std::count_if(user.places.begin(), user.places.end(), within)),
               positives);
       return;
     case RankingFigure::kRecall:
@@ -115,7 +115,7 @@ void AddUser(const RankingMetric& metric, const UserRanks& user, MetricSum& sum)
     case RankingFigure::kNovelty:
       break;
   }
-  Check(false, "figures of lists do not go by ranks");
+  Check(false, "figures of lists do not go by places");
 }
 
 double MeanOf(std::span<const MetricSum> by_partition) {

@@ -14,11 +14,11 @@ std::uint32_t CountNotBelow(std::span<const float> candidates, float score);
 
 /// Where the positives of one user stand among the candidates, counted from 1. Ties count against
 /// the model. Formulas and their sources: docs/metrics.md.
-struct UserRanks {
+struct UserPlaces {
   static constexpr std::uint32_t kMiss = ~std::uint32_t{0};
 
   /// Of each positive: 1 + the other candidates that are not below it, positives or not.
-  std::vector<std::uint32_t> ranks;
+  std::vector<std::uint32_t> places;
   /// Of the positives in the list of all candidates, ascending, no two equal: behind every other
   /// candidate with the same score.
   std::vector<std::uint32_t> positions;
@@ -40,9 +40,9 @@ struct MetricSum {
   bool operator==(const MetricSum&) const = default;
 };
 
-/// Adds a user's part of a figure that goes by ranks: top, recall, hr, ndcg or mrr.
+/// Adds a user's part of a figure that goes by places: top, recall, hr, ndcg or mrr.
 /// Requires: the user has a positive.
-void AddUser(const RankingMetric& metric, const UserRanks& user, MetricSum& sum);
+void AddUser(const RankingMetric& metric, const UserPlaces& user, MetricSum& sum);
 
 /// The mean of the partitions' sums, added along the tree. NaN if nothing was counted.
 /// Requires: as many as partitions, a power of two.

@@ -29,7 +29,7 @@ class Factorization final : public ModelSpec {
             .link = model.link(),
             .loss = model.loss(),
             .adds_mean = model.mean(),
-            .sums_gradients = model.reduction() == Retrieval::SUM,
+            .sums_gradients = model.reduction() == Fit::SUM,
             .negatives = model.negatives()};
   }
 
@@ -41,7 +41,7 @@ class Factorization final : public ModelSpec {
                                  .rows = rows,
                                  .dim = options().dim(),
                                  .biases = options().biases(),
-                                 .slots = slots()},
+                                 .moments = moments()},
                        .layer = {},
                        .vectors = options().vectors(),
                        .biases = options().bias_values(),

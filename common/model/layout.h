@@ -14,12 +14,12 @@ struct TableShape {
   std::uint32_t rows = 0;
   std::uint32_t dim = 0;
   bool biases = false;
-  std::uint32_t slots = 0;  ///< Optimizer state: this many more floats for each weight.
+  std::uint32_t moments = 0;  ///< Optimizer state: this many more floats for each weight.
 };
 
 /// Where things are in a row, in floats. In memory a row is
-///     vector, padded to 16 | bias, bias of slot 1, bias of slot 2, zeros (16) | slot 1, padded |
-///     slot 2, padded
+///     vector, padded to 16 | bias, bias of moment 1, bias of moment 2, zeros (16) |
+///     moment 1, padded | moment 2, padded
 /// so that the weights are one run, which is also what travels: the padded vector and the bias. A
 /// row without a bias has a zero there whose gradient nobody applies.
 class RowLayout {
@@ -27,17 +27,17 @@ class RowLayout {
   explicit RowLayout(const TableShape& shape)
       : dim_(shape.dim),
         padded_dim_(PaddedDim(shape.dim)),
-        slots_(shape.slots),
+        moments_(shape.moments),
         biases_(shape.biases) {}
 
   std::size_t padded_dim() const { return padded_dim_; }
-  std::size_t stride() const { return padded_dim_ + kLanes + slots_ * padded_dim_; }
+  std::size_t stride() const { return padded_dim_ + kLanes + moments_ * padded_dim_; }
   /// Of a gradient in a worker's memory: aligned.
   std::size_t gradient_stride() const { return padded_dim_ + kLanes; }
   /// Of weights or a gradient on their way.
   std::size_t wire_floats() const { return padded_dim_ + 1; }
   /// Of a row in a snapshot: no padding, and the bias only where there is one.
-  std::size_t record_floats() const { return (1 + slots_) * (dim_ + (biases_ ? 1 : 0)); }
+  std::size_t record_floats() const { return (1 + moments_) * (dim_ + (biases_ ? 1 : 0)); }
 
   /// Asks for a row in memory, with its optimizer's state, ahead of its step. Always inlined: GCC
   /// 12 takes a function that only prefetches for one without effect and leaves out its calls.
@@ -52,7 +52,7 @@ class RowLayout {
  private:
   std::size_t dim_;
   std::size_t padded_dim_;
-  std::size_t slots_;
+  std::size_t moments_;
   bool biases_;
 };
 

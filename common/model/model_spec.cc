@@ -12,18 +12,18 @@
 namespace cf {
 namespace {
 
-Objective::Link LinkOf(MatrixFactorization::Link link) {
+Objective::Link LinkOf(Fit::Link link) {
   switch (link) {
-    case MatrixFactorization::SIGMOID:
+    case Fit::SIGMOID:
       return Objective::Link::kSigmoid;
-    case MatrixFactorization::SCALED_SIGMOID:
+    case Fit::SCALED_SIGMOID:
       return Objective::Link::kScaledSigmoid;
     default:
       return Objective::Link::kIdentity;
   }
 }
 
-void AddLayerTables(const NetworkSpec& network, std::uint32_t slots,
+void AddLayerTables(const NetworkSpec& network, std::uint32_t moments,
                     std::vector<TableSpec>& tables) {
   for (std::size_t l = 0; l < network.shape.layers.size(); ++l) {
     const LayerShape& shape = network.shape.layers[l];
@@ -32,7 +32,7 @@ void AddLayerTables(const NetworkSpec& network, std::uint32_t slots,
                                 .rows = 1,
                                 .dim = static_cast<std::uint32_t>(shape.weights()),
                                 .biases = false,
-                                .slots = slots},
+                                .moments = moments},
                       .layer = shape,
                       .vectors = layer.kernel(),
                       .biases = layer.bias()});
@@ -61,7 +61,7 @@ std::size_t ModelSpec::layers() const {
   return layers;
 }
 
-std::uint32_t ModelSpec::slots() const {
+std::uint32_t ModelSpec::moments() const {
   switch (job_.optimizer().kind_case()) {
     case Optimizer::kAdam:
       return 2;
@@ -81,7 +81,7 @@ std::vector<TableSpec> ModelSpec::Tables(const RowCounts& rows) const {
         "the rows of every feature's table are known");
   std::vector<TableSpec> tables = EntryTables(rows.users, rows.items);
   for (const NetworkSpec& network : traits_.networks) {
-    AddLayerTables(network, slots(), tables);
+    AddLayerTables(network, moments(), tables);
   }
   for (std::size_t k = 0; k < traits_.features.size(); ++k) {
     tables.push_back(FeatureTable(traits_.features[k], rows.features[k]));
@@ -96,7 +96,7 @@ TableSpec ModelSpec::FeatureTable(const Feature& feature, std::uint32_t rows) co
                              .rows = rows,
                              .dim = feature.dim(),
                              .biases = traits_.feature_biases,
-                             .slots = slots()},
+                             .moments = moments()},
                    .layer = {},
                    .vectors = feature.vectors(),
                    .biases = zeros,
@@ -108,8 +108,8 @@ TableSpec ModelSpec::FeatureTable(const Feature& feature, std::uint32_t rows) co
 Objective ModelSpec::ObjectiveFor(const RatingStatistics& ratings) const {
   Objective objective;
   objective.link = LinkOf(traits_.link);
-  objective.loss = traits_.loss == MatrixFactorization::BCE ? Objective::Loss::kCrossEntropy
-                                                            : Objective::Loss::kSquared;
+  objective.loss =
+      traits_.loss == Fit::BCE ? Objective::Loss::kCrossEntropy : Objective::Loss::kSquared;
   objective.mean = traits_.adds_mean ? static_cast<float>(ratings.mean) : 0.0F;
   // Of interactions a probability is predicted.
   const std::uint32_t negatives = traits_.negatives;
@@ -125,7 +125,7 @@ bool ModelSpec::predicts_ratings() const {
 }
 
 std::string ModelSpec::RatingText(const std::string& raw) const {
-  if (traits_.link == MatrixFactorization::IDENTITY) return absl::StrCat("rating = ", raw);
+  if (traits_.link == Fit::IDENTITY) return absl::StrCat("rating = ", raw);
   return absl::StrCat("rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = ", raw);
 }
 

@@ -88,9 +88,7 @@ class ModelSpec {
   /// a batch's samples, and the size of batches decides the loss where samples are only scored, too.
   bool batch_is_candidates() const { return traits_.batch_is_candidates; }
   /// Whether ratings are scaled by the smallest and largest training rating, which must differ.
-  bool scales_ratings() const {
-    return traits_.negatives == 0 && traits_.link != MatrixFactorization::IDENTITY;
-  }
+  bool scales_ratings() const { return traits_.negatives == 0 && traits_.link != Fit::IDENTITY; }
   /// What the model makes of a raw sum.
   Objective ObjectiveFor(const RatingStatistics& ratings) const;
 
@@ -116,8 +114,8 @@ class ModelSpec {
     bool feature_biases = false;   ///< Whether the tables of features have biases.
     double feature_bias_rate = 1;  ///< TableSpec::bias_rate of these.
     bool item_first = false;
-    MatrixFactorization::Link link = MatrixFactorization::IDENTITY;
-    MatrixFactorization::Loss loss = MatrixFactorization::MSE;
+    Fit::Link link = Fit::IDENTITY;
+    Fit::Loss loss = Fit::MSE;
     bool adds_mean = false;       ///< Of the training ratings, to the raw sum.
     bool sums_gradients = false;  ///< Over a batch; else their mean is taken.
     std::uint32_t negatives = 0;
@@ -128,7 +126,7 @@ class ModelSpec {
   ModelSpec(const Job& job, Traits traits);
 
   /// Optimizer state of a row: so many more floats for each weight.
-  std::uint32_t slots() const;
+  std::uint32_t moments() const;
   /// The table of users and that of items.
   virtual std::vector<TableSpec> EntryTables(std::uint32_t users, std::uint32_t items) const = 0;
   /// What is predicted, where `raw` is how the raw sum is found.

@@ -22,10 +22,11 @@ class PopularityModel final : public ModelSpec {
     Initial zeros;
     zeros.mutable_zeros();
     const auto table = [&zeros](const char* name, std::uint32_t rows) {
-      return TableSpec{.shape = {.name = name, .rows = rows, .dim = 0, .biases = true, .slots = 0},
-                       .layer = {},
-                       .vectors = zeros,
-                       .biases = zeros};
+      return TableSpec{
+          .shape = {.name = name, .rows = rows, .dim = 0, .biases = true, .moments = 0},
+          .layer = {},
+          .vectors = zeros,
+          .biases = zeros};
     };
     return {table("users", users), table("items", items)};
   }

@@ -23,8 +23,8 @@ class RankerScorer final : public Scorer {
   void Score(const RowsView& users, const RowsView& items, std::span<const FeatureView> features,
              Workspace& workspace, std::span<float> scores) const override {
     Network::Passage& passage = static_cast<Passing&>(workspace).passage;
-    for (std::size_t done = 0; done < scores.size(); done += Network::kBlock) {
-      const std::size_t n = std::min(Network::kBlock, scores.size() - done);
+    for (std::size_t done = 0; done < scores.size(); done += Network::kChunk) {
+      const std::size_t n = std::min(Network::kChunk, scores.size() - done);
       for (std::size_t s = 0; s < n; ++s) {
         const std::size_t k = done + s;
         shape_.FillInput(
@@ -78,8 +78,8 @@ class RankerModel final : public ModelSpec {
 
   std::vector<TableSpec> EntryTables(std::uint32_t users, std::uint32_t items) const override {
     const Ranker& model = job().model().ranker();
-    return {EmbeddingTable("users", users, model.user(), slots()),
-            EmbeddingTable("items", items, model.item(), slots())};
+    return {EmbeddingTable("users", users, model.user(), moments()),
+            EmbeddingTable("items", items, model.item(), moments())};
   }
 };
 

@@ -41,8 +41,8 @@ class RetrievalModel final : public ModelSpec {
 
   std::vector<TableSpec> EntryTables(std::uint32_t users, std::uint32_t items) const override {
     const Retrieval& model = job().model().retrieval();
-    return {EmbeddingTable("users", users, model.user(), slots()),
-            EmbeddingTable("items", items, model.item(), slots())};
+    return {EmbeddingTable("users", users, model.user(), moments()),
+            EmbeddingTable("items", items, model.item(), moments())};
   }
 };
 
@@ -58,7 +58,7 @@ std::optional<TowerShapes> TowersOf(const Job& job) {
 std::optional<SoftmaxShape> SoftmaxOf(const Job& job) {
   if (!job.model().has_retrieval()) return std::nullopt;
   const Retrieval& model = job.model().retrieval();
-  const bool mean = model.reduction() == Retrieval::MEAN;
+  const bool mean = model.reduction() == Fit::MEAN;
   return SoftmaxShape{.dim = TowersOf(job)->item.outputs(),
                       .inverse_temperature = static_cast<float>(1.0 / model.temperature()),
                       .weight = mean ? 1.0F / static_cast<float>(job.train().batch_size()) : 1.0F,

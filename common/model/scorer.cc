@@ -39,8 +39,8 @@ void RunTower(const Network& tower, const RowsView& rows, std::size_t count, flo
   const NetworkShape& shape = tower.shape();
   const std::size_t padded = PaddedDim(shape.outputs());
   Network::Passage passage(shape, Network::Passage::Use::kForward);
-  for (std::size_t first = 0; first < count; first += Network::kBlock) {
-    const std::size_t n = std::min(Network::kBlock, count - first);
+  for (std::size_t first = 0; first < count; first += Network::kChunk) {
+    const std::size_t n = std::min(Network::kChunk, count - first);
     for (std::size_t s = 0; s < n; ++s) {
       std::copy_n(rows.vector(first + s), shape.inputs, passage.input(s));
     }

@@ -50,13 +50,16 @@ NetworkShape LayersOn(std::uint32_t inputs, double dropout,
 /// A table without biases. `Options` is an Embedding or a Tower.
 template <class Options>
 TableSpec EmbeddingTable(const char* name, std::uint32_t rows, const Options& options,
-                         std::uint32_t slots) {
-  return TableSpec{
-      .shape = {.name = name, .rows = rows, .dim = options.dim(), .biases = false, .slots = slots},
-      .layer = {},
-      .vectors = options.vectors(),
-      .biases = {},
-      .l2_vectors = options.l2()};
+                         std::uint32_t moments) {
+  return TableSpec{.shape = {.name = name,
+                             .rows = rows,
+                             .dim = options.dim(),
+                             .biases = false,
+                             .moments = moments},
+                   .layer = {},
+                   .vectors = options.vectors(),
+                   .biases = {},
+                   .l2_vectors = options.l2()};
 }
 
 std::vector<RowLayout> LayoutsOf(const std::vector<TableSpec>& tables);

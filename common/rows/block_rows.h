@@ -27,7 +27,7 @@ struct SlotGradients {
 
 /// The rows that one compute thread works on in the schedule BLOCKS: its own users', and the item
 /// partitions that are here at the time: whole partitions, pinned while they are worked on. The seam
-/// between worker and server, as RowHost is for SYNC. A turn is a sub-epoch, counted from the first epoch on.
+/// between worker and server, as RowHost is for SYNC. Sub-epochs are counted from the first epoch.
 ///
 /// Threads: the seat's compute thread.
 class BlockRows {
@@ -39,18 +39,18 @@ class BlockRows {
   virtual absl::StatusOr<SlabRows> Users(PartitionId p) = 0;
   virtual void ReleaseUsers(PartitionId p) = 0;
 
-  /// The rows of item partition `q`, which this seat works on in `turn`: waits until the seat
+  /// The rows of item partition `q`, which this seat works on in `sub_epoch`: waits until the seat
   /// before it has passed them on. They hold until PassItems. The exchange's error if a peer is
   /// lost.
-  virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t turn) = 0;
+  virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) = 0;
 
   /// Apply global step `step` to the rows that have gradients, which may point into each other's
   /// rows: a sub-batch's users come before its items.
   virtual void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) = 0;
   virtual void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) = 0;
 
-  /// `turn` is done with item partition `q`: sends it to the seat that needs it next.
-  virtual void PassItems(PartitionId q, std::uint64_t turn) = 0;
+  /// `sub_epoch` is done with item partition `q`: sends it to the seat that needs it next.
+  virtual void PassItems(PartitionId q, std::uint64_t sub_epoch) = 0;
 };
 
 }  // namespace cf

@@ -20,16 +20,16 @@ FrameKind FrameOf(ParcelKind kind) {
       return FrameKind::kPush;
     case ParcelKind::kRows:
       return FrameKind::kRows;
-    case ParcelKind::kBlock:
+    case ParcelKind::kTransfer:
       break;
   }
-  return FrameKind::kBlock;
+  return FrameKind::kTransfer;
 }
 
 std::optional<ParcelKind> KindOf(FrameKind frame) {
   if (frame == FrameKind::kPush) return ParcelKind::kPush;
   if (frame == FrameKind::kRows) return ParcelKind::kRows;
-  if (frame == FrameKind::kBlock) return ParcelKind::kBlock;
+  if (frame == FrameKind::kTransfer) return ParcelKind::kTransfer;
   return std::nullopt;
 }
 
@@ -62,13 +62,13 @@ Exchange::Exchange(const Placement& placement, int rank, std::vector<RowLayout> 
 }
 
 std::span<const RowLayout> Exchange::LayoutsOfKind(ParcelKind kind) const {
-  return kind == ParcelKind::kBlock ? std::span<const RowLayout>() : layouts_;
+  return kind == ParcelKind::kTransfer ? std::span<const RowLayout>() : layouts_;
 }
 
 void Exchange::OpenMailboxes(ParcelKind kind, const ExchangeOptions& options) {
   const Roles roles = RolesOf(placement_, kind);
   const std::uint32_t senders = roles.senders.size();
-  const bool is_block = kind == ParcelKind::kBlock;
+  const bool is_transfer = kind == ParcelKind::kTransfer;
   std::vector<int>& ranks = sender_ranks_[static_cast<std::size_t>(kind)];
   for (std::uint32_t seat = 0; seat < senders; ++seat) {
     ranks.push_back(roles.senders.seat(seat).rank);
@@ -77,9 +77,9 @@ void Exchange::OpenMailboxes(ParcelKind kind, const ExchangeOptions& options) {
   for (const std::uint32_t seat : roles.receivers.OnRank(rank_)) {
     to(kind)[seat] = std::make_unique<Mailbox>(Mailbox::Options{
         .seats = senders,
-        .absent = placement_.combined() && !is_block ? seat : senders,
-        .depth = is_block ? options.blocks_depth : options.depth,
-        .ahead = is_block ? std::numeric_limits<std::uint64_t>::max() : options.depth,
+        .absent = placement_.combined() && !is_transfer ? seat : senders,
+        .depth = is_transfer ? options.transfers_depth : options.depth,
+        .ahead = is_transfer ? std::numeric_limits<std::uint64_t>::max() : options.depth,
         .layouts = LayoutsOfKind(kind),
         .bell = shared_ != nullptr ? shared_->BellOf(kind, seat) : nullptr,
         .ranks = ranks});
@@ -125,7 +125,7 @@ Parcel Exchange::Make(ParcelKind kind, const ParcelShape& shape, std::size_t pay
     }
   }
   Buffer payload = pool().Take(payload_bytes);
-  Parcel parcel = layouts.empty() ? ShapeBlock(shape, payload.bytes())
+  Parcel parcel = layouts.empty() ? ShapeTransfer(shape, payload.bytes())
                                   : ShapeParcel(shape, layouts, payload.bytes());
   parcel.payload = std::move(payload);
   return parcel;
@@ -139,8 +139,8 @@ Parcel Exchange::MakeRows(const ParcelShape& shape) {
   return Make(ParcelKind::kRows, shape, PayloadBytes(shape, layouts_));
 }
 
-Parcel Exchange::MakeBlock(const BlockName& name, std::size_t bytes) {
-  return Make(ParcelKind::kBlock,
+Parcel Exchange::MakeTransfer(const TransferName& name, std::size_t bytes) {
+  return Make(ParcelKind::kTransfer,
               {.from_seat = name.from_seat, .to_seat = name.to_seat, .turn = name.number}, bytes);
 }
 
@@ -152,8 +152,8 @@ void Exchange::SendRows(Parcel parcel) {
   Send(ParcelKind::kRows, std::move(parcel));
 }
 
-void Exchange::SendBlock(Parcel block) {
-  Send(ParcelKind::kBlock, std::move(block));
+void Exchange::SendTransfer(Parcel transfer) {
+  Send(ParcelKind::kTransfer, std::move(transfer));
 }
 
 void Exchange::Send(ParcelKind kind, Parcel parcel) {
@@ -194,8 +194,8 @@ Exchange::Stats Exchange::stats() const {
 
 // --- Receiving -----------------------------------------------------------------------------------
 
-absl::StatusOr<Parcel> Exchange::TakeBlock(const BlockName& name) {
-  return to(ParcelKind::kBlock)[name.to_seat]->AwaitFrom(name.from_seat, name.number);
+absl::StatusOr<Parcel> Exchange::TakeTransfer(const TransferName& name) {
+  return to(ParcelKind::kTransfer)[name.to_seat]->AwaitFrom(name.from_seat, name.number);
 }
 
 void Exchange::Recycle(Parcel parcel) {
@@ -213,8 +213,8 @@ absl::Status Exchange::Accept(int from, Message message) {
   const std::optional<ParcelKind> kind = KindOf(message.kind);
   if (!kind.has_value()) return absl::DataLossError("a message of a kind that is not known here");
   absl::StatusOr<Parcel> parcel =
-      kind == ParcelKind::kBlock
-          ? ParseBlock(message.control, std::move(message.payload))
+      kind == ParcelKind::kTransfer
+          ? ParseTransfer(message.control, std::move(message.payload))
           : ParseParcel(message.control, std::move(message.payload), layouts_);
   if (!parcel.ok()) return parcel.status();
   const Mailboxes& mailboxes = to(*kind);

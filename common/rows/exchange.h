@@ -23,8 +23,8 @@ inline constexpr std::size_t kChannels = 3;
 struct ExchangeOptions {
   /// Turns whose parcels may be on their way from one seat to another at once.
   std::uint32_t depth = 1;
-  /// Blocks that may be, too.
-  std::uint32_t blocks_depth = 64;
+  /// Transfers that may be, too.
+  std::uint32_t transfers_depth = 64;
   /// Whether ranks of one host share memory.
   bool shared_memory = true;
   std::size_t ring_bytes = SharedChannel::kRingBytes;
@@ -33,7 +33,7 @@ struct ExchangeOptions {
 /// The channels between worker seats and server seats: parcels to a seat of this process are handed
 /// over, those to another rank of the host go through memory that both share, others through the
 /// mesh, as do those for which the shared memory has no room. A seat that has both roles does not
-/// send to itself. Worker seats may send each other blocks, too: bytes with a name.
+/// send to itself. Worker seats may send each other transfers, too: bytes with a name.
 ///
 /// Owner:   the process's part of one generation.
 /// Threads: Make and Send on the sending seat's thread, Await and Recycle on the receiving one's;
@@ -71,28 +71,28 @@ class Exchange {
   Mailbox& PushesTo(std::uint32_t server_seat) { return *to(ParcelKind::kPush)[server_seat]; }
   Mailbox& RowsTo(std::uint32_t worker_seat) { return *to(ParcelKind::kRows)[worker_seat]; }
 
-  /// A block of `bytes` bytes from one worker seat to another, to be filled (Parcel::bytes) and
-  /// sent. The receiver takes the blocks of each sender in the order in which they were sent. One to
-  /// the own seat is memory to keep until it is recycled.
-  struct BlockName {
+  /// A transfer of `bytes` bytes from one worker seat to another, to be filled (Parcel::bytes) and
+  /// sent. The receiver takes the transfers of each sender in the order of sending. One to the own
+  /// seat is memory to keep until it is recycled.
+  struct TransferName {
     std::uint32_t from_seat = 0;
     std::uint32_t to_seat = 0;
     std::uint64_t number = 0;
   };
-  Parcel MakeBlock(const BlockName& name, std::size_t bytes);
-  void SendBlock(Parcel block);
-  /// Waits for the next block of that sender. DataLoss: it has another number, or a peer broke the
+  Parcel MakeTransfer(const TransferName& name, std::size_t bytes);
+  void SendTransfer(Parcel transfer);
+  /// Waits for that sender's next transfer. DataLoss: it has another number, or a peer broke the
   /// protocol; else the exchange's error. Requires: to_seat is in this process.
-  absl::StatusOr<Parcel> TakeBlock(const BlockName& name);
+  absl::StatusOr<Parcel> TakeTransfer(const TransferName& name);
 
-  /// Gives back what a received parcel or block holds: whoever takes one does so when it is read.
+  /// Gives back what a received parcel or transfer holds: whoever took it does so when it is read.
   void Recycle(Parcel parcel);
 
   /// Tells the other ranks how to share memory with this one. What is sent before they do so goes
   /// through the mesh. The second call does nothing. Requires: every rank has its exchange.
   void OfferSharedMemory();
 
-  /// Takes a message of kind kPush, kRows, kBlock, kOffer or kHandedIn of rank `from` from the
+  /// Takes a message of kind kPush, kRows, kTransfer, kOffer or kHandedIn of rank `from` from the
   /// mesh. An error (a peer that breaks the protocol, or speaks for another's seat) closes the
   /// exchange.
   void Receive(int from, Message message);

@@ -55,19 +55,19 @@ std::size_t PayloadBytes(const ParcelShape& shape, std::span<const RowLayout> la
   return bytes;
 }
 
-Parcel ShapeBlock(const ParcelShape& shape, std::span<std::byte> bytes) {
-  Parcel block;
-  block.from_seat = shape.from_seat;
-  block.to_seat = shape.to_seat;
-  block.turn = shape.turn;
-  block.bytes = bytes;
-  return block;
+Parcel ShapeTransfer(const ParcelShape& shape, std::span<std::byte> bytes) {
+  Parcel transfer;
+  transfer.from_seat = shape.from_seat;
+  transfer.to_seat = shape.to_seat;
+  transfer.turn = shape.turn;
+  transfer.bytes = bytes;
+  return transfer;
 }
 
 Parcel ShapeParcel(const ParcelShape& shape, std::span<const RowLayout> layouts,
                    std::span<std::byte> bytes) {
   Check(bytes.size() == PayloadBytes(shape, layouts), "a parcel's bytes are as its shape says");
-  Parcel parcel = ShapeBlock(shape, bytes);
+  Parcel parcel = ShapeTransfer(shape, bytes);
   std::byte* at = bytes.data();
   const auto take = [&at]<class T>(std::span<T>& into, std::size_t count, std::size_t size) {
     into = {reinterpret_cast<T*>(at), count};
@@ -110,7 +110,7 @@ Parcel WriteRecord(const ParcelShape& shape, std::span<const RowLayout> layouts,
   std::memcpy(record.data() + sizeof header, shape.tables.data(),
               layouts.size() * sizeof(ParcelShape::Counts));
   const std::span<std::byte> bytes = record.subspan(RecordHeaderBytes(layouts.size()));
-  return layouts.empty() ? ShapeBlock(shape, bytes) : ShapeParcel(shape, layouts, bytes);
+  return layouts.empty() ? ShapeTransfer(shape, bytes) : ShapeParcel(shape, layouts, bytes);
 }
 
 std::optional<std::uint64_t> TurnOfRecord(std::span<const std::byte> record) {
@@ -136,7 +136,7 @@ absl::StatusOr<Parcel> ReadRecord(const ParcelShape& seats, std::span<const RowL
   std::memcpy(shape.tables.data(), record.data() + sizeof header,
               layouts.size() * sizeof(ParcelShape::Counts));
   const std::span<std::byte> bytes = record.subspan(header_bytes);
-  if (layouts.empty()) return ShapeBlock(shape, bytes);
+  if (layouts.empty()) return ShapeTransfer(shape, bytes);
   if (PayloadBytes(shape, layouts) != bytes.size()) return bad;
   return ShapeParcel(shape, layouts, bytes);
 }
@@ -169,12 +169,12 @@ absl::StatusOr<Parcel> ParseParcel(const std::string& control, Buffer payload,
   return parcel;
 }
 
-absl::StatusOr<Parcel> ParseBlock(const std::string& control, Buffer payload) {
+absl::StatusOr<Parcel> ParseTransfer(const std::string& control, Buffer payload) {
   const absl::StatusOr<ParcelShape> shape = DecodeHeader(control, 0);
   if (!shape.ok()) return shape.status();
-  Parcel block = ShapeBlock(*shape, payload.bytes());
-  block.payload = std::move(payload);
-  return block;
+  Parcel transfer = ShapeTransfer(*shape, payload.bytes());
+  transfer.payload = std::move(payload);
+  return transfer;
 }
 
 }  // namespace cf

@@ -41,7 +41,7 @@ struct ParcelShape {
 
 /// What one worker sends to one server to end a step (partial gradients) and to prepare the next
 /// (ids of wanted rows), or what the server answers (rows, in the order in which they were wanted).
-/// A parcel between threads of one process carries no rows: they are read in place. A block is a
+/// A parcel between threads of one process carries no rows: they are read in place. A transfer is a
 /// parcel without tables, whose `turn` is its name and whose `bytes` mean what its sender says.
 ///
 /// Owner:      whoever holds it; it is moved from sender to receiver.
@@ -77,15 +77,15 @@ std::size_t PayloadBytes(const ParcelShape& shape, std::span<const RowLayout> la
 Parcel ShapeParcel(const ParcelShape& shape, std::span<const RowLayout> layouts,
                    std::span<std::byte> bytes);
 
-/// The same for a block: `bytes` may be any.
-Parcel ShapeBlock(const ParcelShape& shape, std::span<std::byte> bytes);
+/// The same for a transfer: `bytes` may be any.
+Parcel ShapeTransfer(const ParcelShape& shape, std::span<std::byte> bytes);
 
 /// The shape that ShapeParcel was given.
 ParcelShape ShapeOf(const Parcel& parcel, std::span<const RowLayout> layouts);
 
 /// In shared memory a record is a header of fixed form and the same bytes (docs/wire.md):
 /// RecordBytes of them. WriteRecord writes the header and returns the parcel, which is the caller's
-/// to fill. For a block `layouts` are empty and `bytes` is its size.
+/// to fill. For a transfer `layouts` are empty and `bytes` is its size.
 std::size_t RecordBytes(std::size_t tables, std::size_t payload_bytes);
 Parcel WriteRecord(const ParcelShape& shape, std::span<const RowLayout> layouts,
                    std::span<std::byte> record);
@@ -102,7 +102,7 @@ std::string EncodeHeader(const ParcelShape& shape);
 absl::StatusOr<Parcel> ParseParcel(const std::string& control, Buffer payload,
                                    std::span<const RowLayout> layouts);
 
-/// The same for a block, whose payload may have any length.
-absl::StatusOr<Parcel> ParseBlock(const std::string& control, Buffer payload);
+/// The same for a transfer, whose payload may have any length.
+absl::StatusOr<Parcel> ParseTransfer(const std::string& control, Buffer payload);
 
 }  // namespace cf

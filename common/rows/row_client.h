@@ -11,7 +11,7 @@
 
 #include "common/base/profile.h"
 #include "common/rows/exchange.h"
-#include "common/rows/row_block.h"
+#include "common/rows/row_copies.h"
 #include "common/rows/row_host.h"
 
 namespace cf {
@@ -46,7 +46,7 @@ class BatchRows {
     std::vector<Wanted> by_server;
     std::vector<const float*> rows;
     std::size_t count = 0;  // Of rows that are wanted.
-    RowBlock copies;        // Of the own server's, where these do not stay.
+    RowCopies copies;       // Of the own server's, where these do not stay.
   };
 
   std::vector<Table> tables_;

@@ -29,7 +29,7 @@ Roles RolesOf(const Placement& placement, ParcelKind kind) {
       return {placement.workers(), placement.servers()};
     case ParcelKind::kRows:
       return {placement.servers(), placement.workers()};
-    case ParcelKind::kBlock:
+    case ParcelKind::kTransfer:
       break;
   }
   return {placement.workers(), placement.workers()};

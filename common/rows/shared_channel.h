@@ -22,9 +22,9 @@
 namespace cf {
 
 /// The kinds of parcels that travel between seats, each from one role to another.
-enum class ParcelKind : std::uint8_t { kPush, kRows, kBlock };
+enum class ParcelKind : std::uint8_t { kPush, kRows, kTransfer };
 inline constexpr std::array kAllParcelKinds = {ParcelKind::kPush, ParcelKind::kRows,
-                                               ParcelKind::kBlock};
+                                               ParcelKind::kTransfer};
 inline constexpr std::size_t kParcelKinds = kAllParcelKinds.size();
 
 /// The seats that send parcels of a kind, and those that receive them.

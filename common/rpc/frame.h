@@ -21,7 +21,7 @@ enum class FrameKind : std::uint8_t {
   kPull = 17,
   kRows = 18,
   kPush = 19,
-  kBlock = 20,
+  kTransfer = 20,
   kOffer = 21,     ///< Where the sender's side door is.
   kHandedIn = 22,  ///< The sender has handed shared memory in at the receiver's.
 };

@@ -29,7 +29,7 @@ constexpr std::size_t kChecksumDigits = 32;
 constexpr std::size_t kChecksumLine = kChecksumLabel.size() + kChecksumDigits + 1;
 
 // Far more than any optimizer has: keeps the length of a record from overflowing.
-constexpr std::uint32_t kSlotsMax = 64;
+constexpr std::uint32_t kMomentsMax = 64;
 // Job's messages nest five deep; a bound keeps hostile input from exhausting the stack.
 constexpr int kNestingMax = 32;
 
@@ -79,9 +79,9 @@ absl::Status ValidateTables(const Manifest& manifest) {
     if (!names.insert(table.name()).second) {
       return Invalid(absl::StrCat("two tables are called ", table.name()));
     }
-    if (table.slots() > kSlotsMax) {
+    if (table.slots() > kMomentsMax) {
       return Invalid(absl::StrCat("table ", table.name(), " has ", table.slots(),
-                                  " optimizer slots; the most is ", kSlotsMax));
+                                  " optimizer moments; the most is ", kMomentsMax));
     }
   }
   return absl::OkStatus();

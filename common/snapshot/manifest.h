@@ -57,7 +57,7 @@ inline bool InMidEpoch(const Position& position) {
 /// nothing for other names.
 std::optional<SnapshotTime> TimeOfName(std::string_view name);
 
-/// Floats of a row: for the weights, then for each optimizer slot, the vector and the bias.
+/// Floats of a row: for the weights, then for each optimizer moment, the vector and the bias.
 std::size_t RecordFloats(const SnapshotTable& table);
 
 /// FailedPrecondition names the first thing that no snapshot may have (a name that does not match,

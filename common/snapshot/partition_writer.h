@@ -29,8 +29,8 @@ class PartitionWriter {
   PartitionWriter& operator=(PartitionWriter&&) noexcept;
   ~PartitionWriter();
 
-  /// Adds a row: weights, then each optimizer slot, the vector and then the bias, without padding.
-  /// After an error the writer is only to be destroyed. Requires: (table, row) ascends.
+  /// Adds a row: weights, then each optimizer moment; of each the vector and then the bias, without
+  /// padding. After an error the writer is only to be destroyed. Requires: (table, row) ascends.
   absl::Status Add(TableId table, RowId row, std::span<const float> record);
 
   /// Syncs the file and its folder, and returns its entry for the manifest. Without any row there

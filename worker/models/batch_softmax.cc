@@ -10,8 +10,8 @@
 namespace cf {
 namespace {
 
-constexpr std::size_t kBlockMin = 8;  // A tile of the matrix product.
-constexpr std::size_t kBlockMax = 64;
+constexpr std::size_t kChunkMin = 8;  // A tile of the matrix product.
+constexpr std::size_t kChunkMax = 64;
 
 }  // namespace
 
@@ -33,8 +33,8 @@ BatchSoftmax::BatchSoftmax(const SoftmaxShape& shape, std::vector<float> negativ
   Check(negative_log_shares_.empty() != shape_.logq_correction,
         "there are shares of the items where they are needed");
   zeros_.Reserve(1, padded_dim_);
-  users_.Reserve(kBlockMax, padded_dim_);
-  user_slopes_.Reserve(kBlockMax, padded_dim_);
+  users_.Reserve(kChunkMax, padded_dim_);
+  user_slopes_.Reserve(kChunkMax, padded_dim_);
 }
 
 void BatchSoftmax::SetCandidates(const Candidates& candidates, const float* const* rows) {
@@ -44,7 +44,7 @@ void BatchSoftmax::SetCandidates(const Candidates& candidates, const float* cons
   scaled_.Reserve(candidates_, padded_dim_);
   starts_.Reserve(1, columns_);
   counts_.Reserve(1, columns_);
-  logits_.Reserve(BlockSamples(), columns_);
+  logits_.Reserve(ChunkSamples(), columns_);
   float* starts = starts_.floats.row(0);
   float* counts = counts_.floats.row(0);
   for (std::size_t r = 0; r < candidates_; ++r) {
@@ -65,7 +65,7 @@ void BatchSoftmax::SetCandidates(const Candidates& candidates, const float* cons
 
 void BatchSoftmax::Gradient(const SoftmaxBatch& batch, ObjectiveSums& sums) {
   bool is_first = true;
-  ForBlocks(batch.samples, [&](std::span<const PairSample> samples) {
+  ForChunks(batch.samples, [&](std::span<const PairSample> samples) {
     ComputeLogits(batch, samples);
     for (std::size_t s = 0; s < samples.size(); ++s) {
       const std::uint32_t target = samples[s].item - batch.first_item;
@@ -81,7 +81,7 @@ void BatchSoftmax::Gradient(const SoftmaxBatch& batch, ObjectiveSums& sums) {
 }
 
 void BatchSoftmax::Score(const SoftmaxBatch& batch, ObjectiveSums& sums) {
-  ForBlocks(batch.samples, [&](std::span<const PairSample> samples) {
+  ForChunks(batch.samples, [&](std::span<const PairSample> samples) {
     ComputeLogits(batch, samples);
     for (std::size_t s = 0; s < samples.size(); ++s) {
       Observe(s, samples[s].item - batch.first_item, sums);
@@ -89,16 +89,16 @@ void BatchSoftmax::Score(const SoftmaxBatch& batch, ObjectiveSums& sums) {
   });
 }
 
-std::size_t BatchSoftmax::BlockSamples() const {
-  return std::clamp(kLogits / columns_, kBlockMin, kBlockMax);
+std::size_t BatchSoftmax::ChunkSamples() const {
+  return std::clamp(kLogits / columns_, kChunkMin, kChunkMax);
 }
 
-// No bit depends on the length of the blocks: products are chains in the order of the samples.
+// No bit depends on the length of the chunks: products are chains in the order of the samples.
 template <class Take>
-void BatchSoftmax::ForBlocks(std::span<const PairSample> samples, Take take) {
-  const std::size_t block = BlockSamples();
-  for (std::size_t first = 0; first < samples.size(); first += block) {
-    take(samples.subspan(first, std::min(block, samples.size() - first)));
+void BatchSoftmax::ForChunks(std::span<const PairSample> samples, Take take) {
+  const std::size_t chunk = ChunkSamples();
+  for (std::size_t first = 0; first < samples.size(); first += chunk) {
+    take(samples.subspan(first, std::min(chunk, samples.size() - first)));
   }
 }
 

@@ -31,11 +31,11 @@ struct SoftmaxBatch {
 ///
 /// Owner:   TwoTower.
 /// Threads: the seat's compute thread.
-/// Bounds:  the vectors of a batch's items twice, and a block of logits, at most kLogits or those
+/// Bounds:  the vectors of a batch's items twice, and a chunk of logits, at most kLogits or those
 ///          of 8 samples; no allocation but when a batch has more candidates than any before.
 class BatchSoftmax {
  public:
-  /// The logits of a block of samples stay in the second cache.
+  /// The logits of a chunk of samples stay in the second cache.
   static constexpr std::size_t kLogits = std::size_t{1} << 17;
 
   /// `negative_log_shares`, by item, is for the logQ correction and otherwise empty.
@@ -64,11 +64,11 @@ class BatchSoftmax {
     void Reserve(std::size_t r, std::size_t c);
   };
 
-  std::size_t BlockSamples() const;
+  std::size_t ChunkSamples() const;
   template <class Take>
-  void ForBlocks(std::span<const PairSample> samples, Take take);
+  void ForChunks(std::span<const PairSample> samples, Take take);
   void ComputeLogits(const SoftmaxBatch& batch, std::span<const PairSample> samples);
-  // Adds the loss of the block's sample s; its logits become their weights in the softmax. Returns
+  // Adds the loss of the chunk's sample s; its logits become their weights in the softmax. Returns
   // the sum of these.
   float Observe(std::size_t s, std::uint32_t target, ObjectiveSums& sums);
   void AddUserGradients(const SoftmaxBatch& batch, std::span<const PairSample> samples);
@@ -87,9 +87,9 @@ class BatchSoftmax {
   Matrix starts_;            // One row: what a logit starts from; of padding, -infinity.
   Matrix counts_;            // One row: of padding, 0.
   Matrix zeros_;             // One row of padded_dim.
-  Matrix users_;             // Of a block: vectors over the temperature.
-  Matrix user_slopes_;       // Of a block.
-  Matrix logits_;            // Of a block; then their derivatives.
+  Matrix users_;             // Of a chunk: vectors over the temperature.
+  Matrix user_slopes_;       // Of a chunk.
+  Matrix logits_;            // Of a chunk; then their derivatives.
 };
 
 }  // namespace cf

@@ -5,11 +5,11 @@
 namespace cf {
 namespace {
 
-// Calls `take(first, samples)` for one block of samples after the other.
+// Calls `take(first, samples)` for one chunk of samples after the other.
 template <class Take>
-void ForBlocks(std::span<const PairSample> samples, Take take) {
-  for (std::size_t first = 0; first < samples.size(); first += Network::kBlock) {
-    take(first, samples.subspan(first, std::min(Network::kBlock, samples.size() - first)));
+void ForChunks(std::span<const PairSample> samples, Take take) {
+  for (std::size_t first = 0; first < samples.size(); first += Network::kChunk) {
+    take(first, samples.subspan(first, std::min(Network::kChunk, samples.size() - first)));
   }
 }
 
@@ -17,11 +17,11 @@ void ForBlocks(std::span<const PairSample> samples, Take take) {
 
 void NeuralRanker::Gradient(const RankerBatch& batch, const Objective& objective) {
   next_part_ = next_level_ = 0;
-  ForBlocks(batch.samples, [&](std::size_t first, std::span<const PairSample> samples) {
+  ForChunks(batch.samples, [&](std::size_t first, std::span<const PairSample> samples) {
     FindRuns(batch, first, samples.size());
     TakeInputs(batch, first, samples);
     network_.ForwardWithDropout(dropout_runs_, passage_);
-    ObserveBlock(objective, samples);
+    ObserveChunk(objective, samples);
     network_.Backward(samples.size(), gradient_runs_, batch.layer_gradients, passage_);
     AddInputSlopes(batch, first, samples);
   });
@@ -37,11 +37,11 @@ void NeuralRanker::Gradient(const RankerBatch& batch, const Objective& objective
 
 void NeuralRanker::Score(const RankerBatch& batch, const Objective& objective) {
   next_part_ = next_level_ = 0;
-  ForBlocks(batch.samples, [&](std::size_t first, std::span<const PairSample> samples) {
+  ForChunks(batch.samples, [&](std::size_t first, std::span<const PairSample> samples) {
     FindRuns(batch, first, samples.size());
     TakeInputs(batch, first, samples);
     network_.Forward(samples.size(), passage_);
-    ObserveBlock(objective, samples);
+    ObserveChunk(objective, samples);
   });
 }
 
@@ -71,7 +71,7 @@ void NeuralRanker::FindRuns(const RankerBatch& batch, std::size_t first, std::si
   }
 }
 
-void NeuralRanker::ObserveBlock(const Objective& objective, std::span<const PairSample> samples) {
+void NeuralRanker::ObserveChunk(const Objective& objective, std::span<const PairSample> samples) {
   for (std::size_t run = 0; run < gradient_runs_.size(); ++run) {
     for (std::size_t s = gradient_runs_[run].first; s < gradient_runs_[run].last; ++s) {
       passage_.set_slope(

@@ -89,11 +89,11 @@ class NeuralRanker {
   void Score(const RankerBatch& batch, const Objective& objective);
 
  private:
-  // Finds how the block of `n` samples from number `first` of the batch on belongs to partitions.
-  // Blocks come in order.
+  // Finds how the chunk of `n` samples from number `first` of the batch on belongs to partitions.
+  // Chunks come in order.
   void FindRuns(const RankerBatch& batch, std::size_t first, std::size_t n);
-  // Adds up the figures of a block and sets the slopes of its outputs.
-  void ObserveBlock(const Objective& objective, std::span<const PairSample> samples);
+  // Adds up the figures of a chunk and sets the slopes of its outputs.
+  void ObserveChunk(const Objective& objective, std::span<const PairSample> samples);
   // Of the samples from number `first` of the batch on.
   void TakeInputs(const RankerBatch& batch, std::size_t first, std::span<const PairSample> samples);
   void AddInputSlopes(const RankerBatch& batch, std::size_t first,
@@ -104,7 +104,7 @@ class NeuralRanker {
   Network network_;
   Network::Passage passage_;
 
-  // The current block, by partition that has samples in it, and what comes behind the block.
+  // The current chunk, by partition that has samples in it, and what comes behind the chunk.
   std::vector<GradientRun> gradient_runs_;
   std::vector<DropoutRun> dropout_runs_;
   std::vector<ObjectiveSums*> run_sums_;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "common/rows/row_block.h"
+#include "common/rows/row_copies.h"
 #include "worker/models/pair_adder.h"
 #include "worker/models/step_features.h"
 #include "worker/negatives.h"
@@ -110,7 +110,7 @@ class PairModel final : public StepModel {
     if (!features_.HasSide(side)) return;
     const RowLayout& rows_layout = layout(table);
     Minibatch::Table& rows = batch.tables[Index(table)];
-    RowBlock& composed = composed_[Index(table)];
+    RowCopies& composed = composed_[Index(table)];
     const std::span<const float* const> weights = batch.rows.rows(table);
     composed.Resize(weights.size(), rows_layout);
     summand_.Resize(1, rows_layout);
@@ -132,11 +132,11 @@ class PairModel final : public StepModel {
 
   const std::uint32_t negatives_;
   StepFeatures features_;
-  RowBlock composed_[2];  // Rows of users and items with their features, by row of the batch.
+  RowCopies composed_[2];  // Rows of users and items with their features, by row of the batch.
 
   // Scratch.
   std::vector<RowId> drawn_;  // Negatives of a sample.
-  RowBlock summand_;
+  RowCopies summand_;
 };
 
 }  // namespace

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "common/model/ranker.h"
-#include "common/rows/row_block.h"
+#include "common/rows/row_copies.h"
 #include "common/rows/tree_sum.h"
 #include "worker/models/neural_ranker.h"
 #include "worker/models/pair_adder.h"
@@ -84,9 +84,9 @@ class RankerModel final : public StepModel {
  private:
   // A user's or an item's feature has vectors of its own, beside those of users and items.
   struct Vectors {
-    RowBlock composed;                  // By row of users or items,
+    RowCopies composed;                 // By row of users or items,
     std::vector<const float*> by_part;  // the same by part,
-    RowBlock gradients;                 // and theirs, by part.
+    RowCopies gradients;                // and theirs, by part.
   };
 
   void ComposeFeatures(const Step& step) {

@@ -12,8 +12,8 @@
 namespace cf::fuzz {
 
 inline std::vector<RowLayout> Layouts() {
-  return {RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 2}),
-          RowLayout({.name = "items", .rows = 50, .dim = 0, .biases = true, .slots = 2})};
+  return {RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .moments = 2}),
+          RowLayout({.name = "items", .rows = 50, .dim = 0, .biases = true, .moments = 2})};
 }
 
 /// The tables' spans follow one another from `at` on and end at `end`.

@@ -97,17 +97,16 @@ TEST(Configs, TheSpeedJobIsTheOneThatWasAgreed) {
 TEST(Configs, TheNotebooksFactorizationsAreTheirs) {
   struct Expected {
     const char* name;
-    MatrixFactorization::Link link;
-    MatrixFactorization::Loss loss;
+    Fit::Link link;
+    Fit::Loss loss;
     bool biases;
     Initial::KindCase bias_values;
     double l2_biases;
   };
-  using Mf = MatrixFactorization;
   for (const Expected& expected :
-       {Expected{"keras_recommender_net", Mf::SIGMOID, Mf::BCE, true, Initial::kUniform, 0},
-        Expected{"mf_dot", Mf::IDENTITY, Mf::MSE, false, Initial::kZeros, 0},
-        Expected{"mf_bias_scaled_sigmoid", Mf::SCALED_SIGMOID, Mf::MSE, true, Initial::kHeNormal,
+       {Expected{"keras_recommender_net", Fit::SIGMOID, Fit::BCE, true, Initial::kUniform, 0},
+        Expected{"mf_dot", Fit::IDENTITY, Fit::MSE, false, Initial::kZeros, 0},
+        Expected{"mf_bias_scaled_sigmoid", Fit::SCALED_SIGMOID, Fit::MSE, true, Initial::kHeNormal,
                  1e-6}}) {
     Job job = Load(expected.name);
     FillDefaults(job);

@@ -26,7 +26,7 @@ TEST(RetrievalRules, DefaultsAreThoseOfTheTutorial) {
   EXPECT_TRUE(model.user().vectors().has_uniform());
   EXPECT_TRUE(model.item().vectors().has_uniform());
   EXPECT_EQ(model.temperature(), 1);
-  EXPECT_EQ(model.reduction(), Retrieval::SUM);
+  EXPECT_EQ(model.reduction(), Fit::SUM);
   EXPECT_FALSE(model.logq_correction());
   EXPECT_FALSE(model.remove_accidental_hits());
 }

@@ -115,13 +115,13 @@ struct TestRows {
   static constexpr std::size_t kRows = 11;
 
   TestRows(OptimizerStep::Kind kind, std::size_t n)
-      : stride(n + kLanes + slow::SlotsOf(kind) * n),
+      : stride(n + kLanes + slow::MomentsOf(kind) * n),
         rows(Draw(40, kRows * stride + 1)),
         gradients(Draw(41, kRows * (n + 1) + 1, 0.1)) {
     for (std::size_t r = 0; r < kRows; ++r) {
       float* row = rows.data() + 1 + r * stride;
       for (std::size_t k = n + 1; k < stride; ++k) row[k] = std::abs(row[k]);
-      std::fill_n(row + n + 1 + slow::SlotsOf(kind), kLanes - 1 - slow::SlotsOf(kind), 77.0F);
+      std::fill_n(row + n + 1 + slow::MomentsOf(kind), kLanes - 1 - slow::MomentsOf(kind), 77.0F);
       updates.push_back({row, gradients.data() + 1 + r * (n + 1)});
     }
   }

@@ -257,16 +257,16 @@ TEST_F(NetworkTest, DropoutDropsItsShareAndKeepsTheMean) {
   Network::Passage passage(shape, Network::Passage::Use::kTraining);
   double sum = 0;
   for (std::uint64_t block = 0; block < 4; ++block) {
-    for (std::size_t s = 0; s < Network::kBlock; ++s) std::fill_n(passage.input(s), 400, 1.0F);
+    for (std::size_t s = 0; s < Network::kChunk; ++s) std::fill_n(passage.input(s), 400, 1.0F);
     const DropoutRun run{
-        .key = kKey, .position = block * Network::kBlock, .samples = Network::kBlock};
+        .key = kKey, .position = block * Network::kChunk, .samples = Network::kChunk};
     network.ForwardWithDropout(std::span(&run, 1), passage);
-    for (std::size_t s = 0; s < Network::kBlock; ++s) {
+    for (std::size_t s = 0; s < Network::kChunk; ++s) {
       sum += static_cast<double>(passage.output(s)) - 1;  // The bias.
     }
   }
   // 102,400 draws of mean 1 and deviation sqrt(.3 / .7): four deviations of their mean.
-  const double draws = 4 * Network::kBlock * 400;
+  const double draws = 4 * Network::kChunk * 400;
   EXPECT_NEAR(sum / draws, 1, 4 * std::sqrt(kRate / (1 - kRate) / draws));
 }
 

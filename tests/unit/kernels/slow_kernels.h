@@ -71,16 +71,16 @@ inline void UpdateWeight(const OptimizerStep& step, float rate, float g, float& 
   }
 }
 
-constexpr std::size_t SlotsOf(OptimizerStep::Kind kind) {
+constexpr std::size_t MomentsOf(OptimizerStep::Kind kind) {
   return kind == OptimizerStep::Kind::kAdam ? 2 : kind == OptimizerStep::Kind::kAdagrad ? 1 : 0;
 }
 
 inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradient) {
   const std::size_t n = step.padded_dim;
-  const std::size_t slots = SlotsOf(step.kind);
+  const std::size_t moments = MomentsOf(step.kind);
   float* bias = row + n;
-  float* slot1 = bias + kLanes;
-  float* slot2 = slot1 + n;
+  float* moment1 = bias + kLanes;
+  float* moment2 = moment1 + n;
   std::vector<float> g(n + 1);
   for (std::size_t k = 0; k < n; ++k) g[k] = std::fma(step.l2_vector, row[k], gradient[k]);
   g[n] = step.biases ? std::fma(step.l2_bias, bias[0], gradient[n]) : 0.0F;
@@ -90,12 +90,12 @@ inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradie
   }
   float none = 0;
   for (std::size_t k = 0; k < n; ++k) {
-    UpdateWeight(step, step.learning_rate, g[k], row[k], slots > 0 ? slot1[k] : none,
-                 slots > 1 ? slot2[k] : none);
+    UpdateWeight(step, step.learning_rate, g[k], row[k], moments > 0 ? moment1[k] : none,
+                 moments > 1 ? moment2[k] : none);
   }
   if (!step.biases) return;
-  UpdateWeight(step, step.bias_learning_rate, g[n], bias[0], slots > 0 ? bias[1] : none,
-               slots > 1 ? bias[2] : none);
+  UpdateWeight(step, step.bias_learning_rate, g[n], bias[0], moments > 0 ? bias[1] : none,
+               moments > 1 ? bias[2] : none);
 }
 
 /// Floats as their bits, so that a comparison tells 0 from -0 and one NaN from another.

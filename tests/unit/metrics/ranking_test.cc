@@ -15,7 +15,7 @@ using ::testing::IsEmpty;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::uint32_t kMiss = UserRanks::kMiss;
+constexpr std::uint32_t kMiss = UserPlaces::kMiss;
 
 TEST(CountNotBelow, CountsWhatBeatsOrEqualsTheScore) {
   for (const std::size_t n : {0U, 1U, 7U, 8U, 15U, 16U, 17U, 1000U, 1024U}) {
@@ -37,40 +37,40 @@ TEST(CountNotBelow, ACandidateThatIsNoNumberCountsAgainstTheModel) {
   EXPECT_EQ(CountNotBelow(std::vector<float>(9, kInfinity), 5), 9U);
 }
 
-/// The ranks of the first `positives` of `scores` among all of them.
-UserRanks RanksAmong(const std::vector<float>& scores, std::size_t positives) {
+/// The places of the first `positives` of `scores` among all of them.
+UserPlaces PlacesAmong(const std::vector<float>& scores, std::size_t positives) {
   const std::span<const float> first = std::span(scores).first(positives);
   std::vector<std::uint32_t> not_below;
   for (const float score : first) not_below.push_back(CountNotBelow(scores, score));
-  UserRanks ranks;
-  ranks.Set(first, not_below);
-  return ranks;
+  UserPlaces places;
+  places.Set(first, not_below);
+  return places;
 }
 
-TEST(UserRanks, CountOtherPositivesAsCandidates) {
-  const UserRanks ranks = RanksAmong({7, 9, 1, 8, 2}, 3);
-  EXPECT_THAT(ranks.ranks, ElementsAre(3U, 1U, 5U));
-  EXPECT_THAT(ranks.positions, ElementsAre(1U, 3U, 5U));
+TEST(UserPlaces, CountOtherPositivesAsCandidates) {
+  const UserPlaces places = PlacesAmong({7, 9, 1, 8, 2}, 3);
+  EXPECT_THAT(places.places, ElementsAre(3U, 1U, 5U));
+  EXPECT_THAT(places.positions, ElementsAre(1U, 3U, 5U));
 }
 
-TEST(UserRanks, TiesCountAgainstTheModel) {
+TEST(UserPlaces, TiesCountAgainstTheModel) {
   // Two positives and two others have the same score: the rank of each positive is the worst.
-  const UserRanks ranks = RanksAmong({5, 5, 5, 5, 1}, 2);
-  EXPECT_THAT(ranks.ranks, ElementsAre(4U, 4U));
+  const UserPlaces places = PlacesAmong({5, 5, 5, 5, 1}, 2);
+  EXPECT_THAT(places.places, ElementsAre(4U, 4U));
   // In a list they cannot both be last.
-  EXPECT_THAT(ranks.positions, ElementsAre(3U, 4U));
-  EXPECT_THAT(RanksAmong(std::vector<float>(100, 0.F), 1).ranks, ElementsAre(100U));
+  EXPECT_THAT(places.positions, ElementsAre(3U, 4U));
+  EXPECT_THAT(PlacesAmong(std::vector<float>(100, 0.F), 1).places, ElementsAre(100U));
 }
 
-TEST(UserRanks, WhatIsNoNumberMissesEvenAmongFew) {
-  const UserRanks ranks = RanksAmong({kNan, 3, -kInfinity, 4}, 3);
-  EXPECT_THAT(ranks.ranks, ElementsAre(kMiss, 3U, kMiss));
+TEST(UserPlaces, WhatIsNoNumberMissesEvenAmongFew) {
+  const UserPlaces places = PlacesAmong({kNan, 3, -kInfinity, 4}, 3);
+  EXPECT_THAT(places.places, ElementsAre(kMiss, 3U, kMiss));
   // The one that is no number stands before it in no list: only the better one does.
-  EXPECT_THAT(ranks.positions, ElementsAre(2U));
-  EXPECT_THAT(RanksAmong({kNan}, 1).positions, IsEmpty());
+  EXPECT_THAT(places.positions, ElementsAre(2U));
+  EXPECT_THAT(PlacesAmong({kNan}, 1).positions, IsEmpty());
 }
 
-double FigureOfUser(RankingFigure figure, std::uint32_t k, const UserRanks& user) {
+double FigureOfUser(RankingFigure figure, std::uint32_t k, const UserPlaces& user) {
   MetricSum sum;
   AddUser({figure, k, false}, user, sum);
   return sum.sum / static_cast<double>(sum.count);
@@ -78,7 +78,7 @@ double FigureOfUser(RankingFigure figure, std::uint32_t k, const UserRanks& user
 
 TEST(AddUser, HasTheFiguresOfTheBooks) {
   // Positives at places 1, 3 and 5 of a list.
-  const UserRanks user = RanksAmong({7, 9, 1, 8, 2}, 3);
+  const UserPlaces user = PlacesAmong({7, 9, 1, 8, 2}, 3);
   EXPECT_EQ(FigureOfUser(RankingFigure::kTop, 1, user), 1.0 / 3);
   EXPECT_EQ(FigureOfUser(RankingFigure::kTop, 3, user), 2.0 / 3);
   EXPECT_EQ(FigureOfUser(RankingFigure::kRecall, 4, user), 2.0 / 3);
@@ -89,14 +89,14 @@ TEST(AddUser, HasTheFiguresOfTheBooks) {
               (1 + 1 / std::log2(4) + 1 / std::log2(6)) / ideal, 1e-15);
   EXPECT_NEAR(FigureOfUser(RankingFigure::kNdcg, 2, user), 1 / (1 + 1 / std::log2(3)), 1e-15);
 
-  const UserRanks late = RanksAmong({1, 9, 8, 7}, 1);
+  const UserPlaces late = PlacesAmong({1, 9, 8, 7}, 1);
   EXPECT_EQ(FigureOfUser(RankingFigure::kMrr, 4, late), 0.25);
   EXPECT_EQ(FigureOfUser(RankingFigure::kMrr, 3, late), 0);
   EXPECT_EQ(FigureOfUser(RankingFigure::kHitRate, 3, late), 0);
   EXPECT_EQ(FigureOfUser(RankingFigure::kNdcg, 3, late), 0);
 
   // A miss is in no list, however long.
-  const UserRanks miss = RanksAmong({kNan, 1}, 1);
+  const UserPlaces miss = PlacesAmong({kNan, 1}, 1);
   for (const RankingFigure figure :
        {RankingFigure::kTop, RankingFigure::kRecall, RankingFigure::kHitRate, RankingFigure::kNdcg,
         RankingFigure::kMrr}) {

@@ -10,7 +10,7 @@ namespace cf {
 namespace {
 
 TEST(RowLayout, SizesOfARow) {
-  const RowLayout layout({.name = "users", .rows = 1, .dim = 20, .biases = true, .slots = 2});
+  const RowLayout layout({.name = "users", .rows = 1, .dim = 20, .biases = true, .moments = 2});
   EXPECT_EQ(layout.padded_dim(), 32U);
   EXPECT_EQ(layout.stride(), 32U + 16 + 2 * 32);
   EXPECT_EQ(layout.gradient_stride(), 48U);
@@ -19,7 +19,7 @@ TEST(RowLayout, SizesOfARow) {
 }
 
 TEST(RowLayout, OfBiasesAlone) {
-  const RowLayout layout({.name = "users", .rows = 1, .dim = 0, .biases = true, .slots = 2});
+  const RowLayout layout({.name = "users", .rows = 1, .dim = 0, .biases = true, .moments = 2});
   EXPECT_EQ(layout.stride(), 16U);
   EXPECT_EQ(layout.wire_floats(), 1U);
   EXPECT_EQ(layout.record_floats(), 3U);
@@ -28,9 +28,9 @@ TEST(RowLayout, OfBiasesAlone) {
 TEST(RowLayout, RecordsComeBackAndTheRestIsZero) {
   for (const std::uint32_t dim : {0U, 1U, 15U, 16U, 17U, 64U}) {
     for (const bool biases : {false, true}) {
-      for (const std::uint32_t slots : {0U, 1U, 2U}) {
+      for (const std::uint32_t moments : {0U, 1U, 2U}) {
         const RowLayout layout(
-            {.name = "t", .rows = 1, .dim = dim, .biases = biases, .slots = slots});
+            {.name = "t", .rows = 1, .dim = dim, .biases = biases, .moments = moments});
         std::vector<float> record(layout.record_floats());
         std::iota(record.begin(), record.end(), 1.0F);
         std::vector<float> row(layout.stride(), 77.0F);
@@ -39,7 +39,7 @@ TEST(RowLayout, RecordsComeBackAndTheRestIsZero) {
         EXPECT_EQ(static_cast<std::size_t>(values), record.size());
         std::vector<float> again(record.size());
         layout.ToRecord(row.data(), again.data());
-        EXPECT_EQ(again, record) << dim << biases << slots;
+        EXPECT_EQ(again, record) << dim << biases << moments;
       }
     }
   }
@@ -47,16 +47,16 @@ TEST(RowLayout, RecordsComeBackAndTheRestIsZero) {
 
 // The order in a record, and where the kernels look for it, are parts of two contracts.
 TEST(RowLayout, PutsEachWeightWhereTheKernelsLookForIt) {
-  const RowLayout layout({.name = "t", .rows = 1, .dim = 2, .biases = true, .slots = 2});
+  const RowLayout layout({.name = "t", .rows = 1, .dim = 2, .biases = true, .moments = 2});
   const std::vector<float> record = {1, 2, 3, 4, 5, 6, 7, 8, 9};
   std::vector<float> row(layout.stride());
   layout.FromRecord(record.data(), row.data());
   EXPECT_EQ(row[0], 1);
   EXPECT_EQ(row[16], 3) << "the bias";
-  EXPECT_EQ(row[17], 6) << "the bias of slot 1";
-  EXPECT_EQ(row[18], 9) << "the bias of slot 2";
-  EXPECT_EQ(row[32], 4) << "slot 1";
-  EXPECT_EQ(row[48], 7) << "slot 2";
+  EXPECT_EQ(row[17], 6) << "the bias of moment 1";
+  EXPECT_EQ(row[18], 9) << "the bias of moment 2";
+  EXPECT_EQ(row[32], 4) << "moment 1";
+  EXPECT_EQ(row[48], 7) << "moment 2";
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ void ExpectTables(const std::vector<TableSpec>& tables, const std::vector<Expect
     EXPECT_EQ(tables[t].shape.rows, is.rows) << is.name;
     EXPECT_EQ(tables[t].shape.dim, is.dim) << is.name;
     EXPECT_EQ(tables[t].shape.biases, is.biases) << is.name;
-    EXPECT_EQ(tables[t].shape.slots, 2U) << is.name;
+    EXPECT_EQ(tables[t].shape.moments, 2U) << is.name;
     EXPECT_EQ(tables[t].l2_vectors, is.l2_vectors) << is.name;
     EXPECT_EQ(tables[t].l2_biases, is.l2_biases) << is.name;
     EXPECT_EQ(tables[t].bias_rate, is.bias_rate) << is.name;

@@ -57,9 +57,9 @@ TEST_F(BlockHostTest, RefusesAnItemPartitionOfAnotherLength) {
   ASSERT_TRUE(host.Leave(1).ok());
   const std::size_t bytes =
       BlockHost::BlockBytes(tables_[Index(kItems)], Partitioning(2), PartitionId{1});
-  Parcel block = local_.exchange().MakeBlock(
+  Parcel block = local_.exchange().MakeTransfer(
       {.from_seat = 1, .to_seat = 0, .number = kPartitionsMax + 1}, bytes - 64);
-  local_.exchange().SendBlock(std::move(block));
+  local_.exchange().SendTransfer(std::move(block));
   const absl::Status refused = host.Items(PartitionId{1}, 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("item partition 1 came with"));

@@ -62,7 +62,7 @@ std::vector<float> LayerRecord(const LayerShape& layer, const Initial& kernel,
                  .rows = 1,
                  .dim = static_cast<std::uint32_t>(layer.weights()),
                  .biases = false,
-                 .slots = 0};
+                 .moments = 0};
   table.layer = layer;
   table.vectors = kernel;
   table.biases = bias;

@@ -18,9 +18,9 @@ namespace cf {
 
 /// A table for a test: vectors uniform in [-0.5, 0.5), biases zero.
 inline TableSpec MakeTable(const std::string& name, std::uint32_t rows, std::uint32_t dim,
-                           std::uint32_t slots) {
+                           std::uint32_t moments) {
   TableSpec table;
-  table.shape = {.name = name, .rows = rows, .dim = dim, .biases = true, .slots = slots};
+  table.shape = {.name = name, .rows = rows, .dim = dim, .biases = true, .moments = moments};
   table.vectors.mutable_uniform()->set_min(-0.5);
   table.vectors.mutable_uniform()->set_max(0.5);
   table.biases.mutable_zeros();
@@ -36,7 +36,7 @@ inline Optimizer MakeOptimizer(const std::string& text) {
   return job->optimizer();
 }
 
-inline std::uint32_t SlotsOf(const Optimizer& optimizer) {
+inline std::uint32_t MomentsOf(const Optimizer& optimizer) {
   return optimizer.has_adam() ? 2 : optimizer.has_adagrad() ? 1 : 0;
 }
 

@@ -86,7 +86,7 @@ struct SlowWeight {
 void TrainDrawnRows(const Case& test,
                     const std::function<void(std::uint32_t step, LocalRows& local)>& check) {
   const Optimizer optimizer = MakeOptimizer(test.optimizer);
-  TableSpec table = MakeTable("rows", drawn::kRows, drawn::kDim, SlotsOf(optimizer));
+  TableSpec table = MakeTable("rows", drawn::kRows, drawn::kDim, MomentsOf(optimizer));
   table.vectors.mutable_zeros();
   table.l2_vectors = test.l2_vectors;
   table.l2_biases = test.l2_biases;
@@ -323,8 +323,8 @@ TEST(Optimizer, TwoHundredStepsOfTheWholeModelAsPyTorchsAutogradMakesThem) {
   for (const ModelCase& test : cases) {
     const Optimizer optimizer = MakeOptimizer(test.optimizer);
     std::vector<TableSpec> tables = {
-        MakeTable("users", drawn::kUsers, drawn::kDim, SlotsOf(optimizer)),
-        MakeTable("items", drawn::kItems, drawn::kDim, SlotsOf(optimizer))};
+        MakeTable("users", drawn::kUsers, drawn::kDim, MomentsOf(optimizer)),
+        MakeTable("items", drawn::kItems, drawn::kDim, MomentsOf(optimizer))};
     for (TableSpec& table : tables) {
       table.l2_vectors = test.l2_vectors;
       table.l2_biases = test.l2_biases;

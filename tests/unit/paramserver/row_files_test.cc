@@ -55,7 +55,7 @@ class RowFilesTest : public ::testing::Test {
       entry.set_rows(table.shape.rows);
       entry.set_dim(table.shape.dim);
       entry.set_bias(table.shape.biases);
-      entry.set_slots(table.shape.slots);
+      entry.set_slots(table.shape.moments);
     }
     for (const std::vector<FileEntry>& chain : files_) {
       for (const FileEntry& file : chain) *manifest.add_files() = file;

@@ -27,7 +27,7 @@ TEST_P(TableWithoutBiases, TheGradientOfABiasIsAppliedOnlyWhereThereIsOne) {
   for (const Optimizer& optimizer : {adam, adagrad, sgd}) {
     const OptimizerRule rule(optimizer, 10);
     const std::size_t n = PaddedDim(table.shape.dim);
-    std::vector<float> row(3 * n + kLanes, 1.0F);  // Room for two slots, whatever is used.
+    std::vector<float> row(3 * n + kLanes, 1.0F);  // Room for two moments, whatever is used.
     row[n] = 0;
     const std::vector<float> gradient(n + 1, 1.0F);
     const RowUpdate update = {.row = row.data(), .gradient = {.sum = gradient.data()}};

@@ -15,9 +15,9 @@ inline constexpr std::uint32_t kItemRows = 19;
 inline constexpr std::uint32_t kDim = 5;
 inline constexpr std::size_t kWireFloats = 17;
 
-inline std::vector<TableSpec> MakeTables(std::uint32_t slots = 2) {
-  std::vector<TableSpec> tables = {MakeTable("users", kUserRows, kDim, slots),
-                                   MakeTable("items", kItemRows, kDim, slots)};
+inline std::vector<TableSpec> MakeTables(std::uint32_t moments = 2) {
+  std::vector<TableSpec> tables = {MakeTable("users", kUserRows, kDim, moments),
+                                   MakeTable("items", kItemRows, kDim, moments)};
   tables[1].biases.mutable_normal()->set_mean(0);
   tables[1].biases.mutable_normal()->set_deviation(0.05);
   return tables;
@@ -27,7 +27,7 @@ inline LocalRows::Options MakeOptions(const std::string& optimizer, std::uint32_
   const Optimizer parsed = MakeOptimizer(optimizer);
   return {.partitions = kPartitions,
           .seats = seats,
-          .tables = MakeTables(SlotsOf(parsed)),
+          .tables = MakeTables(MomentsOf(parsed)),
           .optimizer = parsed};
 }
 

@@ -9,7 +9,7 @@ namespace {
 using ::testing::HasSubstr;
 
 const std::vector<RowLayout> kLayouts = {
-    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 0})};
+    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .moments = 0})};
 
 Placement TwoThreadsAndAnotherRank() {
   return Placement::Make({.partitions = 4, .threads = {2, 1}, .servers = 0}).value();
@@ -65,48 +65,48 @@ TEST(Exchange, UsesPayloadsAgain) {
   EXPECT_EQ(exchange.MakePush(Shape(1, 0, 4)).payload.data(), bytes);
 }
 
-TEST(Exchange, HandsBlocksOverInTheOrderOfTheirSender) {
+TEST(Exchange, HandsTransfersOverInTheOrderOfTheirSender) {
   const Placement placement =
       Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
   Exchange exchange(placement, 0, kLayouts, nullptr);
   for (const std::uint64_t number : {5U, 9U}) {
-    Parcel block = exchange.MakeBlock({.from_seat = 0, .to_seat = 1, .number = number}, 100);
-    block.bytes[99] = static_cast<std::byte>(number);
-    exchange.SendBlock(std::move(block));
+    Parcel transfer = exchange.MakeTransfer({.from_seat = 0, .to_seat = 1, .number = number}, 100);
+    transfer.bytes[99] = static_cast<std::byte>(number);
+    exchange.SendTransfer(std::move(transfer));
   }
   for (const std::uint64_t number : {5U, 9U}) {
-    absl::StatusOr<Parcel> block =
-        exchange.TakeBlock({.from_seat = 0, .to_seat = 1, .number = number});
-    ASSERT_TRUE(block.ok()) << block.status();
-    ASSERT_EQ(block->bytes.size(), 100U);
-    EXPECT_EQ(block->bytes[99], static_cast<std::byte>(number));
-    exchange.Recycle(*std::move(block));
+    absl::StatusOr<Parcel> transfer =
+        exchange.TakeTransfer({.from_seat = 0, .to_seat = 1, .number = number});
+    ASSERT_TRUE(transfer.ok()) << transfer.status();
+    ASSERT_EQ(transfer->bytes.size(), 100U);
+    EXPECT_EQ(transfer->bytes[99], static_cast<std::byte>(number));
+    exchange.Recycle(*std::move(transfer));
   }
   EXPECT_EQ(exchange.stats()[static_cast<std::size_t>(Channel::kCall)].messages, 2U);
   EXPECT_EQ(exchange.stats()[static_cast<std::size_t>(Channel::kCall)].bytes, 200U);
 }
 
-TEST(Exchange, RefusesABlockOutOfItsOrder) {
+TEST(Exchange, RefusesATransferOutOfItsOrder) {
   const Placement placement =
       Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
   Exchange exchange(placement, 0, kLayouts, nullptr);
-  exchange.SendBlock(exchange.MakeBlock({.from_seat = 0, .to_seat = 1, .number = 9}, 8));
-  EXPECT_EQ(exchange.TakeBlock({.from_seat = 0, .to_seat = 1, .number = 5}).status().code(),
+  exchange.SendTransfer(exchange.MakeTransfer({.from_seat = 0, .to_seat = 1, .number = 9}, 8));
+  EXPECT_EQ(exchange.TakeTransfer({.from_seat = 0, .to_seat = 1, .number = 5}).status().code(),
             absl::StatusCode::kDataLoss);
 }
 
-TEST(Exchange, DeliversBlocksThatTheMeshBrings) {
+TEST(Exchange, DeliversTransfersThatTheMeshBrings) {
   const Placement placement = TwoThreadsAndAnotherRank();
   Exchange exchange(placement, 0, kLayouts, nullptr);
   Message message;
-  message.kind = FrameKind::kBlock;
+  message.kind = FrameKind::kTransfer;
   message.control = EncodeHeader({.from_seat = 2, .to_seat = 1, .turn = 7});
   message.payload = Buffer(33);
   exchange.Receive(1, std::move(message));
-  const absl::StatusOr<Parcel> block =
-      exchange.TakeBlock({.from_seat = 2, .to_seat = 1, .number = 7});
-  ASSERT_TRUE(block.ok()) << block.status();
-  EXPECT_EQ(block->bytes.size(), 33U);
+  const absl::StatusOr<Parcel> transfer =
+      exchange.TakeTransfer({.from_seat = 2, .to_seat = 1, .number = 7});
+  ASSERT_TRUE(transfer.ok()) << transfer.status();
+  EXPECT_EQ(transfer->bytes.size(), 33U);
 }
 
 TEST(Exchange, DeliversWhatTheMeshBrings) {

@@ -14,8 +14,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 const std::vector<RowLayout> kLayouts = {
-    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 2}),
-    RowLayout({.name = "items", .rows = 50, .dim = 0, .biases = true, .slots = 2})};
+    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .moments = 2}),
+    RowLayout({.name = "items", .rows = 50, .dim = 0, .biases = true, .moments = 2})};
 
 ParcelShape MakeShape() {
   ParcelShape shape{.from_seat = 2, .to_seat = 5, .turn = 77};

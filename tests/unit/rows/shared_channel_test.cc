@@ -18,7 +18,7 @@ namespace cf {
 namespace {
 
 const std::vector<RowLayout> kLayouts = {
-    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .slots = 0})};
+    RowLayout({.name = "users", .rows = 100, .dim = 3, .biases = true, .moments = 0})};
 
 std::uint64_t MessagesOver(const Exchange& exchange, Channel channel) {
   return exchange.stats()[static_cast<std::size_t>(channel)].messages;
@@ -133,18 +133,18 @@ TEST(SharedChannel, WhatDoesNotFitGoesByTcpAndArrivesInItsOrder) {
   for (std::uint64_t turn = 0; turn < 40; ++turn) ranks.Take(first + turn);
 }
 
-TEST(SharedChannel, BlocksTravelInPlace) {
+TEST(SharedChannel, TransfersTravelInPlace) {
   TwoRanks ranks;
   OfferBoth(ranks);
   ranks.PushUntil(Channel::kSharedMemory);
   for (std::uint64_t number = 0; number < 50; ++number) {
-    const Exchange::BlockName name{.from_seat = 1, .to_seat = 2, .number = 1000 * number};
+    const Exchange::TransferName name{.from_seat = 1, .to_seat = 2, .number = 1000 * number};
     // The last is larger than any ring.
     const std::size_t bytes = number == 49 ? SharedChannel::kRingBytes : 1'000'000;
-    Parcel block = ranks[0].MakeBlock(name, bytes);
-    std::memset(block.bytes.data(), static_cast<int>(number), block.bytes.size());
-    ranks[0].SendBlock(std::move(block));
-    absl::StatusOr<Parcel> taken = ranks[1].TakeBlock(name);
+    Parcel transfer = ranks[0].MakeTransfer(name, bytes);
+    std::memset(transfer.bytes.data(), static_cast<int>(number), transfer.bytes.size());
+    ranks[0].SendTransfer(std::move(transfer));
+    absl::StatusOr<Parcel> taken = ranks[1].TakeTransfer(name);
     ASSERT_TRUE(taken.ok()) << taken.status();
     ASSERT_EQ(taken->bytes.size(), bytes);
     EXPECT_EQ(taken->bytes[bytes - 1], static_cast<std::byte>(number));

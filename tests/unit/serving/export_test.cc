@@ -22,13 +22,13 @@ std::string FindPython() {
   return "";
 }
 
-class ExportTest : public testing::TestWithParam<MatrixFactorization::Link> {
+class ExportTest : public testing::TestWithParam<Fit::Link> {
  protected:
   ExportTest() {
     SetFloatMode();
     WriteTestData(folder_.At("data"));
     const absl::StatusOr<Dataset> data = Dataset::Open(folder_.At("data"));
-    const auto link = HasParam() ? GetParam() : MatrixFactorization::IDENTITY;
+    const auto link = HasParam() ? GetParam() : Fit::IDENTITY;
     snapshot_.emplace(
         *Snapshot::Open(WriteTestSnapshot(folder_.At("run"), *data, {.dim = 10, .link = link})));
     model_.emplace(*ServedModel::Load(*snapshot_));
@@ -124,9 +124,7 @@ TEST_P(ExportTest, TheNumPyProgramListsWhatTheRecommenderLists) {
   EXPECT_FALSE(lists >> rest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Links, ExportTest,
-                         testing::Values(MatrixFactorization::IDENTITY,
-                                         MatrixFactorization::SCALED_SIGMOID));
+INSTANTIATE_TEST_SUITE_P(Links, ExportTest, testing::Values(Fit::IDENTITY, Fit::SCALED_SIGMOID));
 
 }  // namespace
 }  // namespace cf

@@ -76,7 +76,7 @@ inline void WriteTestData(const std::string& folder) {
 
 struct TestSnapshotOptions {
   std::uint32_t dim = 10;
-  MatrixFactorization::Link link = MatrixFactorization::IDENTITY;
+  Fit::Link link = Fit::IDENTITY;
   /// What is changed in the manifest before it is committed.
   std::function<void(Manifest&)> change = [](Manifest&) {};
 };
@@ -92,7 +92,7 @@ inline float TestWeight(TableId table, RowId row, std::size_t k) {
 /// scores them alike.
 inline std::vector<float> TestRecord(TableId table, RowId row, std::uint32_t dim) {
   if (table == kItems && row == RowId{4}) row = RowId{3};
-  std::vector<float> record(std::size_t{3} * (dim + 1), 1e6F);  // Two slots of optimizer state.
+  std::vector<float> record(std::size_t{3} * (dim + 1), 1e6F);  // Two moments of optimizer state.
   for (std::size_t k = 0; k <= dim; ++k) record[k] = TestWeight(table, row, k);
   return record;
 }
@@ -136,7 +136,7 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
       *manifest.mutable_job()->mutable_model()->mutable_matrix_factorization();
   model.set_dim(options.dim);
   model.set_link(options.link);
-  model.set_mean(options.link == MatrixFactorization::IDENTITY);
+  model.set_mean(options.link == Fit::IDENTITY);
   for (const char* name : {"users", "items"}) {
     SnapshotTable& table = *manifest.add_tables();
     table.set_name(name);

@@ -146,7 +146,7 @@ TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
        }},
       {"two tables", [](Manifest& m) { m.mutable_tables(1)->set_name("users"); }},
       {"has no name", [](Manifest& m) { m.mutable_tables(1)->clear_name(); }},
-      {"optimizer slots", [](Manifest& m) { m.mutable_tables(1)->set_slots(1U << 31); }},
+      {"optimizer moments", [](Manifest& m) { m.mutable_tables(1)->set_slots(1U << 31); }},
       {"sums of 1", [](Manifest& m) { m.mutable_sums()->RemoveLast(); }},
       {"not a name", [](Manifest& m) { m.mutable_files(0)->set_file("../../etc/passwd"); }},
       {"not a name",

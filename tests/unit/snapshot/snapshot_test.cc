@@ -374,8 +374,8 @@ TEST(FirstDifference, FindsTheFirstFloatAcrossDifferentCuts) {
   CommitLayers(*store, larger, kBaseTime, {larger.WriteBase(larger_path, kBaseTime)});
   const Snapshot grown = Snapshot::Open(larger_path + "/latest").value();
   EXPECT_EQ(FirstDifference(changed, grown).value(),
-            "table users (37 rows, dim 5, biases, 2 optimizer slots) and "
-            "users (38 rows, dim 5, biases, 2 optimizer slots)");
+            "table users (37 rows, dim 5, biases, 2 optimizer moments) and "
+            "users (38 rows, dim 5, biases, 2 optimizer moments)");
 }
 
 // docs/snapshot_format.md shows these bytes. Between them RocksDB has 8 of its own: no sequence

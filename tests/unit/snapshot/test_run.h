@@ -39,7 +39,7 @@ class TestFolder {
   std::string run_;
 };
 
-/// A small model with users (with biases and two slots) and items (no bias, one slot), whose rows
+/// A small model with users (biases and two moments) and items (no bias, one moment), whose rows
 /// are functions of (table, id, version); versions start at 0 and grow by Touch.
 class TestModel {
  public:

@@ -143,7 +143,7 @@ class SlowEvaluation {
       }
       for (std::size_t m = 0; m < metrics.size(); ++m) {
         const std::vector<std::uint32_t> candidates = CandidatesOf(user, metrics[m]);
-        if (GoesByRanks(metrics[m].figure)) {
+        if (GoesByPlaces(metrics[m].figure)) {
           AddRanked(user, metrics[m], candidates, sums.by_metric[m]);
         } else {
           AddListed(metrics[m], ListOf(user, metrics[m].k, candidates), sums.by_metric[m],

@@ -266,8 +266,8 @@ class TrainerTest : public ::testing::Test {
     LocalRows::Options options{
         .partitions = kPartitions,
         .seats = seats,
-        .tables = {MakeTable("users", data_.users(), kDim, SlotsOf(optimizer)),
-                   MakeTable("items", data_.items(), kDim, SlotsOf(optimizer))},
+        .tables = {MakeTable("users", data_.users(), kDim, MomentsOf(optimizer)),
+                   MakeTable("items", data_.items(), kDim, MomentsOf(optimizer))},
         .optimizer = optimizer,
         .steps_per_epoch = steps_};
     for (TableSpec& table : options.tables) {

@@ -11,7 +11,7 @@ namespace cf {
 /// global batches before it in the whole job. The formulas are in job.proto. An empty schedule is
 /// constant: 1; so is one that waits for a plateau, but for its warm-up. The bits are the same on
 /// every machine. Requires: the schedule is valid (ValidateJob); steps_per_epoch > 0.
-double LearningRateFactor(const Schedule& schedule, std::uint64_t step,
+double LearningRateFactor(const LearningRateSchedule& schedule, std::uint64_t step,
                           std::uint64_t steps_per_epoch);
 
 /// What a PlateauRule knows; a snapshot carries it, so that a resumed run goes on as the other

@@ -1,4 +1,4 @@
-#include "common/config/schedule.h"
+#include "common/config/learning_rate.h"
 
 #include <cmath>
 #include <limits>
@@ -11,13 +11,13 @@ namespace {
 
 constexpr double kPi = 3.14159265358979323846;
 
-TEST(Schedule, EmptyIsConstant) {
-  EXPECT_EQ(LearningRateFactor(Schedule(), 0, 10), 1.0);
-  EXPECT_EQ(LearningRateFactor(Schedule(), 123'456, 10), 1.0);
+TEST(LearningRateSchedule, EmptyIsConstant) {
+  EXPECT_EQ(LearningRateFactor(LearningRateSchedule(), 0, 10), 1.0);
+  EXPECT_EQ(LearningRateFactor(LearningRateSchedule(), 123'456, 10), 1.0);
 }
 
-TEST(Schedule, StepFallsEverySoManyEpochs) {
-  Schedule schedule;
+TEST(LearningRateSchedule, StepFallsEverySoManyEpochs) {
+  LearningRateSchedule schedule;
   schedule.mutable_step()->set_every_epochs(3);
   schedule.mutable_step()->set_decay(0.5);
   EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 1.0);
@@ -27,16 +27,16 @@ TEST(Schedule, StepFallsEverySoManyEpochs) {
   EXPECT_EQ(LearningRateFactor(schedule, 60, 10), 0.25);
 }
 
-TEST(Schedule, ExponentialFallsAtEachEpoch) {
-  Schedule schedule;
+TEST(LearningRateSchedule, ExponentialFallsAtEachEpoch) {
+  LearningRateSchedule schedule;
   schedule.mutable_exponential()->set_decay(0.7);
   EXPECT_EQ(LearningRateFactor(schedule, 9, 10), 1.0);
   EXPECT_EQ(LearningRateFactor(schedule, 10, 10), 0.7);
   EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 55, 10), std::pow(0.7, 5));
 }
 
-TEST(Schedule, ExponentialWithoutStaircaseFallsAtEachStep) {
-  Schedule schedule;
+TEST(LearningRateSchedule, ExponentialWithoutStaircaseFallsAtEachStep) {
+  LearningRateSchedule schedule;
   schedule.mutable_exponential()->set_decay(0.7);
   schedule.mutable_exponential()->set_staircase(false);
   EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 1.0);
@@ -44,8 +44,8 @@ TEST(Schedule, ExponentialWithoutStaircaseFallsAtEachStep) {
   EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 55, 10), std::pow(0.7, 5.5));
 }
 
-TEST(Schedule, CosineFallsToItsFloorAndStaysThere) {
-  Schedule schedule;
+TEST(LearningRateSchedule, CosineFallsToItsFloorAndStaysThere) {
+  LearningRateSchedule schedule;
   schedule.mutable_cosine()->set_epochs(4);
   schedule.mutable_cosine()->set_floor(0.1);
   EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 1.0);
@@ -56,8 +56,8 @@ TEST(Schedule, CosineFallsToItsFloorAndStaysThere) {
   EXPECT_DOUBLE_EQ(LearningRateFactor(schedule, 4000, 10), 0.1);
 }
 
-TEST(Schedule, WarmUpRisesLinearlyAndMultiplies) {
-  Schedule schedule;
+TEST(LearningRateSchedule, WarmUpRisesLinearlyAndMultiplies) {
+  LearningRateSchedule schedule;
   schedule.set_warm_up_steps(4);
   EXPECT_EQ(LearningRateFactor(schedule, 0, 10), 0.25);
   EXPECT_EQ(LearningRateFactor(schedule, 2, 10), 0.75);
@@ -110,7 +110,7 @@ TEST(Plateau, ANaNIsNoImprovement) {
 }
 
 TEST(Plateau, OfTheStepsOnlyTheWarmUpCounts) {
-  Schedule schedule;
+  LearningRateSchedule schedule;
   *schedule.mutable_plateau() = MakePlateau();
   EXPECT_EQ(LearningRateFactor(schedule, 1234, 10), 1.0);
   schedule.set_warm_up_steps(4);

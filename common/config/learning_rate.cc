@@ -1,4 +1,4 @@
-#include "common/config/schedule.h"
+#include "common/config/learning_rate.h"
 
 #include <algorithm>
 #include <cmath>
@@ -12,22 +12,22 @@ namespace {
 
 /// The factor without warm-up. `whole` and `epoch` are the epoch rounded down and with its
 /// fraction.
-double FactorOf(const Schedule& schedule, std::uint64_t whole, double epoch) {
+double FactorOf(const LearningRateSchedule& schedule, std::uint64_t whole, double epoch) {
   switch (schedule.kind_case()) {
-    case Schedule::kStep:
+    case LearningRateSchedule::kStep:
       return math::PowInt(schedule.step().decay(), whole / schedule.step().every_epochs());
-    case Schedule::kExponential: {
+    case LearningRateSchedule::kExponential: {
       const ExponentialSchedule& exponential = schedule.exponential();
       return exponential.staircase() ? math::PowInt(exponential.decay(), whole)
                                      : math::Pow(exponential.decay(), epoch);
     }
-    case Schedule::kCosine: {
+    case LearningRateSchedule::kCosine: {
       const CosineSchedule& cosine = schedule.cosine();
       const double done = std::min(1.0, epoch / static_cast<double>(cosine.epochs()));
       return cosine.floor() + (1.0 - cosine.floor()) * (1.0 + math::CosPi(done)) / 2.0;
     }
-    case Schedule::kPlateau:  // What it makes of the figures is PlateauRule's.
-    case Schedule::KIND_NOT_SET:
+    case LearningRateSchedule::kPlateau:  // What it makes of the figures is PlateauRule's.
+    case LearningRateSchedule::KIND_NOT_SET:
       return 1.0;
   }
   return 1.0;
@@ -35,7 +35,7 @@ double FactorOf(const Schedule& schedule, std::uint64_t whole, double epoch) {
 
 }  // namespace
 
-double LearningRateFactor(const Schedule& schedule, std::uint64_t step,
+double LearningRateFactor(const LearningRateSchedule& schedule, std::uint64_t step,
                           std::uint64_t steps_per_epoch) {
   Check(steps_per_epoch > 0, "an epoch has at least one step");
   const double epoch = static_cast<double>(step) / static_cast<double>(steps_per_epoch);

@@ -12,7 +12,7 @@ namespace cf {
 /// Owner:   whoever reads rows.
 /// Threads: one.
 /// Bounds:  the most rows that it has had at once.
-class RowBlock {
+class RowCopies {
  public:
   /// Room for `rows` rows of the layout; what was there is lost.
   void Resize(std::size_t rows, const RowLayout& layout);
