@@ -203,6 +203,7 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
     Kind kind = Kind::kRandom;
     double fraction = 0.1;
     std::uint64_t seed = 42;
+    bool overwrite = false;
   };
   const auto flags = std::make_shared<Flags>();
   CLI::App* const command =
@@ -212,6 +213,7 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
   AddChoice(command, "--split", &flags->kind, kKinds, "Which samples validate (random)");
   command->add_option("--fraction", flags->fraction, "Their share (.1)");
   command->add_option("--seed", flags->seed, "Of the random and the leave-one-out split (42)");
+  command->add_flag("--overwrite", flags->overwrite, "Replace files that are there already");
   command->callback([flags, chosen] {
     *chosen = [flags]() -> absl::Status {
       Split config;
@@ -237,7 +239,7 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
       if (!data.ok()) return data.status();
       const absl::StatusOr<DataSplit> split = DataSplit::Make(*data, config);
       if (!split.ok()) return split.status();
-      absl::Status exported = ExportSplit(*data, *split, flags->out);
+      absl::Status exported = ExportSplit(*data, *split, flags->out, flags->overwrite);
       if (!exported.ok()) return exported;
       std::printf("%s training and %s validation samples (%s) -> %s\n",
                   WithThousands(split->training_count()).c_str(),

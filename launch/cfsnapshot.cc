@@ -34,6 +34,7 @@ struct CommandLine {
 };
 
 constexpr char kSnapshot[] = "RUN/snapshots/best, RUN/snapshots/latest, or a manifest";
+constexpr char kOverwrite[] = "Replaces a file that is there already";
 
 CLI::App* AddVerb(CommandLine& line, const std::string& name, const std::string& what,
                   std::function<absl::Status()> run) {
@@ -99,6 +100,7 @@ void AddPredict(CommandLine& line) {
   verb->add_option("--user", flags.user, "A user, by raw id, for --titles");
   verb->add_option("--titles", flags.titles, "Titles of items")->expected(1, -1);
   verb->add_option("--out", flags.out, "CSV file to write instead of standard output");
+  verb->add_flag("--overwrite", flags.overwrite, kOverwrite);
 }
 
 void AddRecommend(CommandLine& line) {
@@ -122,6 +124,7 @@ void AddRecommend(CommandLine& line) {
   verb->add_option("--fallback", line.fallback, "What an unknown user gets: popular")
       ->check(CLI::IsMember({"popular"}));
   verb->add_option("--out", flags.out, "CSV file of --all-users: user,rank,item,title,predicted");
+  verb->add_flag("--overwrite", flags.overwrite, kOverwrite);
   verb->add_option("--threads", flags.threads, "Threads of --all-users; 0: all of the machine");
 }
 

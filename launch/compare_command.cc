@@ -14,6 +14,8 @@
 #include <absl/strings/str_join.h>
 
 #include "common/base/files.h"
+#include "common/base/output_file.h"
+#include "common/page/html_page.h"
 #include "common/text/text_table.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
@@ -33,6 +35,7 @@ struct Flags {
   std::string html;
   std::string csv;
   std::string sort;
+  bool overwrite = false;
 };
 
 // --- Reading -------------------------------------------------------------------------------------
@@ -178,19 +181,34 @@ void Print(const Comparison& comparison) {
               FigureOf(*best.best, comparison.figure).value_or(0), best.best->epoch);
 }
 
-absl::Status Write(const std::string& flag, const std::string& path, const std::string& contents) {
-  absl::Status written = WriteFileAtomically(path, contents);
-  if (!written.ok()) return Because(written, flag);
-  std::printf("-> %s\n", path.c_str());
-  return absl::OkStatus();
-}
-
 /// The page's place where none is given, as short as it can be said from here.
 std::string DefaultPage(const Comparison& comparison) {
   std::error_code error;
   const fs::path page = fs::path(comparison.folder) / "compare.html";
   const fs::path near = page.lexically_relative(fs::current_path(error));
   return near.empty() || *near.begin() == ".." ? page.string() : near.string();
+}
+
+/// Opens a file that a flag names.
+absl::StatusOr<OutputFile> OpenOutput(const std::string& flag, const std::string& path,
+                                      bool overwrite) {
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path, {.overwrite = overwrite});
+  return file.ok() ? std::move(file) : Because(file.status(), flag);
+}
+
+/// Opens the page. In its usual place it replaces the one of last time, but nothing else.
+absl::StatusOr<OutputFile> OpenPage(const Flags& flags, const Comparison& comparison) {
+  if (!flags.html.empty()) return OpenOutput("--html", flags.html, flags.overwrite);
+  const std::string path = DefaultPage(comparison);
+  const absl::StatusOr<std::string> old = ReadFile(path);
+  return OpenOutput("--html", path, flags.overwrite || (old.ok() && IsHtmlPage(*old)));
+}
+
+absl::Status Write(const std::string& flag, OutputFile file, const std::string& contents) {
+  file.Write(contents);
+  if (absl::Status written = file.Close(); !written.ok()) return Because(written, flag);
+  if (file.is_plain()) std::printf("-> %s\n", file.path().c_str());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<ExitCode> Compare(const Flags& flags) {
@@ -201,13 +219,21 @@ absl::StatusOr<ExitCode> Compare(const Flags& flags) {
   }
   const absl::StatusOr<Comparison> comparison = CompareRuns(std::move(reading.views), flags.sort);
   if (!comparison.ok()) return comparison.status();
-  Print(*comparison);
+  // Whether both may be written is asked before either is.
+  std::optional<OutputFile> table;
   if (!flags.csv.empty()) {
-    absl::Status written = Write("--csv", flags.csv, FormatCsv(*comparison));
+    absl::StatusOr<OutputFile> opened = OpenOutput("--csv", flags.csv, flags.overwrite);
+    if (!opened.ok()) return opened.status();
+    table.emplace(*std::move(opened));
+  }
+  absl::StatusOr<OutputFile> page = OpenPage(flags, *comparison);
+  if (!page.ok()) return page.status();
+  Print(*comparison);
+  if (table.has_value()) {
+    absl::Status written = Write("--csv", *std::move(table), FormatCsv(*comparison));
     if (!written.ok()) return written;
   }
-  const std::string page = flags.html.empty() ? DefaultPage(*comparison) : flags.html;
-  absl::Status written = Write("--html", page, FormatComparePage(*comparison));
+  absl::Status written = Write("--html", *std::move(page), FormatComparePage(*comparison));
   if (!written.ok()) return written;
   return reading.complete ? kExitFinished : kExitUserInput;
 }
@@ -226,6 +252,8 @@ absl::StatusOr<ExitCode> CompareCommand(const std::vector<std::string>& words) {
   app.add_option("--csv", flags.csv, "Write the table to this file too, with all digits");
   app.add_option("--sort", flags.sort,
                  "Column to order by, such as seconds (the figure that the runs monitor)");
+  app.add_flag("--overwrite", flags.overwrite,
+               "Replace the files of --html and --csv where they are there already");
   const std::optional<ExitCode> ended = ParseWords(app, words);
   if (ended.has_value()) return *ended;
   return Compare(flags);

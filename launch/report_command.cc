@@ -7,11 +7,12 @@
 
 #include <CLI/CLI.hpp>
 
-#include "common/base/files.h"
+#include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
 #include "report/report.h"
+#include "run/run_folder.h"
 
 namespace cf {
 
@@ -26,13 +27,25 @@ absl::StatusOr<ExitCode> ReportCommand(const std::vector<std::string>& words) {
   app.add_option("--beside", options.beside, "Another run, to be shown beside it");
   app.add_option("--data", options.data, "Folder of the data set, where it has moved");
   app.add_option("--out", out, "The page (RUN/report.html)");
+  bool overwrite = false;
+  app.add_flag("--overwrite", overwrite, "Replace the file of --out where it is there already");
   if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
+  if (overwrite && out.empty()) {
+    return absl::InvalidArgumentError("report: --overwrite is for --out");
+  }
+  if (const absl::StatusOr<RunFolder> run = RunFolder::Open(options.run); !run.ok()) {
+    return run.status();
+  }
+  // The page in the run's own folder is the program's to replace.
+  const bool own = out.empty();
+  if (own) out = (std::filesystem::path(options.run) / "report.html").string();
+  absl::StatusOr<OutputFile> output = OutputFile::Create(out, {.overwrite = own || overwrite});
+  if (!output.ok()) return Because(output.status(), "--out");
   const absl::StatusOr<std::string> page = MakeReport(options);
   if (!page.ok()) return page.status();
-  if (out.empty()) out = (std::filesystem::path(options.run) / "report.html").string();
-  absl::Status written = WriteFileAtomically(out, *page);
-  if (!written.ok()) return Because(written, "--out");
-  std::printf("-> %s\n", out.c_str());
+  output->Write(*page);
+  if (absl::Status written = output->Close(); !written.ok()) return Because(written, "--out");
+  if (output->is_plain()) std::printf("-> %s\n", out.c_str());
   return kExitFinished;
 }
 

@@ -37,7 +37,8 @@ struct PredictFlags {
   std::string pairs;  ///< CSV file of raw user,item[,rating]; or else
   std::string user;   ///< a raw user id with
   std::vector<std::string> titles;
-  std::string out;  ///< CSV file to write; empty: standard output.
+  std::string out;         ///< CSV file to write; empty: standard output.
+  bool overwrite = false;  ///< Whether it may be there already.
 };
 absl::Status Predict(const PredictFlags& flags);
 
@@ -51,6 +52,7 @@ struct RecommendFlags {
   std::uint32_t min_ratings = 0;
   bool fallback_popular = false;  ///< Whether an unknown user gets the most rated items.
   std::string out;                ///< CSV file to write; only with all_users.
+  bool overwrite = false;         ///< Whether it may be there already.
   unsigned threads = 0;           ///< 0: as many as the machine has.
 };
 absl::Status Recommend(const RecommendFlags& flags);

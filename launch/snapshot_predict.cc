@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
@@ -9,6 +10,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/files.h"
+#include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "common/text/csv.h"
 #include "common/text/numbers.h"
@@ -60,13 +62,18 @@ absl::StatusOr<std::vector<RawPair>> ReadPairs(const std::string& path) {
   return pairs;
 }
 
-absl::Status Deliver(const TextTable& table, const PredictFlags& flags) {
-  if (!flags.out.empty()) return WriteFileAtomically(flags.out, table.Format(TableFormat::kCsv));
+absl::Status Deliver(const TextTable& table, const PredictFlags& flags,
+                     std::optional<OutputFile> output) {
+  if (output.has_value()) {
+    output->Write(table.Format(TableFormat::kCsv));
+    return output->Close();
+  }
   std::fputs(table.Format(flags.model.format).c_str(), stdout);
   return absl::OkStatus();
 }
 
-absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags) {
+absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags,
+                          std::optional<OutputFile> output) {
   const absl::StatusOr<std::vector<RawPair>> pairs = ReadPairs(flags.pairs);
   if (!pairs.ok()) return pairs.status();
   TextTable table({{.name = "user"},
@@ -92,10 +99,11 @@ absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags) {
     std::fprintf(stderr, "%s of %s pairs have a user or an item that the model does not know\n",
                  WithThousands(unknown).c_str(), WithThousands(pairs->size()).c_str());
   }
-  return Deliver(table, flags);
+  return Deliver(table, flags, std::move(output));
 }
 
-absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags) {
+absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags,
+                           std::optional<OutputFile> output) {
   const absl::StatusOr<RowId> user = open.FindUser(flags.user);
   if (!user.ok()) return user.status();
   TextTable table({{.name = "predicted", .right = true},
@@ -114,7 +122,7 @@ absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags) {
                     open.data().genres(item)});
     }
   }
-  return Deliver(table, flags);
+  return Deliver(table, flags, std::move(output));
 }
 
 }  // namespace
@@ -126,9 +134,18 @@ absl::Status Predict(const PredictFlags& flags) {
   if (flags.titles.empty() != flags.user.empty()) {
     return absl::InvalidArgumentError("--user and --titles go together");
   }
+  // Whether it may be written is asked before the work, not after it.
+  std::optional<OutputFile> output;
+  if (!flags.out.empty()) {
+    absl::StatusOr<OutputFile> created =
+        OutputFile::Create(flags.out, {.overwrite = flags.overwrite});
+    if (!created.ok()) return created.status();
+    output.emplace(*std::move(created));
+  }
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
   if (!open.ok()) return open.status();
-  return flags.pairs.empty() ? PredictTitles(**open, flags) : PredictPairs(**open, flags);
+  return flags.pairs.empty() ? PredictTitles(**open, flags, std::move(output))
+                             : PredictPairs(**open, flags, std::move(output));
 }
 
 }  // namespace cf

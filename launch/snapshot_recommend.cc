@@ -1,22 +1,19 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
-#include <system_error>
+#include <optional>
 #include <unistd.h>
 
-#include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
-#include "common/base/files.h"
+#include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "common/text/csv.h"
 #include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
 #include "launch/snapshot_serving.h"
 #include "serving/export.h"
-#include "serving/output_file.h"
 
 namespace cf {
 namespace {
@@ -158,27 +155,17 @@ absl::Status WriteAllLists(const OpenModel& open, const RecommendFlags& flags, O
     }
     output.Write(lines);
     progress.Done(Index(user) + 1);
-    return absl::OkStatus();
+    return output.status();
   };
   return open.recommender().ForAllUsers(
       {.list = {.top = flags.top, .min_ratings = flags.min_ratings}, .threads = flags.threads},
       write);
 }
 
-absl::Status RecommendAllUsers(const OpenModel& open, const RecommendFlags& flags) {
-  const std::string temporary = absl::StrCat(flags.out, ".", getpid(), ".new");
-  absl::StatusOr<OutputFile> output = OutputFile::Create(temporary);
-  if (!output.ok()) return output.status();
-  absl::Cleanup remove = [&temporary] { unlink(temporary.c_str()); };
-  absl::Status written = WriteAllLists(open, flags, *output);
-  written.Update(output->Close());
-  if (!written.ok()) return written;
-  std::error_code error;
-  std::filesystem::rename(temporary, flags.out, error);
-  if (error) return ErrnoError(error.value(), flags.out);
-  std::move(remove).Cancel();
-  const std::string folder = std::filesystem::path(flags.out).parent_path().string();
-  return SyncPath(folder.empty() ? "." : folder);
+absl::Status RecommendAllUsers(const OpenModel& open, const RecommendFlags& flags,
+                               OutputFile output) {
+  absl::Status written = WriteAllLists(open, flags, output);
+  return written.ok() ? output.Close() : written;
 }
 
 }  // namespace
@@ -192,9 +179,17 @@ absl::Status Recommend(const RecommendFlags& flags) {
   if (flags.all_users == flags.out.empty()) {
     return absl::InvalidArgumentError("--all-users and --out FILE go together");
   }
+  // Whether it may be written is asked before the work, not after it.
+  std::optional<OutputFile> output;
+  if (flags.all_users) {
+    absl::StatusOr<OutputFile> created =
+        OutputFile::Create(flags.out, {.overwrite = flags.overwrite});
+    if (!created.ok()) return created.status();
+    output.emplace(*std::move(created));
+  }
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
   if (!open.ok()) return open.status();
-  if (flags.all_users) return RecommendAllUsers(**open, flags);
+  if (flags.all_users) return RecommendAllUsers(**open, flags, *std::move(output));
   return flags.item.empty() ? RecommendItems(**open, flags) : RecommendUsers(**open, flags);
 }
 

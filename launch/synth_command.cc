@@ -108,7 +108,7 @@ absl::Status RunSynth(const Flags& flags, CfdataProgress::Mode mode) {
   absl::StatusOr<SynthData> data = Synthesize(*options, flags.threads, show);
   if (!data.ok()) return data.status();
   if (!flags.csv.empty()) {
-    absl::Status status = WriteSynthCsv(*data, flags.csv);
+    absl::Status status = WriteSynthCsv(*data, flags.csv, flags.overwrite);
     progress.Clear();  // Before anything is printed.
     if (!status.ok()) return status;
     std::printf("ratings.csv and movies.csv -> %s\n", flags.csv.c_str());
@@ -138,7 +138,8 @@ void AddSynth(CLI::App* app, CfdataProgress::Mode* mode, std::function<absl::Sta
   command->add_option("--out", flags->out, "Folder of the data set to make");
   command->add_option("--csv", flags->csv, "Folder for ratings.csv and movies.csv");
   command->add_option("--name", flags->name, "Name of the data set (the folder's)");
-  command->add_flag("--overwrite", flags->overwrite, "Replace an existing data set");
+  command->add_flag("--overwrite", flags->overwrite,
+                    "Replace an existing data set, or the files of --csv");
   command->add_option("--threads", flags->threads, "Threads (one for each core)")
       ->check(CLI::Range(1, 64));
   command->add_option("--progress", *mode, "How to show how far it is: auto, bar or lines")

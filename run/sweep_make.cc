@@ -1,17 +1,13 @@
 #include "run/sweep_make.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <fcntl.h>
 #include <set>
 #include <string_view>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
-#include <absl/cleanup/cleanup.h>
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
@@ -19,7 +15,7 @@
 #include <absl/strings/str_split.h>
 #include <absl/strings/strip.h>
 
-#include "common/base/status.h"
+#include "common/base/output_file.h"
 #include "common/math/math.h"
 #include "common/math/random.h"
 #include "common/text/csv.h"
@@ -271,18 +267,7 @@ absl::StatusOr<std::string> MakeSweep(const SweepMakeOptions& options, const std
 }
 
 absl::Status WriteNewFile(const std::string& path, const std::string& text) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (file < 0 && errno == EEXIST) {
-    return absl::AlreadyExistsError(
-        absl::StrCat(path, " is there already: choose another name, or remove it"));
-  }
-  if (file < 0) return ErrnoError(errno, path);
-  const absl::Cleanup close = [file] { ::close(file); };
-  const ssize_t written = ::write(file, text.data(), text.size());
-  if (written == static_cast<ssize_t>(text.size())) return absl::OkStatus();
-  const int error = written < 0 ? errno : ENOSPC;
-  ::unlink(path.c_str());
-  return ErrnoError(error, path);
+  return WriteOutput(path, text, {.way_out = "choose another name, or remove it"});
 }
 
 }  // namespace cf

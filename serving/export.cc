@@ -10,14 +10,16 @@
 
 #include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 #include <google/protobuf/util/json_util.h>
 
 #include "common/base/files.h"
+#include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "common/model/tables.h"
 #include "common/text/csv.h"
 #include "serving/export.pb.h"
-#include "serving/output_file.h"
+#include "serving/npy_header.h"
 
 namespace cf {
 namespace {
@@ -280,18 +282,33 @@ bool IsExport(const std::string& folder) {
          model.format_version() > 0;
 }
 
-absl::Status CheckPlace(const ExportOptions& options) {
+// Whether a name is one that an export has: what else lies there is somebody's own.
+bool IsOfExport(const fs::path& name) {
+  return name == kModelFile || name == "users.csv" || name == "items.csv" ||
+         name.extension() == ".npy";
+}
+
+// `folder` is where the export is to be, `shown` what the user calls it.
+absl::Status CheckPlace(const std::string& folder, const std::string& shown, bool overwrite) {
   std::error_code error;
-  if (!fs::exists(fs::symlink_status(options.folder, error))) return absl::OkStatus();
-  if (!IsExport(options.folder)) {
+  if (!fs::exists(folder, error)) return absl::OkStatus();
+  if (fs::is_directory(folder, error) && fs::is_empty(folder, error)) return absl::OkStatus();
+  if (!IsExport(folder)) {
     return absl::AlreadyExistsError(
-        absl::StrCat(options.folder, ": there is something that is not an export"));
+        absl::StrCat(shown, ": there is something that is not an export"));
   }
-  if (!options.overwrite) {
+  if (!overwrite) {
     return absl::AlreadyExistsError(
-        absl::StrCat(options.folder, ": there is an earlier export (--overwrite replaces it)"));
+        absl::StrCat(shown, ": there is an earlier export (--overwrite replaces it)"));
   }
-  return absl::OkStatus();
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (IsOfExport(entry->path().filename())) continue;
+    return absl::AlreadyExistsError(absl::StrCat(shown, "/", entry->path().filename().string(),
+                                                 " is not of an export and would be lost: move it, "
+                                                 "or choose another folder"));
+  }
+  return error ? ErrnoError(error.value(), shown) : absl::OkStatus();
 }
 
 absl::Status Rename(const std::string& from, const std::string& to) {
@@ -304,32 +321,35 @@ absl::Status Rename(const std::string& from, const std::string& to) {
 
 absl::Status ExportNpy(const Snapshot& snapshot, const ServedModel& model,
                        const Catalogue& catalogue, const ExportOptions& options) {
-  // Without a slash at its end, so that names can be put behind it.
-  fs::path place = fs::path(options.folder).lexically_normal();
+  // Where links lead, and without a slash at its end, so that names can be put behind it.
+  std::error_code error;
+  fs::path place = fs::weakly_canonical(options.folder, error);
+  if (error) return ErrnoError(error.value(), options.folder);
   if (!place.has_filename()) place = place.parent_path();
-  ExportOptions checked = options;
-  checked.folder = place.string();
-  if (absl::Status free = CheckPlace(checked); !free.ok()) return free;
+  const std::string folder = place.string();
+  absl::Status free = CheckPlace(folder, options.folder, options.overwrite);
+  if (!free.ok()) return free;
 
   const std::string suffix = absl::StrCat(".", getpid());
-  const std::string temporary = checked.folder + suffix + ".new";
-  const std::string replaced = checked.folder + suffix + ".old";
-  std::error_code error;
+  const std::string temporary = folder + suffix + ".new";
+  const std::string replaced = folder + suffix + ".old";
   fs::create_directories(temporary, error);
-  if (error) return ErrnoError(error.value(), temporary);
+  if (error) return ErrnoError(error.value(), options.folder);
   const absl::Cleanup remove = [&temporary] {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);
   };
   if (absl::Status written = WriteFiles(temporary, snapshot, model, catalogue); !written.ok()) {
-    return written;
+    // By the names that they would have had.
+    return absl::Status(written.code(),
+                        absl::StrReplaceAll(written.message(), {{temporary, options.folder}}));
   }
-  const bool replaces = fs::exists(checked.folder, error);
+  const bool replaces = fs::exists(folder, error) && !fs::is_empty(folder, error);
   if (replaces) {
-    if (absl::Status aside = Rename(checked.folder, replaced); !aside.ok()) return aside;
+    if (absl::Status aside = Rename(folder, replaced); !aside.ok()) return aside;
   }
-  if (absl::Status moved = Rename(temporary, checked.folder); !moved.ok()) {
-    if (replaces) fs::rename(replaced, checked.folder, error);
+  if (absl::Status moved = Rename(temporary, folder); !moved.ok()) {
+    if (replaces) fs::rename(replaced, folder, error);
     return moved;
   }
   if (replaces) fs::remove_all(replaced, error);

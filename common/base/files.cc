@@ -30,9 +30,10 @@ absl::Status WriteWhole(int file, std::string_view contents, const std::string& 
 absl::Status Replace(const std::string& path, std::string_view contents, bool sync) {
   const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (file < 0) return ErrnoError(errno, temporary);
-  absl::Status written = WriteWhole(file, contents, temporary);
-  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, temporary);
+  // Errors name what the caller knows.
+  if (file < 0) return ErrnoError(errno, path);
+  absl::Status written = WriteWhole(file, contents, path);
+  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, path);
   ::close(file);
   if (written.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
     written = ErrnoError(errno, path);

@@ -26,8 +26,14 @@ absl::Status ErrnoError(int error, const std::string& what) {
     case EPERM:
     case EROFS:
       return absl::PermissionDeniedError(text);
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENXIO:  // A socket's name, or a device's that is not there.
+      return absl::InvalidArgumentError(text);
     case ENOSPC:
     case EDQUOT:
+    case EFBIG:
     case ENOMEM:
     case EMFILE:
       return absl::ResourceExhaustedError(text);

@@ -11,8 +11,8 @@ namespace cf {
 /// Requires: !status.ok().
 absl::Status Because(const absl::Status& status, const std::string& doing);
 
-/// An Internal (or NotFound, PermissionDenied, ResourceExhausted) error for `errno`: "PATH: No such
-/// file or directory".
+/// An Internal (or NotFound, PermissionDenied, InvalidArgument, ResourceExhausted) error for `errno`:
+/// "PATH: No such file or directory".
 absl::Status ErrnoError(int error, const std::string& what);
 
 /// Exit codes of every program, as documented in README.md.

@@ -10,8 +10,9 @@
 namespace cf {
 
 /// Writes `folder`/train.csv and `folder`/val.csv for other tools: a header user,item,rating (and
-/// timestamp, where there are some), raw ids, canonical order. Both files appear whole, replacing
-/// older ones; what the disk says on an error.
-absl::Status ExportSplit(const Dataset& data, const DataSplit& split, const std::string& folder);
+/// timestamp, where there are some), raw ids, canonical order. Both files appear whole.
+/// AlreadyExists: one is there, and `overwrite` is not given; else what the disk says.
+absl::Status ExportSplit(const Dataset& data, const DataSplit& split, const std::string& folder,
+                         bool overwrite = false);
 
 }  // namespace cf

@@ -66,7 +66,9 @@ absl::StatusOr<SynthData> Synthesize(const SynthOptions& options, unsigned threa
                                      const ProgressFunction& progress);
 
 /// Writes ratings.csv (userId,movieId,rating,timestamp) and movies.csv (movieId,title,genres) as
-/// MovieLens does, for other tools. Makes the folder; existing files are refused and kept.
-absl::Status WriteSynthCsv(const SynthData& data, const std::string& folder);
+/// MovieLens does, for other tools. Makes the folder; existing files are refused and kept
+/// unless `overwrite` is given.
+absl::Status WriteSynthCsv(const SynthData& data, const std::string& folder,
+                           bool overwrite = false);
 
 }  // namespace cf

@@ -11,6 +11,12 @@
 namespace cf {
 namespace {
 
+// With which every page begins.
+constexpr char kBegin[] =
+    "<!DOCTYPE html>\n"
+    "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+    "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n<title>";
+
 std::string Element(const std::string& name, const std::string& text) {
   return absl::StrCat("<", name, ">", EscapeMarkup(text), "</", name, ">\n");
 }
@@ -95,12 +101,12 @@ void HtmlPage::AddDetails(const std::string& summary, const HtmlTable& table) {
 }
 
 std::string HtmlPage::Format() const {
-  return absl::StrCat(
-      "<!DOCTYPE html>\n"
-      "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n",
-      Element("title", title_), "<style>\n", kPageStyle, "</style>\n</head>\n<body>\n", body_,
-      "</body>\n</html>\n");
+  return absl::StrCat(kBegin, EscapeMarkup(title_), "</title>\n<style>\n", kPageStyle,
+                      "</style>\n</head>\n<body>\n", body_, "</body>\n</html>\n");
+}
+
+bool IsHtmlPage(std::string_view text) {
+  return text.starts_with(kBegin);
 }
 
 }  // namespace cf

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/page/bar_chart.h"
@@ -55,5 +56,8 @@ class HtmlPage {
   std::string title_;
   std::string body_;
 };
+
+/// Whether `text` is a page that Format made, as its first bytes tell.
+bool IsHtmlPage(std::string_view text);
 
 }  // namespace cf

@@ -216,7 +216,7 @@ TEST_F(SweepTest, MakesAFileOnce) {
   const Process::Result again = Process(command).Wait();
   EXPECT_EQ(again.exit_code, kExitUserInput);
   EXPECT_EQ(again.errors, "cfrun: " + Path("made.csv") +
-                              " is there already: choose another name, or remove it\n");
+                              " is there already; choose another name, or remove it\n");
 }
 
 }  // namespace

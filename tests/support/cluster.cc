@@ -235,11 +235,6 @@ std::vector<std::string> Cluster::Manifests(const std::string& run) const {
 
 // --- What is left behind -------------------------------------------------------------------------
 
-Process::Result RunProgram(const std::string& name, std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), CF_BIN_DIR "/" + name);
-  return Process(arguments).Wait();
-}
-
 std::vector<std::string> LinesOf(const std::string& path) {
   return Cells(ReadFile(path).value_or(""), '\n');
 }

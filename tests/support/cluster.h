@@ -115,9 +115,6 @@ class Cluster {
   std::string folder_;
 };
 
-/// Runs a program of ours with its arguments.
-Process::Result RunProgram(const std::string& name, std::vector<std::string> arguments);
-
 /// The lines of `path` without their ends; none where there is no such file.
 std::vector<std::string> LinesOf(const std::string& path);
 

@@ -13,6 +13,7 @@
 
 #include "common/base/check.h"
 #include "common/base/files.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {
@@ -78,6 +79,11 @@ Process::Result Process::Wait(std::chrono::seconds deadline) {
   result.output = ReadFile(output_path_).value_or("");
   result.errors = ReadFile(errors_path_).value_or("");
   return result;
+}
+
+Process::Result RunProgram(const std::string& name, std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), CF_BIN_DIR "/" + name);
+  return Process(arguments).Wait();
 }
 
 std::map<std::string, std::string> OpenMpiEnvironment() {

@@ -45,6 +45,9 @@ class Process {
   std::string errors_path_;
 };
 
+/// Runs a program of ours with its arguments to its end.
+Process::Result RunProgram(const std::string& name, std::vector<std::string> arguments);
+
 /// What mpirun needs to start any number of ranks in a test, also as root.
 std::map<std::string, std::string> OpenMpiEnvironment();
 

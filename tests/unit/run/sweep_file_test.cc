@@ -226,7 +226,7 @@ TEST_F(SweepFolder, AFileIsNeverReplaced) {
   EXPECT_TRUE(WriteNewFile(path, "first").ok());
   const absl::Status again = WriteNewFile(path, "second");
   EXPECT_EQ(again.code(), absl::StatusCode::kAlreadyExists);
-  EXPECT_THAT(std::string(again.message()), EndsWith("jobs.csv is there already: choose another "
+  EXPECT_THAT(std::string(again.message()), EndsWith("jobs.csv is there already; choose another "
                                                      "name, or remove it"));
   EXPECT_EQ(ReadFile(path).value(), "first");
 }

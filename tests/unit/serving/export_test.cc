@@ -6,7 +6,7 @@
 
 #include "common/base/files.h"
 #include "common/text/csv.h"
-#include "serving/output_file.h"
+#include "serving/npy_header.h"
 #include "serving/recommender.h"
 #include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"

@@ -1,0 +1,168 @@
+// Where programs write what they were asked for: nothing of the user's is replaced unasked, and what is
+// no plain file is written to and stays what it is.
+
+#include <cstdio>
+#include <filesystem>
+#include <future>
+#include <string>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <vector>
+
+#include <gmock/gmock.h>
+
+#include "common/base/files.h"
+#include "tests/support/process.h"
+#include "tests/unit/serving/test_model.h"
+
+namespace cf {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+/// A command that writes a file: its words up to the file's name.
+struct Writer {
+  std::string program;
+  std::vector<std::string> words;
+  std::string begins;  ///< What it writes begins with this.
+};
+
+class OutputTest : public testing::Test {
+ protected:
+  OutputTest() {
+    WriteTestData(Path("data"));
+    best_ = WriteTestSnapshot(Path("run"), *Dataset::Open(Path("data")));
+    fs::create_directories(Path("run/generation"));
+    Put("pairs.csv", "user,item\n" + Dataset::Open(Path("data"))->user_raw_id(RowId{0}) + ",1\n");
+    fs::create_directories(Path("w"));
+  }
+
+  std::string Path(const std::string& name) const { return folder_.At(name); }
+  void Put(const std::string& name, const std::string& contents) const {
+    ASSERT_TRUE(ReplaceFile(Path(name), contents).ok());
+  }
+  std::string Text(const std::string& name) const { return ReadFile(Path(name)).value_or("-"); }
+
+  std::vector<Writer> Writers() const {
+    return {{"cfsnapshot", {"recommend", best_, "--all-users", "--top", "2", "--out"}, "user,rank"},
+            {"cfsnapshot", {"predict", best_, "--pairs", Path("pairs.csv"), "--out"}, "user,item"},
+            {"cfrun", {"report", Path("run"), "--out"}, "<!DOCTYPE"},
+            {"cfrun", {"compare", Path("run"), "--csv"}, "run,state"},
+            {"cfrun", {"compare", Path("run"), "--html"}, "<!DOCTYPE"}};
+  }
+
+  static Process::Result Write(const Writer& writer, const std::string& to,
+                               const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = writer.words;
+    words.push_back(to);
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProgram(writer.program, words);
+  }
+
+  TestFolder folder_;
+  std::string best_;
+};
+
+TEST_F(OutputTest, WhatIsThereIsReplacedOnlyWhenAskedFor) {
+  for (const Writer& writer : Writers()) {
+    SCOPED_TRACE(writer.program + " " + writer.words[0] + " " + writer.words.back());
+    Put("w/mine", "mine");
+    fs::permissions(Path("w/mine"), fs::perms(0600));
+    fs::create_symlink("mine", Path("w/link"));
+    for (const char* const name : {"w/mine", "w/link"}) {
+      const Process::Result refused = Write(writer, Path(name));
+      EXPECT_EQ(refused.exit_code, 2);
+      EXPECT_THAT(refused.errors,
+                  HasSubstr(Path(name) + " is there already; --overwrite replaces"));
+      EXPECT_EQ(std::count(refused.errors.begin(), refused.errors.end(), '\n'), 1);
+      EXPECT_EQ(refused.output, "");
+    }
+    EXPECT_EQ(Text("w/mine"), "mine");
+    const Process::Result replaced = Write(writer, Path("w/link"), {"--overwrite"});
+    EXPECT_EQ(replaced.exit_code, 0) << replaced.errors;
+    EXPECT_THAT(Text("w/mine"), StartsWith(writer.begins));
+    EXPECT_TRUE(fs::is_symlink(Path("w/link")));
+    EXPECT_EQ(fs::status(Path("w/mine")).permissions(), fs::perms(0600));
+    fs::remove_all(Path("w"));
+    fs::create_directories(Path("w"));
+  }
+}
+
+TEST_F(OutputTest, PipesDevicesAndStandardOutputAreWrittenTo) {
+  const bool devices = ::mknod(Path("w/null").c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0 &&
+                       ::mknod(Path("w/full").c_str(), S_IFCHR | 0666, makedev(1, 7)) == 0;
+  ASSERT_EQ(::mkfifo(Path("w/pipe").c_str(), 0600), 0);
+  for (const Writer& writer : Writers()) {
+    SCOPED_TRACE(writer.program + " " + writer.words[0] + " " + writer.words.back());
+    std::future<std::string> got =
+        std::async(std::launch::async, [&] { return ReadFile(Path("w/pipe")).value_or("-"); });
+    EXPECT_EQ(Write(writer, Path("w/pipe")).exit_code, 0);
+    EXPECT_THAT(got.get(), StartsWith(writer.begins));
+    EXPECT_THAT(Write(writer, "/dev/stdout").output, HasSubstr(writer.begins));
+    if (devices) {
+      EXPECT_EQ(Write(writer, Path("w/null")).exit_code, 0);
+      const Process::Result full = Write(writer, Path("w/full"));
+      EXPECT_EQ(full.exit_code, 1);
+      EXPECT_THAT(full.errors, EndsWith(Path("w/full") + ": No space left on device\n"));
+    }
+  }
+  EXPECT_TRUE(fs::is_fifo(Path("w/pipe")));
+  if (!devices) GTEST_SKIP() << "no node of a device can be made here: pipes alone were tried";
+  EXPECT_TRUE(fs::is_character_file(Path("w/null")));
+  EXPECT_TRUE(fs::is_character_file(Path("w/full")));
+}
+
+TEST_F(OutputTest, ExportSplitLeavesTheUsersFiles) {
+  Put("w/val.csv", "mine");
+  const std::vector<std::string> words = {"export-split", Path("data"), "--out", Path("w")};
+  const Process::Result refused = RunProgram("cfdata", words);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.errors,
+              HasSubstr(Path("w/val.csv") + " is there already; --overwrite replaces it\n"));
+  EXPECT_EQ(Text("w/val.csv"), "mine");
+  EXPECT_EQ(std::distance(fs::directory_iterator(Path("w")), {}), 1);
+  std::vector<std::string> asked = words;
+  asked.emplace_back("--overwrite");
+  EXPECT_EQ(RunProgram("cfdata", asked).exit_code, 0);
+  EXPECT_THAT(Text("w/val.csv"), StartsWith("user,item,rating"));
+  EXPECT_THAT(Text("w/train.csv"), StartsWith("user,item,rating"));
+}
+
+// What the program made it replaces itself; a page of the user's, of the same name, it does not.
+TEST_F(OutputTest, ItsOwnPagesAreMadeAgain) {
+  for (int k = 0; k < 2; ++k) {
+    EXPECT_EQ(RunProgram("cfrun", {"report", Path("run")}).exit_code, 0);
+    EXPECT_EQ(RunProgram("cfrun", {"compare", Path("run")}).exit_code, 0);
+  }
+  Put("compare.html", "<html>my notes</html>");
+  const Process::Result refused = RunProgram("cfrun", {"compare", Path("run")});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("compare.html is there already"));
+  EXPECT_EQ(Text("compare.html"), "<html>my notes</html>");
+}
+
+TEST_F(OutputTest, AnExportReplacesAnExportAndNothingElse) {
+  const auto write = [&](const std::string& to, bool overwrite) {
+    std::vector<std::string> words = {"export", best_, "--format", "npy", "--out", to};
+    if (overwrite) words.emplace_back("--overwrite");
+    return RunProgram("cfsnapshot", words);
+  };
+  fs::create_directories(Path("w/empty"));
+  fs::create_directory_symlink("empty", Path("w/link"));
+  EXPECT_EQ(write(Path("w/link"), false).exit_code, 0);
+  EXPECT_TRUE(fs::is_symlink(Path("w/link")));
+  EXPECT_TRUE(fs::exists(Path("w/empty/model.json")));
+  EXPECT_EQ(write(Path("w/empty"), false).exit_code, 2);
+  EXPECT_EQ(write(Path("w/link"), true).exit_code, 0);
+  Put("w/empty/notes.txt", "mine");
+  const Process::Result refused = write(Path("w/empty"), true);
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("/empty/notes.txt is not of an export"));
+  EXPECT_EQ(Text("w/empty/notes.txt"), "mine");
+}
+
+}  // namespace
+}  // namespace cf
