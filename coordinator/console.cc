@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
@@ -25,10 +26,12 @@ std::string PlaceText(const EpochProgress& p) {
 std::string FiguresText(const EpochProgress& p) {
   const double steps = static_cast<double>(std::max<std::uint64_t>(p.step, 1));
   const double milliseconds = 1e3 * p.seconds / steps;
-  std::string text = absl::StrFormat("%s %.*fms/step %s samples/s loss %.4f",
-                                     DurationText(p.seconds), milliseconds < 0.1 ? 3 : 1,
-                                     milliseconds, InShort(p.samples_per_second), p.loss);
-  if (p.rmse.has_value()) absl::StrAppendFormat(&text, " rmse %.4f", *p.rmse);
+  std::string text = absl::StrFormat(
+      "%s %.*fms/step %s samples/s loss %.4f", DurationText(p.seconds), milliseconds < 0.1 ? 3 : 1,
+      milliseconds, InShort(p.samples_per_second), p.figures.Find("train_loss").value_or(0));
+  if (const std::optional<double> rmse = p.figures.Find("train_rmse"); rmse.has_value()) {
+    absl::StrAppendFormat(&text, " rmse %.4f", *rmse);
+  }
   return text;
 }
 
@@ -96,10 +99,9 @@ void Console::Progress(const EpochProgress& progress) {
   }
 }
 
-void Console::EpochDone(const EpochProgress& progress, const std::vector<NamedFigure>& validation,
-                        bool best) {
+void Console::EpochDone(const EpochProgress& progress, const Figures& validation, bool best) {
   std::string text = absl::StrCat(PlaceText(progress), " ", FiguresText(progress));
-  for (const NamedFigure& figure : validation) {
+  for (const Figure& figure : validation) {
     absl::StrAppendFormat(&text, " %s %.4f", figure.name, figure.value);
   }
   if (best) text += " best";

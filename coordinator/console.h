@@ -4,14 +4,12 @@
 #include <cstdio>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "run/history.h"
+#include "common/metrics/figures.h"
 
 namespace cf {
 
@@ -23,8 +21,7 @@ struct EpochProgress {
   std::uint64_t steps = 0;
   double seconds = 0;  ///< Since the epoch began.
   double samples_per_second = 0;
-  double loss = 0;
-  std::optional<double> rmse = {};  ///< Where it is to be shown.
+  Figures figures = {};  ///< Of the samples so far: train_loss, and train_rmse where it is shown.
 };
 
 /// The display of a training run: plain lines, and where a person watches a terminal a bar that
@@ -61,8 +58,7 @@ class Console {
   void Progress(const EpochProgress& progress);
 
   /// Prints the line of a finished epoch, with what validation found, in place of its bar.
-  void EpochDone(const EpochProgress& progress, const std::vector<NamedFigure>& validation,
-                 bool best);
+  void EpochDone(const EpochProgress& progress, const Figures& validation, bool best);
 
  private:
   Console(const Options& options, std::FILE* log);

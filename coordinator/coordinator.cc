@@ -13,6 +13,7 @@
 #include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/rows/turns.h"
+#include "common/snapshot/kept_figures.h"
 #include "common/snapshot/manifest.h"
 #include "coordinator/job_manifest.h"
 #include "coordinator/measure.h"
@@ -171,10 +172,8 @@ absl::Status Coordinator::TrainSegment(std::uint64_t last_part) {
   seconds_per_part_ = seconds / static_cast<double>(parts);
   state_.sums = *std::move(sums);
   // The first blocks may have no samples.
-  const Figures figures = FiguresOf(state_.sums);
-  if (figures.samples > 0 && !std::isfinite(figures.loss)) {
-    return LossNotFinite();
-  }
+  const std::optional<double> loss = TrainingFigures().Find("train_loss");
+  if (loss.has_value() && !std::isfinite(*loss)) return LossNotFinite();
   return absl::OkStatus();
 }
 
@@ -202,43 +201,35 @@ absl::Status Coordinator::NotFinite(const std::string& figure,
       "; lower the learning rate (", none ? "no snapshot yet" : "the last snapshot stays", ")"));
 }
 
-absl::StatusOr<EpochMetrics> Coordinator::Measure() {
-  EpochMetrics metrics;
-  metrics.set_epoch(static_cast<std::uint32_t>(state_.epoch + 1));
-  metrics.set_step(state_.step());
-  const Figures train = FiguresOf(state_.sums);
-  metrics.set_train_loss(train.loss);
-  if (ShowsTrainingErrors(options_.job, *options_.data->model)) metrics.set_train_rmse(train.rmse);
-  metrics.set_learning_rate(optimizer_.LearningRate(state_.step() - 1));
+Figures Coordinator::TrainingFigures() const {
+  std::vector<std::string> names = {"train_loss"};
+  if (ShowsTrainingErrors(options_.job, *options_.data->model)) names.emplace_back("train_rmse");
+  return FiguresOf(state_.sums, names);
+}
 
+absl::StatusOr<EpochFigures> Coordinator::Measure() {
+  EpochFigures epoch = {.epoch = static_cast<std::uint32_t>(state_.epoch + 1),
+                        .step = state_.step(),
+                        .figures = TrainingFigures()};
   absl::StatusOr<double> penalty =
       MeasurePenalty(options_.execute, options_.job.train().partitions());
   if (!penalty.ok()) return penalty.status();
-  metrics.set_l2_penalty(*penalty);
-
-  absl::Status validated = Validate(metrics);
+  epoch.figures.Set("l2_penalty", *penalty);
+  absl::Status validated = Validate(epoch);
   if (!validated.ok()) return validated;
-  return metrics;
+  epoch.figures.Set("learning_rate", optimizer_.LearningRate(state_.step() - 1));
+  return epoch;
 }
 
-absl::Status Coordinator::Validate(EpochMetrics& metrics) {
-  const bool due = metrics.epoch() % options_.job.validation().every_epochs() == 0;
+absl::Status Coordinator::Validate(EpochFigures& epoch) {
+  const bool due = epoch.epoch % options_.job.validation().every_epochs() == 0;
   if (!due || options_.data->split.validation_count() == 0) return absl::OkStatus();
-  absl::StatusOr<Measured> measured = MeasureSamples(options_.execute, options_.job, *options_.data,
-                                                     false, OtherFigures(options_.job));
-  if (!measured.ok()) return measured.status();
-  metrics.set_val_loss(measured->figures.loss);
-  if (options_.data->model->predicts_ratings()) {
-    metrics.set_val_rmse(measured->figures.rmse);
-    metrics.set_val_mae(measured->figures.mae);
-  }
-  for (const NamedFigure& other : measured->others) {
-    MetricFigure& figure = *metrics.add_figures();
-    figure.set_name(other.name);
-    figure.set_value(other.value);
-  }
-  if (!measured->ranked.empty() && !ranking_told_) {
-    options_.console->Line("ranking " + measured->ranked);
+  absl::StatusOr<Evaluation> found = MeasureSamples(options_.execute, options_.job, *options_.data,
+                                                    false, OtherFigures(options_.job));
+  if (!found.ok()) return found.status();
+  epoch.figures.SetAll(found->figures);
+  if (!found->ranked.empty() && !ranking_told_) {
+    options_.console->Line("ranking " + found->ranked);
     ranking_told_ = true;
   }
   return absl::OkStatus();
@@ -247,22 +238,20 @@ absl::Status Coordinator::Validate(EpochMetrics& metrics) {
 absl::Status Coordinator::EndEpoch() {
   EpochProgress progress = Progress();
   Tell(RunStatus::VALIDATING);
-  absl::StatusOr<EpochMetrics> metrics = Measure();
-  if (!metrics.ok()) return metrics.status();
-  state_.last_metrics = *metrics;
+  absl::StatusOr<EpochFigures> measured = Measure();
+  if (!measured.ok()) return measured.status();
+  measured->figures.Set("samples_per_second", progress.samples_per_second);
+  measured->figures.Set("seconds", train_seconds_);
+  state_.last = *measured;
   ++state_.epoch;
   state_.part = 0;
-  const std::optional<double> monitored =
-      FigureOf(*metrics, options_.job.early_stopping().monitor());
-  if (!monitored.has_value()) state_.stopping.Skip(metrics->epoch());
+  const std::optional<double> monitored = measured->figures.Find(MonitorOf(options_.job));
+  if (!monitored.has_value()) state_.stopping.Skip(measured->epoch);
   const bool improved =
-      monitored.has_value() && state_.stopping.Observe(metrics->epoch(), *monitored);
-  if (improved) state_.best_metrics = *metrics;
-  ObservePlateau(*metrics);
-  HistoryRow row = RowOf(*metrics);
-  row.samples_per_second = progress.samples_per_second;
-  row.seconds = train_seconds_;
-  absl::Status appended = history_.Append(row);
+      monitored.has_value() && state_.stopping.Observe(measured->epoch, *monitored);
+  if (improved) state_.best = *measured;
+  ObservePlateau(*measured);
+  absl::Status appended = history_.Append(*measured);
   if (!appended.ok()) return appended;
 
   stopped_ = stopped_ || StopRequested();
@@ -271,22 +260,22 @@ absl::Status Coordinator::EndEpoch() {
     absl::Status taken = TakeSnapshot();
     if (!taken.ok()) return taken;
   }
-  options_.console->EpochDone(progress, ValidationOf(*metrics), improved);
+  options_.console->EpochDone(progress, ValidationOf(measured->figures), improved);
   if (options_.profile)
     options_.console->LogOnly(epoch_profile_.Text(absl::StrCat("epoch ", state_.epoch)));
   return absl::OkStatus();
 }
 
-void Coordinator::ObservePlateau(const EpochMetrics& metrics) {
+void Coordinator::ObservePlateau(const EpochFigures& epoch) {
   if (!state_.plateau.has_value()) return;
   const std::string& monitor = options_.job.optimizer().schedule().plateau().monitor();
-  const std::optional<double> figure = FigureOf(metrics, monitor);
+  const std::optional<double> figure = epoch.figures.Find(monitor);
   if (!figure.has_value() || !state_.plateau->Observe(*figure)) return;
   optimizer_.SetPlateauFactor(state_.plateau->state().factor);
   options_.console->Line(
       absl::StrFormat("%s has stalled: from epoch %d on the rate is %g times the "
                       "configured one",
-                      monitor, metrics.epoch() + 1, state_.plateau->state().factor));
+                      monitor, epoch.epoch + 1, state_.plateau->state().factor));
 }
 
 bool Coordinator::SnapshotIsDue(bool improved) const {
@@ -313,8 +302,8 @@ absl::Status Coordinator::TakeSnapshot() {
     }
   }
   const std::string name = SnapshotName({options_.generation, state_.step()});
-  if (state_.best_snapshot.empty() && state_.best_metrics.has_value() &&
-      state_.best_metrics->epoch() == state_.epoch && state_.part == 0) {
+  if (state_.best_snapshot.empty() && state_.best.has_value() &&
+      state_.best->epoch == state_.epoch && state_.part == 0) {
     state_.best_snapshot = name;
   }
   const Manifest manifest = MakeManifest();
@@ -368,8 +357,10 @@ void Coordinator::Tell(RunStatus::Phase phase) {
   status.set_epochs(progress.epochs);
   status.set_step(progress.epoch > progress.epochs ? progress.steps : progress.step);
   status.set_steps_per_epoch(progress.steps);
-  status.set_train_loss(progress.loss);
-  if (progress.rmse.has_value()) status.set_train_rmse(*progress.rmse);
+  status.set_train_loss(progress.figures.Find("train_loss").value_or(0));
+  if (const std::optional<double> rmse = progress.figures.Find("train_rmse"); rmse.has_value()) {
+    status.set_train_rmse(*rmse);
+  }
   if (progress.samples_per_second > 0) {
     status.set_samples_per_second(progress.samples_per_second);
     const std::uint64_t steps = options_.job.train().epochs() * state_.steps_per_epoch;
@@ -378,15 +369,14 @@ void Coordinator::Tell(RunStatus::Phase phase) {
                                 static_cast<double>(options_.data->split.training_count());
     status.set_seconds_left(samples_left / progress.samples_per_second);
   }
-  status.set_monitor(options_.job.early_stopping().monitor());
-  if (state_.last_metrics.has_value()) *status.mutable_last_metrics() = *state_.last_metrics;
-  if (state_.best_metrics.has_value()) *status.mutable_best_metrics() = *state_.best_metrics;
+  status.set_monitor(MonitorOf(options_.job));
+  if (state_.last.has_value()) *status.mutable_last_metrics() = KeptOf(*state_.last);
+  if (state_.best.has_value()) *status.mutable_best_metrics() = KeptOf(*state_.best);
   // Nothing is decided by it: a disk that is full shows with the next snapshot.
   WriteStatus(*options_.folder, status).IgnoreError();
 }
 
 EpochProgress Coordinator::Progress() const {
-  const Figures figures = FiguresOf(state_.sums);
   return {.epoch = static_cast<std::uint32_t>(state_.epoch + 1),
           .epochs = options_.job.train().epochs(),
           .step = state_.step_in_epoch(),
@@ -394,10 +384,7 @@ EpochProgress Coordinator::Progress() const {
           .seconds = train_seconds_,
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
-          .loss = figures.samples > 0 ? figures.loss : 0,
-          .rmse = ShowsTrainingErrors(options_.job, *options_.data->model)
-                      ? std::optional(figures.rmse)
-                      : std::nullopt};
+          .figures = TrainingFigures()};
 }
 
 }  // namespace cf

@@ -63,9 +63,10 @@ class Coordinator {
   absl::Status TrainSegment(std::uint64_t last_part);
   absl::Status LossNotFinite();
   absl::Status EndEpoch();
-  void ObservePlateau(const EpochMetrics& metrics);
-  absl::StatusOr<EpochMetrics> Measure();
-  absl::Status Validate(EpochMetrics& metrics);
+  void ObservePlateau(const EpochFigures& epoch);
+  Figures TrainingFigures() const;
+  absl::StatusOr<EpochFigures> Measure();
+  absl::Status Validate(EpochFigures& epoch);
   bool SnapshotIsDue(bool improved) const;
   absl::Status TakeSnapshot();
   // The error that names `figure`, unless it is empty, and the rows in `replies`; ok without any.

@@ -65,12 +65,7 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
     if (!reply.ok()) return reply.status();
     return std::vector<Reply>{*std::move(reply)};
   };
-  absl::StatusOr<Measured> measured =
-      MeasureSamples(execute, job, *data, options.training_samples, *others);
-  if (!measured.ok()) return measured.status();
-  return Evaluation{.measured = *std::move(measured),
-                    .split = data->split.name(),
-                    .has_errors = data->model->predicts_ratings()};
+  return MeasureSamples(execute, job, *data, options.training_samples, *others);
 }
 
 }  // namespace cf

@@ -17,12 +17,6 @@ struct EvaluateOptions {
   std::vector<std::string> metrics = {};
 };
 
-struct Evaluation {
-  Measured measured = {};
-  std::string split = {};  ///< As results name it: "random .1, seed 42".
-  bool has_errors = true;  ///< Else the model predicts no ratings, and figures' errors are none.
-};
-
 /// The figures of a snapshot by the code, the split and the order of operations of its training, so
 /// that an epoch's validation is repeated to the last bit. FailedPrecondition: another data set
 /// than the snapshot's, or no validation samples. InvalidArgument: a metric that the

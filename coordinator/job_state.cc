@@ -2,6 +2,7 @@
 
 #include "common/metrics/names.h"
 #include "common/model/block_schedule.h"
+#include "common/snapshot/kept_figures.h"
 
 namespace cf {
 namespace {
@@ -38,8 +39,8 @@ void JobState::Restore(const Manifest& manifest) {
          .best = saved.has_best_value() ? std::optional(saved.best_value()) : std::nullopt,
          .waited = saved.waited()});
   }
-  if (manifest.has_last_metrics()) last_metrics = manifest.last_metrics();
-  if (manifest.has_best_metrics()) best_metrics = manifest.best_metrics();
+  if (manifest.has_last_metrics()) last = FiguresOf(manifest.last_metrics());
+  if (manifest.has_best_metrics()) best = FiguresOf(manifest.best_metrics());
   best_snapshot = manifest.best_snapshot();
   for (const FileEntry& file : manifest.files()) files[file.partition()].push_back(file);
 }
@@ -75,8 +76,8 @@ void JobState::Save(Manifest& manifest) const {
     if (state.best.has_value()) manifest.mutable_plateau()->set_best_value(*state.best);
     manifest.mutable_plateau()->set_waited(state.waited);
   }
-  if (last_metrics.has_value()) *manifest.mutable_last_metrics() = *last_metrics;
-  if (best_metrics.has_value()) *manifest.mutable_best_metrics() = *best_metrics;
+  if (last.has_value()) *manifest.mutable_last_metrics() = KeptOf(*last);
+  if (best.has_value()) *manifest.mutable_best_metrics() = KeptOf(*best);
   manifest.set_best_snapshot(best_snapshot);
 }
 

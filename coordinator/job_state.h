@@ -49,9 +49,9 @@ struct JobState {
   std::uint64_t part = 0;           ///< Parts done of the current one.
   std::vector<ObjectiveSums> sums;  ///< By partition, of the current epoch.
   StoppingRule stopping;
-  std::optional<PlateauRule> plateau;  ///< Nothing where the schedule is another.
-  std::optional<EpochMetrics> last_metrics;
-  std::optional<EpochMetrics> best_metrics;
+  std::optional<PlateauRule> plateau;         ///< Nothing where the schedule is another.
+  std::optional<EpochFigures> last;           ///< Of the last finished epoch.
+  std::optional<EpochFigures> best;           ///< Of the best epoch.
   std::string best_snapshot;                  ///< Empty before there is one.
   std::vector<std::vector<FileEntry>> files;  ///< By partition: the chain of the last snapshot.
 };

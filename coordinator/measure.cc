@@ -1,6 +1,7 @@
 #include "coordinator/measure.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "coordinator/ranking_figures.h"
@@ -8,10 +9,13 @@
 namespace cf {
 namespace {
 
+/// Adds `others` behind the figures that the pass found: those of ranking, for which the members
+/// are asked again, and of others what the pass's `sums` tell.
 absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const TrainingData& data,
-                       std::span<const std::string> names, Measured& measured) {
+                       std::span<const std::string> others, std::span<const ObjectiveSums> sums,
+                       Evaluation& evaluation) {
   Command command;
-  *command.mutable_rank() = RankCommand(names);
+  *command.mutable_rank() = RankCommand(others);
   RankingFigures ranking;
   if (command.rank().metrics_size() > 0) {
     absl::StatusOr<std::vector<Reply>> replies = execute(command);
@@ -20,15 +24,15 @@ absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const Trai
         AddUpRanks(command.rank(), *replies, job.train().partitions(), data.data.items());
     if (!added.ok()) return added.status();
     ranking = *std::move(added);
-    measured.ranked = DescribeCounts(ranking.counts, data.data.items());
+    evaluation.ranked = DescribeCounts(ranking.counts, data.data.items());
   }
-  for (const std::string& name : names) {
-    const auto ranked =
-        std::find_if(ranking.figures.begin(), ranking.figures.end(),
-                     [&name](const NamedFigure& figure) { return figure.name == name; });
-    // What is not of ranking is val_bce, which is asked for only where it is the loss.
-    const double value = ranked == ranking.figures.end() ? measured.figures.loss : ranked->value;
-    measured.others.push_back({.name = name, .value = value});
+  for (const std::string& name : others) {
+    const std::optional<double> ranked = ranking.figures.Find(name);
+    if (ranked.has_value()) {
+      evaluation.figures.Set(name, *ranked);
+    } else {
+      evaluation.figures.SetAll(FiguresOf(sums, std::span(&name, 1)));
+    }
   }
   return absl::OkStatus();
 }
@@ -67,9 +71,9 @@ absl::StatusOr<double> MeasurePenalty(const ExecuteCommand& execute, std::uint32
   return SumAlongTree(penalties);
 }
 
-absl::StatusOr<Measured> MeasureSamples(const ExecuteCommand& execute, const Job& job,
-                                        const TrainingData& data, bool training_samples,
-                                        std::span<const std::string> others) {
+absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const Job& job,
+                                          const TrainingData& data, bool training_samples,
+                                          std::span<const std::string> others) {
   const std::uint64_t n =
       training_samples ? data.split.training_count() : data.split.validation_count();
   Command command;
@@ -79,10 +83,14 @@ absl::StatusOr<Measured> MeasureSamples(const ExecuteCommand& execute, const Job
   if (!replies.ok()) return replies.status();
   absl::StatusOr<std::vector<ObjectiveSums>> sums = SumsOf(*replies, job.train().partitions());
   if (!sums.ok()) return sums.status();
-  Measured measured{.figures = FiguresOf(*sums)};
-  absl::Status added = AddOthers(execute, job, data, others, measured);
+  const std::string prefix = training_samples ? "train_" : "val_";
+  std::vector<std::string> names = {prefix + "loss"};
+  if (data.model->predicts_ratings()) names.insert(names.end(), {prefix + "rmse", prefix + "mae"});
+  Evaluation evaluation = {
+      .samples = SamplesOf(*sums), .split = data.split.name(), .figures = FiguresOf(*sums, names)};
+  absl::Status added = AddOthers(execute, job, data, others, *sums, evaluation);
   if (!added.ok()) return added;
-  return measured;
+  return evaluation;
 }
 
 std::map<std::uint32_t, std::uint32_t> NotFiniteRows(std::span<const Reply> replies) {

@@ -13,7 +13,6 @@
 #include "common/metrics/metrics.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/member.h"
-#include "run/history.h"
 
 namespace cf {
 
@@ -27,19 +26,20 @@ absl::StatusOr<std::vector<ObjectiveSums>> SumsOf(std::span<const Reply> replies
 /// lambda * sum(w^2) over all rows of the model.
 absl::StatusOr<double> MeasurePenalty(const ExecuteCommand& execute, std::uint32_t partitions);
 
-/// What a pass over samples measured.
-struct Measured {
-  Figures figures = {};
-  std::vector<NamedFigure> others = {};  ///< In the order asked for.
-  /// What others of ranking were made on: "943 users with ..."; else empty.
+/// What a pass over samples found.
+struct Evaluation {
+  std::uint64_t samples = 0;
+  std::string split = {};  ///< As results name it: "random .1, seed 42".
+  Figures figures = {};    ///< The loss, the errors of a model of ratings, then the others.
+  /// What figures of ranking were made on: "943 users with ..."; else empty.
   std::string ranked = {};
 };
 
-/// The figures of the validation samples, or of the training samples, of which there must be some;
-/// and `others` (OtherFigures), which are of validation samples only.
-absl::StatusOr<Measured> MeasureSamples(const ExecuteCommand& execute, const Job& job,
-                                        const TrainingData& data, bool training_samples,
-                                        std::span<const std::string> others);
+/// Evaluates the validation samples, or the training samples, of which there must be some; and
+/// `others` (OtherFigures), which are of validation samples only.
+absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const Job& job,
+                                          const TrainingData& data, bool training_samples,
+                                          std::span<const std::string> others);
 
 /// The first row that is not finite of each table, by TableId, as the replies tell.
 std::map<std::uint32_t, std::uint32_t> NotFiniteRows(std::span<const Reply> replies);

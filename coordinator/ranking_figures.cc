@@ -80,9 +80,8 @@ absl::StatusOr<RankingFigures> AddUpRanks(const Rank& command, std::span<const R
     const std::string& name = command.metrics(static_cast<int>(m));
     const std::optional<RankingMetric> metric = ParseRankingMetric(name);
     const bool coverage = metric.has_value() && metric->figure == RankingFigure::kCoverage;
-    found.figures.push_back(
-        {.name = name,
-         .value = coverage ? CoverageOf(static_cast<int>(m), replies, items) : MeanOf(sums[m])});
+    found.figures.Set(name,
+                      coverage ? CoverageOf(static_cast<int>(m), replies, items) : MeanOf(sums[m]));
   }
   return found;
 }

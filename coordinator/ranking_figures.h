@@ -9,8 +9,9 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/config/job.pb.h"
+#include "common/metrics/figures.h"
 #include "coordinator/control.pb.h"
-#include "run/history.h"
 
 namespace cf {
 
@@ -29,7 +30,7 @@ struct RankingCounts {
 };
 
 struct RankingFigures {
-  std::vector<NamedFigure> figures;  ///< In the order of the command.
+  Figures figures;  ///< In the order of the command.
   RankingCounts counts;
 };
 

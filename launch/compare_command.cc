@@ -178,7 +178,7 @@ void Print(const Comparison& comparison) {
   if (!comparison.best.has_value()) return;
   const ComparedRun& best = comparison.runs[*comparison.best];
   std::printf("best: %s, %s %.4f at epoch %u\n", best.name.c_str(), comparison.figure.c_str(),
-              FigureOf(*best.best, comparison.figure).value_or(0), best.best->epoch);
+              best.best->figures.Find(comparison.figure).value_or(0), best.best->epoch);
 }
 
 /// The page's place where none is given, as short as it can be said from here.

@@ -9,6 +9,17 @@
 #include "launch/snapshot_commands.h"
 
 namespace cf {
+namespace {
+
+/// The usual figures go without "val_", which the column `samples` says of the whole line.
+std::string ColumnOf(const std::string& figure, const std::string& samples) {
+  for (const char* usual : {"loss", "rmse", "mae"}) {
+    if (figure == absl::StrCat(samples, "_", usual)) return usual;
+  }
+  return figure;
+}
+
+}  // namespace
 
 absl::Status Evaluate(const EvaluateFlags& flags) {
   const absl::StatusOr<Evaluation> evaluation =
@@ -17,37 +28,26 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
                         .training_samples = flags.training_samples,
                         .metrics = flags.metrics});
   if (!evaluation.ok()) return evaluation.status();
-  const Measured& measured = evaluation->measured;
-  const Figures& figures = measured.figures;
   const char* samples = flags.training_samples ? "train" : "val";
-  const bool errors = evaluation->has_errors;
   if (flags.model.format == TableFormat::kCsv) {
     // All digits, as in history.csv.
-    std::string header = "split,samples,count,loss";
-    std::string row = absl::StrFormat("\"%s\",%s,%d,%.17g", evaluation->split, samples,
-                                      figures.samples, figures.loss);
-    if (errors) {
-      header += ",rmse,mae";
-      absl::StrAppendFormat(&row, ",%.17g,%.17g", figures.rmse, figures.mae);
-    }
-    for (const NamedFigure& other : measured.others) {
-      absl::StrAppend(&header, ",", other.name);
-      absl::StrAppendFormat(&row, ",%.17g", other.value);
+    std::string header = "split,samples,count";
+    std::string row =
+        absl::StrFormat("\"%s\",%s,%d", evaluation->split, samples, evaluation->samples);
+    for (const Figure& figure : evaluation->figures) {
+      absl::StrAppend(&header, ",", ColumnOf(figure.name, samples));
+      absl::StrAppendFormat(&row, ",%.17g", figure.value);
     }
     std::printf("%s\n%s\n", header.c_str(), row.c_str());
     return absl::OkStatus();
   }
-  std::string text = absl::StrFormat("%s_loss %.4f", samples, figures.loss);
-  if (errors) {
-    absl::StrAppendFormat(&text, " %s_rmse %.4f %s_mae %.4f", samples, figures.rmse, samples,
-                          figures.mae);
+  std::string text;
+  for (const Figure& figure : evaluation->figures) {
+    absl::StrAppendFormat(&text, "%s %.4f ", figure.name, figure.value);
   }
-  for (const NamedFigure& other : measured.others) {
-    absl::StrAppendFormat(&text, " %s %.4f", other.name, other.value);
-  }
-  absl::StrAppendFormat(&text, " (%d samples of split %s)", figures.samples, evaluation->split);
+  absl::StrAppendFormat(&text, "(%d samples of split %s)", evaluation->samples, evaluation->split);
   std::printf("%s\n", text.c_str());
-  if (!measured.ranked.empty()) std::printf("%s\n", measured.ranked.c_str());
+  if (!evaluation->ranked.empty()) std::printf("%s\n", evaluation->ranked.c_str());
   return absl::OkStatus();
 }
 

@@ -10,12 +10,12 @@
 #include <google/protobuf/util/json_util.h>
 
 #include "common/base/check.h"
+#include "common/snapshot/kept_figures.h"
 #include "common/text/numbers.h"
 #include "common/text/text_table.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
 #include "launch/run_summary.h"
-#include "run/early_stopping.h"
 #include "run/run_view.h"
 
 namespace cf {
@@ -24,13 +24,14 @@ namespace {
 // Longer than a step, a validation or a snapshot usually takes.
 constexpr double kSilentSeconds = 60;
 
-// The figure that decides which epoch is best; before a job has said, what every job has.
-std::string MonitorOf(const RunSummary& run) {
+// The figure that is shown of an epoch: the one that decides or, before a job has said, one that every
+// job has.
+std::string ShownFigure(const RunSummary& run) {
   return run.monitor().empty() ? "train_loss" : run.monitor();
 }
 
 std::string MonitoredText(const RunSummary& run, const EpochMetrics& metrics) {
-  const std::optional<double> figure = FigureOf(metrics, MonitorOf(run));
+  const std::optional<double> figure = FiguresOf(metrics).figures.Find(ShownFigure(run));
   return figure.has_value() ? absl::StrFormat("%.4f", *figure) : "not measured";
 }
 
@@ -46,7 +47,7 @@ std::string PlaceText(const RunSummary& run) {
 std::string FiguresText(const RunSummary& run) {
   std::vector<std::string> parts;
   if (run.has_best()) {
-    parts.push_back(absl::StrFormat("best %s %s (epoch %d)", MonitorOf(run),
+    parts.push_back(absl::StrFormat("best %s %s (epoch %d)", ShownFigure(run),
                                     MonitoredText(run, run.best()), run.best().epoch()));
   }
   if (run.has_last()) {
@@ -130,7 +131,7 @@ void PrintTable(const std::vector<RunSummary>& runs) {
                    {"where"}});
   for (const RunSummary& run : runs) {
     table.AddRow({run.path(), run.state(), absl::StrCat(run.finished_epochs(), "/", run.epochs()),
-                  MonitorOf(run), run.has_best() ? MonitoredText(run, run.best()) : "",
+                  ShownFigure(run), run.has_best() ? MonitoredText(run, run.best()) : "",
                   run.samples_per_second() > 0 ? InShort(run.samples_per_second()) : "",
                   run.snapshot().empty() ? "none" : DurationText(run.snapshot_age()) + " ago",
                   !run.batch_job().empty() ? "Slurm " + run.batch_job()

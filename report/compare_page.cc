@@ -52,28 +52,26 @@ HtmlTable TableOf(const Comparison& comparison) {
 enum class Abscissa { kEpoch, kSeconds };
 
 /// The curve of one run. A figure that an epoch does not have leaves no point.
-template <class Figure>
-ChartSeries CurveOf(const ComparedRun& run, Abscissa abscissa, const Figure& figure_of,
+ChartSeries CurveOf(const ComparedRun& run, Abscissa abscissa, const std::string& figure,
                     bool mark_best) {
   ChartSeries series = {.name = run.name};
   double seconds = 0;
-  for (const HistoryRow& row : run.view.history) {
-    seconds += row.seconds.value_or(0);
-    const std::optional<double> figure = figure_of(row);
-    if (!figure.has_value()) continue;
-    const double x = abscissa == Abscissa::kEpoch ? row.epoch : seconds;
-    series.points.push_back({x, *figure});
-    if (mark_best && run.best.has_value() && run.best->epoch == row.epoch) {
+  for (const EpochFigures& epoch : run.view.history) {
+    seconds += epoch.figures.Find("seconds").value_or(0);
+    const std::optional<double> value = epoch.figures.Find(figure);
+    if (!value.has_value()) continue;
+    const double x = abscissa == Abscissa::kEpoch ? epoch.epoch : seconds;
+    series.points.push_back({x, *value});
+    if (mark_best && run.best.has_value() && run.best->epoch == epoch.epoch) {
       series.best = series.points.back();
     }
   }
   return series;
 }
 
-/// Adds the chart of a figure, unless no run has it.
-template <class Figure>
+/// Adds the chart of a figure, under the name that people know it by, unless no run has it.
 void AddChart(const Comparison& comparison, const std::string& name, Abscissa abscissa,
-              const Figure& figure_of, std::vector<LineChart>& charts) {
+              const std::string& figure, std::vector<LineChart>& charts) {
   const bool by_epoch = abscissa == Abscissa::kEpoch;
   LineChart chart = {.title = absl::StrCat(name, " by ", by_epoch ? "epoch" : "trained seconds"),
                      .x_label = by_epoch ? "epoch" : "seconds",
@@ -82,7 +80,7 @@ void AddChart(const Comparison& comparison, const std::string& name, Abscissa ab
                      .x_whole = by_epoch};
   bool any = false;
   for (std::size_t k = 0; k < comparison.runs.size(); ++k) {
-    chart.series.push_back(CurveOf(comparison.runs[k], abscissa, figure_of,
+    chart.series.push_back(CurveOf(comparison.runs[k], abscissa, figure,
                                    name == comparison.figure && k < kHighlighted));
     chart.series.back().muted = k >= kHighlighted;
     any = any || !chart.series.back().points.empty();
@@ -97,14 +95,11 @@ std::vector<LineChart> ChartsOf(const Comparison& comparison) {
   }
   std::vector<LineChart> charts;
   for (const std::string& figure : figures) {
-    const auto figure_of = [&figure](const HistoryRow& row) { return FigureOf(row, figure); };
     for (const Abscissa abscissa : {Abscissa::kEpoch, Abscissa::kSeconds}) {
-      AddChart(comparison, figure, abscissa, figure_of, charts);
+      AddChart(comparison, figure, abscissa, figure, charts);
     }
   }
-  AddChart(
-      comparison, "samples/s", Abscissa::kEpoch,
-      [](const HistoryRow& row) { return row.samples_per_second; }, charts);
+  AddChart(comparison, "samples/s", Abscissa::kEpoch, "samples_per_second", charts);
   return charts;
 }
 
@@ -191,7 +186,7 @@ std::string SummaryOf(const ComparedRun& run) {
 
 std::string BestOf(const Comparison& comparison, const ComparedRun& run) {
   if (!run.best.has_value()) return "";
-  const std::optional<double> figure = FigureOf(*run.best, comparison.figure);
+  const std::optional<double> figure = run.best->figures.Find(comparison.figure);
   if (!figure.has_value()) return "";
   return absl::StrFormat(", %s %.4f at epoch %d", comparison.figure, *figure, run.best->epoch);
 }

@@ -35,10 +35,6 @@ Job JobOf(const RunView& view) {
   return job;
 }
 
-const std::string& MonitorOf(const Job& job) {
-  return job.early_stopping().monitor();
-}
-
 /// Where `path` leads, without looking at links: a run keeps the name that the user gave it.
 fs::path Absolute(const std::string& path) {
   std::error_code error;
@@ -63,15 +59,16 @@ ComparedRun MakeRun(RunView view, const Job& job, const fs::path& folder) {
   run.name = Absolute(view.path).lexically_relative(folder).string();
   StoppingRule rule(job.early_stopping());
   double samples = 0;
-  for (const HistoryRow& row : view.history) {
-    const std::optional<double> figure = FigureOf(row, MonitorOf(job));
+  for (const EpochFigures& epoch : view.history) {
+    const std::optional<double> figure = epoch.figures.Find(MonitorOf(job));
     if (!figure.has_value()) {
-      rule.Skip(row.epoch);
-    } else if (rule.Observe(row.epoch, *figure)) {
-      run.best = row;
+      rule.Skip(epoch.epoch);
+    } else if (rule.Observe(epoch.epoch, *figure)) {
+      run.best = epoch;
     }
-    run.seconds += row.seconds.value_or(0);
-    samples += row.seconds.value_or(0) * row.samples_per_second.value_or(0);
+    const double seconds = epoch.figures.Find("seconds").value_or(0);
+    run.seconds += seconds;
+    samples += seconds * epoch.figures.Find("samples_per_second").value_or(0);
   }
   if (run.seconds > 0) run.samples_per_second = samples / run.seconds;
   run.view = std::move(view);
@@ -134,7 +131,7 @@ ComparisonCell Number(double number, const std::string& text) {
   return cell;
 }
 
-ComparisonCell Figure(const std::optional<double>& figure) {
+ComparisonCell FigureCell(const std::optional<double>& figure) {
   return figure.has_value() ? Number(*figure, absl::StrFormat("%.4f", *figure)) : ComparisonCell();
 }
 
@@ -226,18 +223,18 @@ void MakeTable(const std::vector<Job>& jobs, bool largest_is_best, Comparison& c
 
   // The figure that decides comes first, and train_loss only where it is that. Without a split
   // there is nothing of validation.
-  std::vector<HistoryRow> best;
+  std::vector<EpochFigures> best;
   for (const ComparedRun& run : runs) {
     if (run.best.has_value()) best.push_back(*run.best);
   }
-  std::vector<std::string> figures = FigureNamesOf(best);
+  std::vector<std::string> figures = JudgingNamesOf(best);
   std::erase(figures, "train_loss");
   std::erase(figures, comparison.figure);
   figures.insert(figures.begin(), comparison.figure);
   for (const std::string& figure : figures) {
     const bool largest = figure == comparison.figure ? largest_is_best : LargerIsBetter(figure);
     table.Add({.name = figure, .right = true, .larger_is_better = largest}, [&](std::size_t k) {
-      return Figure(runs[k].best ? FigureOf(*runs[k].best, figure) : std::nullopt);
+      return FigureCell(runs[k].best ? runs[k].best->figures.Find(figure) : std::nullopt);
     });
   }
   table.Add({.name = "samples/s", .right = true, .larger_is_better = true}, [&](std::size_t k) {
@@ -314,7 +311,7 @@ std::pair<std::string, bool> ChooseFigure(const std::vector<Job>& jobs,
   if (choices.empty()) return {"val_rmse", false};
   if (choices.size() == 1) return *choices.begin();
   const bool validated = std::any_of(views.begin(), views.end(), [](const RunView& view) {
-    return !view.history.empty() && view.history.back().val_rmse.has_value();
+    return !view.history.empty() && view.history.back().figures.Find("val_rmse").has_value();
   });
   const std::string figure = validated ? "val_rmse" : "train_rmse";
   warnings.push_back(

@@ -15,9 +15,9 @@ namespace cf {
 struct ComparedRun {
   std::string name;  ///< Its path below the folder that all of them share.
   RunView view;
-  std::optional<HistoryRow> best;  ///< The best epoch, as its own configuration judges.
-  double seconds = 0;              ///< Trained, over all epochs.
-  double samples_per_second = 0;   ///< Mean over these; 0 where no epoch is finished.
+  std::optional<EpochFigures> best;  ///< The best epoch, as its own configuration judges.
+  double seconds = 0;                ///< Trained, over all epochs.
+  double samples_per_second = 0;     ///< Mean over these; 0 where no epoch is finished.
 };
 
 struct ComparisonColumn {

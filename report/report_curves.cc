@@ -28,15 +28,16 @@ std::string ExactText(double number) {
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
-/// "val_rmse" and "train_rmse" are of one kind.
-std::string KindOf(const std::string& figure) {
+/// "rmse" of "val_rmse" and of "train_rmse".
+std::string BareName(const std::string& figure) {
   for (const char* const prefix : {"train_", "val_"}) {
     if (absl::StartsWith(figure, prefix)) return figure.substr(std::string(prefix).size());
   }
   return figure;
 }
 
-std::string MonitorOf(const RunView& view) {
+/// The figure by which the run judges its epochs; empty where nothing tells.
+std::string JudgedBy(const RunView& view) {
   return view.status.has_value() ? view.status->monitor() : "";
 }
 
@@ -52,17 +53,17 @@ void AddNew(const std::string& name, std::vector<std::string>& names) {
 std::vector<std::string> NamesOf(const std::vector<ReportedRun>& runs) {
   std::vector<std::string> names;
   for (const ReportedRun& run : runs) {
-    for (const std::string& name : FigureNamesOf(run.view->history)) AddNew(name, names);
+    for (const std::string& name : JudgingNamesOf(run.view->history)) AddNew(name, names);
   }
   return names;
 }
 
 ChartSeries SeriesOf(const ReportedRun& run, const std::string& figure) {
   ChartSeries series = {.name = Named(run.name, figure)};
-  const std::optional<HistoryRow> best =
-      figure == MonitorOf(*run.view) ? BestEpochOf(*run.view) : std::nullopt;
-  for (const HistoryRow& row : run.view->history) {
-    const std::optional<double> value = FigureOf(row, figure);
+  const std::optional<EpochFigures> best =
+      figure == JudgedBy(*run.view) ? BestEpochOf(*run.view) : std::nullopt;
+  for (const EpochFigures& row : run.view->history) {
+    const std::optional<double> value = row.figures.Find(figure);
     if (!value.has_value()) continue;
     series.points.push_back({static_cast<double>(row.epoch), *value});
     if (best.has_value() && best->epoch == row.epoch) series.best = series.points.back();
@@ -98,9 +99,9 @@ bool IsConstant(const LineChart& chart) {
 
 }  // namespace
 
-std::optional<HistoryRow> BestEpochOf(const RunView& view) {
+std::optional<EpochFigures> BestEpochOf(const RunView& view) {
   if (!view.snapshot.has_value() || !view.snapshot->has_best_metrics()) return std::nullopt;
-  for (const HistoryRow& row : view.history) {
+  for (const EpochFigures& row : view.history) {
     if (row.epoch == view.snapshot->best_metrics().epoch()) return row;
   }
   return std::nullopt;
@@ -109,15 +110,15 @@ std::optional<HistoryRow> BestEpochOf(const RunView& view) {
 HtmlTable FiguresTable(const std::vector<ReportedRun>& runs) {
   HtmlTable table;
   table.columns.push_back({.name = "figure"});
-  std::vector<HistoryRow> epochs;
+  std::vector<EpochFigures> epochs;
   for (const ReportedRun& run : runs) {
-    const auto add = [&](const char* which, const HistoryRow& row) {
+    const auto add = [&](const char* which, const EpochFigures& row) {
       table.columns.push_back(
           {.name = Named(run.name, absl::StrCat(which, " (epoch ", row.epoch, ")")),
            .right = true});
       epochs.push_back(row);
     };
-    if (const std::optional<HistoryRow> best = BestEpochOf(*run.view); best.has_value()) {
+    if (const std::optional<EpochFigures> best = BestEpochOf(*run.view); best.has_value()) {
       add("best", *best);
     }
     if (!run.view->history.empty()) add("last", run.view->history.back());
@@ -125,8 +126,8 @@ HtmlTable FiguresTable(const std::vector<ReportedRun>& runs) {
   for (const std::string& name : NamesOf(runs)) {
     HtmlTable::Row& row = table.rows.emplace_back();
     row.cells.push_back(name);
-    for (const HistoryRow& epoch : epochs) {
-      const std::optional<double> value = FigureOf(epoch, name);
+    for (const EpochFigures& epoch : epochs) {
+      const std::optional<double> value = epoch.figures.Find(name);
       row.cells.push_back(value.has_value() ? FigureText(*value) : "");
     }
   }
@@ -135,15 +136,15 @@ HtmlTable FiguresTable(const std::vector<ReportedRun>& runs) {
 
 std::vector<LineChart> CurvesOf(const std::vector<ReportedRun>& runs) {
   std::vector<std::string> kinds;
-  std::map<std::string, std::vector<std::string>> figures;  // By kind.
+  std::map<std::string, std::vector<std::string>> figures;  // By bare name.
   std::vector<std::string> names = NamesOf(runs);
   // The figure that decides comes first.
   std::stable_partition(names.begin(), names.end(), [&](const std::string& name) {
-    return name == MonitorOf(*runs.front().view);
+    return name == JudgedBy(*runs.front().view);
   });
   for (const std::string& name : names) {
-    AddNew(KindOf(name), kinds);
-    figures[KindOf(name)].push_back(name);
+    AddNew(BareName(name), kinds);
+    figures[BareName(name)].push_back(name);
   }
   std::vector<LineChart> charts;
   const auto add = [&charts](std::optional<LineChart> chart) {
@@ -161,17 +162,17 @@ std::vector<LineChart> CurvesOf(const std::vector<ReportedRun>& runs) {
 
 HtmlTable EpochsTable(const RunView& view) {
   HtmlTable table;
-  std::vector<std::string> names = FigureNamesOf(view.history);
+  std::vector<std::string> names = JudgingNamesOf(view.history);
   names.insert(names.end(), {kPenalty, kLearningRate, kSpeed, kSeconds});
   table.columns = {{.name = "epoch", .right = true}, {.name = "step", .right = true}};
   for (const std::string& name : names) table.columns.push_back({.name = name, .right = true});
   const std::size_t first = view.history.size() - std::min(kEpochsMax, view.history.size());
   for (std::size_t k = first; k < view.history.size(); ++k) {
-    const HistoryRow& row = view.history[k];
+    const EpochFigures& row = view.history[k];
     HtmlTable::Row& cells = table.rows.emplace_back();
     cells.cells = {absl::StrCat(row.epoch), absl::StrCat(row.step)};
     for (const std::string& name : names) {
-      const std::optional<double> value = FigureOf(row, name);
+      const std::optional<double> value = row.figures.Find(name);
       cells.cells.push_back(value.has_value() ? ExactText(*value) : "");
     }
   }

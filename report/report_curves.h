@@ -17,7 +17,7 @@ struct ReportedRun {
 };
 
 /// The epoch that the run's own rule calls the best; nothing before the first.
-std::optional<HistoryRow> BestEpochOf(const RunView& view);
+std::optional<EpochFigures> BestEpochOf(const RunView& view);
 
 /// A row for each figure: of the best epoch and of the last, of each run.
 HtmlTable FiguresTable(const std::vector<ReportedRun>& runs);

@@ -47,7 +47,7 @@ std::string NameOfRun(const RunView& view) {
 }
 
 /// What kind of a message with kinds (a oneof) it is: "adam".
-std::string KindOf(const google::protobuf::Message& message) {
+std::string NameOfKind(const google::protobuf::Message& message) {
   const auto* const kinds = message.GetDescriptor()->FindOneofByName("kind");
   const auto* const kind = message.GetReflection()->GetOneofFieldDescriptor(message, kinds);
   return kind == nullptr ? "" : kind->name();
@@ -100,7 +100,7 @@ void AddFigures(const std::vector<ReportedRun>& runs, HtmlPage& page) {
   const RunView& run = *runs.front().view;
   page.AddHeading("Figures");
   if (run.history.empty()) page.AddText("No epoch is finished, so there are no figures.");
-  if (run.job.has_value() && KindOf(run.job->split()).empty()) {
+  if (run.job.has_value() && NameOfKind(run.job->split()).empty()) {
     page.AddText(
         "Nothing is kept from training to validate (there is no split): the figures are those of "
         "the training samples.");
@@ -164,9 +164,10 @@ std::string EpochsText(const RunView& view) {
 std::pair<double, double> Trained(const RunView& view) {
   double seconds = 0;
   double samples = 0;
-  for (const HistoryRow& row : view.history) {
-    seconds += row.seconds.value_or(0);
-    samples += row.seconds.value_or(0) * row.samples_per_second.value_or(0);
+  for (const EpochFigures& epoch : view.history) {
+    const double of_epoch = epoch.figures.Find("seconds").value_or(0);
+    seconds += of_epoch;
+    samples += of_epoch * epoch.figures.Find("samples_per_second").value_or(0);
   }
   return {seconds, samples};
 }
@@ -252,8 +253,8 @@ std::string SizeText(std::uint64_t bytes) {
 void AddModel(const ReportContent& content, HtmlPage& page) {
   page.AddHeading("Model");
   if (content.run.job.has_value()) {
-    page.AddText(absl::StrCat("Kind ", KindOf(content.run.job->model()), ", optimizer ",
-                              KindOf(content.run.job->optimizer()), "."));
+    page.AddText(absl::StrCat("Kind ", NameOfKind(content.run.job->model()), ", optimizer ",
+                              NameOfKind(content.run.job->optimizer()), "."));
   }
   HtmlTable table = {.columns = {{.name = "table"},
                                  {.name = "rows x dim", .right = true},

@@ -3,13 +3,8 @@
 #include <cmath>
 
 #include "common/base/check.h"
-#include "run/history.h"
 
 namespace cf {
-
-std::optional<double> FigureOf(const EpochMetrics& metrics, const std::string& name) {
-  return FigureOf(RowOf(metrics), name);
-}
 
 StoppingState StoppingStateOf(const Manifest& manifest) {
   StoppingState state;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "common/config/job.pb.h"
@@ -9,9 +8,10 @@
 
 namespace cf {
 
-/// The figure of `metrics` called `name`, its column in history.csv; nothing where it was not
-/// measured. What early_stopping.monitor names is looked up here and nowhere else.
-std::optional<double> FigureOf(const EpochMetrics& metrics, const std::string& name);
+/// The figure that decides which epoch of a job is the best: "val_rmse".
+inline const std::string& MonitorOf(const Job& job) {
+  return job.early_stopping().monitor();
+}
 
 /// What a StoppingRule knows; a snapshot carries it, so that a resumed run stops where the other
 /// would have.

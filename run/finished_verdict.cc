@@ -3,6 +3,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
+#include "common/snapshot/kept_figures.h"
 #include "common/snapshot/manifest.h"
 #include "run/early_stopping.h"
 
@@ -10,9 +11,9 @@ namespace cf {
 namespace {
 
 /// "val_rmse 0.8375".
-std::string MonitoredText(const Job& job, const EpochMetrics& metrics) {
-  const std::string& name = job.early_stopping().monitor();
-  const std::optional<double> value = FigureOf(metrics, name);
+std::string MonitoredText(const Job& job, const EpochFigures& epoch) {
+  const std::string& name = MonitorOf(job);
+  const std::optional<double> value = epoch.figures.Find(name);
   return value.has_value() ? absl::StrFormat("%s %.4f", name, *value)
                            : absl::StrCat(name, " not measured");
 }
@@ -26,12 +27,12 @@ std::optional<Verdict> FinishedVerdict(const Manifest& last, const Job& job,
   const bool ended = last.position().epoch() >= job.train().epochs() || stopping.ShouldStop();
   if (!ended || InMidEpoch(last.position())) return std::nullopt;
   const bool best = job.early_stopping().restore_best() && last.has_best_metrics();
-  const EpochMetrics& result = best ? last.best_metrics() : last.last_metrics();
+  const EpochFigures result = FiguresOf(best ? last.best_metrics() : last.last_metrics());
   const std::string snapshot = best ? "snapshots/best" : "snapshots/latest";
   return Verdict{
       .exit_code = kExitFinished,
       .cause = EndCause::kFinished,
-      .text = absl::StrFormat("%s epoch %d: %s -> %s/%s", best ? "best" : "last", result.epoch(),
+      .text = absl::StrFormat("%s epoch %d: %s -> %s/%s", best ? "best" : "last", result.epoch,
                               MonitoredText(job, result), folder, snapshot),
       .snapshot = snapshot};
 }

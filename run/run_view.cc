@@ -66,7 +66,7 @@ absl::Status ReadAll(const RunFolder& folder, RunView& view) {
   if (read.ok()) read = ReadOptional(LoadJob(folder.job_path()), view.job);
   if (read.ok()) read = ReadOptional(ReadNewestManifest(folder), view.snapshot);
   if (!read.ok()) return read;
-  absl::StatusOr<std::vector<HistoryRow>> history = History::Read(folder.history_path());
+  absl::StatusOr<std::vector<EpochFigures>> history = History::Read(folder.history_path());
   if (!history.ok()) return history.status();
   view.history = *std::move(history);
   return absl::OkStatus();

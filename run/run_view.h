@@ -36,14 +36,14 @@ RunState StateAfter(const Verdict& verdict);
 struct RunView {
   std::string path;
   RunState state = RunState::kNew;
-  bool stop_requested = false;       ///< Of a job that is alive: it has been asked to end.
-  std::string holder;                ///< Of a job that is alive: its process, in words.
-  std::uint64_t generation = 0;      ///< The last one; 0: none.
-  std::optional<RunStatus> status;   ///< What the last job said of itself, while it ran.
-  std::optional<Verdict> verdict;    ///< How it ended, if it did in good order.
-  std::optional<Job> job;            ///< With all defaults filled in.
-  std::vector<HistoryRow> history;   ///< The finished epochs.
-  std::optional<Manifest> snapshot;  ///< The newest.
+  bool stop_requested = false;        ///< Of a job that is alive: it has been asked to end.
+  std::string holder;                 ///< Of a job that is alive: its process, in words.
+  std::uint64_t generation = 0;       ///< The last one; 0: none.
+  std::optional<RunStatus> status;    ///< What the last job said of itself, while it ran.
+  std::optional<Verdict> verdict;     ///< How it ended, if it did in good order.
+  std::optional<Job> job;             ///< With all defaults filled in.
+  std::vector<EpochFigures> history;  ///< The finished epochs.
+  std::optional<Manifest> snapshot;   ///< The newest.
 };
 
 /// Reads a run from any host that sees its folder, also while a job writes there; changes nothing.

@@ -11,6 +11,7 @@
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "common/snapshot/kept_figures.h"
 #include "common/snapshot/snapshot.h"
 #include "common/text/text_table.h"
 #include "run/early_stopping.h"
@@ -27,21 +28,18 @@ std::vector<std::string> ColumnsOf(std::span<const SweepRow> rows) {
   std::vector<std::string> names(std::begin(kFigures), std::end(kFigures));
   for (const SweepRow& row : rows) {
     if (!row.result.has_value()) continue;
-    for (const MetricFigure& figure : row.result->figures()) {
-      if (std::find(names.begin(), names.end(), figure.name()) == names.end()) {
-        names.push_back(figure.name());
+    for (const Figure& figure : row.result->figures) {
+      if (IsUsual(figure.name)) continue;
+      if (std::find(names.begin(), names.end(), figure.name) == names.end()) {
+        names.push_back(figure.name);
       }
     }
   }
   return names;
 }
 
-const std::string& MonitorOf(const SweepJob& job) {
-  return job.job.early_stopping().monitor();
-}
-
 std::optional<double> FigureOf(const SweepRow& row, const std::string& name) {
-  return row.result.has_value() ? FigureOf(*row.result, name) : std::nullopt;
+  return row.result.has_value() ? row.result->figures.Find(name) : std::nullopt;
 }
 
 /// As many digits as give the same bits.
@@ -95,7 +93,7 @@ absl::StatusOr<SweepRow> LookAtJob(const SweepJob& job, const std::string& run,
   row.text = finished->text;
   row.snapshot = absl::StrCat(run, "/", finished->snapshot);
   const bool best = job.job.early_stopping().restore_best() && manifest.has_best_metrics();
-  row.result = best ? manifest.best_metrics() : manifest.last_metrics();
+  row.result = FiguresOf(best ? manifest.best_metrics() : manifest.last_metrics());
   return row;
 }
 
@@ -122,8 +120,9 @@ std::string DescribeJob(const Sweep& sweep, const SweepJob& job) {
 
 std::string DescribeResult(const SweepJob& job, const SweepRow& row) {
   Check(row.result.has_value(), "a finished job has a result");
-  return absl::StrCat(MonitorOf(job), " ", ShortText(FigureOf(row, MonitorOf(job))), " at epoch ",
-                      row.result->epoch());
+  const std::string& monitor = MonitorOf(job.job);
+  return absl::StrCat(monitor, " ", ShortText(row.result->figures.Find(monitor)), " at epoch ",
+                      row.result->epoch);
 }
 
 absl::StatusOr<std::size_t> FindBest(const Sweep& sweep, std::span<const SweepRow> rows) {
@@ -159,11 +158,11 @@ std::string SweepCsv(const Sweep& sweep, std::span<const SweepRow> rows) {
   columns.push_back({.name = "digest"});
   TextTable table(columns);
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    const std::optional<EpochMetrics>& result = rows[k].result;
+    const std::optional<EpochFigures>& result = rows[k].result;
     std::vector<std::string> cells = {sweep.jobs[k].name};
     cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
     cells.emplace_back(NameOf(rows[k].state));
-    cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
+    cells.push_back(result.has_value() ? absl::StrCat(result->epoch) : "");
     for (const std::string& figure : figures) {
       cells.push_back(NumberText(FigureOf(rows[k], figure)));
     }
@@ -189,11 +188,11 @@ std::string SweepText(const Sweep& sweep, std::span<const SweepRow> rows,
   columns.push_back({.name = ""});
   TextTable table(columns);
   for (std::size_t k = 0; k < rows.size(); ++k) {
-    const std::optional<EpochMetrics>& result = rows[k].result;
+    const std::optional<EpochFigures>& result = rows[k].result;
     std::vector<std::string> cells = {absl::StrCat(k + 1)};
     cells.insert(cells.end(), sweep.jobs[k].values.begin(), sweep.jobs[k].values.end());
     cells.emplace_back(NameOf(rows[k].state));
-    cells.push_back(result.has_value() ? absl::StrCat(result->epoch()) : "");
+    cells.push_back(result.has_value() ? absl::StrCat(result->epoch) : "");
     for (const std::string& figure : shown) cells.push_back(ShortText(FigureOf(rows[k], figure)));
     cells.emplace_back(best == k ? "best" : "");
     table.AddRow(cells);

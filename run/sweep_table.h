@@ -8,7 +8,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "common/snapshot/manifest.pb.h"
+#include "common/metrics/figures.h"
 #include "run/run_view.h"
 #include "run/sweep_file.h"
 
@@ -22,7 +22,7 @@ struct SweepRow {
   std::string digest;    ///< Of that snapshot; empty until AddDigest.
   /// Of the epoch in that snapshot. A job that is not finished has none: its figures would depend
   /// on when one looks.
-  std::optional<EpochMetrics> result;
+  std::optional<EpochFigures> result;
 };
 
 /// Looks at the run of `job` in folder `run`. What cannot be read makes a failed one.

@@ -17,6 +17,7 @@
 #include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "common/model/tables.h"
+#include "common/snapshot/kept_figures.h"
 #include "common/text/csv.h"
 #include "serving/export.pb.h"
 #include "serving/npy_header.h"
@@ -187,13 +188,7 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   exported.set_rating_min(rates ? static_cast<float>(manifest.statistics().min()) : 0);
   exported.set_rating_max(rates ? static_cast<float>(manifest.statistics().max()) : 1);
   if (const EpochMetrics* metrics = MetricsOf(manifest)) {
-    ExportedMetrics& out = *exported.mutable_metrics();
-    out.set_epoch(metrics->epoch());
-    out.set_train_loss(metrics->train_loss());
-    if (metrics->has_train_rmse()) out.set_train_rmse(metrics->train_rmse());
-    if (metrics->has_val_loss()) out.set_val_loss(metrics->val_loss());
-    if (metrics->has_val_rmse()) out.set_val_rmse(metrics->val_rmse());
-    if (metrics->has_val_mae()) out.set_val_mae(metrics->val_mae());
+    SetFigureFields(FiguresOf(*metrics), *exported.mutable_metrics());
   }
   exported.set_split(manifest.data().split());
   exported.set_training_samples(static_cast<double>(manifest.statistics().training_samples()));

@@ -86,6 +86,10 @@ bool IsOfTraining(const std::string& name) {
   return absl::StartsWith(name, "train_");
 }
 
+bool IsOfValidation(const std::string& name) {
+  return absl::StartsWith(name, "val_");
+}
+
 bool LargerIsBetter(const std::string& name) {
   return ParseRankingMetric(name).has_value();
 }

@@ -52,6 +52,8 @@ bool IsOfRatings(const std::string& name);
 
 bool IsOfTraining(const std::string& name);
 
+bool IsOfValidation(const std::string& name);
+
 /// Whether the larger value is the better one: of ranking metrics, not of losses and errors.
 bool LargerIsBetter(const std::string& name);
 

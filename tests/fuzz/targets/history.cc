@@ -12,7 +12,7 @@ namespace cf::fuzz {
 bool RunTarget(std::span<const std::byte> bytes) {
   static const MemoryFolder folder;
   const std::string text = TextOf(bytes);
-  const absl::StatusOr<std::vector<HistoryRow>> rows = History::Parse(text, "f");
+  const absl::StatusOr<std::vector<EpochFigures>> rows = History::Parse(text, "f");
   const std::string path = folder.Put("history.csv", text);
   const absl::StatusOr<History> history = History::Open(path, {"val_hr_10"});
   Check(rows.ok() == history.ok(), "what can be read can be continued");
@@ -24,18 +24,19 @@ bool RunTarget(std::span<const std::byte> bytes) {
     Check(*ReadFile(path) == text, "a file that is refused is untouched");
     return false;
   }
-  const absl::StatusOr<std::vector<HistoryRow>> again = History::Read(path);
+  const absl::StatusOr<std::vector<EpochFigures>> again = History::Read(path);
   Check(again.ok() && again->size() == rows->size(), "what is written reads back");
   for (std::size_t k = 0; k < rows->size(); ++k) {
     Check((*again)[k].epoch == (*rows)[k].epoch && (*again)[k].step == (*rows)[k].step &&
-              (*again)[k].others.size() == (*rows)[k].others.size(),
+              (*again)[k].figures.size() == (*rows)[k].figures.size(),
           "each row is what it was");
     Check(k == 0 || (*rows)[k].epoch > (*rows)[k - 1].epoch, "epochs ascend");
   }
-  const std::vector<std::string> names = FigureNamesOf(*rows);
+  const std::vector<std::string> names = JudgingNamesOf(*rows);
   for (const std::string& name : names) {
-    Check(std::any_of(rows->begin(), rows->end(),
-                      [&name](const HistoryRow& row) { return FigureOf(row, name).has_value(); }),
+    Check(std::any_of(
+              rows->begin(), rows->end(),
+              [&name](const EpochFigures& row) { return row.figures.Find(name).has_value(); }),
           "a figure that is named is there");
   }
   return true;

@@ -11,16 +11,14 @@
 namespace cf {
 namespace {
 
-constexpr EpochProgress kEnd = {.epoch = 3,
-                                .epochs = 20,
-                                .step = 1418,
-                                .steps = 1418,
-                                .seconds = .9,
-                                .samples_per_second = 100836,
-                                .loss = .60934,
-                                .rmse = .81766};
-const std::vector<NamedFigure> kValidation = {
-    {"val_loss", .6138}, {"val_rmse", .8451}, {"val_mae", .6502}};
+const EpochProgress kEnd = {.epoch = 3,
+                            .epochs = 20,
+                            .step = 1418,
+                            .steps = 1418,
+                            .seconds = .9,
+                            .samples_per_second = 100836,
+                            .figures = {{"train_loss", .60934}, {"train_rmse", .81766}}};
+const Figures kValidation = {{"val_loss", .6138}, {"val_rmse", .8451}, {"val_mae", .6502}};
 constexpr char kEndLine[] =
     "Epoch 3/20 1418/1418 0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177 "
     "val_loss 0.6138 val_rmse 0.8451 val_mae 0.6502 best\n";

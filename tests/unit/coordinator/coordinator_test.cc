@@ -83,9 +83,9 @@ TEST_F(CoordinatorTest, TheHistoryHasTheRateOfAnEpochsLastStep) {
   job_.mutable_optimizer()->mutable_schedule()->mutable_step()->set_every_epochs(1);
   job_.mutable_optimizer()->mutable_schedule()->mutable_step()->set_decay(0.5);
   EXPECT_FALSE(Run([](const Command&) { return Figures(1.0); }).ok()) << "nobody writes row files";
-  const std::vector<HistoryRow> rows = History::Read(folder_.history_path()).value();
-  ASSERT_EQ(rows.size(), 1U);
-  EXPECT_EQ(rows[0].learning_rate, 0.02);
+  const std::vector<EpochFigures> epochs = History::Read(folder_.history_path()).value();
+  ASSERT_EQ(epochs.size(), 1U);
+  EXPECT_EQ(epochs[0].figures.Find("learning_rate"), 0.02);
 }
 
 // Rows stay changed until a manifest that names their files is committed.

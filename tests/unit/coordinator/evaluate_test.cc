@@ -46,7 +46,7 @@ TEST_F(EvaluateTest, WithoutASplitOnlyTrainingSamplesAreEvaluated) {
   const absl::StatusOr<Evaluation> evaluation =
       EvaluateSnapshot({.snapshot = snapshot, .data = {}, .training_samples = true});
   ASSERT_TRUE(evaluation.ok()) << evaluation.status();
-  EXPECT_EQ(evaluation->measured.figures.samples, TinyData::kSampleCount);
+  EXPECT_EQ(evaluation->samples, TinyData::kSampleCount);
   EXPECT_TRUE(absl::IsInvalidArgument(
       EvaluateSnapshot(
           {.snapshot = snapshot, .data = {}, .training_samples = true, .metrics = {"val_ndcg_10"}})

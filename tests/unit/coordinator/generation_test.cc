@@ -16,6 +16,7 @@
 
 #include "common/base/partition.h"
 #include "common/rows/turns.h"
+#include "common/snapshot/kept_figures.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control_link.h"
 #include "coordinator/evaluate.h"
@@ -162,30 +163,22 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   LocalGeneration generation(job, tiny_, "run", 3);
   for (const GenerationEnd& end : generation.Run(3)) ASSERT_TRUE(end.has_finished());
   const Snapshot snapshot = Snapshot::Open(generation.latest()).value();
-  const EpochMetrics& run = snapshot.manifest().last_metrics();
-  const Measured measured =
-      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value().measured;
-  ASSERT_EQ(measured.others.size(), ranks ? 3U : 0U);
-  ASSERT_EQ(run.figures_size(), ranks ? 3 : 0);
-  for (int k = 0; k < run.figures_size(); ++k) {
-    const NamedFigure& other = measured.others[static_cast<std::size_t>(k)];
-    EXPECT_EQ(run.figures(k).name(), other.name);
-    EXPECT_EQ(run.figures(k).value(), other.value) << other.name;
-  }
-  const Figures& evaluated = measured.figures;
-  EXPECT_EQ(evaluated.loss, run.val_loss());
-  if (PredictsRatings(job)) {
-    EXPECT_EQ(evaluated.rmse, run.val_rmse());
-    EXPECT_EQ(evaluated.mae, run.val_mae());
-  } else {
-    EXPECT_FALSE(run.has_val_rmse() || run.has_val_mae() || run.has_train_rmse());
-    EXPECT_EQ(ShareOfTopThree(job, snapshot), measured.others.back().value);
+  const Figures run = FiguresOf(snapshot.manifest().last_metrics()).figures;
+  const Evaluation evaluation =
+      EvaluateSnapshot({.snapshot = generation.latest(), .data = {}}).value();
+  EXPECT_EQ(evaluation.figures, ValidationOf(run));
+  const bool rates = PredictsRatings(job);
+  EXPECT_EQ(evaluation.figures.size(), (rates ? 3U : 1U) + (ranks ? 3U : 0U));
+  EXPECT_EQ(run.Find("train_rmse").has_value(), rates);
+  const std::optional<double> top = evaluation.figures.Find("val_top_3_unmasked");
+  if (!rates) {
+    EXPECT_EQ(ShareOfTopThree(job, snapshot), top);
     return;  // What is served is no rating.
   }
 
   // Served sums have the user's bias and the mean in them, evaluation's do not: near enough.
   if (ranks) {
-    EXPECT_NEAR(ShareOfTopThree(job, snapshot), measured.others.back().value, 1e-9);
+    EXPECT_NEAR(ShareOfTopThree(job, snapshot), top.value(), 1e-9);
   }
 
   const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
@@ -205,10 +198,11 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
       }
     }
   }).join();
-  const Figures predicted = FiguresOf(sums);
-  EXPECT_EQ(predicted.samples, evaluated.samples);
-  EXPECT_EQ(predicted.loss, evaluated.loss);
-  EXPECT_EQ(predicted.rmse, evaluated.rmse);
+  const std::vector<std::string> names = {"val_loss", "val_rmse"};
+  EXPECT_EQ(SamplesOf(sums), evaluation.samples);
+  for (const Figure& predicted : FiguresOf(sums, names)) {
+    EXPECT_EQ(predicted.value, evaluation.figures.Find(predicted.name)) << predicted.name;
+  }
 }
 
 // Goal: popularity is what it says. Method: its rows and its loss against a count of the samples.

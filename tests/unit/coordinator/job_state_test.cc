@@ -17,11 +17,8 @@ Job JobOf(const std::string& fields) {
   return *std::move(job);
 }
 
-EpochMetrics MetricsOf(std::uint32_t epoch, double rmse) {
-  EpochMetrics metrics;
-  metrics.set_epoch(epoch);
-  metrics.set_val_rmse(rmse);
-  return metrics;
+EpochFigures FiguresOf(std::uint32_t epoch, double rmse) {
+  return {.epoch = epoch, .figures = {{"val_rmse", rmse}, {"val_ndcg_10", 1 - rmse}}};
 }
 
 TEST(JobState, RestoreMakesWhatSaveWrote) {
@@ -34,8 +31,8 @@ TEST(JobState, RestoreMakesWhatSaveWrote) {
     state.stopping.Observe(2, 1.0);
     state.plateau->Observe(0.9);
     state.plateau->Observe(1.0);
-    state.best_metrics = MetricsOf(1, 0.9);
-    state.last_metrics = MetricsOf(2, 1.0);
+    state.best = FiguresOf(1, 0.9);
+    state.last = FiguresOf(2, 1.0);
     state.best_snapshot = "g000001-s000000000010";
     state.files[1].emplace_back().set_partition(1);
     Manifest saved;

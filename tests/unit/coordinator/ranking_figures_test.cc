@@ -59,7 +59,7 @@ TEST(AddUpRanks, AddsPartitionsAndJoinsLists) {
       AddUpRanks(Asking({"val_recall_10", "val_coverage_10"}), replies, 2, 10);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(found->figures,
-              ElementsAre(NamedFigure{"val_recall_10", 0.5}, NamedFigure{"val_coverage_10", 0.3}));
+              ElementsAre(Figure{"val_recall_10", 0.5}, Figure{"val_coverage_10", 0.3}));
   EXPECT_EQ(found->counts,
             (RankingCounts{.users = 4, .positives = 8, .cold_users = 1, .cold_positives = 2}));
   EXPECT_EQ(DescribeCounts(
@@ -72,7 +72,7 @@ TEST(AddUpRanks, NobodyToRankHasNoFigure) {
   const absl::StatusOr<RankingFigures> found =
       AddUpRanks(Asking({"val_recall_10"}), std::vector<Reply>(1), 2, 10);
   ASSERT_TRUE(found.ok());
-  EXPECT_TRUE(std::isnan(found->figures[0].value));
+  EXPECT_TRUE(std::isnan(found->figures.Find("val_recall_10").value()));
 }
 
 TEST(AddUpRanks, RefusesWhatWasNotAskedFor) {

@@ -55,11 +55,12 @@ class ResumeTest : public GenerationTest {
     manifest.clear_files();
     manifest.clear_job();  // How often snapshots are taken.
     std::string end = absl::StrCat(manifest.DebugString(), generation.Digest());
-    const std::vector<HistoryRow> rows = History::Read(tiny_.Beside(run + "/history.csv")).value();
-    for (const HistoryRow& row : rows) {
-      absl::StrAppend(&end, "\n", row.epoch, " ", row.step);
+    const std::vector<EpochFigures> epochs =
+        History::Read(tiny_.Beside(run + "/history.csv")).value();
+    for (const EpochFigures& epoch : epochs) {
+      absl::StrAppend(&end, "\n", epoch.epoch, " ", epoch.step);
       for (const char* const name : {"train_loss", "l2_penalty", "val_rmse", "learning_rate"}) {
-        absl::StrAppend(&end, " ", FigureOf(row, name).value_or(-1));
+        absl::StrAppend(&end, " ", epoch.figures.Find(name).value_or(-1));
       }
     }
     return end;

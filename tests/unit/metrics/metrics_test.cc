@@ -1,6 +1,6 @@
 #include "common/metrics/metrics.h"
 
-#include <cmath>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -14,11 +14,10 @@ TEST(Metrics, MeansOverAllSamples) {
       {},
       {.loss = 1, .squared_error = 4, .absolute_error = 1, .samples = 1},
       {}};
-  const Figures figures = FiguresOf(sums);
-  EXPECT_EQ(figures.samples, 4U);
-  EXPECT_DOUBLE_EQ(figures.loss, 0.75);
-  EXPECT_DOUBLE_EQ(figures.rmse, 1.5);
-  EXPECT_DOUBLE_EQ(figures.mae, 1.25);
+  EXPECT_EQ(SamplesOf(sums), 4U);
+  const std::vector<std::string> names = {"val_loss", "val_rmse", "val_mae", "val_bce"};
+  EXPECT_EQ(FiguresOf(sums, names),
+            (Figures{{"val_loss", 0.75}, {"val_rmse", 1.5}, {"val_mae", 1.25}, {"val_bce", 0.75}}));
 }
 
 // 2^53 swallows 1 but not 2: only the tree's order gives 2^53 + 2.
@@ -27,15 +26,13 @@ TEST(Metrics, SumsAlongTheTree) {
                                            {.loss = 0, .samples = 0},
                                            {.loss = 1, .samples = 0},
                                            {.loss = 1, .samples = 0}};
-  EXPECT_EQ(FiguresOf(sums).loss, 0x1p53 + 2);
+  const std::vector<std::string> names = {"train_loss"};
+  EXPECT_EQ(FiguresOf(sums, names).Find("train_loss"), 0x1p53 + 2);
 }
 
 TEST(Metrics, NoSamplesHaveNoFigures) {
-  const Figures figures = FiguresOf(std::vector<ObjectiveSums>(4));
-  EXPECT_EQ(figures.samples, 0U);
-  EXPECT_TRUE(std::isnan(figures.loss));
-  EXPECT_TRUE(std::isnan(figures.rmse));
-  EXPECT_TRUE(std::isnan(figures.mae));
+  const std::vector<std::string> names = {"train_loss", "train_rmse"};
+  EXPECT_TRUE(FiguresOf(std::vector<ObjectiveSums>(4), names).empty());
 }
 
 }  // namespace

@@ -28,13 +28,13 @@ inline RunView MakeRunView(const std::string& path, const std::vector<double>& e
     const auto epoch = static_cast<std::uint32_t>(view.history.size() + 1);
     view.history.push_back({.epoch = epoch,
                             .step = epoch * 10,
-                            .train_loss = error * error / 2,
-                            .train_rmse = error / 2,
-                            .val_loss = error * error,
-                            .val_rmse = error,
-                            .val_mae = error * 0.75,
-                            .samples_per_second = 1000,
-                            .seconds = 2});
+                            .figures = {{"train_loss", error * error / 2},
+                                        {"train_rmse", error / 2},
+                                        {"val_loss", error * error},
+                                        {"val_rmse", error},
+                                        {"val_mae", error * 0.75},
+                                        {"samples_per_second", 1000},
+                                        {"seconds", 2}}});
   }
   Manifest manifest;
   manifest.mutable_data()->set_name("ml-test");

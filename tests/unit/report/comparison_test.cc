@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/report/comparison_fixture.h"
+#include "tests/unit/report/without_validation.h"
 
 namespace cf {
 namespace {
@@ -138,7 +139,7 @@ TEST(Comparison, OrdersNumbersAsNumbers) {
 
 TEST(Comparison, FastestIsFirstBySpeed) {
   RunView fast = MakeRunView("runs/b", {0.9});
-  fast.history[0].samples_per_second = 2500;
+  fast.history[0].figures.Set("samples_per_second", 2500);
   EXPECT_THAT(Names(Compare({MakeRunView("runs/a", {0.8}), fast}, "samples/s")),
               ElementsAre("b", "a"));
 }
@@ -187,7 +188,7 @@ TEST(Comparison, WarnsOfDifferentData) {
 
 TEST(Comparison, WithoutASplitShowsTrainingOnly) {
   RunView view = MakeRunView("runs/a", {0.9}, {"early_stopping.monitor=TRAIN_RMSE"});
-  view.history[0].val_loss = view.history[0].val_rmse = view.history[0].val_mae = std::nullopt;
+  view.history[0].figures = WithoutValidation(view.history[0].figures);
   EXPECT_THAT(Columns(Compare({view})), ElementsAre("run", "state", "epochs", "best_epoch",
                                                     "train_rmse", "samples/s", "seconds"));
 }

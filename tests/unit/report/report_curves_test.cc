@@ -10,11 +10,11 @@ namespace {
 RunView MakeRun(std::uint32_t epochs) {
   RunView view;
   for (std::uint32_t epoch = 1; epoch <= epochs; ++epoch) {
-    view.history.push_back({.epoch = epoch,
-                            .step = 7 * epoch,
-                            .train_loss = 1.0 / epoch,
-                            .val_rmse = 2.0 / epoch,
-                            .learning_rate = 0.01});
+    view.history.push_back(
+        {.epoch = epoch,
+         .step = 7 * epoch,
+         .figures = {
+             {"train_loss", 1.0 / epoch}, {"val_rmse", 2.0 / epoch}, {"learning_rate", 0.01}}});
   }
   return view;
 }

@@ -33,15 +33,15 @@ class ReportedFolder {
       Check(history
                 .Append({.epoch = epoch,
                          .step = epoch * 100,
-                         .train_loss = 1.0 / epoch,
-                         .train_rmse = 0.9 / epoch,
-                         .l2_penalty = 0.01 * epoch,
-                         .val_loss = error * error,
-                         .val_rmse = error,
-                         .val_mae = error / 2,
-                         .learning_rate = 0.003,
-                         .samples_per_second = 12345 * epoch,
-                         .seconds = 2})
+                         .figures = {{"train_loss", 1.0 / epoch},
+                                     {"train_rmse", 0.9 / epoch},
+                                     {"l2_penalty", 0.01 * epoch},
+                                     {"val_loss", error * error},
+                                     {"val_rmse", error},
+                                     {"val_mae", error / 2},
+                                     {"learning_rate", 0.003},
+                                     {"samples_per_second", 12345.0 * epoch},
+                                     {"seconds", 2}}})
                 .ok(),
             "the test can write");
     }

@@ -8,6 +8,7 @@
 
 #include "tests/unit/page/well_formed.h"
 #include "tests/unit/report/report_fixture.h"
+#include "tests/unit/report/without_validation.h"
 
 namespace cf {
 namespace {
@@ -139,11 +140,7 @@ TEST(ReportPage, SaysWhereNothingIsValidated) {
   const ReportedFolder folder;
   ReportContent content = ContentOf(folder);
   content.run.job->clear_split();
-  for (HistoryRow& row : content.run.history) {
-    row.val_loss.reset();
-    row.val_rmse.reset();
-    row.val_mae.reset();
-  }
+  for (EpochFigures& epoch : content.run.history) epoch.figures = WithoutValidation(epoch.figures);
   const std::string page = FormatReportPage(content);
   EXPECT_THAT(ElementsOf(page, "p"), Contains(HasSubstr("Nothing is kept from training")));
   EXPECT_THAT(

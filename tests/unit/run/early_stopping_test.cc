@@ -75,21 +75,6 @@ TEST(StoppingRule, EpochsWithoutTheFigureCountForPatience) {
   EXPECT_EQ(rule.state(), (StoppingState{.last_epoch = 5, .best_epoch = 2, .best_value = .5}));
 }
 
-TEST(FigureOf, FindsEveryFigureByItsColumn) {
-  EpochMetrics metrics;
-  metrics.set_train_loss(1);
-  metrics.set_val_rmse(2);
-  MetricFigure& figure = *metrics.add_figures();
-  figure.set_name("val_ndcg_10");
-  figure.set_value(3);
-  EXPECT_EQ(FigureOf(metrics, "train_loss"), 1);
-  EXPECT_EQ(FigureOf(metrics, "val_rmse"), 2);
-  EXPECT_EQ(FigureOf(metrics, "val_ndcg_10"), 3);
-  EXPECT_EQ(FigureOf(metrics, "train_rmse"), std::nullopt);
-  EXPECT_EQ(FigureOf(metrics, "val_mae"), std::nullopt);
-  EXPECT_EQ(FigureOf(metrics, "val_hr_10"), std::nullopt);
-}
-
 TEST(StoppingRule, NotANumberNeverImproves) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   StoppingRule rule(Options(2));

@@ -25,8 +25,8 @@ class HistoryTest : public ::testing::Test {
   std::string Text() { return *ReadFile(path_); }
   void Write(const std::string& text) { std::ofstream(path_) << text; }
 
-  static HistoryRow Row(std::uint32_t epoch) {
-    return {.epoch = epoch, .step = 100UL * epoch, .train_loss = 1.0 / epoch};
+  static EpochFigures Row(std::uint32_t epoch) {
+    return {.epoch = epoch, .step = 100UL * epoch, .figures = {{"train_loss", 1.0 / epoch}}};
   }
 
   std::string path_;
@@ -39,17 +39,17 @@ TEST_F(HistoryTest, WritesTheColumnsTheUserKnows) {
   ASSERT_TRUE(history
                   ->Append({.epoch = 1,
                             .step = 1418,
-                            .train_loss = .5,
-                            .train_rmse = .75,
-                            .l2_penalty = 0.,
-                            .val_loss = 1e-7,
-                            .val_rmse = 2.,
-                            .val_mae = .1,
-                            .learning_rate = .001,
-                            .samples_per_second = 101234.5,
-                            .seconds = .9})
+                            .figures = {{"train_loss", .5},
+                                        {"train_rmse", .75},
+                                        {"l2_penalty", 0.},
+                                        {"val_loss", 1e-7},
+                                        {"val_rmse", 2.},
+                                        {"val_mae", .1},
+                                        {"learning_rate", .001},
+                                        {"samples_per_second", 101234.5},
+                                        {"seconds", .9}}})
                   .ok());
-  ASSERT_TRUE(history->Append({.epoch = 2, .step = 2836, .train_loss = .25}).ok());
+  ASSERT_TRUE(history->Append({.epoch = 2, .step = 2836, .figures = {{"train_loss", .25}}}).ok());
   EXPECT_EQ(Text(), std::string(kHeader) +
                         "1,1418,0.5,0.75,0,1e-07,2,0.1,0.001,101234.5,0.9\n"
                         "2,2836,0.25,,,,,,,,\n");
@@ -60,18 +60,20 @@ TEST_F(HistoryTest, ReadsBackTheSameBits) {
   ASSERT_TRUE(history.ok());
   double value = 1.0 / 3;
   for (std::uint32_t epoch = 1; epoch <= 50; ++epoch, value *= -1.7e-7) {
-    ASSERT_TRUE(history->Append({.epoch = epoch, .step = 1UL << epoch, .val_rmse = value}).ok());
+    ASSERT_TRUE(
+        history->Append({.epoch = epoch, .step = 1UL << epoch, .figures = {{"val_rmse", value}}})
+            .ok());
   }
   const absl::StatusOr<History> again = History::Open(path_);
   ASSERT_TRUE(again.ok()) << again.status();
-  EXPECT_EQ(again->rows(), history->rows());
+  EXPECT_EQ(again->epochs(), history->epochs());
 }
 
 TEST_F(HistoryTest, KeepsAColumnForEachFigureThatAJobAskedFor) {
   absl::StatusOr<History> history = History::Open(path_, {"val_ndcg_10"});
   ASSERT_TRUE(history.ok()) << history.status();
-  HistoryRow first = Row(1);
-  first.others = {{"val_ndcg_10", 0.25}};
+  EpochFigures first = Row(1);
+  first.figures.Set("val_ndcg_10", 0.25);
   ASSERT_TRUE(history->Append(first).ok());
   ASSERT_TRUE(history->Append(Row(2)).ok());
   const std::string header(kHeader, sizeof kHeader - 2);
@@ -80,20 +82,18 @@ TEST_F(HistoryTest, KeepsAColumnForEachFigureThatAJobAskedFor) {
   // A job that goes on may ask for other figures.
   history = History::Open(path_, {"val_hr_5", "val_ndcg_10"});
   ASSERT_TRUE(history.ok()) << history.status();
-  HistoryRow third = Row(3);
-  third.others = {{"val_hr_5", 0.5}, {"val_ndcg_10", 0.125}};
+  EpochFigures third = Row(3);
+  third.figures.Set("val_hr_5", 0.5);
+  third.figures.Set("val_ndcg_10", 0.125);
   ASSERT_TRUE(history->Append(third).ok());
   EXPECT_EQ(Text(), header +
                         ",val_ndcg_10,val_hr_5\n1,100,1,,,,,,,,,0.25,\n2,200,0.5,,,,,,,,,,\n"
                         "3,300,0.3333333333333333,,,,,,,,,0.125,0.5\n");
-  const std::vector<HistoryRow> rows = History::Read(path_).value();
-  ASSERT_EQ(rows.size(), 3U);
-  EXPECT_EQ(rows[0], first);
-  EXPECT_EQ(FigureOf(rows[2], "val_hr_5"), 0.5);
-  EXPECT_EQ(FigureOf(rows[0], "val_hr_5"), std::nullopt);
-  EXPECT_EQ(FigureOf(rows[0], "train_loss"), 1);
-  EXPECT_EQ(FigureNamesOf(rows),
-            (std::vector<std::string>{"train_loss", "val_ndcg_10", "val_hr_5"}));
+  const std::vector<EpochFigures> epochs = History::Read(path_).value();
+  ASSERT_EQ(epochs.size(), 3U);
+  EXPECT_EQ(epochs[0], first);
+  EXPECT_EQ(epochs[2].figures.Find("val_hr_5"), 0.5);
+  EXPECT_EQ(epochs[0].figures.Find("val_hr_5"), std::nullopt);
 }
 
 TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
@@ -105,7 +105,7 @@ TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
   EXPECT_EQ(Text(), std::string(kHeader) + "1,100,1,,,,,,,,\n2,200,0.5,,,,,,,,\n" +
                         "3,300,0.3333333333333333,,,,,,,,\n");
   ASSERT_TRUE(history->CutBackTo(7).ok());
-  EXPECT_EQ(history->rows().size(), 3U);
+  EXPECT_EQ(history->epochs().size(), 3U);
   ASSERT_TRUE(history->CutBackTo(0).ok());
   EXPECT_EQ(Text(), kHeader);
 }
@@ -118,7 +118,7 @@ TEST_F(HistoryTest, DropsALineThatACrashCutShort) {
     Write(first + second.substr(0, cut));
     const absl::StatusOr<History> history = History::Open(path_);
     ASSERT_TRUE(history.ok()) << history.status();
-    EXPECT_EQ(history->rows(), std::vector<HistoryRow>{Row(1)});
+    EXPECT_EQ(history->epochs(), std::vector<EpochFigures>{Row(1)});
     EXPECT_EQ(Text(), first);
   }
   for (std::size_t cut = 0; cut < sizeof kHeader - 1; ++cut) {
@@ -139,6 +139,10 @@ TEST_F(HistoryTest, RefusesAFileThatIsNotItsOwnAndLeavesItAlone) {
   EXPECT_EQ(error("a,b\n"), path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
   EXPECT_EQ(error(header.substr(0, header.size() - 1) + ",b\n"),
             path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
+  for (const char* others : {",val_rmse", ",val_hr_5,val_hr_5"}) {
+    EXPECT_EQ(error(header.substr(0, header.size() - 1) + others + "\n"),
+              path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
+  }
   EXPECT_EQ(error(header + "1,100\n"), path_ + ":2: expected 11 numbers");
   EXPECT_EQ(error(header + "1,100,x,,,,,,,,\n"), path_ + ":2: expected 11 numbers");
   EXPECT_EQ(error(header + "3,1,,,,,,,,,\n3,2,,,,,,,,,\n"),

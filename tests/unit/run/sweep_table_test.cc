@@ -30,11 +30,8 @@ Sweep MakeSweep(const std::string& text) {
 SweepRow Finished(double val_rmse) {
   SweepRow row;
   row.state = RunState::kFinished;
-  row.result.emplace();
-  row.result->set_epoch(3);
-  row.result->set_train_loss(0.75);
-  row.result->set_train_rmse(0.1);
-  row.result->set_val_rmse(val_rmse);
+  row.result = {.epoch = 3,
+                .figures = {{"train_loss", 0.75}, {"train_rmse", 0.1}, {"val_rmse", val_rmse}}};
   row.digest = "d1";
   return row;
 }

@@ -60,7 +60,8 @@ TEST_F(SyncOrder, EveryEpochOfTheHistoryIsSynced) {
   const FileCalls noted;
   History history = History::Open(run.history_path(), {}).value();
   for (const std::uint32_t epoch : {1U, 2U, 3U}) {
-    ASSERT_TRUE(history.Append({.epoch = epoch, .step = epoch, .train_loss = 0.5}).ok());
+    ASSERT_TRUE(
+        history.Append({.epoch = epoch, .step = epoch, .figures = {{"train_loss", 0.5}}}).ok());
     EXPECT_LT(LastSync(noted.calls(), run.history_path()), noted.calls().size()) << epoch;
   }
   ASSERT_TRUE(history.CutBackTo(1).ok());
