@@ -124,10 +124,10 @@ void AddImport(CLI::App* app, CfdataProgress::Mode* mode, Command* chosen) {
                       "What names the flags of u.item (u.genre beside it)");
   command->add_option("--out", options.out, "Folder to make")->required();
   command->add_option("--name", options.name, "Name of the data set (the folder's)");
-  AddChoice(command, "--format", &options.format, kFormats, "Of the ratings (by the first line)");
+  AddChoice(command, "--format", &options.records.format, kFormats, "Of the ratings (by the first line)");
   AddChoice(command, "--titles-format", &options.titles_format, kTitleFormats,
             "Of the titles (by the first line)");
-  AddChoice(command, "--encoding", &options.encoding, kEncodings,
+  AddChoice(command, "--encoding", &options.records.encoding, kEncodings,
             "Of the text (UTF-8 for CSV; elsewhere latin-1 where it is not UTF-8)");
   command->add_option(
       "--columns", flags->columns,
@@ -149,7 +149,7 @@ void AddImport(CLI::App* app, CfdataProgress::Mode* mode, Command* chosen) {
       if (!flags->columns.empty()) {
         absl::StatusOr<ColumnChoice> columns = ParseColumnChoice(flags->columns);
         if (!columns.ok()) return columns.status();
-        chosen_options.columns = *std::move(columns);
+        chosen_options.records.columns = *std::move(columns);
       }
       CfdataProgress progress(*mode);
       chosen_options.progress = [&progress](const std::string& doing, std::uint64_t done,

@@ -16,7 +16,7 @@ absl::StatusOr<Titles> TitlesOf(const ImportOptions& options, BadLines* bad_line
   return ReadTitles({.path = options.titles,
                      .genres_path = options.genres,
                      .format = options.titles_format,
-                     .encoding = options.encoding,
+                     .encoding = options.records.encoding,
                      .skip_bad_lines = options.skip_bad_lines},
                     bad_lines);
 }
@@ -74,9 +74,7 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create(writer_options);
   if (!writer.ok()) return writer.status();
 
-  RatingsReader reader({.format = options.format,
-                        .encoding = options.encoding,
-                        .columns = options.columns,
+  RatingsReader reader({.records = options.records,
                         .skip_bad_lines = options.skip_bad_lines,
                         .threads = options.threads,
                         .progress = options.progress});

@@ -6,8 +6,8 @@
 #include <absl/status/statusor.h>
 
 #include "common/dataset/item_key.h"
-#include "common/dataset/line_parser.h"
 #include "common/dataset/ratings_reader.h"
+#include "common/dataset/record_format.h"
 #include "common/dataset/writer.h"
 
 namespace cf {
@@ -19,10 +19,8 @@ struct ImportOptions {
   std::string genres = {};      ///< What names u.item's flags; empty: u.genre beside it.
   std::string out = {};         ///< Folder to make.
   std::string name = {};        ///< Of the data set; empty: the folder's.
-  FileFormat format = FileFormat::kAutomatic;  ///< Of the files of ratings.
+  RecordOptions records = {.ask_for_rating = true};  ///< Of the files of ratings.
   FileFormat titles_format = FileFormat::kAutomatic;
-  Encoding encoding = Encoding::kAutomatic;
-  ColumnChoice columns = {};
   ItemKey item_key = ItemKey::kId;
   Duplicates duplicates = Duplicates::kLast;
   bool skip_bad_lines = false;

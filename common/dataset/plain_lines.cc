@@ -6,7 +6,7 @@
 namespace cf {
 namespace {
 
-/// An unused field that is longer is left to ParseLine, which knows how long a line may be.
+/// An unused field that is longer is left to ParseRecord, which knows how long a line may be.
 constexpr std::ptrdiff_t kUnusedBytesMax = 255;
 /// A number of so many digits surely fits 63 bits.
 constexpr unsigned kNumberDigitsMax = 18;
@@ -79,34 +79,44 @@ inline const char* ReadRating(const char* at, float* rating) {
 
 }  // namespace
 
-PlainLines::PlainLines(const LineFormat& format) {
+PlainLines::PlainLines(const RecordFormat& format) {
   const auto fields = static_cast<std::size_t>(format.fields);
-  if (fields > kFieldsMax || format.delimiter.size() > sizeof delimiter_) return;
+  // Dates as 20090504 are for ParseRecord, too.
+  if (format.time_unit == TimeUnit::kDates || fields > kFieldsMax ||
+      format.syntax.separator.size() > sizeof delimiter_)
+    return;
   fields_ = fields;
-  delimiter_bytes_ = format.delimiter.size();
-  format.delimiter.copy(delimiter_, delimiter_bytes_);
-  const auto place = [this](int column, Role role) {
-    if (column >= 0) roles_[static_cast<std::size_t>(column)] = role;
+  units_of_second_ = UnitsOfSecond(format.time_unit);
+  delimiter_bytes_ = format.syntax.separator.size();
+  format.syntax.separator.copy(delimiter_, delimiter_bytes_);
+  const auto put = [this](int place, Column column) {
+    if (place >= 0) columns_[static_cast<std::size_t>(place)] = column;
   };
-  // One column may be named twice; ParseLine takes the first of these roles.
-  place(format.timestamp, Role::kTimestamp);
-  place(format.rating, Role::kRating);
-  place(format.item, Role::kItem);
-  place(format.user, Role::kUser);
+  // One column may be named twice; ParseRecord takes the first of these roles.
+  put(format.timestamp, Column::kTimestamp);
+  put(format.rating, Column::kRating);
+  put(format.item, Column::kItem);
+  put(format.user, Column::kUser);
 }
 
-inline const char* PlainLines::ReadField(Role role, const char* at, const char* end,
+inline const char* PlainLines::ReadTime(const char* at, std::int64_t* timestamp) const {
+  at = ReadNumber(at, timestamp);
+  if (units_of_second_ != 1) *timestamp /= units_of_second_;
+  return *timestamp <= kTimestampMax ? at : nullptr;
+}
+
+inline const char* PlainLines::ReadField(Column column, const char* at, const char* end,
                                          PlainLine* line) const {
-  switch (role) {
-    case Role::kUser:
+  switch (column) {
+    case Column::kUser:
       return ReadNumber(at, &line->user);
-    case Role::kItem:
+    case Column::kItem:
       return ReadNumber(at, &line->item);
-    case Role::kRating:
+    case Column::kRating:
       return ReadRating(at, &line->rating);
-    case Role::kTimestamp:
-      return ReadNumber(at, &line->timestamp);
-    case Role::kUnused:
+    case Column::kTimestamp:
+      return ReadTime(at, &line->timestamp);
+    case Column::kUnused:
       break;
   }
   const char* const begin = at;
@@ -123,7 +133,7 @@ const char* PlainLines::Read(const char* at, const char* end, PlainLine* line) c
       if (delimiter_bytes_ == 2 && at[1] != delimiter_[1]) return nullptr;
       at += delimiter_bytes_;
     }
-    at = ReadField(roles_[field], at, end, line);
+    at = ReadField(columns_[field], at, end, line);
     if (at == nullptr) return nullptr;
   }
   if (*at == '\r') ++at;

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "common/dataset/line_parser.h"
+#include "common/dataset/record_format.h"
 
 namespace cf {
 
@@ -17,8 +17,8 @@ struct PlainLine {
 };
 
 /// Reads lines of plain decimals, which nearly all lines of nearly all files are, eight digits at a
-/// time. What it takes it reads as ParseLine does, to the bit; anything else, an error among it, is
-/// ParseLine's.
+/// time. What it takes it reads as ParseRecord does, to the bit; anything else, an error among it, is
+/// ParseRecord's.
 ///
 /// Owner:   whoever reads a chunk.
 /// Threads: any; constant after construction.
@@ -27,22 +27,24 @@ class PlainLines {
   /// So many bytes after the text must be readable, and zero.
   static constexpr std::size_t kPadding = 16;
 
-  explicit PlainLines(const LineFormat& format);
+  explicit PlainLines(const RecordFormat& format);
 
-  /// Reads the line at `at` and returns where the next one begins; null where ParseLine must look.
+  /// Reads the line at `at` and returns where the next one begins; null where ParseRecord must look.
   /// Requires: `at` < `end`, kPadding behind `end`.
   const char* Read(const char* at, const char* end, PlainLine* line) const;
 
  private:
-  enum class Role : std::uint8_t { kUnused, kUser, kItem, kRating, kTimestamp };
+  enum class Column : std::uint8_t { kUnused, kUser, kItem, kRating, kTimestamp };
   static constexpr std::size_t kFieldsMax = 32;
 
-  const char* ReadField(Role role, const char* at, const char* end, PlainLine* line) const;
+  const char* ReadTime(const char* at, std::int64_t* timestamp) const;
+  const char* ReadField(Column column, const char* at, const char* end, PlainLine* line) const;
 
   std::size_t fields_ = 0;  // 0: no line is taken.
-  std::array<Role, kFieldsMax> roles_{};
+  std::array<Column, kFieldsMax> columns_{};
   char delimiter_[2] = {0, 0};
   std::size_t delimiter_bytes_ = 1;
+  std::int64_t units_of_second_ = 1;
 };
 
 }  // namespace cf

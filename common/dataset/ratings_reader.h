@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -10,7 +11,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "common/dataset/line_parser.h"
+#include "common/dataset/record_parser.h"
+#include "common/dataset/record_source.h"
 #include "common/dataset/vocabulary.h"
 #include "common/dataset/writer.h"
 
@@ -53,9 +55,7 @@ class CodeBook {
 };
 
 struct RatingsReaderOptions {
-  FileFormat format = FileFormat::kAutomatic;
-  Encoding encoding = Encoding::kAutomatic;
-  ColumnChoice columns = {};
+  RecordOptions records = {};
   bool skip_bad_lines = false;
   unsigned threads = 2;
   ProgressFunction progress = {};  ///< May be empty; counts bytes.
@@ -70,11 +70,11 @@ struct BadLines {
   void Join(const BadLines& others);
 };
 
-/// Reads files of ratings into blocks of samples, in chunks that several threads take in turn.
+/// Reads files of ratings into blocks of samples, in pieces that several threads take in turn.
 ///
 /// Owner:   an import.
 /// Threads: not thread-safe; Read runs `threads` of its own.
-/// Bounds:  one chunk of text and its samples for each thread; the samples read, at 8 to 20 bytes
+/// Bounds:  one piece of text and its samples for each thread; the samples read, at 8 to 20 bytes
 ///          each; raw ids.
 class RatingsReader {
  public:
@@ -84,6 +84,9 @@ class RatingsReader {
   /// so. InvalidArgument names file and line of the first line that is malformed (unless those are
   /// skipped), and refuses a file without ratings or with other columns than one before it.
   absl::Status Read(const std::string& path, bool validation);
+
+  /// How each file that was read is written, in their order.
+  const std::vector<RecordFormat>& formats() const { return formats_; }
 
   bool has_ratings() const { return has_ratings_; }
   bool has_timestamps() const { return has_timestamps_; }
@@ -96,9 +99,8 @@ class RatingsReader {
 
  private:
   struct Chunk;
-  class Source;
 
-  /// A thread's memory from chunk to chunk: text and the samples in it.
+  /// A thread's memory from piece to piece: text and the samples in it.
   struct Scratch {
     void Grow();
 
@@ -109,8 +111,9 @@ class RatingsReader {
     std::vector<std::int64_t> timestamps;
   };
 
-  void ReadChunk(const Source& source, std::size_t index, unsigned thread, Chunk* chunk);
-  absl::Status Collect(const Source& source, bool validation, std::vector<Chunk>* chunks);
+  void ReadChunk(const RecordFormat& format, std::string_view text, Chunk* chunk);
+  absl::Status Collect(const RecordSource& source, const RecordFormat& format, bool validation,
+                       std::deque<Chunk>* chunks);
 
   RatingsReaderOptions options_;
   std::vector<CodeBook> users_;  ///< One for each thread.
@@ -120,7 +123,7 @@ class RatingsReader {
   std::vector<unsigned> thread_of_block_;
   bool has_ratings_ = false;
   bool has_timestamps_ = false;
-  bool any_file_ = false;
+  std::vector<RecordFormat> formats_;
   std::uint64_t lines_ = 0;
   BadLines bad_lines_;
 };

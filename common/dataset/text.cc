@@ -1,5 +1,6 @@
 #include "common/dataset/text.h"
 
+#include <array>
 #include <cstdint>
 
 #include <absl/strings/escaping.h>
@@ -28,23 +29,50 @@ bool IsUtf8(std::string_view bytes) {
   return true;
 }
 
+namespace {
+
+/// Of a code point below 2^16.
+void AppendUtf8(std::uint32_t point, std::string* text) {
+  if (point < 0x80) {
+    *text += static_cast<char>(point);
+    return;
+  }
+  if (point < 0x800) {
+    *text += static_cast<char>(0xC0 | (point >> 6));
+  } else {
+    *text += static_cast<char>(0xE0 | (point >> 12));
+    *text += static_cast<char>(0x80 | ((point >> 6) & 0x3F));
+  }
+  *text += static_cast<char>(0x80 | (point & 0x3F));
+}
+
+}  // namespace
+
 std::string Latin1ToUtf8(std::string_view bytes) {
   std::string text;
   text.reserve(bytes.size());
+  for (const char c : bytes) AppendUtf8(static_cast<unsigned char>(c), &text);
+  return text;
+}
+
+std::string Cp1252ToUtf8(std::string_view bytes) {
+  // Of 0x80 to 0x9F; the five bytes that have no sign stay what they are in latin-1.
+  constexpr std::array<std::uint16_t, 32> kSigns = {
+      0x20AC, 0x0081, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160,
+      0x2039, 0x0152, 0x008D, 0x017D, 0x008F, 0x0090, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022,
+      0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A, 0x0153, 0x009D, 0x017E, 0x0178};
+  std::string text;
+  text.reserve(bytes.size());
   for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x80) {
-      text += c;
-    } else {
-      text += static_cast<char>(0xC0 | (byte >> 6));
-      text += static_cast<char>(0x80 | (byte & 0x3F));
-    }
+    const std::uint32_t byte = static_cast<unsigned char>(c);
+    AppendUtf8(byte >= 0x80 && byte < 0xA0 ? kSigns[byte - 0x80] : byte, &text);
   }
   return text;
 }
 
 std::optional<std::string> Decode(std::string_view bytes, Encoding encoding) {
   if (encoding == Encoding::kLatin1) return Latin1ToUtf8(bytes);
+  if (encoding == Encoding::kCp1252) return Cp1252ToUtf8(bytes);
   if (IsUtf8(bytes)) return std::string(bytes);
   if (encoding == Encoding::kAutomatic) return Latin1ToUtf8(bytes);
   return std::nullopt;
@@ -56,7 +84,20 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
+void FieldReader::PassDelimiter() {
+  if (blanks_) {
+    const std::size_t blanks = std::min(rest_.find_first_not_of(" \t"), rest_.size());
+    rest_.remove_prefix(blanks);
+    ended_ = rest_.empty();  // Blanks behind the last field end nothing.
+  } else if (rest_.starts_with(delimiter_)) {
+    rest_.remove_prefix(delimiter_.size());
+    ended_ = false;
+  }
+}
+
 bool FieldReader::Next(std::string_view* field) {
+  if (ended_) return false;
+  if (blanks_) PassDelimiter();
   if (ended_) return false;
   if (quotes_) {
     const std::size_t start = rest_.find_first_not_of(' ');
@@ -65,10 +106,12 @@ bool FieldReader::Next(std::string_view* field) {
       return NextQuoted(field);
     }
   }
-  const std::size_t end = rest_.find(delimiter_);
+  const std::size_t end = blanks_ ? rest_.find_first_of(" \t") : rest_.find(delimiter_);
   *field = Trim(rest_.substr(0, end));
   ended_ = end == std::string_view::npos;
-  if (!ended_) rest_.remove_prefix(end + delimiter_.size());
+  if (ended_) return true;
+  rest_.remove_prefix(end);
+  PassDelimiter();
   return true;
 }
 
@@ -79,7 +122,7 @@ bool FieldReader::NextQuoted(std::string_view* field) {
   for (bool doubled = false;; doubled = true) {
     const std::size_t quote = rest_.find('"');
     if (quote == std::string_view::npos) {
-      error_ = "a quoted field does not end on its line";
+      error_ = "a quoted field does not end";
       return false;
     }
     if (!rest_.substr(quote + 1).starts_with('"')) {
@@ -91,14 +134,14 @@ bool FieldReader::NextQuoted(std::string_view* field) {
     unescaped_.append(rest_.substr(0, quote + 1));
     rest_.remove_prefix(quote + 2);
   }
-  rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
+  const bool separated = !blanks_ || rest_.empty() || rest_.find_first_of(" \t") == 0;
+  if (!blanks_) rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
   if (rest_.empty()) return true;
-  if (!rest_.starts_with(delimiter_)) {
+  if (!separated || !(blanks_ || rest_.starts_with(delimiter_))) {
     error_ = "something follows the quote that ends a field";
     return false;
   }
-  rest_.remove_prefix(delimiter_.size());
-  ended_ = false;
+  PassDelimiter();
   return true;
 }
 

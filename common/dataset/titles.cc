@@ -9,6 +9,7 @@
 #include <absl/strings/str_join.h>
 
 #include "common/base/files.h"
+#include "common/dataset/column_names.h"
 #include "common/dataset/text.h"
 #include "common/dataset/vocabulary.h"
 
@@ -32,7 +33,7 @@ struct TitleFormat {
   std::vector<std::string> flag_names;  ///< u.item: the genres its flags stand for.
 };
 
-std::vector<std::string_view> LinesOf(std::string_view text) {
+std::vector<std::string_view> TextLines(std::string_view text) {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   std::vector<std::string_view> lines;
   while (!text.empty()) {
@@ -76,7 +77,7 @@ absl::StatusOr<std::vector<std::string>> ReadFlagNames(const TitleOptions& optio
   if (!text.ok()) return text.status();
   std::vector<std::string> names;
   std::size_t number = 0;
-  for (const std::string_view line : LinesOf(*text)) {
+  for (const std::string_view line : TextLines(*text)) {
     ++number;
     if (line.empty()) continue;
     const std::size_t bar = line.find('|');
@@ -90,8 +91,8 @@ absl::StatusOr<std::vector<std::string>> ReadFlagNames(const TitleOptions& optio
   return names;
 }
 
-std::size_t PlaceOf(const std::vector<std::string>& header,
-                    std::initializer_list<std::string_view> names) {
+std::size_t FindColumn(const std::vector<std::string>& header,
+                       std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     for (std::size_t place = 0; place < header.size(); ++place) {
       if (NormalizedName(header[place]) == name) return place;
@@ -114,10 +115,10 @@ absl::StatusOr<TitleFormat> Detect(std::string_view first_line, const TitleOptio
   if (!split.ok()) return split;
   format.fields = fields.size();
   if (!format.header) return format;
-  format.item = PlaceOf(
+  format.item = FindColumn(
       fields, {"itemid", "movieid", "item", "movie", "productid", "asin", "bookid", "isbn", "id"});
-  format.title = PlaceOf(fields, {"title", "movietitle", "booktitle", "name", "itemname"});
-  format.genres = PlaceOf(fields, {"genres", "genre", "categories", "category"});
+  format.title = FindColumn(fields, {"title", "movietitle", "booktitle", "name", "itemname"});
+  format.genres = FindColumn(fields, {"genres", "genre", "categories", "category"});
   if (format.item == fields.size() || format.title == fields.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat("no column for the ", format.item == fields.size() ? "item" : "title", " in ",
@@ -166,7 +167,7 @@ absl::StatusOr<Titles> ReadTitles(const TitleOptions& options, BadLines* bad_lin
   const auto at = [&options](std::size_t line, absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat(options.path, ":", line, ": ", what));
   };
-  const std::vector<std::string_view> lines = LinesOf(*text);
+  const std::vector<std::string_view> lines = TextLines(*text);
   if (lines.empty()) return at(1, "the file is empty");
   absl::StatusOr<TitleFormat> format = Detect(lines[0], options);
   if (!format.ok()) return at(1, format.status().message());

@@ -5,8 +5,8 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/status/statusor.h>
 
-#include "common/dataset/line_parser.h"
 #include "common/dataset/ratings_reader.h"
+#include "common/dataset/record_format.h"
 #include "common/dataset/writer.h"
 
 namespace cf {

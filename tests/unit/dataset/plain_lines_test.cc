@@ -6,34 +6,36 @@
 
 #include <gtest/gtest.h>
 
+#include "common/dataset/record_parser.h"
+
 namespace cf {
 namespace {
 
-LineFormat Detect(std::string_view header) {
-  return DetectLineFormat(header, FileFormat::kAutomatic, {}, Encoding::kAutomatic).value();
+RecordFormat Detect(std::string_view header) {
+  return DetectRecordFormat(header, true, {}).value();
 }
 
-/// Where the line after the first of `text` begins; -1 if the first is left to ParseLine.
-std::ptrdiff_t Read(const LineFormat& format, const std::string& text, PlainLine* line) {
+/// Where the line after the first of `text` begins; -1 if the first is left to ParseRecord.
+std::ptrdiff_t Read(const RecordFormat& format, const std::string& text, PlainLine* line) {
   const std::string padded = text + std::string(PlainLines::kPadding, '\0');
   const char* const next =
       PlainLines(format).Read(padded.data(), padded.data() + text.size(), line);
   return next == nullptr ? -1 : next - padded.data();
 }
 
-// Goal: what is taken is read as ParseLine reads it, and nothing is taken that it refuses.
+// Goal: what is taken is read as ParseRecord reads it, and nothing is taken that it refuses.
 // Method: lines of characters that numbers are made of, and a few others.
-TEST(PlainLines, ReadsWhatItTakesAsParseLineDoes) {
+TEST(PlainLines, ReadsWhatItTakesAsParseRecordDoes) {
   std::mt19937 random(7);
   const std::string alphabet = "0001122334455667789.-: \"x";
   for (const std::string header :
        {"userId,movieId,rating,timestamp", "tag,movieId,userId", "1::2::3::4", "1\t2\t3\t4"}) {
-    const LineFormat format = Detect(header);
+    const RecordFormat format = Detect(header);
     int taken = 0;
     for (int k = 0; k < 20'000; ++k) {
       std::string line;
       for (int field = 0; field < format.fields; ++field) {
-        if (field > 0) line += format.delimiter;
+        if (field > 0) line += format.syntax.separator;
         // Odd characters are rare, so that both kinds of lines are many.
         const bool odd = random() % 16 == 0;
         for (std::size_t length = 1 + random() % 20; length > 0; --length) {
@@ -41,8 +43,8 @@ TEST(PlainLines, ReadsWhatItTakesAsParseLineDoes) {
         }
         if (field == format.rating && random() % 2 == 0) line.insert(line.size() - 1, ".");
       }
-      ParsedLine parsed;
-      const absl::Status status = ParseLine(format, line, &parsed);
+      ParsedRecord parsed;
+      const absl::Status status = ParseRecord(format, line, &parsed);
       PlainLine plain;
       const std::ptrdiff_t next = Read(format, line + "\r\n1,2,3", &plain);
       if (next < 0) continue;
@@ -61,20 +63,20 @@ TEST(PlainLines, ReadsWhatItTakesAsParseLineDoes) {
 }
 
 TEST(PlainLines, TakesRatingsOfEveryLengthToTheBit) {
-  const LineFormat format = Detect("user,item,rating");
+  const RecordFormat format = Detect("user,item,rating");
   for (const std::string rating :
        {"0", "5", "3.5", "0.1", "4.999999", "16.77721", "1234567", "0.000001", "007.5"}) {
     PlainLine plain;
-    ParsedLine parsed;
-    ASSERT_TRUE(ParseLine(format, "1,2," + rating, &parsed).ok());
+    ParsedRecord parsed;
+    ASSERT_TRUE(ParseRecord(format, "1,2," + rating, &parsed).ok());
     EXPECT_EQ(Read(format, "1,2," + rating, &plain),
               static_cast<std::ptrdiff_t>(rating.size()) + 4);
     EXPECT_EQ(plain.rating, parsed.rating) << rating;
   }
 }
 
-TEST(PlainLines, LeavesToParseLineWhatIsNotPlain) {
-  const LineFormat format = Detect("user,item,rating,timestamp");
+TEST(PlainLines, LeavesToParseRecordWhatIsNotPlain) {
+  const RecordFormat format = Detect("user,item,rating,timestamp");
   PlainLine plain;
   EXPECT_EQ(Read(format, "1,2,3.5,4\n", &plain), 10);
   EXPECT_EQ(Read(format, "1,2,3.5,4", &plain), 9);

@@ -1,6 +1,6 @@
-// The parser of rating lines.
+// The parser of records of ratings.
 
-#include "common/dataset/line_parser.h"
+#include "common/dataset/record_parser.h"
 
 #include <algorithm>
 #include <cmath>
@@ -27,16 +27,15 @@ bool RunTarget(std::span<const std::byte> bytes) {
   const std::string_view first = text.substr(0, end);
   std::string_view second = text.substr(std::min(end + 1, text.size()));
   second = second.substr(0, second.find('\n'));
-  const absl::StatusOr<LineFormat> format =
-      DetectLineFormat(first, FileFormat::kAutomatic, {}, Encoding::kAutomatic);
+  const absl::StatusOr<RecordFormat> format = DetectRecordFormat(first, true, {});
   if (!format.ok()) {
     Check(absl::IsInvalidArgument(format.status()), "a bad header is the user's input");
     return false;
   }
   Check(format->user >= 0 && format->user < format->fields, "the user's column is there");
   Check(format->item >= 0 && format->item < format->fields, "the item's column is there");
-  ParsedLine parsed;
-  const absl::Status status = ParseLine(*format, second, &parsed);
+  ParsedRecord parsed;
+  const absl::Status status = ParseRecord(*format, second, &parsed);
   if (!status.ok()) {
     Check(absl::IsInvalidArgument(status), "a bad line is the user's input");
     Check(std::string(status.message()).find('\n') == std::string::npos, "an error is one line");
