@@ -23,6 +23,7 @@
 #include "common/dataset/statistics.h"
 #include "common/text/numbers.h"
 #include "launch/cfdata_progress.h"
+#include "launch/program.h"
 #include "launch/synth_command.h"
 
 namespace cf {
@@ -251,7 +252,7 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
 }
 
 /// CLI11 throws; nothing beyond this function hears of it.
-int Run(int argc, char** argv) {
+absl::StatusOr<ExitCode> Run(int argc, char** argv) {
   CLI::App app("Makes and describes data sets");
   app.require_subcommand(1);
   CfdataProgress::Mode mode = CfdataProgress::Mode::kAuto;
@@ -263,19 +264,19 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& help) {
-    return app.exit(help);
+    return app.exit(help) == 0 ? kExitFinished : kExitUserInput;
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "cfdata: %s (cfdata --help says more)\n", error.what());
     return kExitUserInput;
   }
   const absl::Status status = chosen();
-  if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-  return ExitCodeOf(status);
+  return status.ok() ? absl::StatusOr<ExitCode>(kExitFinished) : status;
 }
 
 }  // namespace
 }  // namespace cf
 
 int main(int argc, char** argv) {
-  return cf::Run(argc, argv);
+  cf::BeginProgram();
+  return cf::EndProgram("", cf::Run(argc, argv));
 }

@@ -2,6 +2,7 @@
 // works on the run folders that they leave.
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/status.h"
+#include "launch/program.h"
 #include "launch/run_commands.h"
 #include "launch/start.h"
 #include "launch/supervisor.h"
@@ -50,7 +52,14 @@ absl::StatusOr<ExitCode> Start(const std::vector<std::string>& words) {
   const absl::StatusOr<StartOptions> options = ParseStart(words);
   if (!options.ok()) return options.status();
   Supervisor supervisor;
-  return StartJob(*options, supervisor);
+  absl::StatusOr<ExitCode> code = StartJob(*options, supervisor);
+  // The job went on: what it said is in its log.
+  if (const int error = supervisor.output_error(); error != 0 && code.ok()) {
+    std::fprintf(stderr, "cfrun: standard output: cannot write (%s); log.txt of the run has all\n",
+                 std::strerror(error));
+    if (*code == kExitFinished) return kExitFailed;
+  }
+  return code;
 }
 
 using Command = absl::StatusOr<ExitCode> (*)(const std::vector<std::string>& words);
@@ -78,8 +87,6 @@ absl::StatusOr<ExitCode> Run(const std::vector<std::string>& words) {
 }  // namespace cf
 
 int main(int argc, char** argv) {
-  const absl::StatusOr<cf::ExitCode> code = cf::Run({argv + 1, argv + argc});
-  if (code.ok()) return *code;
-  std::fprintf(stderr, "cfrun: %s\n", std::string(code.status().message()).c_str());
-  return cf::ExitCodeOf(code.status());
+  cf::BeginProgram();
+  return cf::EndProgram("cfrun", cf::Run({argv + 1, argv + argc}));
 }

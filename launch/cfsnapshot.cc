@@ -9,6 +9,7 @@
 #include <absl/status/status.h>
 
 #include "common/base/status.h"
+#include "launch/program.h"
 #include "launch/snapshot_commands.h"
 
 namespace cf {
@@ -152,7 +153,7 @@ void AddExport(CommandLine& line) {
   verb->add_flag("--overwrite", flags.overwrite, "Replaces an earlier export");
 }
 
-int Main(int argc, char** argv) {
+absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   CommandLine line;
   line.app.require_subcommand(1);
   AddInspection(line);
@@ -166,17 +167,14 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return line.app.exit(error) == 0 ? kExitFinished : kExitUserInput;
   }
-  absl::Status status = line.run();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-    status.Update(absl::InternalError("standard output: cannot write"));
-  }
-  if (!status.ok()) std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
-  return ExitCodeOf(status);
+  const absl::Status status = line.run();
+  return status.ok() ? absl::StatusOr<ExitCode>(kExitFinished) : status;
 }
 
 }  // namespace
 }  // namespace cf
 
 int main(int argc, char** argv) {
-  return cf::Main(argc, argv);
+  cf::BeginProgram();
+  return cf::EndProgram("", cf::Main(argc, argv));
 }

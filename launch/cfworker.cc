@@ -28,6 +28,7 @@
 #include "coordinator/preparation.h"
 #include "coordinator/roster.h"
 #include "launch/allocation.h"
+#include "launch/program.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
 #include "report/report.h"
@@ -255,7 +256,7 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   return TellEnd(RunGeneration(std::move(options)), rank);
 }
 
-int Main(int argc, char** argv) {
+absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   Flags flags;
   CLI::App app{
       "Trains a collaborative-filtering model: one rank of the cluster that mpirun starts, or the "
@@ -292,28 +293,23 @@ int Main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (flags.print_config) {
     const absl::StatusOr<Job> job = MakeJob(flags);
-    if (job.ok()) {
-      std::fputs(PrintJob(*job).c_str(), stdout);
-    } else {
-      std::fprintf(stderr, "cfworker: %s\n", std::string(job.status().message()).c_str());
-    }
-    return ExitCodeOf(job.status());
+    if (!job.ok()) return job.status();
+    std::fputs(PrintJob(*job).c_str(), stdout);
+    return kExitFinished;
   }
   if (flags.run.empty()) {
-    std::fputs("cfworker: --run is missing: name the folder of this run, such as runs/first\n",
-               stderr);
-    return kExitUserInput;
+    return absl::InvalidArgumentError(
+        "--run is missing: name the folder of this run, such as runs/first");
   }
-  const absl::StatusOr<ExitCode> code = RunRank(flags);
-  if (code.ok()) return *code;
-  if (code.status().message().empty()) return kExitFinished;
-  std::fprintf(stderr, "cfworker: %s\n", std::string(code.status().message()).c_str());
-  return ExitCodeOf(code.status());
+  absl::StatusOr<ExitCode> code = RunRank(flags);
+  if (!code.ok() && code.status().message().empty()) return kExitFinished;
+  return code;
 }
 
 }  // namespace
 }  // namespace cf
 
 int main(int argc, char** argv) {
-  return cf::Main(argc, argv);
+  cf::BeginProgram();
+  return cf::EndProgram("cfworker", cf::Main(argc, argv));
 }

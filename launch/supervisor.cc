@@ -6,9 +6,9 @@
 #include <fcntl.h>
 #include <optional>
 #include <poll.h>
+#include <string>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <string>
 #include <unistd.h>
 #include <vector>
 
@@ -20,6 +20,7 @@
 #include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "launch/output_relay.h"
 
 namespace cf {
 namespace {
@@ -61,9 +62,15 @@ int Next(const sigset_t& signals) {
   return ::sigtimedwait(&signals, nullptr, &interval);
 }
 
+// The pipes that take what mpirun and its ranks print.
+struct Relays {
+  OutputRelay output;
+  OutputRelay errors;
+};
+
 // Turns the forked child into `command`; on failure reports errno through `report` and ends.
 [[noreturn]] void Become(const std::vector<std::string>& command, pid_t parent,
-                         const sigset_t& mask, int report) {
+                         const sigset_t& mask, const Relays& relays, int report) {
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
@@ -76,7 +83,10 @@ int Next(const sigset_t& signals) {
   // stop mpirun.
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing >= 0) ::dup2(nothing, STDIN_FILENO);
+  ::dup2(relays.output.writer(), STDOUT_FILENO);
+  ::dup2(relays.errors.writer(), STDERR_FILENO);
   std::signal(SIGTTOU, SIG_IGN);
+  std::signal(SIGPIPE, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
   ::execvp(words[0], words.data());
   const int error = errno;
@@ -86,13 +96,14 @@ int Next(const sigset_t& signals) {
 }
 
 // Starts `command` and returns its process once it runs what it should.
-absl::StatusOr<pid_t> Start(const std::vector<std::string>& command, const sigset_t& mask) {
+absl::StatusOr<pid_t> Start(const std::vector<std::string>& command, const sigset_t& mask,
+                            const Relays& relays) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
   const absl::Cleanup close_reader = [&report] { ::close(report[0]); };
   const pid_t parent = ::getpid();
   const pid_t child = ::fork();
-  if (child == 0) Become(command, parent, mask, report[1]);
+  if (child == 0) Become(command, parent, mask, relays, report[1]);
   const int fork_error = errno;
   ::close(report[1]);
   if (child < 0) return ErrnoError(fork_error, "fork");
@@ -148,8 +159,16 @@ Supervisor::Supervisor() : signals_(SignalsToHear()) {
 
 absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
                                        const std::function<bool()>& is_over) {
-  const absl::StatusOr<pid_t> job = Start(command, inherited_);
+  absl::StatusOr<OutputRelay> output = OutputRelay::Open(STDOUT_FILENO);
+  if (!output.ok()) return output.status();
+  absl::StatusOr<OutputRelay> errors = OutputRelay::Open(STDERR_FILENO);
+  if (!errors.ok()) return errors.status();
+  std::fflush(stdout);  // What was said before comes first.
+  Relays relays = {*std::move(output), *std::move(errors)};
+  const absl::StatusOr<pid_t> job = Start(command, inherited_, relays);
   if (!job.ok()) return job.status();
+  relays.output.Begin();
+  relays.errors.Begin();
   std::optional<Clock::time_point> over;
   bool terminated = false;
   for (;;) {
@@ -158,6 +177,8 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
     if (ended < 0) return ErrnoError(errno, "waiting for mpirun");
     if (ended == *job) {
       EndOrphans();
+      if (const int error = relays.output.Finish(); error != 0) output_error_ = error;
+      relays.errors.Finish();
       const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       return JobEnd{
           .exit_code = code, .by_stop_signal = code == 128 + kStopSignal, .killed = requests_ > 1};

@@ -30,7 +30,7 @@ struct JobEnd {
 /// Bounds:  one job at a time.
 /// Invariants: mpirun has a process group of its own, so that Ctrl-C at a terminal comes from here
 ///   alone, and ends with this process, however that dies. No process of it is left on this host
-///   when Run returns.
+///   when Run returns. What it prints passes through here: a reader that goes ends nothing.
 class Supervisor {
  public:
   Supervisor();
@@ -46,6 +46,10 @@ class Supervisor {
   /// Waits until `holds`, `limit` at most and not once an end was asked for; whether it holds.
   bool WaitUntil(const std::function<bool()>& holds, std::chrono::seconds limit);
 
+  /// errno where some of what the jobs printed could not be written, other than because nobody reads
+  /// it; else 0.
+  int output_error() const { return output_error_; }
+
   /// Whether a signal has asked for the end.
   bool end_asked() const { return requests_ > 0; }
 
@@ -55,6 +59,7 @@ class Supervisor {
   sigset_t signals_;    // That are heard.
   sigset_t inherited_;  // The mask that children get back.
   int requests_ = 0;
+  int output_error_ = 0;
 };
 
 }  // namespace cf

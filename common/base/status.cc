@@ -26,6 +26,8 @@ absl::Status ErrnoError(int error, const std::string& what) {
     case EPERM:
     case EROFS:
       return absl::PermissionDeniedError(text);
+    case EPIPE:
+      return absl::CancelledError(text);
     case EISDIR:
     case ELOOP:
     case ENAMETOOLONG:

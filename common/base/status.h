@@ -12,7 +12,7 @@ namespace cf {
 absl::Status Because(const absl::Status& status, const std::string& doing);
 
 /// An Internal (or NotFound, PermissionDenied, InvalidArgument, ResourceExhausted) error for `errno`:
-/// "PATH: No such file or directory".
+/// "PATH: No such file or directory". Cancelled where the reader of a pipe has gone.
 absl::Status ErrnoError(int error, const std::string& what);
 
 /// Exit codes of every program, as documented in README.md.

@@ -1,10 +1,13 @@
 // Goal: cfrun gives people one command, one exit code and a clean end. Method: the real cfrun and
 // mpirun around a worker that is a shell script, so that each way to end can be chosen.
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 #include <vector>
 
@@ -34,6 +37,10 @@ echo $$ > "pid.$rank.part"
 mv "pid.$rank.part" "pid.$rank"
 case $1 in
   exit*) exit "${1#exit}" ;;
+  talk*)  # More than a pipe holds.
+    for ((k = 0; k < 20000; ++k)); do echo "line $k of rank $rank"; done
+    echo "rank $rank complains" >&2
+    exit "${1#talk}" ;;
   verdict*)
     printf 'exit_code: %s\n' "${1#verdict}" > run/verdict.part
     mv run/verdict.part run/verdict
@@ -108,6 +115,43 @@ TEST_F(CfrunTest, ExitsAsTheWorkersDo) {
   EXPECT_EQ(Run({"-n", "2", "exit2"}).exit_code, kExitUserInput);
   EXPECT_EQ(Run({"-n", "2", "exit75"}).exit_code, kExitContinue);
   EXPECT_EQ(Run({"-n", "2", "exit3"}).exit_code, kExitFailed);
+}
+
+// `cfrun ... 2>&1 | head`: mpirun dies of a broken pipe, and ranks with it. Here it never hears of one,
+// so that the job goes on to its own end.
+TEST_F(CfrunTest, AReaderThatGoesEndsNothing) {
+  const std::string pipe = folder_ + "/pipe";
+  const auto run = [&](const std::string& worker) {
+    return Process({"bash", "-c",
+                    "exec 3<>" + pipe + " 4>" + pipe + " 3<&-; exec " + folder_ + "/cfrun -n 2 " +
+                        worker + " --run " + folder_ + "/run >&4 2>&4"})
+        .Wait();
+  };
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_EQ(run("talk0").exit_code, kExitFinished);
+  EXPECT_EQ(run("talk75").exit_code, kExitContinue);
+  EXPECT_EQ(run("talk3").exit_code, kExitFailed);
+}
+
+TEST_F(CfrunTest, OutputThatIsLostIsSaidAtTheEnd) {
+  const std::string full = folder_ + "/full";
+  if (::mknod(full.c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0) {
+    GTEST_SKIP() << "no node of a device can be made here";
+  }
+  const auto run = [&](const std::string& worker) {
+    return Process({"bash", "-c", folder_ + "/cfrun -n 2 " + worker + " > " + full}).Wait();
+  };
+  const Process::Result finished = run("talk0");
+  EXPECT_EQ(finished.exit_code, kExitFailed);
+  EXPECT_THAT(finished.errors, HasSubstr("cfrun: standard output: cannot write (No space left on "
+                                         "device); log.txt of the run has all\n"));
+  EXPECT_EQ(run("talk75").exit_code, kExitContinue);
+}
+
+TEST_F(CfrunTest, AllThatRanksPrintComesThrough) {
+  const Process::Result result = Run({"-n", "2", "talk0"});
+  EXPECT_EQ(std::count(result.output.begin(), result.output.end(), '\n'), 2 * 20001);
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 2);
 }
 
 TEST_F(CfrunTest, TheVerdictCountsWhereMpirunDoesNotTell) {

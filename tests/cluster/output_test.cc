@@ -1,6 +1,7 @@
 // Where programs write what they were asked for: nothing of the user's is replaced unasked, and what is
 // no plain file is written to and stays what it is.
 
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <future>
@@ -12,6 +13,7 @@
 #include <gmock/gmock.h>
 
 #include "common/base/files.h"
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/unit/serving/test_model.h"
 
@@ -36,7 +38,10 @@ class OutputTest : public testing::Test {
     WriteTestData(Path("data"));
     best_ = WriteTestSnapshot(Path("run"), *Dataset::Open(Path("data")));
     fs::create_directories(Path("run/generation"));
-    Put("pairs.csv", "user,item\n" + Dataset::Open(Path("data"))->user_raw_id(RowId{0}) + ",1\n");
+    const Dataset data = *Dataset::Open(Path("data"));
+    Put("pairs.csv",
+        "user,item\n" + data.user_raw_id(RowId{0}) + "," + data.item_raw_id(RowId{0}) + "\n");
+    Put("job.textproto", "model { matrix_factorization { dim: 8 } }\n");
     fs::create_directories(Path("w"));
   }
 
@@ -162,6 +167,67 @@ TEST_F(OutputTest, AnExportReplacesAnExportAndNothingElse) {
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.errors, HasSubstr("/empty/notes.txt is not of an export"));
   EXPECT_EQ(Text("w/empty/notes.txt"), "mine");
+}
+
+// --- Standard output -------------------------------------------------------------------------------
+
+// Commands whose answer is what they print.
+std::vector<std::string> Printers(const std::string& folder) {
+  const std::string best = folder + "/run/snapshots/best";
+  return {"cfdata stats " + folder + "/data",
+          "cfdata --help",
+          "cfdata synth --help",
+          "cfdata synth --preset ml-100k --out " + folder + "/made --overwrite",
+          "cfdata export-split " + folder + "/data --overwrite --out " + folder + "/split",
+          "cfworker " + folder + "/job.textproto --print-config",
+          "cfworker --help",
+          "cfrun --help",
+          "cfrun sweep --help",
+          "cfrun status " + folder + "/run",
+          "cfrun status --json " + folder + "/run",
+          "cfrun list " + folder,
+          "cfrun compare " + folder + "/run",
+          "cfrun report " + folder + "/run",
+          "cfsnapshot list " + folder + "/run",
+          "cfsnapshot digest " + best,
+          "cfsnapshot verify " + best,
+          "cfsnapshot recommend " + best + " --user 1007",
+          "cfsnapshot predict " + best + " --pairs " + folder + "/pairs.csv",
+          "cfsnapshot --help"};
+}
+
+Process::Result Shell(const std::string& script) {
+  return Process({"bash", "-c", script}).Wait();
+}
+
+TEST_F(OutputTest, WhatStandardOutputDoesNotTakeIsALineAndNoSuccess) {
+  if (::mknod(Path("full").c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0) {
+    GTEST_SKIP() << "no node of a device can be made here";
+  }
+  for (const std::string& command : Printers(Path(""))) {
+    const Process::Result lost = Shell(CF_BIN_DIR "/" + command + " > " + Path("full"));
+    EXPECT_EQ(lost.exit_code, 1) << command;
+    EXPECT_THAT(lost.errors, HasSubstr("standard output: cannot write")) << command;
+    EXPECT_EQ(std::count(lost.errors.begin(), lost.errors.end(), '\n'), 1) << lost.errors;
+  }
+}
+
+// A pipe that nobody reads any more, certainly: `| head` may still read what is short.
+TEST_F(OutputTest, AReaderThatHasGoneIsNoError) {
+  const std::string pipe = Path("gone");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const std::string gone = "exec 3<>" + pipe + " 4>" + pipe + " 3<&-; ";
+  for (const std::string& command : Printers(Path(""))) {
+    const Process::Result left = Shell(gone + CF_BIN_DIR "/" + command + " >&4");
+    EXPECT_EQ(left.exit_code, 0) << command;
+    EXPECT_EQ(left.errors, "") << command;
+  }
+  // Where a file is asked for and its reader goes, the work is not done to its end.
+  const Process::Result left =
+      Shell(gone + CF_BIN_DIR "/cfsnapshot predict " + best_ + " --pairs " + Path("pairs.csv") +
+            " --out /dev/fd/4 2> " + Path("errors"));
+  EXPECT_EQ(left.exit_code, 128 + SIGPIPE);
+  EXPECT_THAT(Text("errors"), testing::Not(HasSubstr("ipe")));
 }
 
 }  // namespace

@@ -1,0 +1,102 @@
+#include "launch/output_relay.h"
+
+#include <cerrno>
+#include <cstdint>
+#include <fcntl.h>
+#include <poll.h>
+#include <string_view>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace cf {
+namespace {
+
+// errno where not all could be written.
+int WriteWhole(int file, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(file, bytes.data(), bytes.size());
+    if (written >= 0) {
+      bytes.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      pollfd room = {.fd = file, .events = POLLOUT, .revents = 0};
+      ::poll(&room, 1, -1);  // Somebody else has made it one that does not wait.
+    } else if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+absl::StatusOr<OutputRelay> OutputRelay::Open(int to) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
+  const int wake = ::eventfd(0, EFD_CLOEXEC);
+  if (wake < 0) {
+    const int error = errno;
+    ::close(ends[0]);
+    ::close(ends[1]);
+    return ErrnoError(error, "eventfd");
+  }
+  return OutputRelay(to, ends[0], ends[1], wake);
+}
+
+OutputRelay::OutputRelay(OutputRelay&& other) noexcept
+    : to_(other.to_),
+      reader_(std::exchange(other.reader_, -1)),
+      writer_(std::exchange(other.writer_, -1)),
+      wake_(std::exchange(other.wake_, -1)) {
+}
+
+OutputRelay::~OutputRelay() {
+  Finish();
+  for (const int file : {reader_, writer_, wake_}) {
+    if (file >= 0) ::close(file);
+  }
+}
+
+void OutputRelay::Begin() {
+  ::close(std::exchange(writer_, -1));
+  thread_ = std::thread([this] { Carry(); });
+}
+
+int OutputRelay::Finish() {
+  if (!thread_.joinable()) return error_;
+  const std::uint64_t one = 1;
+  while (::write(wake_, &one, sizeof one) < 0 && errno == EINTR) {
+  }
+  thread_.join();
+  return error_;
+}
+
+void OutputRelay::Carry() {
+  char buffer[1 << 16];
+  bool wanted = true;
+  bool waiting = true;
+  for (;;) {
+    pollfd looked[] = {{.fd = reader_, .events = POLLIN, .revents = 0},
+                       {.fd = wake_, .events = POLLIN, .revents = 0}};
+    if (::poll(looked, waiting ? 2 : 1, waiting ? -1 : 0) < 0 && errno != EINTR) return;
+    if (looked[0].revents == 0 && !waiting) return;
+    if (looked[1].revents != 0) waiting = false;
+    if (looked[0].revents == 0) continue;
+    const ssize_t got = ::read(reader_, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return;
+    if (!wanted) continue;
+    const int error = WriteWhole(to_, {buffer, static_cast<std::size_t>(got)});
+    wanted = error == 0;
+    if (error != EPIPE) error_ = error;
+  }
+}
+
+bool IsReaderGone(int descriptor) {
+  pollfd looked = {.fd = descriptor, .events = 0, .revents = 0};
+  return ::poll(&looked, 1, 0) == 1 && (looked.revents & POLLERR) != 0;
+}
+
+}  // namespace cf
