@@ -6,6 +6,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -16,6 +18,7 @@
 #include "common/base/files.h"
 #include "common/base/output_file.h"
 #include "common/page/html_page.h"
+#include "common/text/display.h"
 #include "common/text/text_table.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
@@ -27,8 +30,6 @@ namespace cf {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::size_t kWidth = 80;
 
 struct Flags {
   std::vector<std::string> runs;
@@ -105,7 +106,7 @@ enum class Layout {
   kCompact,  ///< These in two lines, and what is common to all runs in a line of its own.
 };
 
-std::string FormatTable(const Comparison& comparison, Layout layout) {
+std::string FormatTable(const Comparison& comparison, Layout layout, std::size_t width) {
   std::vector<std::size_t> shown;
   std::vector<std::string> common;
   for (std::size_t k = 0; k < comparison.columns.size(); ++k) {
@@ -136,14 +137,14 @@ std::string FormatTable(const Comparison& comparison, Layout layout) {
   }
   return absl::StrCat(
       common.empty() ? "" : absl::StrCat("all runs: ", absl::StrJoin(common, ", "), "\n"),
-      table.Format(TableFormat::kText));
+      table.FormatText(width));
 }
 
 std::size_t WidthOf(const std::string& text) {
   std::size_t width = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     const std::size_t end = std::min(text.find('\n', begin), text.size());
-    width = std::max(width, end - begin);
+    width = std::max(width, DisplayWidth(std::string_view(text).substr(begin, end - begin)));
     begin = end + 1;
   }
   return width;
@@ -151,11 +152,13 @@ std::size_t WidthOf(const std::string& text) {
 
 /// The table in the fullest layout that fits a terminal; where none does, in the narrowest.
 std::string FormatTable(const Comparison& comparison) {
+  const std::size_t width = TerminalWidth(STDOUT_FILENO);
   for (const Layout layout : {Layout::kFull, Layout::kLabels}) {
-    std::string text = FormatTable(comparison, layout);
-    if (WidthOf(text) <= kWidth) return text;
+    constexpr std::size_t kUnbounded = 1 << 20;
+    std::string text = FormatTable(comparison, layout, kUnbounded);
+    if (WidthOf(text) <= width) return text;
   }
-  return FormatTable(comparison, Layout::kCompact);
+  return FormatTable(comparison, Layout::kCompact, width);
 }
 
 std::string FormatCsv(const Comparison& comparison) {

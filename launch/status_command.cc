@@ -121,14 +121,14 @@ void PrintJson(const RunSummary& run) {
 }
 
 void PrintTable(const std::vector<RunSummary>& runs) {
-  TextTable table({{"run"},
-                   {"state"},
-                   {"epochs", true},
-                   {"figure"},
-                   {"best", true},
-                   {"samples/s", true},
-                   {"snapshot", true},
-                   {"where"}});
+  TextTable table({{.name = "run"},
+                   {.name = "state"},
+                   {.name = "epochs", .right = true},
+                   {.name = "figure", .words = true},
+                   {.name = "best", .right = true},
+                   {.name = "samples/s", .right = true, .words = true},
+                   {.name = "snapshot", .right = true, .words = true},
+                   {.name = "where", .words = true}});
   for (const RunSummary& run : runs) {
     table.AddRow({run.path(), run.state(), absl::StrCat(run.finished_epochs(), "/", run.epochs()),
                   ShownFigure(run), run.has_best() ? MonitoredText(run, run.best()) : "",
