@@ -3,7 +3,6 @@
 #include <bit>
 #include <cfloat>
 #include <cmath>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,7 +10,7 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
-#include <absl/strings/str_split.h>
+#include <absl/strings/str_replace.h>
 
 #include "common/base/check.h"
 #include "common/base/partition.h"
@@ -79,102 +78,39 @@ void FillScalars(Message& message) {
   }
 }
 
-/// The range of a number: from `low` to `high`, and in words.
-struct Range {
-  const char* path;
-  double low;
-  bool low_included;
-  double high;
-  bool high_included;
-  const char* expected;
-
-  bool Contains(double value) const {
-    return (low_included ? value >= low : value > low) &&
-           (high_included ? value <= high : value < high);
-  }
-};
-
 // The squares of a norm that is not much smaller than this are no denormals in float.
 constexpr double kClipNormMin = 1e-15;
 
-// Older gradients than this help nobody, and each takes memory.
-constexpr double kDelayMax = 16;
+bool Contains(const NumberRange& range, double value) {
+  return (!range.has_at_least() || value >= range.at_least()) &&
+         (!range.has_above() || value > range.above()) &&
+         (!range.has_at_most() || value <= range.at_most()) &&
+         (!range.has_below() || value < range.below());
+}
 
-constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+/// "1e-6", as the schema writes it, where NumberText has "1e-06".
+std::string LimitText(double limit) {
+  return absl::StrReplaceAll(NumberText(limit), {{"e-0", "e-"}});
+}
 
-// By path, without the number of a layer. Numbers not listed may have any (finite) value. An
-// epsilon must not vanish in float: it keeps a row that has seen no gradient from 0 / 0.
-constexpr Range kRanges[] = {
-    {"split.random.fraction", 0, false, 1, false, "a number between 0 and 1"},
-    {"split.global_time.fraction", 0, false, 1, false, "a number between 0 and 1"},
-    {"model.matrix_factorization.dim", 0, true, 4096, true, "at most 4096"},
-    {"model.matrix_factorization.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.matrix_factorization.bias_values.normal.deviation", 0, true, kNoLimit, false,
-     "at least 0"},
-    {"model.matrix_factorization.l2_vectors", 0, true, kNoLimit, false, "at least 0"},
-    {"model.matrix_factorization.l2_biases", 0, true, kNoLimit, false, "at least 0"},
-    {"model.matrix_factorization.bias_rate", 0, false, kNoLimit, false, "more than 0"},
-    {"model.matrix_factorization.feature.vectors.normal.deviation", 0, true, kNoLimit, false,
-     "at least 0"},
-    {"model.matrix_factorization.feature.l2", 0, true, kNoLimit, false, "at least 0"},
-    {"model.matrix_factorization.feature.l2_biases", 0, true, kNoLimit, false, "at least 0"},
-    {"model.matrix_factorization.negatives", 0, true, 1000, true, "at most 1000"},
-    {"model.ranker.user.dim", 1, true, 4096, true, "1 to 4096"},
-    {"model.ranker.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.user.l2", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.item.dim", 1, true, 4096, true, "1 to 4096"},
-    {"model.ranker.item.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.item.l2", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.dropout", 0, true, 1, false, "at least 0 and less than 1"},
-    {"model.ranker.dense.units", 1, true, 4096, true, "1 to 4096"},
-    {"model.ranker.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
-    {"model.ranker.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.feature.dim", 1, true, 4096, true, "1 to 4096"},
-    {"model.ranker.feature.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.ranker.feature.l2", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.user.dim", 1, true, 4096, true, "1 to 4096"},
-    {"model.retrieval.user.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.user.l2", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.user.dense.units", 1, true, 4096, true, "1 to 4096"},
-    {"model.retrieval.user.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
-    {"model.retrieval.user.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.user.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.item.dim", 1, true, 4096, true, "1 to 4096"},
-    {"model.retrieval.item.vectors.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.item.l2", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.item.dense.units", 1, true, 4096, true, "1 to 4096"},
-    {"model.retrieval.item.dense.dropout", 0, true, 1, false, "at least 0 and less than 1"},
-    {"model.retrieval.item.dense.kernel.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.item.dense.bias.normal.deviation", 0, true, kNoLimit, false, "at least 0"},
-    {"model.retrieval.temperature", 1e-6, true, kNoLimit, false, "at least 1e-6"},
-    {"optimizer.adam.learning_rate", 0, false, kNoLimit, false, "more than 0"},
-    {"optimizer.adam.beta1", 0, true, 1, false, "at least 0 and less than 1"},
-    {"optimizer.adam.beta2", 0, true, 1, false, "at least 0 and less than 1"},
-    {"optimizer.adam.epsilon", 1e-30, true, kNoLimit, false, "at least 1e-30"},
-    {"optimizer.adagrad.learning_rate", 0, false, kNoLimit, false, "more than 0"},
-    {"optimizer.adagrad.initial_accumulator", 0, true, kNoLimit, false, "at least 0"},
-    {"optimizer.adagrad.epsilon", 1e-30, true, kNoLimit, false, "at least 1e-30"},
-    {"optimizer.sgd.learning_rate", 0, false, kNoLimit, false, "more than 0"},
-    {"optimizer.schedule.step.every_epochs", 1, true, kNoLimit, false, "at least 1"},
-    {"optimizer.schedule.step.decay", 0, false, 1, true, "more than 0 and at most 1"},
-    {"optimizer.schedule.exponential.decay", 0, false, 1, true, "more than 0 and at most 1"},
-    {"optimizer.schedule.cosine.epochs", 1, true, kNoLimit, false, "at least 1"},
-    {"optimizer.schedule.cosine.floor", 0, true, 1, true, "a number from 0 to 1"},
-    {"optimizer.schedule.plateau.patience", 1, true, kNoLimit, false, "at least 1"},
-    {"optimizer.schedule.plateau.factor", 0, false, 1, false, "a number between 0 and 1"},
-    {"optimizer.schedule.plateau.min_factor", 0, true, 1, true, "a number from 0 to 1"},
-    {"optimizer.schedule.plateau.min_delta", 0, true, kNoLimit, false, "at least 0"},
-    {"train.batch_size", 1, true, kNoLimit, false, "at least 1"},
-    {"train.epochs", 1, true, kNoLimit, false, "at least 1"},
-    {"train.delay", 0, true, kDelayMax, true, "at most 16"},
-    {"train.rounds", 1, true, 1024, true, "1 to 1024"},
-    {"validation.every_epochs", 1, true, kNoLimit, false, "at least 1"},
-    {"early_stopping.min_delta", 0, true, kNoLimit, false, "at least 0"},
-    {"snapshot.keep", 1, true, kNoLimit, false, "at least 1"},
-    {"cluster.timeout_seconds", 1, true, kNoLimit, false, "at least 1"},
-    {"cluster.progress_timeout_seconds", 1, true, kNoLimit, false, "at least 1"},
-};
+/// "at least 0 and less than 1", "1 to 4096".
+std::string RangeText(const NumberRange& range, const FieldDescriptor& field) {
+  const bool whole = field.cpp_type() != FieldDescriptor::CPPTYPE_DOUBLE;
+  if (range.has_at_least() && range.has_at_most()) {
+    return absl::StrCat(whole ? "" : "a number from ", LimitText(range.at_least()), " to ",
+                        LimitText(range.at_most()));
+  }
+  if (range.has_above() && range.has_below()) {
+    return absl::StrCat("a number between ", LimitText(range.above()), " and ",
+                        LimitText(range.below()));
+  }
+  std::vector<std::string> limits;
+  if (range.has_at_least()) limits.push_back("at least " + LimitText(range.at_least()));
+  if (range.has_above()) limits.push_back("more than " + LimitText(range.above()));
+  if (range.has_at_most()) limits.push_back("at most " + LimitText(range.at_most()));
+  if (range.has_below()) limits.push_back("less than " + LimitText(range.below()));
+  return absl::StrJoin(limits, " and ");
+}
 
 /// A number of any type; nothing for other fields.
 std::optional<double> NumberOf(const Message& message, const FieldDescriptor& field) {
@@ -191,13 +127,6 @@ std::optional<double> NumberOf(const Message& message, const FieldDescriptor& fi
   }
 }
 
-/// "model.ranker.dense.0.units" -> "model.ranker.dense.units".
-std::string WithoutNumbers(const std::string& path) {
-  std::vector<std::string> names = absl::StrSplit(path, '.');
-  std::erase_if(names, [](const std::string& name) { return absl::ascii_isdigit(name[0]); });
-  return absl::StrJoin(names, ".");
-}
-
 absl::Status CheckField(const Message& message, const FieldDescriptor& field,
                         const std::string& path) {
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_ENUM &&
@@ -206,11 +135,9 @@ absl::Status CheckField(const Message& message, const FieldDescriptor& field,
   }
   const std::optional<double> number = NumberOf(message, field);
   if (!number.has_value()) return absl::OkStatus();
-  const std::string rule = WithoutNumbers(path);
-  for (const Range& range : kRanges) {
-    if (rule == range.path && !range.Contains(*number)) {
-      return Refusal(path, ValueText(message, field), range.expected);
-    }
+  const NumberRange& range = field.options().GetExtension(number_range);
+  if (!Contains(range, *number)) {
+    return Refusal(path, ValueText(message, field), RangeText(range, field));
   }
   // The arithmetic is in float, where a larger number would be infinite.
   if (field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE && !(std::fabs(*number) <= FLT_MAX)) {

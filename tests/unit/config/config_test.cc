@@ -221,7 +221,8 @@ TEST(PrintJob, ReadsBackTheSameBits) {
 
 TEST(DescribeFields, IsTheSchema) {
   const std::string text = DescribeFields();
-  EXPECT_NE(text.find("optional double learning_rate = 1 [default = 0.001, (mark) = RESULT];"),
+  EXPECT_NE(text.find("optional double learning_rate = 1 [default = 0.001, (mark) = RESULT, "
+                      "(number_range) = {above: 0}];"),
             std::string::npos);
   EXPECT_EQ(text.substr(0, 3), "// ");
   EXPECT_EQ(text.back(), '\n');

@@ -80,6 +80,25 @@ TEST(Schema, EveryValueHasAMarkAndNothingElseHas) {
   EXPECT_GT(values, 50);
 }
 
+TEST(Schema, OnlyNumbersHaveARangeAndNoneIsEmpty) {
+  int ranges = 0;
+  ForEachField(*Job::descriptor(), "", [&](const std::string& path, const FieldDescriptor& field) {
+    if (!field.options().HasExtension(number_range)) return;
+    ++ranges;
+    const NumberRange& range = field.options().GetExtension(number_range);
+    EXPECT_TRUE(field.cpp_type() == FieldDescriptor::CPPTYPE_UINT32 ||
+                field.cpp_type() == FieldDescriptor::CPPTYPE_UINT64 ||
+                field.cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE)
+        << path;
+    EXPECT_TRUE(range.has_at_least() || range.has_above() || range.has_at_most() ||
+                range.has_below())
+        << path;
+    EXPECT_FALSE(range.has_at_least() && range.has_above()) << path;
+    EXPECT_FALSE(range.has_at_most() && range.has_below()) << path;
+  });
+  EXPECT_GT(ranges, 60);  // Paths: a message that several have counts for each.
+}
+
 TEST(Schema, EveryEnumStartsWithUnspecified) {
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.enum_type() == nullptr) return;
@@ -309,7 +328,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
        " is LINK_UNSPECIFIED; expected IDENTITY, SIGMOID or SCALED_SIGMOID"},
       {mf + "loss=LOSS_UNSPECIFIED", " is LOSS_UNSPECIFIED; expected MSE or BCE"},
       {"optimizer.adam.learning_rate=0", " is 0; expected more than 0"},
-      {"optimizer.adam.learning_rate=inf", " is inf; expected more than 0"},
+      {"optimizer.adam.learning_rate=inf", " is inf; expected a finite number"},
       {"optimizer.adam.learning_rate=1e300", " is 1e+300; expected a finite number"},
       {"optimizer.adam.beta1=1", " is 1; expected at least 0 and less than 1"},
       {"optimizer.adam.beta2=-0.5", " is -0.5; expected at least 0 and less than 1"},
