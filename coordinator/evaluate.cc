@@ -36,6 +36,17 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
   if (!snapshot.ok()) return snapshot.status();
   Job job = snapshot->manifest().job();
   if (!options.data.empty()) job.mutable_data()->set_path(options.data);
+  // It comes out of a file, perhaps of another program: it is judged before it is believed.
+  FillDefaults(job);
+  if (const absl::Status valid = ValidateJob(job); !valid.ok()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the snapshot's job is not one that can be evaluated: ", valid.message()));
+  }
+  if (job.train().partitions() != snapshot->manifest().partitions()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the snapshot has ", snapshot->manifest().partitions(),
+                     " partitions, and its job ", job.train().partitions()));
+  }
   const absl::StatusOr<std::vector<std::string>> others = OthersOf(options, job);
   if (!others.ok()) return others.status();
   absl::StatusOr<TrainingData> data = TrainingData::Open(job);

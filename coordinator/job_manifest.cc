@@ -1,5 +1,9 @@
 #include "coordinator/job_manifest.h"
 
+#include <filesystem>
+#include <string>
+#include <system_error>
+
 #include "common/model/tables.h"
 
 namespace cf {
@@ -13,7 +17,10 @@ Manifest JobManifest(const Job& job, const TrainingData& data) {
   of.set_digest(data.data.digest());
   of.set_users(data.data.users());
   of.set_items(data.data.items());
-  of.set_source_path(job.data().path());
+  // Whoever opens the snapshot may be in another folder.
+  std::error_code error;
+  const std::string absolute = std::filesystem::absolute(job.data().path(), error).string();
+  of.set_source_path(error ? job.data().path() : absolute);
   of.set_split(data.split.name());
   SnapshotStatistics& statistics = *manifest.mutable_statistics();
   statistics.set_mean(data.statistics.mean);
