@@ -85,28 +85,44 @@ void Console::LogOnly(const std::string& text) {
   std::fflush(log_);
 }
 
-void Console::Progress(const EpochProgress& progress) {
+absl::Status Console::SegmentTrained(const TrainedSegment& segment) {
+  const EpochProgress& progress = segment.progress;
+  if (progress.step == progress.steps) return absl::OkStatus();
   const std::lock_guard lock(mutex_);
   const double shown = shown_.epoch == progress.epoch ? shown_.seconds : 0;
   const bool bar = options_.mode == Mode::kBar;
-  if (bar && !bar_.empty() && progress.seconds - shown < kSecondsBetweenBars) return;
-  if (!bar && progress.seconds - shown < kSecondsBetweenLines) return;
+  if (bar && !bar_.empty() && progress.seconds - shown < kSecondsBetweenBars) {
+    return absl::OkStatus();
+  }
+  if (!bar && progress.seconds - shown < kSecondsBetweenLines) return absl::OkStatus();
   shown_ = progress;
   if (bar) {
     DrawBar(absl::StrCat(PlaceText(progress), " ", BarText(progress), " ", FiguresText(progress)));
   } else {
     WriteLine(absl::StrCat(PlaceText(progress), " ", FiguresText(progress)));
   }
+  return absl::OkStatus();
 }
 
-void Console::EpochDone(const EpochProgress& progress, const Figures& validation, bool best) {
-  std::string text = absl::StrCat(PlaceText(progress), " ", FiguresText(progress));
-  for (const Figure& figure : validation) {
+absl::Status Console::EpochEnded(const FinishedEpoch& epoch) {
+  std::string text = absl::StrCat(PlaceText(epoch.progress), " ", FiguresText(epoch.progress));
+  for (const Figure& figure : ValidationOf(epoch.figures.figures)) {
     absl::StrAppendFormat(&text, " %s %.4f", figure.name, figure.value);
   }
-  if (best) text += " best";
+  if (epoch.is_best) text += " best";
   const std::lock_guard lock(mutex_);
   WriteLine(text);
+  return absl::OkStatus();
+}
+
+absl::Status Console::Remarked(const std::string& line) {
+  Line(line);
+  return absl::OkStatus();
+}
+
+absl::Status Console::Ended(const Verdict& verdict) {
+  Line(verdict.text);
+  return absl::OkStatus();
 }
 
 void Console::WriteLine(const std::string& text) {

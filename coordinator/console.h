@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <cstdio>
 #include <memory>
 #include <mutex>
@@ -9,30 +8,19 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "common/metrics/figures.h"
+#include "coordinator/job_observer.h"
 
 namespace cf {
-
-/// Where an epoch stands, as far as it has come.
-struct EpochProgress {
-  std::uint32_t epoch = 0;  ///< Counted from 1.
-  std::uint32_t epochs = 0;
-  std::uint64_t step = 0;  ///< Of this epoch, counted from 1.
-  std::uint64_t steps = 0;
-  double seconds = 0;  ///< Since the epoch began.
-  double samples_per_second = 0;
-  Figures figures = {};  ///< Of the samples so far: train_loss, and train_rmse where it is shown.
-};
 
 /// The display of a training run: plain lines, and where a person watches a terminal a bar that
 /// is redrawn in place. All lines, but never the bar, are also appended to a log file.
 ///
-/// Owner:      the coordinator, one for a process.
+/// Owner:      RunGeneration, one for the process that leads.
 /// Threads:    thread-safe: a dropped connection is reported from the I/O thread while the
 ///             coordinator draws, and lines must not tear.
 /// Bounds:     draws at most ten bars a second and, in lines mode, a line each 30 s of an epoch.
 /// Invariants: in lines mode no carriage return is ever written.
-class Console {
+class Console final : public JobObserver {
  public:
   enum class Mode { kBar, kLines };
   struct Options {
@@ -44,9 +32,7 @@ class Console {
 
   /// NotFound, PermissionDenied or Internal if the log cannot be opened.
   static absl::StatusOr<std::unique_ptr<Console>> Open(const Options& options);
-  ~Console();
-  Console(const Console&) = delete;
-  Console& operator=(const Console&) = delete;
+  ~Console() override;
 
   /// Prints `text` as a line of its own, above the bar if there is one.
   void Line(const std::string& text);
@@ -54,11 +40,13 @@ class Console {
   /// The same in the log alone.
   void LogOnly(const std::string& text);
 
-  /// Says how far the epoch is; prints only as often as a reader wants to know.
-  void Progress(const EpochProgress& progress);
-
-  /// Prints the line of a finished epoch, with what validation found, in place of its bar.
-  void EpochDone(const EpochProgress& progress, const Figures& validation, bool best);
+  /// Draws how far the epoch is; only as often as a reader wants to know, and not at its end, when
+  /// EpochEnded is about to say more.
+  absl::Status SegmentTrained(const TrainedSegment& segment) override;
+  /// Prints the line of the epoch, with what validation found, in place of its bar.
+  absl::Status EpochEnded(const FinishedEpoch& epoch) override;
+  absl::Status Remarked(const std::string& line) override;
+  absl::Status Ended(const Verdict& verdict) override;
 
  private:
   Console(const Options& options, std::FILE* log);

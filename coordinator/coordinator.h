@@ -3,34 +3,30 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
-#include <string>
 #include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "common/snapshot/snapshot_store.h"
-#include "coordinator/console.h"
+#include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
+#include "coordinator/job_observer.h"
 #include "coordinator/job_state.h"
 #include "coordinator/measure.h"
-#include "coordinator/member.h"
-#include "coordinator/profile_table.h"
-#include "paramserver/optimizer.h"
-#include "run/history.h"
+#include "coordinator/segment_plan.h"
+#include "coordinator/snapshot_taker.h"
 #include "run/run_folder.h"
-#include "run/status.pb.h"
 
 namespace cf {
 
-/// Runs a job: epochs, validation, early stopping, snapshots, the record and the display. It
-/// computes nothing itself; it tells every member what to do and adds up what they answer.
+/// Runs a job: epochs, segment by segment, their validation, and the end. It computes nothing
+/// itself; it tells every member what to do, adds up what they answer and says to the observers
+/// what happened. What the figures decide is JobState's, when a snapshot is due SnapshotTaker's,
+/// and where a segment ends SegmentPlan's.
 ///
 /// Owner:      Leader.
 /// Threads:    the leader's first thread, which executes its own commands too.
-/// Bounds:     one command under way; a segment of steps is about kSegment long, which is how soon
-///             a request to stop is heard.
+/// Bounds:     one command under way; a request to stop is heard between two segments.
 /// Invariants: what the members compute depends on neither the segments nor the snapshots.
 class Coordinator {
  public:
@@ -40,12 +36,10 @@ class Coordinator {
     const RunFolder* folder = nullptr;  ///< Borrowed, as are the others.
     const TrainingData* data = nullptr;
     const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
-    Console* console = nullptr;
+    JobObserver* observer = nullptr;
     ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
     std::function<bool()> stop_requested;
-    bool profile = false;   ///< Whether the tables of the profile are shown.
-    RunStatus status = {};  ///< What is known from the start: the hosts, the generation.
   };
 
   static absl::StatusOr<Coordinator> Open(Options options);
@@ -56,47 +50,31 @@ class Coordinator {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Coordinator(Options options, SnapshotStore store, History history);
+  Coordinator(Options options, SnapshotTaker snapshots);
 
   absl::Status TrainEpoch();
-  std::uint64_t NextBoundary() const;
-  absl::Status TrainSegment(std::uint64_t last_part);
-  absl::Status LossNotFinite();
+  // Trains the parts from the state's up to `last_part`; what the members answered. It stays a
+  // function of its own, as bench/instructions counts what is done in it.
+  [[gnu::noinline]] absl::StatusOr<std::vector<Reply>> TrainSegment(std::uint64_t last_part);
+  absl::Status CheckLoss();
   absl::Status EndEpoch();
-  void ObservePlateau(const EpochFigures& epoch);
-  Figures TrainingFigures() const;
   absl::StatusOr<EpochFigures> Measure();
   absl::Status Validate(EpochFigures& epoch);
-  bool SnapshotIsDue(bool improved) const;
-  absl::Status TakeSnapshot();
-  // The error that names `figure`, unless it is empty, and the rows in `replies`; ok without any.
-  absl::Status NotFinite(const std::string& figure, const std::vector<Reply>& replies) const;
-  Manifest MakeManifest() const;
-  EpochProgress Progress() const;
+  absl::StatusOr<Verdict> Conclude();
 
+  Figures TrainingFigures() const;
+  EpochProgress Progress() const;
   bool StopRequested();
-  void Tell(RunStatus::Phase phase);
-  void TellNowAndThen();
 
   Options options_;
-  SnapshotStore store_;
-  History history_;
+  SnapshotTaker snapshots_;
   JobState state_;
-  OptimizerRule optimizer_;
-  bool stopped_ = false;       // By request.
-  bool ranking_told_ = false;  // What ranking is made on was said.
-
-  // Of the last snapshot of this generation. Files are named by it: of parts that end with the same
-  // step (blocks of few samples), the first is kept.
-  std::optional<std::uint64_t> snapshot_step_;
-  Clock::time_point snapshot_time_ = Clock::now();
-  Clock::time_point told_ = {};
+  SegmentPlan plan_;
+  bool stopped_ = false;           // By request.
+  bool ranking_told_ = false;      // What ranking is made on was said.
   Clock::time_point looked_ = {};  // For a request in the run folder.
-  double seconds_per_part_ = 0;    // As last measured; 0 before.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;
-  ProfileTable epoch_profile_;
-  ProfileTable job_profile_;
 };
 
 }  // namespace cf

@@ -22,6 +22,8 @@ JobState::JobState(const Job& job, std::uint64_t steps)
       steps_per_epoch(steps),
       blocks(BlocksOf(job, steps)),
       parts_per_epoch(blocks.has_value() ? blocks->sub_epochs() : steps),
+      monitor(MonitorOf(job)),
+      plateau_monitor(job.optimizer().schedule().plateau().monitor()),
       sums(job.train().partitions()),
       stopping(job.early_stopping()),
       plateau(PlateauOf(job)),
@@ -43,6 +45,33 @@ void JobState::Restore(const Manifest& manifest) {
   if (manifest.has_best_metrics()) best = FiguresOf(manifest.best_metrics());
   best_snapshot = manifest.best_snapshot();
   for (const FileEntry& file : manifest.files()) files[file.partition()].push_back(file);
+}
+
+JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
+  Judgement judgement;
+  last = measured;
+  ++epoch;
+  part = 0;
+  const std::optional<double> monitored = measured.figures.Find(monitor);
+  if (monitored.has_value()) {
+    judgement.is_best = stopping.Observe(measured.epoch, *monitored);
+  } else {
+    stopping.Skip(measured.epoch);
+  }
+  if (judgement.is_best) {
+    best = measured;
+    best_snapshot.clear();  // The next one is.
+  }
+  if (plateau.has_value()) {
+    const std::optional<double> figure = measured.figures.Find(plateau_monitor);
+    judgement.stalled = figure.has_value() && plateau->Observe(*figure);
+  }
+  return judgement;
+}
+
+void JobState::NameBestSnapshot(const std::string& name) {
+  const bool of_best = best.has_value() && best->epoch == epoch && part == 0;
+  if (best_snapshot.empty() && of_best) best_snapshot = name;
 }
 
 void JobState::Save(Manifest& manifest) const {

@@ -30,6 +30,18 @@ struct JobState {
   /// Position, rules, metrics and files; the rest of the manifest is the caller's.
   void Save(Manifest& manifest) const;
 
+  /// What the figures of an epoch decided.
+  struct Judgement {
+    bool is_best = false;  ///< It is the best so far.
+    bool stalled = false;  ///< The rate is lower from the next epoch on, by plateau_factor().
+  };
+  /// Ends the current epoch, of which `measured` was found; the first part of the next one follows.
+  Judgement EndEpoch(const EpochFigures& measured);
+
+  /// Has the snapshot `name`, which is of this state, as the best one, if there is none of the best
+  /// epoch yet and this is its end.
+  void NameBestSnapshot(const std::string& name);
+
   bool Finished() const { return epoch >= epochs || stopping.ShouldStop(); }
 
   /// Of the current epoch, in global batches, and since the first.
@@ -38,12 +50,17 @@ struct JobState {
   }
   std::uint64_t step() const { return epoch * steps_per_epoch + step_in_epoch(); }
 
+  /// What the schedule of a plateau multiplies the rate by; 1 without one.
+  double plateau_factor() const { return plateau.has_value() ? plateau->state().factor : 1; }
+
   // Constant after construction.
   std::uint64_t epochs;  ///< That the job asks for.
   std::uint64_t steps_per_epoch;
   std::optional<BlockSchedule> blocks;  ///< Nothing with SYNC.
   /// What an epoch is trained in, one after the other: steps, or the sub-epochs of BLOCKS.
   std::uint64_t parts_per_epoch;
+  std::string monitor;          ///< The figure that decides which epoch is the best.
+  std::string plateau_monitor;  ///< The figure that the plateau waits for; empty without one.
 
   std::uint64_t epoch = 0;          ///< Finished epochs.
   std::uint64_t part = 0;           ///< Parts done of the current one.

@@ -9,6 +9,10 @@
 #include "coordinator/announcement.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/generation_end.h"
+#include "coordinator/history_observer.h"
+#include "coordinator/profile_observer.h"
+#include "coordinator/status_observer.h"
+#include "run/early_stopping.h"
 #include "run/run_view.h"
 
 namespace cf {
@@ -52,17 +56,26 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
   if (!ready.ok()) return ready.status();
 
+  absl::StatusOr<std::unique_ptr<HistoryObserver>> history =
+      HistoryObserver::Open(*options_.claim, job());
+  if (!history.ok()) return history.status();
+  StatusObserver status_file({.folder = options_.claim,
+                              .status = std::move(status),
+                              .monitor = MonitorOf(job()),
+                              .training_samples = participant_.data().split.training_count()});
+  ProfileObserver profile(options_.console);
+  std::vector<JobObserver*> listeners = {history->get(), &status_file, options_.console};
+  if (options_.profile) listeners.push_back(&profile);
+  JobObservers observers(std::move(listeners));
   absl::StatusOr<Coordinator> coordinator = Coordinator::Open(
       {.job = job(),
        .generation = participant_.note().generation(),
        .folder = options_.claim,
        .data = &participant_.data(),
        .snapshot = participant_.snapshot(),
-       .console = options_.console,
+       .observer = &observers,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
-       .stop_requested = options_.stop_requested,
-       .profile = options_.profile,
-       .status = std::move(status)});
+       .stop_requested = options_.stop_requested});
   if (!coordinator.ok()) return coordinator.status();
   return coordinator->Run();
 }

@@ -1,6 +1,5 @@
 #include "coordinator/measure.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -91,17 +90,6 @@ absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const J
   absl::Status added = AddOthers(execute, job, data, others, *sums, evaluation);
   if (!added.ok()) return added;
   return evaluation;
-}
-
-std::map<std::uint32_t, std::uint32_t> NotFiniteRows(std::span<const Reply> replies) {
-  std::map<std::uint32_t, std::uint32_t> first_by_table;
-  for (const Reply& reply : replies) {
-    for (const NotFiniteRow& found : reply.not_finite()) {
-      const auto [first, is_new] = first_by_table.emplace(found.table(), found.row());
-      if (!is_new) first->second = std::min(first->second, found.row());
-    }
-  }
-  return first_by_table;
 }
 
 }  // namespace cf

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -40,8 +39,5 @@ struct Evaluation {
 absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const Job& job,
                                           const TrainingData& data, bool training_samples,
                                           std::span<const std::string> others);
-
-/// The first row that is not finite of each table, by TableId, as the replies tell.
-std::map<std::uint32_t, std::uint32_t> NotFiniteRows(std::span<const Reply> replies);
 
 }  // namespace cf

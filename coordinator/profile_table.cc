@@ -75,8 +75,7 @@ std::string TrafficLine(const std::string& name, const RankProfile& profile) {
 
 }  // namespace
 
-void ProfileTable::Add(const std::vector<Reply>& replies, std::uint64_t samples,
-                       std::uint64_t steps) {
+void ProfileTable::Add(std::span<const Reply> replies, std::uint64_t samples, std::uint64_t steps) {
   ranks_.resize(std::max(ranks_.size(), replies.size()));
   for (std::size_t rank = 0; rank < replies.size(); ++rank) {
     AddProfile(replies[rank].profile(), ranks_[rank]);

@@ -18,7 +18,9 @@ const EpochProgress kEnd = {.epoch = 3,
                             .seconds = .9,
                             .samples_per_second = 100836,
                             .figures = {{"train_loss", .60934}, {"train_rmse", .81766}}};
-const Figures kValidation = {{"val_loss", .6138}, {"val_rmse", .8451}, {"val_mae", .6502}};
+const Figures kFigures = {{"train_loss", .60934}, {"l2_penalty", .001}, {"val_loss", .6138},
+                          {"val_rmse", .8451},    {"val_mae", .6502},   {"learning_rate", .01}};
+const FinishedEpoch kBest = {.progress = kEnd, .figures = {.figures = kFigures}, .is_best = true};
 constexpr char kEndLine[] =
     "Epoch 3/20 1418/1418 0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177 "
     "val_loss 0.6138 val_rmse 0.8451 val_mae 0.6502 best\n";
@@ -28,6 +30,14 @@ EpochProgress At(std::uint64_t step, double seconds) {
   progress.step = step;
   progress.seconds = seconds;
   return progress;
+}
+
+void Draw(Console& console, const EpochProgress& progress) {
+  EXPECT_TRUE(console.SegmentTrained({.progress = progress}).ok());
+}
+
+void End(Console& console, const FinishedEpoch& epoch) {
+  EXPECT_TRUE(console.EpochEnded(epoch).ok());
 }
 
 /// A console whose output and log are files.
@@ -64,8 +74,8 @@ TEST_F(ConsoleTest, WhatIsForTheLogOnlyIsNotShown) {
 TEST_F(ConsoleTest, PrintsTheEpochAsDocumented) {
   const auto console = Open(Console::Mode::kLines);
   console->Line("90,752 training and 10,084 validation samples");
-  console->EpochDone(kEnd, kValidation, true);
-  console->EpochDone(kEnd, {}, false);
+  End(*console, kBest);
+  End(*console, {.progress = kEnd});
   EXPECT_EQ(Output(),
             absl::StrCat(
                 "90,752 training and 10,084 validation samples\n", kEndLine,
@@ -76,9 +86,9 @@ TEST_F(ConsoleTest, PrintsTheEpochAsDocumented) {
 TEST_F(ConsoleTest, InLinesModeSpeaksEveryThirtySecondsWithoutCarriageReturn) {
   const auto console = Open(Console::Mode::kLines);
   for (int second = 1; second <= 70; ++second) {
-    console->Progress(At(static_cast<std::uint64_t>(10 * second), second));
+    Draw(*console, At(static_cast<std::uint64_t>(10 * second), second));
   }
-  console->EpochDone(At(1418, 71), kValidation, false);
+  End(*console, {.progress = At(1418, 71), .figures = {.figures = kFigures}});
   EXPECT_EQ(Output(),
             "Epoch 3/20 300/1418 30s 100.0ms/step 101k samples/s loss 0.6093 rmse 0.8177\n"
             "Epoch 3/20 600/1418 60s 100.0ms/step 101k samples/s loss 0.6093 rmse 0.8177\n"
@@ -90,18 +100,31 @@ TEST_F(ConsoleTest, InLinesModeSpeaksEveryThirtySecondsWithoutCarriageReturn) {
 
 TEST_F(ConsoleTest, RedrawsTheBarInPlaceAndKeepsItOutOfTheLog) {
   const auto console = Open(Console::Mode::kBar, 60);
-  console->Progress(At(709, .4));
-  console->Progress(At(720, .45));  // Too soon to be worth drawing.
+  Draw(*console, At(709, .4));
+  Draw(*console, At(720, .45));  // Too soon to be worth drawing.
   const std::string bar = "Epoch 3/20 709/1418 [===============>..............] 0.4s 0.";
   EXPECT_EQ(Output(), "\r" + bar.substr(0, 59));
-  console->EpochDone(kEnd, kValidation, true);
+  End(*console, kBest);
   EXPECT_EQ(Output(), "\r" + bar.substr(0, 59) + "\r" + std::string(59, ' ') + "\r" + kEndLine);
   EXPECT_EQ(Log(), kEndLine);
 }
 
+// The line of the epoch is about to come.
+TEST_F(ConsoleTest, DrawsNothingForTheLastSegmentOfAnEpoch) {
+  Draw(*Open(Console::Mode::kBar), kEnd);
+  EXPECT_EQ(Output(), "");
+}
+
+TEST_F(ConsoleTest, PrintsRemarksAndTheEnd) {
+  const auto console = Open(Console::Mode::kLines);
+  EXPECT_TRUE(console->Remarked("val_rmse has stalled").ok());
+  EXPECT_TRUE(console->Ended({.text = "best epoch 3: val_rmse 0.8451"}).ok());
+  EXPECT_EQ(Output(), "val_rmse has stalled\nbest epoch 3: val_rmse 0.8451\n");
+}
+
 TEST_F(ConsoleTest, ALineGoesAboveTheBar) {
   const auto console = Open(Console::Mode::kBar, 11);
-  console->Progress(At(709, .4));
+  Draw(*console, At(709, .4));
   console->Line("dropped a peer");
   const std::string bar = "\rEpoch 3/20";
   EXPECT_EQ(Output(), bar + "\r          \rdropped a peer\n" + bar);
@@ -109,7 +132,7 @@ TEST_F(ConsoleTest, ALineGoesAboveTheBar) {
 }
 
 TEST_F(ConsoleTest, LeavesNoBarBehind) {
-  Open(Console::Mode::kBar, 11)->Progress(At(709, .4));
+  Draw(*Open(Console::Mode::kBar, 11), At(709, .4));
   EXPECT_EQ(Output(), "\rEpoch 3/20\r          \r");
 }
 

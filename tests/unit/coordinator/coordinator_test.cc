@@ -17,6 +17,17 @@ namespace {
 
 using ::testing::HasSubstr;
 
+/// Keeps the figures of epochs.
+class Learned final : public JobObserver {
+ public:
+  absl::Status EpochMeasured(const FinishedEpoch& epoch) override {
+    epochs.push_back(epoch.figures);
+    return absl::OkStatus();
+  }
+
+  std::vector<EpochFigures> epochs;
+};
+
 /// A coordinator whose members are a function.
 class CoordinatorTest : public ::testing::Test {
  protected:
@@ -40,7 +51,7 @@ class CoordinatorTest : public ::testing::Test {
          .folder = &folder_,
          .data = &data_,
          .snapshot = nullptr,
-         .console = console_.get(),
+         .observer = &observer_,
          .execute = [&](const Command& command) -> absl::StatusOr<std::vector<Reply>> {
            commands_.push_back(command);
            absl::StatusOr<Reply> reply = answer(command);
@@ -56,7 +67,7 @@ class CoordinatorTest : public ::testing::Test {
   Job job_ = MakeTinyJob(tiny_, 2);
   TrainingData data_ = TrainingData::Open(job_).value();
   RunFolder folder_ = RunFolder::Create(tiny_.Beside("run")).value();
-  QuietConsole console_;
+  Learned observer_;
   std::vector<Command> commands_;
 };
 
@@ -79,13 +90,12 @@ TEST_F(CoordinatorTest, TrainsAnEpochInSegmentsThatMeet) {
 }
 
 // Not that of the step that comes next, which is another epoch's.
-TEST_F(CoordinatorTest, TheHistoryHasTheRateOfAnEpochsLastStep) {
+TEST_F(CoordinatorTest, AnEpochHasTheRateOfItsLastStep) {
   job_.mutable_optimizer()->mutable_schedule()->mutable_step()->set_every_epochs(1);
   job_.mutable_optimizer()->mutable_schedule()->mutable_step()->set_decay(0.5);
   EXPECT_FALSE(Run([](const Command&) { return Figures(1.0); }).ok()) << "nobody writes row files";
-  const std::vector<EpochFigures> epochs = History::Read(folder_.history_path()).value();
-  ASSERT_EQ(epochs.size(), 1U);
-  EXPECT_EQ(epochs[0].figures.Find("learning_rate"), 0.02);
+  ASSERT_EQ(observer_.epochs.size(), 1U);
+  EXPECT_EQ(observer_.epochs[0].figures.Find("learning_rate"), 0.02);
 }
 
 // Rows stay changed until a manifest that names their files is committed.

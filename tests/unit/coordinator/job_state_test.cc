@@ -51,6 +51,40 @@ TEST(JobState, RestoreMakesWhatSaveWrote) {
   }
 }
 
+TEST(JobState, JudgesAnEpochByItsFigures) {
+  Job job = JobOf("");
+  job.mutable_early_stopping()->set_monitor("val_rmse");
+  job.mutable_optimizer()->mutable_schedule()->mutable_plateau()->set_monitor("val_rmse");
+  JobState state(job, 10);
+  state.part = 10;
+  JobState::Judgement judgement = state.EndEpoch(FiguresOf(1, 0.9));
+  EXPECT_TRUE(judgement.is_best);
+  EXPECT_FALSE(judgement.stalled);
+  EXPECT_EQ(state.epoch, 1U);
+  EXPECT_EQ(state.part, 0U);
+  state.NameBestSnapshot("first");
+  EXPECT_EQ(state.best_snapshot, "first");
+
+  judgement = state.EndEpoch(FiguresOf(2, 1.0));
+  EXPECT_FALSE(judgement.is_best);
+  EXPECT_TRUE(judgement.stalled);
+  EXPECT_LT(state.plateau_factor(), 1);
+  EXPECT_EQ(state.best->epoch, 1U);
+  EXPECT_EQ(state.last->epoch, 2U);
+  state.NameBestSnapshot("second");
+  EXPECT_EQ(state.best_snapshot, "first") << "that of the best epoch stays";
+
+  // An epoch that was not validated is not judged.
+  judgement = state.EndEpoch({.epoch = 3, .figures = {{"train_loss", 0.1}}});
+  EXPECT_FALSE(judgement.is_best || judgement.stalled);
+
+  judgement = state.EndEpoch(FiguresOf(4, 0.5));
+  EXPECT_TRUE(judgement.is_best);
+  state.part = 1;
+  state.NameBestSnapshot("in mid-epoch");
+  EXPECT_EQ(state.best_snapshot, "") << "it has more than the best epoch";
+}
+
 TEST(JobState, EndsWithItsEpochsOrForWantOfABetterOne) {
   Job job = JobOf("");
   job.mutable_early_stopping()->set_patience(1);

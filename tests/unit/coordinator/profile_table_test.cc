@@ -23,7 +23,8 @@ TEST(ProfileTable, AddsUpCommandsAndRanks) {
   replies[1].mutable_profile()->mutable_tcp()->set_messages(5);
   replies[1].mutable_profile()->mutable_tcp()->set_bytes(3 << 20);
   table.Add(replies, 400'000'000, 1000);
-  table.Add({ReplyWith(Phase::kGradient, 3), ReplyWith(Phase::kWaitRows, 2)}, 600'000'000, 1000);
+  table.Add(std::vector<Reply>{ReplyWith(Phase::kGradient, 3), ReplyWith(Phase::kWaitRows, 2)},
+            600'000'000, 1000);
   EXPECT_EQ(
       table.Text("epoch 3"),
       "profile of epoch 3: 1,000,000,000 samples in 2,000 steps; seconds of compute threads\n"
@@ -50,7 +51,7 @@ TEST(ProfileTable, AddsUpCommandsAndRanks) {
 // A job that ends before its first step has nothing to divide by; one rank sends nothing.
 TEST(ProfileTable, OfNothingHasNoTableByChannel) {
   ProfileTable table;
-  table.Add({Reply()}, 0, 0);
+  table.Add(std::vector<Reply>{Reply()}, 0, 0);
   const std::string text = table.Text("the job");
   EXPECT_EQ(text.find("sent"), std::string::npos);
   EXPECT_EQ(text.find("nan"), std::string::npos);

@@ -1,0 +1,45 @@
+#include "coordinator/segment_plan.h"
+
+#include <algorithm>
+
+#include "common/rows/turns.h"
+
+namespace cf {
+namespace {
+
+// Long enough that a round trip of control messages does not count, short enough for a person who
+// wants to stop.
+constexpr std::chrono::duration<double> kSegment = std::chrono::milliseconds(200);
+// Parts of the first segment, before one was measured.
+constexpr std::uint64_t kFirstSegment = 4;
+
+}  // namespace
+
+SegmentPlan::SegmentPlan(const Job& job)
+    : every_steps_(job.snapshot().every_steps()), delay_(job.train().delay()) {
+}
+
+std::uint64_t SegmentPlan::EndOfNext(const JobState& state) const {
+  std::uint64_t parts = kFirstSegment;
+  if (seconds_per_part_ > 0) {
+    parts = static_cast<std::uint64_t>(
+        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_part_)));
+  }
+  std::uint64_t last = std::min(state.part + parts, state.parts_per_epoch);
+  if (every_steps_ > 0) {
+    const std::uint64_t due = state.step_in_epoch() + every_steps_ - state.step() % every_steps_;
+    // With BLOCKS the first sub-epoch that ends there or later.
+    const std::uint64_t part =
+        state.blocks.has_value()
+            ? (due * state.parts_per_epoch + state.steps_per_epoch - 1) / state.steps_per_epoch
+            : due;
+    last = std::min(last, part);
+  }
+  return NextRest(last, state.parts_per_epoch, delay_);
+}
+
+void SegmentPlan::Took(std::uint64_t parts, std::chrono::duration<double> time) {
+  seconds_per_part_ = time.count() / static_cast<double>(parts);
+}
+
+}  // namespace cf

@@ -1,0 +1,57 @@
+#include "coordinator/segment_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/check.h"
+#include "common/config/config.h"
+
+namespace cf {
+namespace {
+
+using std::chrono::milliseconds;
+
+Job JobOf(const std::string& train, const std::string& snapshot = "") {
+  absl::StatusOr<Job> job = ParseJob("train { batch_size: 64 partitions: 2 epochs: 3 " + train +
+                                         " } snapshot { " + snapshot + " }",
+                                     "test");
+  Check(job.ok(), "the test's job parses");
+  FillDefaults(*job);
+  return *std::move(job);
+}
+
+TEST(SegmentPlan, LastsAFifthOfASecondByWhatTheLastOneTook) {
+  const Job job = JobOf("");
+  JobState state(job, 1000);
+  SegmentPlan plan(job);
+  EXPECT_EQ(plan.EndOfNext(state), 4U) << "nothing is measured yet";
+  plan.Took(4, milliseconds(8));
+  EXPECT_EQ(plan.EndOfNext(state), 100U);
+  state.part = 950;
+  EXPECT_EQ(plan.EndOfNext(state), 1000U) << "the end of the epoch";
+  state.part = 10;
+  plan.Took(1, milliseconds(5000));
+  EXPECT_EQ(plan.EndOfNext(state), 11U) << "a step is the least";
+}
+
+TEST(SegmentPlan, EndsWhereASnapshotIsDue) {
+  const Job job = JobOf("", "every_steps: 30");
+  JobState state(job, 100);
+  SegmentPlan plan(job);
+  plan.Took(1, milliseconds(1));
+  EXPECT_EQ(plan.EndOfNext(state), 30U);
+  state.part = 30;
+  EXPECT_EQ(plan.EndOfNext(state), 60U);
+  state.epoch = 1;  // Steps are counted from the first of the job.
+  state.part = 0;
+  EXPECT_EQ(plan.EndOfNext(state), 20U);
+}
+
+// With a delay steps are under way elsewhere.
+TEST(SegmentPlan, EndsAtARest) {
+  const Job job = JobOf("delay: 1");
+  const JobState state(job, 100);
+  EXPECT_EQ(SegmentPlan(job).EndOfNext(state), 64U);
+}
+
+}  // namespace
+}  // namespace cf
