@@ -23,6 +23,16 @@ double Scaled(double count, int exponent) {
   return exponent < 0 ? count / power : count * power;
 }
 
+/// The exponent of the largest power of ten that is not above `number`. The library's log10 guesses,
+/// and whatever it says in the last bit, two comparisons decide: a page has the same bytes on every
+/// machine. Requires: number > 0 and finite.
+int DecimalExponent(double number) {
+  int exponent = static_cast<int>(std::floor(std::log10(number)));
+  while (Scaled(1, exponent) > number) --exponent;
+  while (Scaled(1, exponent + 1) <= number) ++exponent;
+  return exponent;
+}
+
 std::vector<double> Multiples(AxisRange range, double leading, int exponent) {
   const double step = Scaled(leading, exponent);
   const double last = std::floor(range.high / step + kSlack);
@@ -66,7 +76,7 @@ int DecimalsOf(const std::vector<double>& numbers) {
 std::vector<double> LinearTicks(AxisRange range, std::size_t count_max, bool whole) {
   Check(range.low < range.high && count_max >= 2, "an axis has a length and two ticks or more");
   const double raw = (range.high - range.low) / static_cast<double>(count_max);
-  int exponent = static_cast<int>(std::floor(std::log10(raw)));
+  int exponent = DecimalExponent(raw);
   if (whole) exponent = std::max(exponent, 0);
   for (;; ++exponent) {
     for (const double leading : {1.0, 2.0, 5.0}) {
@@ -80,8 +90,8 @@ std::vector<double> LinearTicks(AxisRange range, std::size_t count_max, bool who
 
 std::vector<double> LogTicks(AxisRange range, std::size_t count_max) {
   Check(range.low > 0 && range.low < range.high, "a logarithmic axis is above zero");
-  const int first = static_cast<int>(std::floor(std::log10(range.low)));
-  const int last = static_cast<int>(std::ceil(std::log10(range.high)));
+  const int first = DecimalExponent(range.low);
+  const int last = DecimalExponent(range.high) + 1;
   const auto collect = [&](int every, const std::vector<double>& leadings) {
     std::vector<double> ticks;
     for (int exponent = first; exponent <= last; exponent += every) {

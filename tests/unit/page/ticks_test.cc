@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -48,6 +49,18 @@ TEST(LogTicks, ArePowersOrSimpleMultiples) {
   EXPECT_THAT(LogTicks({0.001, 1000}, 7), ElementsAre(0.001, 0.01, 0.1, 1, 10, 100, 1000));
   EXPECT_LE(LogTicks({1e-30, 1e30}, 7).size(), 7U);
   EXPECT_THAT(LogTicks({0.81, 0.93}, 4), ElementsAre(0.85, 0.9));  // No power is near.
+}
+
+// Where the logarithm is a whole number, its last bit is the library's own.
+TEST(LogTicks, BeginAndEndAtPowersThatBoundTheRange) {
+  for (int exponent = -15; exponent <= 15; ++exponent) {
+    const double low = std::stod(absl::StrCat("1e", exponent));
+    const double high = std::stod(absl::StrCat("1e", exponent + 3));
+    const std::vector<double> ticks = LogTicks({low, high}, 4);
+    ASSERT_EQ(ticks.size(), 4U) << low;
+    EXPECT_EQ(ticks.front(), low);
+    EXPECT_EQ(ticks.back(), high);
+  }
 }
 
 TEST(TickTexts, HaveTheDecimalsThatTheFinestNeeds) {
