@@ -41,6 +41,24 @@ TEST(RowScan, L2PenaltyIsOfAllRowsOfThePartition) {
   EXPECT_GT(all, 0);
 }
 
+// Goal: a table without a penalty costs nothing. Method: its rows would make the sum no number.
+TEST(RowScan, L2PenaltyLooksOnlyAtTablesThatHaveOne) {
+  LocalRows::Options options = MakeOptions("sgd {}", 1);
+  options.tables[0].l2_vectors = 0;
+  options.tables[0].l2_biases = 0;
+  options.tables[1].l2_biases = 2;
+  LocalRows local(options);
+  local.Initialize();
+  for (std::uint32_t id = 0; id < options.tables[0].shape.rows; ++id) {
+    local.Row(kUsers, RowId{id})[0] = NAN;
+  }
+  double penalty = 0;
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    penalty += L2Penalty(options.tables, PartitionId{p}, local.store()).value();
+  }
+  EXPECT_TRUE(std::isfinite(penalty));
+}
+
 // Goal: the row that is named is the first by id, not by partition, and looks at optimizer state.
 TEST(RowScan, FindsTheFirstRowThatIsNotFinite) {
   LocalRows local(MakeOptions("adam {}", 1));
