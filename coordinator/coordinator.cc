@@ -49,7 +49,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   if (!told.ok()) return told;
   while (!state_.Finished() && !stopped_) {
     if (absl::Status trained = TrainEpoch(); !trained.ok()) return trained;
-    if (state_.part < state_.parts_per_epoch) break;
+    if (state_.leg < state_.legs_per_epoch) break;
     if (absl::Status ended = EndEpoch(); !ended.ok()) return ended;
   }
   told = options_.observer->TrainingEnded();
@@ -82,7 +82,7 @@ absl::Status Coordinator::TrainEpoch() {
   train_seconds_ = 0;
   train_samples_ = 0;
   if (absl::Status told = options_.observer->EpochBegan(Progress()); !told.ok()) return told;
-  while (state_.part < state_.parts_per_epoch) {
+  while (state_.leg < state_.legs_per_epoch) {
     const std::uint64_t step_before = state_.step();
     const std::uint64_t samples_before = train_samples_;
     absl::StatusOr<std::vector<Reply>> replies = TrainSegment(plan_.EndOfNext(state_));
@@ -94,7 +94,7 @@ absl::Status Coordinator::TrainEpoch() {
                                            .steps = state_.step() - step_before});
     if (!told.ok()) return told;
     stopped_ = StopRequested();
-    if (stopped_ || state_.part == state_.parts_per_epoch) break;
+    if (stopped_ || state_.leg == state_.legs_per_epoch) break;
     if (!snapshots_.IsDueSince(step_before, state_)) continue;
     absl::Status taken = snapshots_.Take(Progress(), state_, *options_.observer);
     if (!taken.ok()) return taken;
@@ -102,11 +102,11 @@ absl::Status Coordinator::TrainEpoch() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_part) {
+absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_leg) {
   Command command;
   command.mutable_train()->set_epoch(state_.epoch);
-  command.mutable_train()->set_first_step(state_.part);
-  command.mutable_train()->set_last_step(last_part);
+  command.mutable_train()->set_first_leg(state_.leg);
+  command.mutable_train()->set_last_leg(last_leg);
   command.mutable_train()->set_steps_per_epoch(state_.steps_per_epoch);
   command.mutable_train()->set_plateau_factor(state_.plateau_factor());
   const Clock::time_point begin = Clock::now();
@@ -116,14 +116,14 @@ absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_
       SumsOf(*replies, options_.job.train().partitions());
   if (!sums.ok()) return sums.status();
   const std::chrono::duration<double> time = Clock::now() - begin;
-  const std::uint64_t parts = last_part - state_.part;
-  state_.part = last_part;
+  const std::uint64_t legs = last_leg - state_.leg;
+  state_.leg = last_leg;
   state_.sums = *std::move(sums);
   train_samples_ += static_cast<std::uint64_t>(
-      static_cast<double>(options_.data->split.training_count()) * static_cast<double>(parts) /
-      static_cast<double>(state_.parts_per_epoch));
+      static_cast<double>(options_.data->split.training_count()) * static_cast<double>(legs) /
+      static_cast<double>(state_.legs_per_epoch));
   train_seconds_ += time.count();
-  plan_.Took(parts, time);
+  plan_.Took(legs, time);
   if (absl::Status finite = CheckLoss(); !finite.ok()) return finite;
   return replies;
 }

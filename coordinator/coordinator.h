@@ -53,9 +53,9 @@ class Coordinator {
   Coordinator(Options options, SnapshotTaker snapshots);
 
   absl::Status TrainEpoch();
-  // Trains the parts from the state's up to `last_part`; what the members answered. It stays a
+  // Trains the legs from the state's up to `last_leg`; what the members answered. It stays a
   // function of its own, as bench/instructions counts what is done in it.
-  [[gnu::noinline]] absl::StatusOr<std::vector<Reply>> TrainSegment(std::uint64_t last_part);
+  [[gnu::noinline]] absl::StatusOr<std::vector<Reply>> TrainSegment(std::uint64_t last_leg);
   absl::Status CheckLoss();
   absl::Status EndEpoch();
   absl::StatusOr<EpochFigures> Measure();

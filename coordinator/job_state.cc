@@ -21,7 +21,7 @@ JobState::JobState(const Job& job, std::uint64_t steps)
     : epochs(job.train().epochs()),
       steps_per_epoch(steps),
       blocks(BlocksOf(job, steps)),
-      parts_per_epoch(blocks.has_value() ? blocks->sub_epochs() : steps),
+      legs_per_epoch(blocks.has_value() ? blocks->sub_epochs() : steps),
       monitor(MonitorOf(job)),
       plateau_monitor(job.optimizer().schedule().plateau().monitor()),
       sums(job.train().partitions()),
@@ -32,7 +32,7 @@ JobState::JobState(const Job& job, std::uint64_t steps)
 
 void JobState::Restore(const Manifest& manifest) {
   epoch = manifest.position().epoch();
-  part = blocks.has_value() ? manifest.position().sub_epoch() : manifest.position().step_in_epoch();
+  leg = blocks.has_value() ? manifest.position().sub_epoch() : manifest.position().step_in_epoch();
   stopping.Restore(StoppingStateOf(manifest));
   if (plateau.has_value() && manifest.has_plateau()) {
     const SnapshotPlateau& saved = manifest.plateau();
@@ -51,7 +51,7 @@ JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
   Judgement judgement;
   last = measured;
   ++epoch;
-  part = 0;
+  leg = 0;
   const std::optional<double> monitored = measured.figures.Find(monitor);
   if (monitored.has_value()) {
     judgement.is_best = stopping.Observe(measured.epoch, *monitored);
@@ -70,7 +70,7 @@ JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
 }
 
 void JobState::NameBestSnapshot(const std::string& name) {
-  const bool of_best = best.has_value() && best->epoch == epoch && part == 0;
+  const bool of_best = best.has_value() && best->epoch == epoch && leg == 0;
   if (best_snapshot.empty() && of_best) best_snapshot = name;
 }
 
@@ -79,13 +79,13 @@ void JobState::Save(Manifest& manifest) const {
   position.set_epoch(static_cast<std::uint32_t>(epoch));
   position.set_step(step());
   position.set_step_in_epoch(step_in_epoch());
-  if (blocks.has_value()) position.set_sub_epoch(part);
+  if (blocks.has_value()) position.set_sub_epoch(leg);
   position.set_steps_per_epoch(steps_per_epoch);
   position.set_finished(Finished());
   for (const std::vector<FileEntry>& chain : files) {
     for (const FileEntry& file : chain) *manifest.add_files() = file;
   }
-  if (part > 0) {
+  if (leg > 0) {
     for (const ObjectiveSums& of_partition : sums) {
       PartitionSums& entry = *manifest.add_sums();
       entry.set_loss(of_partition.loss);

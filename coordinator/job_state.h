@@ -35,7 +35,7 @@ struct JobState {
     bool is_best = false;  ///< It is the best so far.
     bool stalled = false;  ///< The rate is lower from the next epoch on, by plateau_factor().
   };
-  /// Ends the current epoch, of which `measured` was found; the first part of the next one follows.
+  /// Ends the current epoch, of which `measured` was found; the first leg of the next one follows.
   Judgement EndEpoch(const EpochFigures& measured);
 
   /// Has the snapshot `name`, which is of this state, as the best one, if there is none of the best
@@ -46,7 +46,7 @@ struct JobState {
 
   /// Of the current epoch, in global batches, and since the first.
   std::uint64_t step_in_epoch() const {
-    return blocks.has_value() ? blocks->StepAt(part, 0, 1) : part;
+    return blocks.has_value() ? blocks->StepAt(leg, 0, 1) : leg;
   }
   std::uint64_t step() const { return epoch * steps_per_epoch + step_in_epoch(); }
 
@@ -58,12 +58,12 @@ struct JobState {
   std::uint64_t steps_per_epoch;
   std::optional<BlockSchedule> blocks;  ///< Nothing with SYNC.
   /// What an epoch is trained in, one after the other: steps, or the sub-epochs of BLOCKS.
-  std::uint64_t parts_per_epoch;
+  std::uint64_t legs_per_epoch;
   std::string monitor;          ///< The figure that decides which epoch is the best.
   std::string plateau_monitor;  ///< The figure that the plateau waits for; empty without one.
 
   std::uint64_t epoch = 0;          ///< Finished epochs.
-  std::uint64_t part = 0;           ///< Parts done of the current one.
+  std::uint64_t leg = 0;            ///< Legs done of the current one.
   std::vector<ObjectiveSums> sums;  ///< By partition, of the current epoch.
   StoppingRule stopping;
   std::optional<PlateauRule> plateau;         ///< Nothing where the schedule is another.

@@ -289,7 +289,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
 
 absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
   optimizer_.SetPlateauFactor(steps.plateau_factor());
-  if (steps.first_step() == 0) std::ranges::fill(sums_, ObjectiveSums());
+  if (steps.first_leg() == 0) std::ranges::fill(sums_, ObjectiveSums());
   absl::Status done = blocks_.has_value() ? TrainBlocks(steps) : TrainBatches(steps);
   AddFigures(sums_, reply);
   AddProfile(reply);
@@ -298,8 +298,8 @@ absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
 
 absl::Status Member::TrainBlocks(const TrainSteps& steps) {
   const BlockTrainer::Segment segment{.epoch = steps.epoch(),
-                                      .first = steps.first_step(),
-                                      .last = steps.last_step(),
+                                      .first = steps.first_leg(),
+                                      .last = steps.last_leg(),
                                       .first_step = steps.epoch() * steps.steps_per_epoch()};
   return OnSeats([&](Seat& seat) {
     const Profile::Run profiled(*seat.profile);
@@ -315,8 +315,8 @@ absl::Status Member::TrainBatches(const TrainSteps& steps) {
   // A run ends wherever a snapshot might be taken, so that none changes what batches read.
   std::vector<Trainer::Segment> runs;
   const std::uint32_t delay = options_.job.train().delay();
-  for (std::uint64_t first = steps.first_step(); first < steps.last_step();) {
-    const std::uint64_t last = EndOfRun(first, steps.last_step(), delay);
+  for (std::uint64_t first = steps.first_leg(); first < steps.last_leg();) {
+    const std::uint64_t last = EndOfRun(first, steps.last_leg(), delay);
     runs.push_back({.epoch = steps.epoch(),
                     .first = first,
                     .last = last,

@@ -20,26 +20,26 @@ SegmentPlan::SegmentPlan(const Job& job)
 }
 
 std::uint64_t SegmentPlan::EndOfNext(const JobState& state) const {
-  std::uint64_t parts = kFirstSegment;
-  if (seconds_per_part_ > 0) {
-    parts = static_cast<std::uint64_t>(
-        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_part_)));
+  std::uint64_t legs = kFirstSegment;
+  if (seconds_per_leg_ > 0) {
+    legs = static_cast<std::uint64_t>(
+        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_leg_)));
   }
-  std::uint64_t last = std::min(state.part + parts, state.parts_per_epoch);
+  std::uint64_t last = std::min(state.leg + legs, state.legs_per_epoch);
   if (every_steps_ > 0) {
     const std::uint64_t due = state.step_in_epoch() + every_steps_ - state.step() % every_steps_;
     // With BLOCKS the first sub-epoch that ends there or later.
-    const std::uint64_t part =
+    const std::uint64_t leg =
         state.blocks.has_value()
-            ? (due * state.parts_per_epoch + state.steps_per_epoch - 1) / state.steps_per_epoch
+            ? (due * state.legs_per_epoch + state.steps_per_epoch - 1) / state.steps_per_epoch
             : due;
-    last = std::min(last, part);
+    last = std::min(last, leg);
   }
-  return NextRest(last, state.parts_per_epoch, delay_);
+  return NextRest(last, state.legs_per_epoch, delay_);
 }
 
-void SegmentPlan::Took(std::uint64_t parts, std::chrono::duration<double> time) {
-  seconds_per_part_ = time.count() / static_cast<double>(parts);
+void SegmentPlan::Took(std::uint64_t legs, std::chrono::duration<double> time) {
+  seconds_per_leg_ = time.count() / static_cast<double>(legs);
 }
 
 }  // namespace cf

@@ -13,23 +13,23 @@ namespace cf {
 ///
 /// Owner:      Coordinator.
 /// Threads:    one.
-/// Bounds:     a segment lasts about kSegment, as the last one tells, or a part where that is more.
+/// Bounds:     a segment lasts about kSegment, as the last one tells, or a leg where that is more.
 /// Invariants: where a segment ends decides nothing that is computed.
 class SegmentPlan {
  public:
   explicit SegmentPlan(const Job& job);
 
-  /// The part of the epoch that the segment which begins at `state` ends before: one where nothing
+  /// The leg of the epoch that the segment which begins at `state` ends before: one where nothing
   /// is under way, not behind the next step that a snapshot is due at.
   std::uint64_t EndOfNext(const JobState& state) const;
 
   /// What a segment took.
-  void Took(std::uint64_t parts, std::chrono::duration<double> time);
+  void Took(std::uint64_t legs, std::chrono::duration<double> time);
 
  private:
   std::uint64_t every_steps_;  // That a snapshot is due; 0: not by steps.
   std::uint64_t delay_;
-  double seconds_per_part_ = 0;  // As last measured; 0 before.
+  double seconds_per_leg_ = 0;  // As last measured; 0 before.
 };
 
 }  // namespace cf

@@ -59,7 +59,7 @@ class SnapshotTaker {
 
   Options options_;
   SnapshotStore store_;
-  // Of the last one of this generation. Files are named by it: of parts that end with the same step
+  // Of the last one of this generation. Files are named by it: of legs that end with the same step
   // (blocks of few samples), the first is kept.
   std::optional<std::uint64_t> last_step_;
   Clock::time_point last_time_ = Clock::now();

@@ -81,9 +81,9 @@ TEST_F(CoordinatorTest, TrainsAnEpochInSegmentsThatMeet) {
   for (std::size_t k = 0; k + 1 < commands_.size(); ++k) {
     ASSERT_TRUE(commands_[k].has_train());
     EXPECT_EQ(commands_[k].train().epoch(), 0U);
-    EXPECT_EQ(commands_[k].train().first_step(), next);
+    EXPECT_EQ(commands_[k].train().first_leg(), next);
     EXPECT_EQ(commands_[k].train().steps_per_epoch(), 7U);
-    next = commands_[k].train().last_step();
+    next = commands_[k].train().last_leg();
   }
   EXPECT_EQ(next, 7U);
   EXPECT_TRUE(commands_.back().has_penalty());

@@ -26,7 +26,7 @@ TEST(JobState, RestoreMakesWhatSaveWrote) {
     const Job job = JobOf(fields);
     JobState state(job, 10);
     state.epoch = 2;
-    state.part = 3;
+    state.leg = 3;
     state.stopping.Observe(1, 0.9);
     state.stopping.Observe(2, 1.0);
     state.plateau->Observe(0.9);
@@ -41,7 +41,7 @@ TEST(JobState, RestoreMakesWhatSaveWrote) {
 
     JobState restored(job, 10);
     restored.Restore(saved);
-    EXPECT_EQ(restored.part, 3U);
+    EXPECT_EQ(restored.leg, 3U);
     EXPECT_EQ(restored.stopping.state(), state.stopping.state());
     EXPECT_EQ(restored.plateau->state(), state.plateau->state());
     EXPECT_LT(restored.plateau->state().factor, 1) << "what stalled is not the start";
@@ -56,12 +56,12 @@ TEST(JobState, JudgesAnEpochByItsFigures) {
   job.mutable_early_stopping()->set_monitor("val_rmse");
   job.mutable_optimizer()->mutable_schedule()->mutable_plateau()->set_monitor("val_rmse");
   JobState state(job, 10);
-  state.part = 10;
+  state.leg = 10;
   JobState::Judgement judgement = state.EndEpoch(FiguresOf(1, 0.9));
   EXPECT_TRUE(judgement.is_best);
   EXPECT_FALSE(judgement.stalled);
   EXPECT_EQ(state.epoch, 1U);
-  EXPECT_EQ(state.part, 0U);
+  EXPECT_EQ(state.leg, 0U);
   state.NameBestSnapshot("first");
   EXPECT_EQ(state.best_snapshot, "first");
 
@@ -80,7 +80,7 @@ TEST(JobState, JudgesAnEpochByItsFigures) {
 
   judgement = state.EndEpoch(FiguresOf(4, 0.5));
   EXPECT_TRUE(judgement.is_best);
-  state.part = 1;
+  state.leg = 1;
   state.NameBestSnapshot("in mid-epoch");
   EXPECT_EQ(state.best_snapshot, "") << "it has more than the best epoch";
 }

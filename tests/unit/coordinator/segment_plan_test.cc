@@ -26,9 +26,9 @@ TEST(SegmentPlan, LastsAFifthOfASecondByWhatTheLastOneTook) {
   EXPECT_EQ(plan.EndOfNext(state), 4U) << "nothing is measured yet";
   plan.Took(4, milliseconds(8));
   EXPECT_EQ(plan.EndOfNext(state), 100U);
-  state.part = 950;
+  state.leg = 950;
   EXPECT_EQ(plan.EndOfNext(state), 1000U) << "the end of the epoch";
-  state.part = 10;
+  state.leg = 10;
   plan.Took(1, milliseconds(5000));
   EXPECT_EQ(plan.EndOfNext(state), 11U) << "a step is the least";
 }
@@ -39,10 +39,10 @@ TEST(SegmentPlan, EndsWhereASnapshotIsDue) {
   SegmentPlan plan(job);
   plan.Took(1, milliseconds(1));
   EXPECT_EQ(plan.EndOfNext(state), 30U);
-  state.part = 30;
+  state.leg = 30;
   EXPECT_EQ(plan.EndOfNext(state), 60U);
   state.epoch = 1;  // Steps are counted from the first of the job.
-  state.part = 0;
+  state.leg = 0;
   EXPECT_EQ(plan.EndOfNext(state), 20U);
 }
 
