@@ -34,10 +34,10 @@ int PlaceOf(std::span<const std::string> header, std::span<const std::string_vie
 /// Which columns hold what (--columns), by role: all by the header's names, or all by numbers from
 /// 1, which mean that there is no header.
 struct ColumnChoice {
-  std::string user;
-  std::string item;
-  std::string rating;
-  std::string timestamp;
+  std::string user = {};
+  std::string item = {};
+  std::string rating = {};
+  std::string timestamp = {};
 
   const std::string& of(Role role) const;
   std::string& of(Role role);

@@ -15,6 +15,9 @@
 namespace cf {
 namespace {
 
+/// How many records a reading shows at most.
+constexpr std::size_t kFirstRecords = 5;
+
 absl::Status At(const RecordSource& source, std::uint64_t line, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(source.name(), ":", line, ": ", what));
 }
@@ -100,7 +103,8 @@ struct RatingsReader::Chunk {
   std::uint64_t bad_lines = 0;
   std::uint64_t first_bad_line = 0;  ///< From 0 within the chunk.
   std::string first_bad;             ///< What is wrong with it.
-  bool stops = false;                ///< Whether nothing behind its last line is read.
+  std::uint64_t dropped = 0;
+  bool stops = false;  ///< Whether nothing behind its last line is read.
 };
 
 void RatingsReader::Scratch::Grow() {
@@ -125,15 +129,19 @@ absl::Status RatingsReader::Read(const std::string& path, bool validation) {
   const absl::StatusOr<RecordFormat> format =
       DetectRecordFormat(source.sample(), source.whole(), options_.records);
   if (!format.ok()) return At(source, 1, format.status().message());
-  source.Begin(format->begin, format->syntax);
   const bool has_ratings = format->rating >= 0;
   const bool has_timestamps = format->timestamp >= 0;
-  if (!formats_.empty() && (has_ratings != has_ratings_ || has_timestamps != has_timestamps_)) {
+  if (!readings_.empty() && (has_ratings != has_ratings_ || has_timestamps != has_timestamps_)) {
     return At(source, 1, "expected the same columns (rating, timestamp) as in the other file");
   }
-  formats_.push_back(*format);
+  if (!has_ratings && (!options_.drop_ratings.empty() || options_.min_rating.has_value())) {
+    return At(source, 1, "--drop-ratings and --min-rating need a rating, and no column is one");
+  }
+  readings_.push_back(
+      ReadFirst(source.name(), source.sample(), source.whole(), *format, kFirstRecords));
   has_ratings_ = has_ratings;
   has_timestamps_ = has_timestamps;
+  source.Begin(format->begin, format->syntax);
 
   // Pieces are taken in order, so all before the first bad one are read to their end.
   std::mutex mutex;
@@ -162,13 +170,24 @@ absl::Status RatingsReader::Read(const std::string& path, bool validation) {
   return Collect(source, *format, validation, &chunks);
 }
 
+bool RatingsReader::IsDropped(float rating) const {
+  return (options_.min_rating.has_value() && rating < *options_.min_rating) ||
+         std::find(options_.drop_ratings.begin(), options_.drop_ratings.end(), rating) !=
+             options_.drop_ratings.end();
+}
+
 void RatingsReader::ReadChunk(const RecordFormat& format, std::string_view text, Chunk* chunk) {
   CodeBook& users = users_[chunk->thread];
   CodeBook& items = items_[chunk->thread];
   Scratch& scratch = scratches_[chunk->thread];
   std::size_t rows = 0;
+  const bool drops = options_.min_rating.has_value() || !options_.drop_ratings.empty();
   const auto add = [&](std::uint32_t user, std::uint32_t item, float rating,
                        std::int64_t timestamp) {
+    if (drops && IsDropped(rating)) {
+      ++chunk->dropped;
+      return;
+    }
     if (rows == scratch.users.size()) scratch.Grow();
     scratch.users[rows] = user;
     scratch.items[rows] = item;
@@ -223,6 +242,8 @@ absl::Status RatingsReader::Collect(const RecordSource& source, const RecordForm
                                     bool validation, std::deque<Chunk>* chunks) {
   std::uint64_t line = format.lines_before + 1;
   std::uint64_t samples = 0;
+  std::uint64_t dropped = 0;
+  std::uint64_t bad_lines = 0;
   for (Chunk& chunk : *chunks) {
     if (!chunk.failed.ok()) return chunk.failed;
     if (chunk.bad_lines > 0) {
@@ -231,15 +252,20 @@ absl::Status RatingsReader::Collect(const RecordSource& source, const RecordForm
       bad_lines_.Join({.count = chunk.bad_lines, .first = std::string(bad.message())});
     }
     line += chunk.lines;
+    dropped += chunk.dropped;
+    bad_lines += chunk.bad_lines;
     samples += chunk.block.users.size();
     chunk.block.validation = validation;
     blocks_.push_back(std::move(chunk.block));
     thread_of_block_.push_back(chunk.thread);
   }
   lines_ += line - 1;
+  dropped_ += dropped;
+  samples_ += samples;
   if (samples > 0) return absl::OkStatus();
-  return bad_lines_.count > 0 ? At(source, line, "every line was malformed, as " + bad_lines_.first)
-                              : At(source, line, "expected ratings, the file ends");
+  if (dropped > 0) return At(source, line, "--drop-ratings and --min-rating leave no rating");
+  return bad_lines > 0 ? At(source, line, "every line was malformed, as " + bad_lines_.first)
+                       : At(source, line, "expected ratings, the file ends");
 }
 
 Vocabulary RatingsReader::MoveInto(DatasetWriter* writer) {

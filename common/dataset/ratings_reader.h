@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/dataset/reading.h"
 #include "common/dataset/record_parser.h"
 #include "common/dataset/record_source.h"
 #include "common/dataset/vocabulary.h"
@@ -56,6 +58,8 @@ class CodeBook {
 
 struct RatingsReaderOptions {
   RecordOptions records = {};
+  std::vector<float> drop_ratings = {};  ///< Ratings that mean that there is none.
+  std::optional<float> min_rating = {};  ///< Lower ones are left out.
   bool skip_bad_lines = false;
   unsigned threads = 2;
   ProgressFunction progress = {};  ///< May be empty; counts bytes.
@@ -85,8 +89,12 @@ class RatingsReader {
   /// skipped), and refuses a file without ratings or with other columns than one before it.
   absl::Status Read(const std::string& path, bool validation);
 
-  /// How each file that was read is written, in their order.
-  const std::vector<RecordFormat>& formats() const { return formats_; }
+  /// How each file was read, in their order.
+  const std::vector<Reading>& readings() const { return readings_; }
+  /// Samples left out for their ratings.
+  std::uint64_t dropped() const { return dropped_; }
+  /// Samples that are left, of all files.
+  std::uint64_t samples() const { return samples_; }
 
   bool has_ratings() const { return has_ratings_; }
   bool has_timestamps() const { return has_timestamps_; }
@@ -111,6 +119,7 @@ class RatingsReader {
     std::vector<std::int64_t> timestamps;
   };
 
+  bool IsDropped(float rating) const;
   void ReadChunk(const RecordFormat& format, std::string_view text, Chunk* chunk);
   absl::Status Collect(const RecordSource& source, const RecordFormat& format, bool validation,
                        std::deque<Chunk>* chunks);
@@ -123,7 +132,9 @@ class RatingsReader {
   std::vector<unsigned> thread_of_block_;
   bool has_ratings_ = false;
   bool has_timestamps_ = false;
-  std::vector<RecordFormat> formats_;
+  std::vector<Reading> readings_;
+  std::uint64_t dropped_ = 0;
+  std::uint64_t samples_ = 0;
   std::uint64_t lines_ = 0;
   BadLines bad_lines_;
 };

@@ -13,6 +13,7 @@
 
 #include "common/base/check.h"
 #include "common/dataset/select.h"
+#include "common/dataset/timestamp.h"
 #include "common/text/numbers.h"
 
 namespace cf {
@@ -221,6 +222,12 @@ std::string FormatStatistics(const Dataset& data, const DatasetStatistics& stati
       absl::StrFormat("users %s, items %s, %s %s, density %.4g%%\n", WithThousands(data.users()),
                       WithThousands(data.items()), data.has_ratings() ? "ratings" : "interactions",
                       WithThousands(data.samples()), 100 * statistics.density);
+  if (!data.timestamps().empty()) {
+    const auto [first, last] =
+        std::minmax_element(data.timestamps().begin(), data.timestamps().end());
+    absl::StrAppendFormat(&text, "timestamps from %s to %s (UTC)\n", FormatTimestamp(*first),
+                          FormatTimestamp(*last));
+  }
   if (data.items_keyed_by_title()) {
     absl::StrAppendFormat(&text, "items are keyed by title: %s became one with another\n",
                           WithThousands(data.items_merged()));

@@ -170,6 +170,7 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text, TimeUnit unit)
 }
 
 std::string FormatTimestamp(std::int64_t seconds) {
+  if (seconds < kTimestampMin || seconds > kTimestampMax) return std::to_string(seconds);
   const std::int64_t days = FloorDivide(seconds, kDaySeconds);
   const std::chrono::year_month_day day{
       std::chrono::sys_days(std::chrono::days(static_cast<int>(days)))};

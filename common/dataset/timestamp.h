@@ -27,7 +27,7 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text,
 /// Seconds of a date as 20090504; nothing where there is no such day between 1900 and 2100.
 std::optional<std::int64_t> SecondsOfCompactDate(std::int64_t number);
 
-/// "2000-07-30 18:45:03". Requires: between kTimestampMin and kTimestampMax.
+/// "2000-07-30 18:45:03"; the number itself beyond kTimestampMin and kTimestampMax.
 std::string FormatTimestamp(std::int64_t seconds);
 
 }  // namespace cf

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <numeric>
+#include <utility>
 
 #include "common/base/check.h"
 
@@ -32,10 +33,34 @@ struct Kept {
   float rating = 0;
 };
 
-/// One sample out of several, in the order of appending: validation samples push out training
-/// samples, then `duplicates` decides. `validation` is empty where no sample is one.
-Kept Choose(std::span<const float> ratings, std::span<const std::uint8_t> validation,
-            Duplicates duplicates, WriteSummary* summary) {
+/// The samples of one pair, in the order of appending.
+struct Several {
+  std::span<const float> ratings;
+  std::span<const std::int64_t> timestamps;  ///< Empty if there are none.
+  std::span<const std::uint8_t> validation;  ///< Empty where no sample is one.
+};
+
+/// Whether a sample takes the place of the one that was kept so far.
+bool Replaces(const Several& several, std::size_t sample, std::size_t kept, Duplicates duplicates) {
+  switch (duplicates) {
+    case Duplicates::kFirst:
+      return false;
+    case Duplicates::kNewest:
+      return several.timestamps[sample] >= several.timestamps[kept];
+    case Duplicates::kOldest:
+      return several.timestamps[sample] < several.timestamps[kept];
+    case Duplicates::kLast:
+    case Duplicates::kMean:
+    case Duplicates::kSum:
+      break;
+  }
+  return true;
+}
+
+/// One of them: validation samples push out training samples, then `duplicates` decides.
+Kept Choose(const Several& several, Duplicates duplicates, WriteSummary* summary) {
+  const std::span<const float> ratings = several.ratings;
+  const std::span<const std::uint8_t> validation = several.validation;
   const auto training =
       static_cast<std::size_t>(std::count(validation.begin(), validation.end(), std::uint8_t{0}));
   const bool only_validation = training > 0 && training < validation.size();
@@ -46,7 +71,9 @@ Kept Choose(std::span<const float> ratings, std::span<const std::uint8_t> valida
   for (std::size_t k = 0; k < ratings.size(); ++k) {
     if (only_validation && validation[k] == 0) continue;
     sum += static_cast<double>(ratings[k]);
-    if (count++ == 0 || duplicates != Duplicates::kFirst) kept = {.place = k, .rating = ratings[k]};
+    if (count++ == 0 || Replaces(several, k, kept.place, duplicates)) {
+      kept = {.place = k, .rating = ratings[k]};
+    }
   }
   summary->duplicates += count - 1;
   if (duplicates == Duplicates::kMean) sum /= static_cast<double>(count);
@@ -137,10 +164,14 @@ void UserRangeSamples::Merge(WriteSummary* summary) {
       const std::size_t count = next - begin;
       Kept one = {.place = 0, .rating = sorted_.ratings[begin]};
       if (count > 1) {
-        const std::span<const std::uint8_t> validation = sorted_.validation;
-        one = Choose(std::span(sorted_.ratings).subspan(begin, count),
-                     options_.has_validation ? validation.subspan(begin, count) : validation,
-                     options_.duplicates, summary);
+        const auto of_pair = [begin, count](const auto& column, bool there) {
+          return there ? std::span(column).subspan(begin, count) : std::span(column);
+        };
+        one = Choose(
+            {.ratings = of_pair(std::as_const(sorted_.ratings), true),
+             .timestamps = of_pair(std::as_const(sorted_.timestamps), options_.has_timestamps),
+             .validation = of_pair(std::as_const(sorted_.validation), options_.has_validation)},
+            options_.duplicates, summary);
       }
       const std::size_t from = begin + one.place;
       sorted_.items[kept] = item;

@@ -16,8 +16,9 @@ namespace cf {
 class DatasetManifest;
 
 /// What becomes of several ratings of one pair (user, item). First and last are by the order of
-/// appending, which is that of the lines in the files; mean and sum keep the last timestamp.
-enum class Duplicates { kLast, kFirst, kMean, kSum };
+/// appending, which is that of the records in the files; newest and oldest by the timestamps, of
+/// equal ones the last and the first; mean and sum keep the last timestamp.
+enum class Duplicates { kLast, kFirst, kMean, kSum, kNewest, kOldest };
 
 /// Samples as columns, in the order of the file. Users and items are codes: numbers from 0 that
 /// index the writer's vocabularies.

@@ -17,7 +17,7 @@ bool RunTarget(std::span<const std::byte> bytes) {
   const std::string out = folder.path() + "/data";
   std::filesystem::remove_all(out);
   const absl::StatusOr<ImportSummary> imported =
-      Import({.ratings = folder.Put("ratings", TextOf(bytes)), .out = out, .threads = 1});
+      Import({.ratings = {folder.Put("ratings", TextOf(bytes))}, .out = out, .threads = 1});
   if (!imported.ok()) {
     Check(absl::IsInvalidArgument(imported.status()), "a bad file is the user's input");
     Check(imported.status().message().find('\n') == absl::string_view::npos,

@@ -17,13 +17,13 @@ TEST(ExportSplit, IsImportedBackAsTheSameSamplesAndSplit) {
     text += "\"u, " + std::to_string(k % 37) + "\",\"say \"\"" + std::to_string(k) + "\"\"\"," +
             std::to_string(static_cast<float>(k % 17) / 3 - 2) + "," + std::to_string(k) + "\n";
   }
-  ASSERT_TRUE(Import({.ratings = folder.Write("r.csv", text), .out = folder.Path("d")}).ok());
+  ASSERT_TRUE(Import({.ratings = {folder.Write("r.csv", text)}, .out = folder.Path("d")}).ok());
   const Dataset data = Dataset::Open(folder.Path("d")).value();
   Split random;
   random.mutable_random()->set_fraction(0.2);
   const DataSplit split = DataSplit::Make(data, random).value();
   ASSERT_TRUE(ExportSplit(data, split, folder.Path("csv")).ok());
-  ASSERT_TRUE(Import({.ratings = folder.Path("csv/train.csv"),
+  ASSERT_TRUE(Import({.ratings = {folder.Path("csv/train.csv")},
                       .validation = folder.Path("csv/val.csv"),
                       .out = folder.Path("again")})
                   .ok());
@@ -42,7 +42,7 @@ TEST(ExportSplit, IsImportedBackAsTheSameSamplesAndSplit) {
 TEST(ExportSplit, LeavesNoFileWhereItCannotWrite) {
   const TestFolder folder;
   ASSERT_TRUE(
-      Import({.ratings = folder.Write("r.csv", "user,item\n1,2\n1,3\n"), .out = folder.Path("d")})
+      Import({.ratings = {folder.Write("r.csv", "user,item\n1,2\n1,3\n")}, .out = folder.Path("d")})
           .ok());
   const Dataset data = Dataset::Open(folder.Path("d")).value();
   const DataSplit split = DataSplit::Make(data, Split()).value();

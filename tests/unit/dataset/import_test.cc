@@ -54,7 +54,7 @@ TEST(Import, GivesTheSameDataSetWhateverTheOrderOfLinesAndThreads) {
   const TestFolder folder;
   std::vector<std::string> lines = GeneratedLines(250'000);  // Three chunks.
   const std::string first = folder.Write("first.csv", AsCsv(lines));
-  const Dataset data = ImportOrDie(folder, {.ratings = first, .threads = 1});
+  const Dataset data = ImportOrDie(folder, {.ratings = {first}, .threads = 1});
   EXPECT_EQ(data.samples(), lines.size());
   EXPECT_EQ(data.users(), 997U);
   EXPECT_TRUE(data.VerifyDigest().ok());
@@ -62,7 +62,7 @@ TEST(Import, GivesTheSameDataSetWhateverTheOrderOfLinesAndThreads) {
   const std::string second = folder.Write("second.csv", AsCsv(lines, "\r\n"));
   for (const unsigned threads : {1U, 2U, 5U}) {
     const Dataset shuffled = ImportOrDie(
-        folder, {.ratings = second, .out = folder.Path("shuffled"), .threads = threads});
+        folder, {.ratings = {second}, .out = folder.Path("shuffled"), .threads = threads});
     EXPECT_EQ(shuffled.digest(), data.digest());
     Split config;
     config.mutable_random();
@@ -77,12 +77,13 @@ TEST(Import, NamesTheFirstBadLineOfManyChunksWhateverTheThreads) {
   lines[249'998] = "1,2";
   const std::string path = folder.Write("r.csv", AsCsv(lines));
   for (const unsigned threads : {1U, 2U, 5U}) {
-    EXPECT_EQ(
-        Import({.ratings = path, .out = folder.Path("out"), .threads = threads}).status().message(),
-        path + ":100002: the rating is \"three\", expected a number");
+    EXPECT_EQ(Import({.ratings = {path}, .out = folder.Path("out"), .threads = threads})
+                  .status()
+                  .message(),
+              path + ":100002: the rating is \"three\", expected a number");
   }
   ImportSummary summary;
-  const Dataset data = ImportOrDie(folder, {.ratings = path, .skip_bad_lines = true}, &summary);
+  const Dataset data = ImportOrDie(folder, {.ratings = {path}, .skip_bad_lines = true}, &summary);
   EXPECT_EQ(data.samples(), 249'998U);
   EXPECT_EQ(summary.bad_lines.count, 2U);
   EXPECT_THAT(summary.bad_lines.first, HasSubstr(":100002: "));
@@ -92,9 +93,9 @@ TEST(Import, NamesTheFirstBadLineOfManyChunksWhateverTheThreads) {
 TEST(Import, GivesDenseIdsByFallingFrequencyThenByRawId) {
   const TestFolder folder;
   const Dataset numbers = ImportOrDie(
-      folder, {.ratings = folder.Write("r.csv",
-                                       "user,item,rating\n10,5,1\n9,5,2\n9,40,3\n8,40,4\n10,7,5\n"
-                                       "7,300,1\n")});
+      folder, {.ratings = {folder.Write("r.csv",
+                                        "user,item,rating\n10,5,1\n9,5,2\n9,40,3\n8,40,4\n10,7,5\n"
+                                        "7,300,1\n")}});
   // Users 9 and 10 have two each, then 7 and 8; items 5 and 40 two each, then 7 and 300.
   std::vector<std::string> users;
   for (std::uint32_t u = 0; u < numbers.users(); ++u) {
@@ -110,7 +111,7 @@ TEST(Import, GivesDenseIdsByFallingFrequencyThenByRawId) {
   // One string makes strings of all: bytewise, "10" is before "9".
   const Dataset strings = ImportOrDie(
       folder,
-      {.ratings = folder.Write("s.csv", "user,item,rating\n10,a,1\n9,a,2\nann,\"b, c\",3\n")});
+      {.ratings = {folder.Write("s.csv", "user,item,rating\n10,a,1\n9,a,2\nann,\"b, c\",3\n")}});
   EXPECT_EQ(strings.user_raw_id(RowId{0}), "10");
   EXPECT_EQ(strings.user_raw_id(RowId{1}), "9");
   EXPECT_EQ(strings.user_raw_id(RowId{2}), "ann");
@@ -126,7 +127,8 @@ TEST(Import, MergesDuplicatesAsAsked) {
        {std::tuple(Duplicates::kLast, 1.0F, 10), std::tuple(Duplicates::kFirst, 2.0F, 30),
         std::tuple(Duplicates::kMean, 2.0F, 10), std::tuple(Duplicates::kSum, 6.0F, 10)}) {
     ImportSummary summary;
-    const Dataset data = ImportOrDie(folder, {.ratings = path, .duplicates = duplicates}, &summary);
+    const Dataset data =
+        ImportOrDie(folder, {.ratings = {path}, .duplicates = duplicates}, &summary);
     const RawSamples samples = RawSamplesOf(data);
     EXPECT_EQ(samples.size(), 2U);
     EXPECT_EQ(samples.at({"1", "1"}), (std::pair<float, std::int64_t>(rating, time)));
@@ -138,19 +140,20 @@ TEST(Import, MergesDuplicatesAsAsked) {
 TEST(Import, ReadsInteractionsNegativeRatingsAndBothKindsOfTime) {
   const TestFolder folder;
   const std::string clicks = folder.Write("c.csv", "item,user\nx,1\ny,1\nx,1\n");
-  const Dataset interactions = ImportOrDie(folder, {.ratings = clicks});
+  const Dataset interactions = ImportOrDie(folder, {.ratings = {clicks}});
   EXPECT_FALSE(interactions.has_ratings());
   EXPECT_EQ(interactions.samples(), 2U);
   EXPECT_EQ(interactions.ratings()[0], 1.0F);
   EXPECT_TRUE(interactions.timestamps().empty());
-  const Dataset counted = ImportOrDie(folder, {.ratings = clicks, .duplicates = Duplicates::kSum});
+  const Dataset counted =
+      ImportOrDie(folder, {.ratings = {clicks}, .duplicates = Duplicates::kSum});
   EXPECT_TRUE(counted.has_ratings());
   EXPECT_EQ(RawSamplesOf(counted).at({"1", "x"}).first, 2.0F);
 
   const Dataset jokes = ImportOrDie(
-      folder, {.ratings = folder.Write("j.csv",
-                                       "\xEF\xBB\xBFuser_id,item_id,rating,timestamp\r\n"
-                                       "1,1,-9.75,2000-07-30 18:45:03\r\n\r\n2,1,0,964982703")});
+      folder, {.ratings = {folder.Write("j.csv",
+                                        "\xEF\xBB\xBFuser_id,item_id,rating,timestamp\r\n"
+                                        "1,1,-9.75,2000-07-30 18:45:03\r\n\r\n2,1,0,964982703")}});
   EXPECT_EQ(jokes.samples(), 2U);
   EXPECT_EQ(jokes.ratings()[0], -9.75F);
   EXPECT_EQ(jokes.timestamps()[0], jokes.timestamps()[1]);
@@ -162,7 +165,7 @@ TEST(Import, KeepsAPairOfBothFilesInValidationOnly) {
   const std::string validation = folder.Write("u1.test", "1\t2\t1\t13\n2\t3\t2\t14\n");
   ImportSummary summary;
   const Dataset data =
-      ImportOrDie(folder, {.ratings = training, .validation = validation}, &summary);
+      ImportOrDie(folder, {.ratings = {training}, .validation = validation}, &summary);
   EXPECT_EQ(data.samples(), 4U);
   EXPECT_EQ(summary.written.leaks, 1U);
   EXPECT_EQ(summary.written.validation, 2U);
@@ -175,7 +178,7 @@ TEST(Import, KeepsAPairOfBothFilesInValidationOnly) {
   for (std::uint64_t k = 0; k < data.samples(); ++k) {
     EXPECT_EQ(split->is_validation(k), data.timestamps()[k] >= 13);
   }
-  EXPECT_THAT(Import({.ratings = training,
+  EXPECT_THAT(Import({.ratings = {training},
                       .validation = folder.Write("v", "1\t2\t1\n"),
                       .out = folder.Path("other")})
                   .status()
@@ -188,7 +191,7 @@ TEST(Import, ReadsDoubleColonsAndLatin1Titles) {
   ImportSummary summary;
   const Dataset data = ImportOrDie(
       folder,
-      {.ratings = folder.Write("ratings.dat", "1::10::5::978300760\n1::11::3::978300761\n"),
+      {.ratings = {folder.Write("ratings.dat", "1::10::5::978300760\n1::11::3::978300761\n")},
        .titles = folder.Write("movies.dat",
                               "10::L\xE9on (1994)::Crime|Drama\n11::Heat (1995)::Action\n"
                               "12::Unseen (2000)::Drama\n")},
@@ -236,14 +239,14 @@ TEST(Import, AnswersBrokenInputsWithOneLineAndWritesNothing) {
       {"a last line cut short", "1::2::3::4\n1::3::", "",
        "r:2: 3 fields, expected 4 separated by \"::\""},
       {"bad UTF-8 in a title", good, "movieId,title,genres\n2,L\xE9on,Crime\n",
-       "t:2: not UTF-8 (--encoding latin-1 reads that)"},
+       "t:2: not UTF-8 (--encoding latin-1 or cp1252 reads that)"},
       {"titles without a title", good, "movieId,genres\n2,Crime\n",
        "t:1: no column for the title in \"movieId,genres\", expected a header as "
-       "\"movieId,title,genres\""},
+       "\"movieId,title,genres\"; --title-columns item=NAME,title=NAME says which it is"},
   };
   for (const BrokenInput& input : inputs) {
     const TestFolder folder;
-    ImportOptions options = {.ratings = folder.Write("r", input.ratings),
+    ImportOptions options = {.ratings = {folder.Write("r", input.ratings)},
                              .out = folder.Path("out")};
     if (!input.titles.empty()) options.titles = folder.Write("t", input.titles);
     const std::size_t entries = folder.entries();
@@ -254,7 +257,7 @@ TEST(Import, AnswersBrokenInputsWithOneLineAndWritesNothing) {
 
     // A data set that was there stays as it is, also when it was to be replaced.
     const Dataset before =
-        ImportOrDie(folder, {.ratings = folder.Write("good", good), .out = folder.Path("out")});
+        ImportOrDie(folder, {.ratings = {folder.Write("good", good)}, .out = folder.Path("out")});
     options.overwrite = true;
     EXPECT_FALSE(Import(options).ok());
     const Dataset after = OpenOrDie(folder.Path("out"));
@@ -266,7 +269,7 @@ TEST(Import, AnswersBrokenInputsWithOneLineAndWritesNothing) {
 TEST(Import, NamesAMissingFile) {
   const TestFolder folder;
   const absl::Status status =
-      Import({.ratings = folder.Path("none.csv"), .out = folder.Path("out")}).status();
+      Import({.ratings = {folder.Path("none.csv")}, .out = folder.Path("out")}).status();
   EXPECT_TRUE(absl::IsNotFound(status));
   EXPECT_EQ(status.message(), folder.Path("none.csv") + ": No such file or directory");
 }
@@ -275,7 +278,7 @@ TEST(Import, RefusesALineWithoutEnd) {
   const TestFolder folder;
   const std::string path =
       folder.Write("r.csv", "user,item,rating\n1,1,1\n" + std::string(5 << 20, 'x'));
-  EXPECT_EQ(Import({.ratings = path, .out = folder.Path("out")}).status().message(),
+  EXPECT_EQ(Import({.ratings = {path}, .out = folder.Path("out")}).status().message(),
             path + ":3: the line is longer than a mebibyte");
 }
 
@@ -284,7 +287,7 @@ TEST(Import, HasTheNotebooksFiguresOfLatestSmall) {
   CF_SKIP_WITHOUT(real, "ml-latest-small");
   const TestFolder folder;
   const Dataset data =
-      ImportOrDie(folder, {.ratings = *real + "/ratings.csv", .titles = *real + "/movies.csv"});
+      ImportOrDie(folder, {.ratings = {*real + "/ratings.csv"}, .titles = *real + "/movies.csv"});
   EXPECT_EQ(data.users(), 610U);
   EXPECT_EQ(data.items(), 9'724U);
   EXPECT_EQ(data.samples(), 100'836U);
@@ -308,7 +311,7 @@ TEST(Import, ReadsMovieLens100kWithItsGivenSplit) {
   const TestFolder folder;
   ImportSummary summary;
   const Dataset data = ImportOrDie(folder,
-                                   {.ratings = *real + "/u1.base",
+                                   {.ratings = {*real + "/u1.base"},
                                     .validation = *real + "/u1.test",
                                     .titles = *real + "/u.item"},
                                    &summary);
@@ -318,7 +321,7 @@ TEST(Import, ReadsMovieLens100kWithItsGivenSplit) {
   EXPECT_EQ(summary.titles, 1'682U);
   EXPECT_EQ(data.genres(data.FindItem("1").value()), "Animation|Children's|Comedy");
   const Dataset whole =
-      ImportOrDie(folder, {.ratings = *real + "/u.data", .out = folder.Path("whole")});
+      ImportOrDie(folder, {.ratings = {*real + "/u.data"}, .out = folder.Path("whole")});
   EXPECT_EQ(RawSamplesOf(whole), RawSamplesOf(data));
 }
 
@@ -327,7 +330,7 @@ TEST(Import, ReadsMovieLens1mWithLatin1Titles) {
   CF_SKIP_WITHOUT(real, "ml-1m");
   const TestFolder folder;
   const Dataset data =
-      ImportOrDie(folder, {.ratings = *real + "/ratings.csv", .titles = *real + "/movies.dat"});
+      ImportOrDie(folder, {.ratings = {*real + "/ratings.csv"}, .titles = *real + "/movies.dat"});
   EXPECT_EQ(data.samples(), 1'000'209U);
   EXPECT_EQ(data.users(), 6'040U);
   EXPECT_EQ(data.items(), 3'706U);

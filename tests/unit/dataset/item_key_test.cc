@@ -22,7 +22,7 @@ absl::StatusOr<Dataset> ImportByTitle(const TestFolder& folder, const std::strin
                                       Duplicates duplicates = Duplicates::kLast,
                                       const std::string& titles = kTitles) {
   const absl::StatusOr<ImportSummary> imported =
-      Import({.ratings = folder.Write("r.csv", "user,item,rating,time\n" + ratings),
+      Import({.ratings = {folder.Write("r.csv", "user,item,rating,time\n" + ratings)},
               .titles = folder.Write("t.csv", titles),
               .out = folder.Path("out"),
               .item_key = ItemKey::kTitle,
@@ -74,12 +74,12 @@ TEST(ItemKey, NamesTheLowestItemWithoutATitleAndWritesNothing) {
               folder.Path("t.csv") + ": item 9 has ratings and no title to be its key");
     EXPECT_FALSE(std::filesystem::exists(folder.Path("out")));
   }
-  EXPECT_EQ(
-      Import(
-          {.ratings = folder.Path("r.csv"), .out = folder.Path("out"), .item_key = ItemKey::kTitle})
-          .status()
-          .message(),
-      "--item-key title needs --titles");
+  EXPECT_EQ(Import({.ratings = {folder.Path("r.csv")},
+                    .out = folder.Path("out"),
+                    .item_key = ItemKey::kTitle})
+                .status()
+                .message(),
+            "--item-key title needs --titles");
 }
 
 // TensorFlow Recommenders' tutorial has 1,664 films where the data set has 1,682 ids.
@@ -87,7 +87,7 @@ TEST(ItemKey, MovieLens100kHas1664Titles) {
   const std::optional<std::string> real = RealData("ml-100k");
   CF_SKIP_WITHOUT(real, "ml-100k");
   const TestFolder folder;
-  const absl::StatusOr<ImportSummary> imported = Import({.ratings = *real + "/u.data",
+  const absl::StatusOr<ImportSummary> imported = Import({.ratings = {*real + "/u.data"},
                                                          .titles = *real + "/u.item",
                                                          .out = folder.Path("out"),
                                                          .item_key = ItemKey::kTitle});

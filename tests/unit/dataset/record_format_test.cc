@@ -67,5 +67,113 @@ TEST(DetectRecordFormat, SaysWhatIsMissing) {
   EXPECT_FALSE(ParseColumnChoice("user=a,user=b,item=c").ok());
 }
 
+RecordOptions Numbers(const std::string& columns) {
+  return {.columns = ParseColumnChoice(columns).value(), .ask_for_rating = true};
+}
+
+TEST(DetectRecordFormat, NeverTakesTheFirstLineForAHeaderWhereNumbersAreGiven) {
+  // A field that equals one of the numbers is data.
+  const RecordFormat format = *DetectRecordFormat("b80a\tSOA\t1\nb80a\tSOB\t2\nb80b\tSOA\t5\n",
+                                                  true, Numbers("user=1,item=2,rating=3"));
+  EXPECT_FALSE(format.header);
+  EXPECT_EQ(format.begin, 0U);
+  EXPECT_EQ(format.rating, 2);
+  EXPECT_FALSE(DetectRecordFormat("2::1::5\n", true, Numbers("user=2,item=1"))->header);
+  EXPECT_FALSE(DetectRecordFormat("alice,1,2\n", true, Numbers("user=1,item=3"))->header);
+}
+
+TEST(DetectRecordFormat, RefusesAHeaderWhereNumbersAreGiven) {
+  for (const auto& [text, columns, flag] :
+       {std::tuple("userId,movieId,rating\n1,2,3\n", "user=1,item=2,rating=3",
+                   "--columns user=userId,item=movieId,rating=rating"),
+        std::tuple("userId;itemId;rating\n1;10;4,5\n", "user=1,item=2,rating=3",
+                   "--columns user=userId,item=itemId,rating=rating"),
+        std::tuple("who,what,liked\nann,x,3\n", "user=1,item=2,rating=3",
+                   "--columns user=who,item=what,rating=liked"),
+        std::tuple("who,what\n1,7\n2,8\n", "user=1,item=2", "--columns user=who,item=what"),
+        std::tuple("my user,ISBN\nann,x\n", "user=1,item=2",
+                   "--columns \"user=my user,item=ISBN\"")}) {
+    const std::string error = DetectionError(text, Numbers(columns));
+    EXPECT_THAT(error, HasSubstr("looks like a header, and numbers in --columns mean that there is "
+                                 "none"))
+        << text;
+    EXPECT_THAT(error, HasSubstr(flag)) << text;
+  }
+  EXPECT_THAT(DetectionError("userId\titemId\n1\t2\n", {.format = FileFormat::kTabs}), "");
+  EXPECT_THAT(DetectionError("1,2,3\n", Numbers("user=1,item=5")),
+              "--columns item=5, there are 3 fields separated by \",\"");
+  EXPECT_EQ(
+      ParseColumnChoice("user=1,item=name").status().message(),
+      "--columns: \"user=1,item=name\" has names and numbers, expected names of the header, or "
+      "numbers for a file without one");
+  EXPECT_FALSE(ParseColumnChoice("user=0,item=1").ok());
+  EXPECT_FALSE(ParseColumnChoice("user=2,item=2").ok());
+}
+
+TEST(DetectRecordFormat, FindsTheSeparatorThatMakesTheColumns) {
+  const auto separator = [](std::string_view text, const RecordOptions& options) {
+    const absl::StatusOr<RecordFormat> format = DetectRecordFormat(text, true, options);
+    return format.ok() ? format->syntax.separator : std::string(format.status().message());
+  };
+  EXPECT_EQ(separator("1;10;4,5\n2;11;3,5\n", Numbers("user=1,item=2,rating=3")), ";");
+  EXPECT_EQ(separator("1,10,a;b\n2,11,c\n", Numbers("user=1,item=2")), ",");
+  EXPECT_EQ(separator("1\t10\tx, y\n2\t11\tz\n", Numbers("user=1,item=2")), "\t");
+  EXPECT_EQ(separator("0 1 3.5\n1 1 2\n", Numbers("user=1,item=2,rating=3")), kBlanks);
+  EXPECT_EQ(separator("userId;itemId;a,b,c,d\n1;2;x\n", {}), ";");
+  EXPECT_EQ(separator("user,item,genres\n1,2,A|B|C|D\n", {}), ",");
+  EXPECT_EQ(separator("\"user;x\",item\n", {.columns = {.user = "user;x"}}), ",");
+  EXPECT_EQ(ParseSeparator("semicolon").value(), ";");
+  EXPECT_EQ(ParseSeparator("^").value(), "^");
+  EXPECT_FALSE(ParseSeparator("ab").ok());
+  EXPECT_FALSE(ParseSeparator("5").ok());
+  EXPECT_THAT(
+      DetectionError("user;item;rating\n1;2;3\n", {.separator = ","}),
+      HasSubstr("1 field separated by \",\"; found 3 separated by \";\": --separator \";\""));
+}
+
+TEST(DetectRecordFormat, AsksWhichColumnIsTheRating) {
+  const std::string books = "User-ID,ISBN,My Rating\n1,a,4\n1,b,5\n2,a,1\n";
+  EXPECT_EQ(DetectionError(books, {.ask_for_rating = true}),
+            "no column is called a rating, but \"My Rating\" has numbers; --columns "
+            "\"user=User-ID,item=ISBN,rating=My Rating\" reads it as the rating, --columns "
+            "user=User-ID,item=ISBN reads interactions");
+  EXPECT_EQ(DetectRecordFormat(books, true, {.columns = {.rating = "My Rating"}})->rating, 2);
+  RecordOptions chosen = Numbers("user=User-ID,item=ISBN");
+  EXPECT_EQ(DetectRecordFormat(books, true, chosen)->rating, -1);
+  // What is no rating: text, counters of rows, ids, large numbers.
+  for (const std::string text :
+       {"user,item,note\n1,2,good\n2,3,4\n", ",user,item\n0,1,2\n1,1,3\n2,5,5\n",
+        "user,item,session_id\n1,2,7\n1,3,3\n", "user,item,ts\n1,2,964982703\n2,2,964982704\n"}) {
+    EXPECT_EQ(DetectionError(text, {.ask_for_rating = true}), "") << text;
+  }
+  EXPECT_THAT(DetectionError("user,item,a,b\n1,2,3,4\n1,3,3,3\n", {.ask_for_rating = true}),
+              HasSubstr("\"a\" and \"b\" have numbers"));
+}
+
+TEST(DetectRecordFormat, RefusesTwoColumnsOfOneName) {
+  EXPECT_THAT(DetectionError("user,item,rating,Rating\n1,2,3,4\n"),
+              HasSubstr("both \"rating\" and \"Rating\" may be the rating; --columns says which"));
+  EXPECT_THAT(DetectionError("user,item,rating,rating\n1,2,3,4\n"),
+              HasSubstr("rename one of them"));
+}
+
+TEST(DetectRecordFormat, SaysWhatAFileIsInstead) {
+  EXPECT_THAT(DetectionError("0 5 7 9\n1 3\n2 5 6\n"), HasSubstr("one line for each user?"));
+  EXPECT_THAT(DetectionError("1,5,7\n2,3\n"), HasSubstr("one line for each user?"));
+  EXPECT_THAT(DetectionError("5,3,0,1,0,0,2,4,1\n4,0,0,1,1,2,0,0,3\n"),
+              HasSubstr("a matrix of users and items?"));
+  EXPECT_THAT(DetectionError("userId,1,2,3,4,5,6,7,8\n1,5,3,0,1,0,0,2,4\n"),
+              HasSubstr("a matrix of users and items?"));
+  EXPECT_THAT(DetectionError("1\t2\t3\t4\t5\n"), HasSubstr("5 columns without a header"));
+}
+
+TEST(DetectRecordFormat, AsksWhatDatesWithoutDashesAre) {
+  const std::string text = "user,item,timestamp\n1,2,20090504\n1,3,20091231\n";
+  EXPECT_THAT(DetectionError(text), HasSubstr("--time-unit dates"));
+  EXPECT_EQ(DetectionError(text, {.time_unit = TimeUnit::kDates}), "");
+  EXPECT_EQ(DetectionError(text, {.time_unit = TimeUnit::kSeconds}), "");
+  EXPECT_EQ(DetectionError("user,item,timestamp\n1,2,20090504\n1,3,20091332\n"), "");
+}
+
 }  // namespace
 }  // namespace cf

@@ -256,7 +256,7 @@ TEST(ComputeTrainingStatistics, SumsPartitionsOfTrainingSamplesAlongTheTree) {
 TEST(ComputeTrainingStatistics, ExtremesThatOnlyValidationHasAreUnknown) {
   const TestFolder folder;
   const std::string header = "user,item,rating\n";
-  const auto made = Import({.ratings = folder.Write("r.csv", header + "1,1,2\n1,2,4\n2,1,3\n"),
+  const auto made = Import({.ratings = {folder.Write("r.csv", header + "1,1,2\n1,2,4\n2,1,3\n")},
                             .validation = folder.Write("v.csv", header + "2,2,5\n2,3,1\n"),
                             .out = folder.Path("d")});
   ASSERT_TRUE(made.ok()) << made.status();

@@ -59,7 +59,7 @@ TEST(ComputeStatistics, HasTheNotebooksFiguresOfLatestSmall) {
   const std::optional<std::string> real = RealData("ml-latest-small");
   CF_SKIP_WITHOUT(real, "ml-latest-small");
   const TestFolder folder;
-  ASSERT_TRUE(Import({.ratings = *real + "/ratings.csv", .out = folder.Path("d")}).ok());
+  ASSERT_TRUE(Import({.ratings = {*real + "/ratings.csv"}, .out = folder.Path("d")}).ok());
   const Dataset data = Dataset::Open(folder.Path("d")).value();
   const DatasetStatistics statistics = ComputeStatistics(data);
   EXPECT_NEAR(statistics.ratings.mean, 3.501557, 1e-6);

@@ -21,7 +21,7 @@ TEST(SyncOrder, ADataSetIsRenamedWhenAllOfItIsOnTheDisk) {
   const std::string titles = folder.Write("t.csv", "item,title,genres\na,A,War\nb,B,\n");
   const FileCalls noted;
   const auto made =
-      Import({.ratings = ratings, .validation = more, .titles = titles, .out = folder.Path("d")});
+      Import({.ratings = {ratings}, .validation = more, .titles = titles, .out = folder.Path("d")});
   ASSERT_TRUE(made.ok()) << made.status();
   EXPECT_EQ(WhyNotDurable(noted.calls(), folder.Path("d")), "");
 }
@@ -29,7 +29,7 @@ TEST(SyncOrder, ADataSetIsRenamedWhenAllOfItIsOnTheDisk) {
 TEST(SyncOrder, TheFilesOfASplitAreRenamedWhenTheyAreOnTheDisk) {
   const TestFolder folder;
   ASSERT_TRUE(
-      Import({.ratings = folder.Write("r.csv", "user,item\n1,2\n1,3\n"), .out = folder.Path("d")})
+      Import({.ratings = {folder.Write("r.csv", "user,item\n1,2\n1,3\n")}, .out = folder.Path("d")})
           .ok());
   const Dataset data = Dataset::Open(folder.Path("d")).value();
   const DataSplit split = DataSplit::Make(data, Split()).value();

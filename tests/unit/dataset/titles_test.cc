@@ -8,14 +8,22 @@
 namespace cf {
 namespace {
 
+/// The titles for items of the numbers.
+absl::StatusOr<Titles> Read(const TitleOptions& options, std::vector<std::int64_t> rated = {},
+                            BadLines* bad_lines = nullptr) {
+  BadLines ignored;
+  const absl::StatusOr<TitleFile> file =
+      TitleFile::Open(options, bad_lines == nullptr ? &ignored : bad_lines);
+  if (!file.ok()) return file.status();
+  return file->Join(Vocabulary(std::move(rated)));
+}
+
 std::string ErrorOf(const TitleOptions& options) {
-  BadLines bad_lines;
-  return std::string(ReadTitles(options, &bad_lines).status().message());
+  return std::string(Read(options).status().message());
 }
 
 Titles TitlesOrDie(const TitleOptions& options) {
-  BadLines bad_lines;
-  absl::StatusOr<Titles> titles = ReadTitles(options, &bad_lines);
+  absl::StatusOr<Titles> titles = Read(options);
   if (!titles.ok()) ADD_FAILURE() << titles.status();
   return *std::move(titles);
 }
@@ -51,7 +59,7 @@ TEST(ReadTitles, NamesTheFlagsOfUItem) {
   EXPECT_EQ(titles.at("1").genres, "Action|Drama");
   EXPECT_EQ(titles.at("2").genres, "");
   EXPECT_EQ(ErrorOf({.path = items, .genres_path = folder.Write("two", "a|0\nb|1\n")}),
-            items + ":1: 8 fields, expected 7");
+            items + ":1: 8 fields, expected 7 separated by \"|\"");
   EXPECT_EQ(ErrorOf({.path = items, .genres_path = folder.Write("bad", "a|0\nb|7\n")}),
             folder.Path("bad") + ":2: \"b|7\", expected NAME|1");
 }
@@ -75,14 +83,104 @@ TEST(ReadTitles, TakesAFileAsOneEncoding) {
 TEST(ReadTitles, SkipsBadLinesWhenAsked) {
   const TestFolder folder;
   const std::string path = folder.Write("m.csv", "movieId,title\n1,One\n2\n3,Three\n,Four\n");
-  EXPECT_EQ(ErrorOf({.path = path}), path + ":3: 1 fields, expected 2");
+  EXPECT_EQ(ErrorOf({.path = path}), path + ":3: 1 field, expected 2 separated by \",\"");
   BadLines bad_lines;
   const absl::StatusOr<Titles> titles =
-      ReadTitles({.path = path, .skip_bad_lines = true}, &bad_lines);
+      Read({.path = path, .skip_bad_lines = true}, {}, &bad_lines);
   ASSERT_TRUE(titles.ok());
   EXPECT_EQ(titles->size(), 2U);
   EXPECT_EQ(bad_lines.count, 2U);
-  EXPECT_EQ(bad_lines.first, path + ":3: 1 fields, expected 2");
+  EXPECT_EQ(bad_lines.first, path + ":3: 1 field, expected 2 separated by \",\"");
+}
+
+TEST(TitleFile, TakesTheColumnThatJoins) {
+  const TestFolder folder;
+  // As films of another site: two columns are called like ids.
+  const std::string text =
+      "id,imdb_id,title\n862,10,Toy Story\n8844,20,Jumanji\n15602,30,Grumpier Old Men\n";
+  const std::string path = folder.Write("m.csv", text);
+  EXPECT_EQ(Read({.path = path}, {10, 20, 30})->at("10").title, "Toy Story");
+  EXPECT_EQ(Read({.path = path}, {862, 8844})->at("8844").title, "Jumanji");
+  EXPECT_EQ(Read({.path = path}, {862, 8844, 7, 9}).status().message(),
+            path +
+                ":1: no column is surely the item: \"id\" has 2 of 4 rated items, \"imdb_id\" has "
+                "0 of 4 rated items; --title-columns item=NAME,title=title says which it is");
+  EXPECT_EQ(Read({.path = path}, {1, 2, 3, 862, 10}).status().message(),
+            path +
+                ":1: no column is surely the item: \"id\" has 1 of 5 rated items, \"imdb_id\" has "
+                "1 of 5 rated items; --title-columns item=NAME,title=title says which it is");
+  EXPECT_EQ(
+      Read({.path = path, .columns = {.item = "imdb_id", .title = "title"}}, {862})->at("20").title,
+      "Jumanji");
+  // A column that counts rows has the ids, too.
+  const std::string counted =
+      folder.Write("c.csv", ",movieId,title\n1,1,One\n2,2,Two\n3,4,Four\n4,3,Three\n");
+  EXPECT_THAT(std::string(Read({.path = counted}, {1, 2, 3, 4}).status().message()),
+              ::testing::HasSubstr("\"\" has 4 of 4 rated items, \"movieId\" has 4 of 4"));
+  // One that is called so is taken, however few it has.
+  const std::string few = folder.Write("f.csv", "itemId,title\n7,Seven\n");
+  EXPECT_EQ(Read({.path = few}, {1, 2, 3, 7})->size(), 1U);
+  // None is called so: by what joins.
+  const std::string sku = folder.Write("s.csv", "code,title,year\n5,Five,1999\n6,Six,2000\n");
+  EXPECT_EQ(Read({.path = sku}, {5, 6})->at("6").title, "Six");
+  EXPECT_FALSE(Read({.path = sku}, {1, 2, 3}).ok());
+}
+
+TEST(TitleFile, SplitsGenresByWhatSeparatesThem) {
+  const TestFolder folder;
+  const auto genres = [&](const std::string& field) {
+    return Read({.path = folder.Write(
+                     "g.csv", "movieId,title,genres\n1,One,\"" + field + "\"\n2,Two,Drama\n")})
+        ->at("1")
+        .genres;
+  };
+  EXPECT_EQ(genres("Action, Comedy"), "Action|Comedy");
+  EXPECT_EQ(genres("Action,Comedy, "), "Action|Comedy");
+  EXPECT_EQ(genres("Action; Sci-Fi"), "Action|Sci-Fi");
+  EXPECT_EQ(genres("Action|Children, Family"), "Action|Children, Family");
+  EXPECT_EQ(genres("Drama"), "Drama");
+  const std::string lists =
+      folder.Write("l.csv", "id,title,genres\n1,One,\"[{'id': 16, 'name': 'Animation'}]\"\n");
+  EXPECT_THAT(ErrorOf({.path = lists}), ::testing::HasSubstr("expected Action|Comedy"));
+  EXPECT_TRUE(Read({.path = lists, .columns = {.item = "id", .title = "title"}}).ok());
+}
+
+TEST(TitleFile, RefusesWhatItCannotBeSureOf) {
+  const TestFolder folder;
+  const std::string wide =
+      folder.Write("w.csv", "movieId,title,genres\n11,American President, The (1995),Comedy\n");
+  EXPECT_EQ(ErrorOf({.path = wide}), wide +
+                                         ":2: 4 fields, expected 3 separated by \",\"; a title "
+                                         "that has \",\" must be in quotes");
+  EXPECT_EQ(ErrorOf({.path = wide, .skip_bad_lines = true}),
+            wide + ":3: every line was malformed, as " + ErrorOf({.path = wide}));
+  // The first line of a file without a header is no rule for the others.
+  const std::string dat =
+      folder.Write("m.dat", "1::One::Drama::x\n2::Two::Drama\n3::Three::Drama\n");
+  EXPECT_EQ(ErrorOf({.path = dat}), dat + ":1: 4 fields, expected 3 separated by \"::\"");
+  const std::string csv = folder.Write("c.csv", "movieId,title\n1,One\n");
+  EXPECT_EQ(
+      ErrorOf({.path = csv, .genres_path = folder.Path("none")}),
+      "--genres " + folder.Path("none") + ": names the flags of u.item, and " + csv + " has none");
+  const std::string items = folder.Write("u.item", "1|One|||http://x|0|1\n2|Two|||http://y|1|0\n");
+  EXPECT_EQ(ErrorOf({.path = items, .genres_path = folder.Path("none")}),
+            folder.Path("none") + ": No such file or directory");
+  BadLines bad_lines;
+  EXPECT_EQ(TitleFile::Open({.path = items}, &bad_lines)->Note(),
+            "no genres: u.genre (--genres) names the flags of u.item");
+}
+
+TEST(TitleFile, ReadsLineBreaksInQuotesAndOtherSeparators) {
+  const TestFolder folder;
+  const std::string meta =
+      folder.Write("m.csv",
+                   "adult,genres,id,overview,title\nFalse,Comedy,10,\"line one\nline two\",Toy\n"
+                   "False,x,20,ok,Jum\n");
+  EXPECT_EQ(Read({.path = meta}, {10, 20})->at("10").title, "Toy");
+  EXPECT_EQ(Read({.path = meta}, {10, 20})->at("20").title, "Jum");
+  const std::string books =
+      folder.Write("b.csv", "\"ISBN\";\"Book-Title\"\r\n\"1\";\"A; \"\"B\"\"\"\r\n");
+  EXPECT_EQ(Read({.path = books})->at("1").title, "A; \"B\"");
 }
 
 }  // namespace

@@ -162,7 +162,7 @@ TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
   SetFloatMode();
   const TestFolder folder;
   ImportOptions source;
-  source.ratings = ratings;
+  source.ratings = {ratings};
   source.out = folder.At("data");
   const absl::StatusOr<ImportSummary> imported = Import(source);
   ASSERT_TRUE(imported.ok()) << imported.status();

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <absl/strings/str_cat.h>
+
+#include "common/base/check.h"
+
+namespace cf {
+
+/// A flag whose values are words; others are refused with the words there are.
+template <class T>
+CLI::Option* AddChoice(CLI::App* command, const std::string& flag, T* value,
+                       const std::map<std::string, T>& words, const std::string& description) {
+  std::string names;
+  for (const auto& [name, unused] : words) absl::StrAppend(&names, names.empty() ? "" : "|", name);
+  return command
+      ->add_option_function<std::string>(
+          flag, [value, &words](const std::string& word) { *value = words.at(word); }, description)
+      ->check([&words, names](const std::string& word) {
+        return words.contains(word) ? std::string()
+                                    : absl::StrCat("\"", word, "\", expected ", names);
+      })
+      ->type_name(names);
+}
+
+/// The word that a flag has for `value`.
+template <class T>
+const char* WordOf(const std::map<std::string, T>& words, T value) {
+  const auto found = std::find_if(words.begin(), words.end(),
+                                  [value](const auto& word) { return word.second == value; });
+  Check(found != words.end(), "every value has a word");
+  return found->first.c_str();
+}
+
+}  // namespace cf
