@@ -54,6 +54,13 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
         absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
                      ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
   }
+  if (model->predicts_ratings() && statistics->min == statistics->max) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        data->folder(), ": all training ratings are ", statistics->min,
+        data->has_ratings() ? "" : ", as the import found no column of ratings",
+        ", so a model of ratings learns nothing; import the ratings (cfdata import --columns), or "
+        "train on interactions (implicit_factorization)"));
+  }
   absl::StatusOr<std::vector<FeatureLists>> features = MakeFeatureLists(job, *data, *split);
   if (!features.ok()) return features.status();
   return TrainingData{std::move(model), *std::move(data), *std::move(split), *statistics,
