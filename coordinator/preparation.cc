@@ -11,6 +11,7 @@
 #include "common/config/config.h"
 #include "common/dataset/dataset.h"
 #include "common/kernels/kernels.h"
+#include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
 #include "run/finished_verdict.h"
@@ -23,12 +24,18 @@ std::string Absolute(const std::string& path) {
   return std::filesystem::absolute(path, error).lexically_normal().string();
 }
 
+/// How a run goes on.
+struct Continuation {
+  std::string snapshot;             ///< Empty for a new model.
+  std::optional<Verdict> finished;  ///< There is nothing left to do.
+};
+
 // The snapshot to go on from; empty for a new model.
-absl::StatusOr<std::string> FindSnapshot(const PreparationRequest& request,
-                                         const RunFolder& folder) {
+absl::StatusOr<std::string> FindSnapshot(const PreparationRequest& request) {
   if (request.resume != "auto" && request.resume != "never") return request.resume;
-  if (!std::filesystem::exists(folder.snapshots_path())) return std::string();
-  absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder.snapshots_path());
+  const std::string folder = request.run + "/snapshots";
+  if (!std::filesystem::exists(folder)) return std::string();
+  absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder);
   if (!store.ok()) return store.status();
   const absl::StatusOr<Manifest> latest = store->Latest();
   if (absl::IsNotFound(latest.status())) return std::string();
@@ -41,22 +48,59 @@ absl::StatusOr<std::string> FindSnapshot(const PreparationRequest& request,
   return store->PathOf(latest->name());
 }
 
+// What may be done where a run, or the snapshot that --resume names, is of another data set.
+absl::Status OtherData(const Manifest& manifest, const PreparationRequest& request,
+                       const std::string& trained, const Dataset& data) {
+  const std::string why =
+      absl::StrCat(trained, " was trained with data set ", manifest.data().name(), " of digest ",
+                   manifest.data().digest(), ", not ", data.digest(), ": ");
+  if (trained == request.run) {
+    return absl::FailedPreconditionError(absl::StrCat(why, "choose another --run"));
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat(why, "a model keeps its data set; go on with --data ",
+                   manifest.job().data().path(), ", or leave --resume out and train a new one"));
+}
+
 // Whether the job goes on to the result that the snapshot's job would have had.
 absl::Status CheckContinues(const Manifest& manifest, const PreparationRequest& request,
                             const Dataset& data) {
-  absl::Status same = CheckSameResult(manifest.job(), request.job, request.run);
+  const bool own = request.resume == "auto";
+  const std::string& trained = own ? request.run : request.resume;
+  absl::Status same = CheckSameResult(
+      manifest.job(), request.job, trained,
+      own ? "choose another --run" : "change it back, or leave --resume out and train a new model");
   if (!same.ok()) return same;
   if (manifest.data().digest() != data.digest()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        request.run, " was trained with data set ", manifest.data().name(), " of digest ",
-        manifest.data().digest(), ", not ", data.digest(), ": choose another --run"));
+    return OtherData(manifest, request, trained, data);
   }
   if (manifest.arithmetic_version() != kArithmeticVersion) {
     return absl::FailedPreconditionError(absl::StrCat(
-        request.run, " was trained with arithmetic version ", manifest.arithmetic_version(),
+        trained, " was trained with arithmetic version ", manifest.arithmetic_version(),
         "; this program has ", kArithmeticVersion, ": choose another --run"));
   }
+  // An epoch that has begun has a place in the history and a best epoch before it: it is trained to
+  // its end.
+  const std::uint64_t epoch = manifest.position().epoch() + 1;
+  if (InMidEpoch(manifest.position()) && epoch > request.job.train().epochs()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(trained, " is in epoch ", epoch, "; train.epochs is ",
+                     request.job.train().epochs(), ": choose at least ", epoch));
+  }
   return absl::OkStatus();
+}
+
+absl::StatusOr<Continuation> FindContinuation(const PreparationRequest& request,
+                                              const Dataset& data) {
+  absl::StatusOr<std::string> snapshot = FindSnapshot(request);
+  if (!snapshot.ok()) return snapshot.status();
+  if (snapshot->empty()) return Continuation();
+  absl::StatusOr<Snapshot> opened = Snapshot::Open(*snapshot);
+  if (!opened.ok()) return opened.status();
+  absl::Status continues = CheckContinues(opened->manifest(), request, data);
+  if (!continues.ok()) return continues;
+  return Continuation{.snapshot = *std::move(snapshot),
+                      .finished = FinishedVerdict(opened->manifest(), request.job, request.run)};
 }
 
 }  // namespace
@@ -69,27 +113,26 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request) {
   absl::StatusOr<Dataset> data = Dataset::Open(request.job.data().path());
   if (!data.ok()) return data.status();
   request.job.mutable_data()->set_path(Absolute(request.job.data().path()));
-
+  // What is refused leaves no trace, so it is looked at before anything is made, and again under
+  // the claim: another job may have gone on in between.
+  if (const absl::Status refused = FindContinuation(request, *data).status(); !refused.ok()) {
+    return refused;
+  }
   absl::StatusOr<RunFolder> folder = RunFolder::Create(request.run);
   if (!folder.ok()) return folder.status();
   absl::StatusOr<std::uint64_t> generation = folder->ClaimGeneration();
   if (!generation.ok()) return generation.status();
-  absl::StatusOr<std::string> snapshot = FindSnapshot(request, *folder);
-  if (!snapshot.ok()) return snapshot.status();
+  absl::StatusOr<Continuation> continuation = FindContinuation(request, *data);
+  if (!continuation.ok()) return continuation.status();
 
-  Preparation preparation{.folder = *std::move(folder), .note = {}, .finished = {}};
-  if (!snapshot->empty()) {
-    absl::StatusOr<Snapshot> opened = Snapshot::Open(*snapshot);
-    if (!opened.ok()) return opened.status();
-    absl::Status continues = CheckContinues(opened->manifest(), request, *data);
-    if (!continues.ok()) return continues;
-    preparation.finished = FinishedVerdict(opened->manifest(), request.job, request.run);
-  }
+  Preparation preparation{
+      .folder = *std::move(folder), .note = {}, .finished = continuation->finished};
+  const std::string& snapshot = continuation->snapshot;
   GenerationNote& note = preparation.note;
   note.set_run_folder(Absolute(request.run));
   note.set_nonce(preparation.folder.nonce());
   note.set_generation(*generation);
-  note.set_snapshot(snapshot->empty() ? "" : Absolute(*snapshot));
+  note.set_snapshot(snapshot.empty() ? "" : Absolute(snapshot));
   note.set_dataset_digest(data->digest());
   note.set_finished(preparation.finished.has_value());
   *note.mutable_job() = std::move(request.job);

@@ -253,7 +253,10 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
     const absl::Status reported = WriteReport(folder);
     return reported.ok() ? reported : Because(reported, "report.html was not written");
   };
-  return TellEnd(RunGeneration(std::move(options)), rank);
+  const GenerationEnd end = RunGeneration(std::move(options));
+  const ExitCode code = TellEnd(end, rank);
+  if (claim != nullptr && VerdictOf(end).exit_code == kExitUserInput) claim->Discard();
+  return code;
 }
 
 absl::StatusOr<ExitCode> Main(int argc, char** argv) {

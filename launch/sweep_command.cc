@@ -210,16 +210,20 @@ class SweepRun {
       return kExitFailed;
     }
     Say(title);
+    // Made here, so that a job that is refused keeps its folder, where the table finds out why.
+    const absl::StatusOr<RunFolder> folder = RunFolder::Create(PathOf(k));
+    if (!folder.ok()) return folder.status();
     const absl::StatusOr<StartOptions> options = ParseStart(WordsOf(k));
     if (!options.ok()) return options.status();
     // Made for the first job to run: from then on signals are the supervisor's.
     if (supervisor_ == nullptr) supervisor_ = std::make_unique<Supervisor>();
     const absl::StatusOr<ExitCode> code = StartJob(*options, *supervisor_);
     if (!code.ok() || *code == kExitContinue) return code;
-    if (*code != kExitFinished && !std::filesystem::exists(PathOf(k))) {
+    if (*code != kExitFinished && folder->LastGeneration().value_or(0) == 0) {
       // Flags, or mpirun itself: what all jobs share. They need not fail one by one.
+      folder->Discard();
       const std::string what =
-          absl::StrCat(NumberOf(k), " did not even make its run folder, nor would the others");
+          absl::StrCat(NumberOf(k), " did not even begin, nor would the others");
       return *code == kExitUserInput ? absl::InvalidArgumentError(what) : absl::InternalError(what);
     }
     row = LookAtJob(job, PathOf(k), data_digest_);

@@ -154,12 +154,16 @@ struct flock WholeFile(short type) {
 
 RunFolder::RunFolder(RunFolder&& other) noexcept
     : path_(std::move(other.path_)),
+      made_(std::move(other.made_)),
+      is_new_(std::exchange(other.is_new_, false)),
       lock_(std::exchange(other.lock_, -1)),
       nonce_(std::move(other.nonce_)) {
 }
 
 RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
   std::swap(path_, other.path_);
+  std::swap(made_, other.made_);
+  std::swap(is_new_, other.is_new_);
   std::swap(lock_, other.lock_);
   std::swap(nonce_, other.nonce_);
   return *this;
@@ -172,6 +176,12 @@ RunFolder::~RunFolder() {
 absl::StatusOr<RunFolder> RunFolder::Create(const std::string& path) {
   if (path.empty()) return absl::InvalidArgumentError("the run folder has no name: give --run");
   RunFolder run(path);
+  std::error_code error;
+  for (fs::path at = fs::absolute(path, error).lexically_normal();
+       at.has_relative_path() && !fs::exists(at, error); at = at.parent_path()) {
+    run.made_ = at.string();
+  }
+  run.is_new_ = !fs::exists(run.generations_path(), error);
   for (const std::string& folder : {run.generations_path(), run.snapshots_path()}) {
     if (absl::Status made = MakeFolder(folder); !made.ok()) return made;
   }
@@ -229,6 +239,25 @@ absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
   lock_ = std::exchange(lock, -1);
   std::move(close).Cancel();
   return generation;
+}
+
+void RunFolder::Discard() const {
+  if (!is_new_) return;
+  std::error_code ignored;
+  for (const fs::directory_entry& claim : fs::directory_iterator(generations_path(), ignored)) {
+    fs::remove(claim.path(), ignored);
+  }
+  // Folders go only where nothing is left in them.
+  for (const std::string& path :
+       {generations_path(), snapshots_path(), job_path(), history_path(), log_path(),
+        verdict_path(), status_path(), report_path(), stop_path(), lock_path()}) {
+    fs::remove(path, ignored);
+  }
+  if (made_.empty()) return;
+  fs::path at = fs::absolute(path_, ignored).lexically_normal();
+  if (!at.has_filename()) at = at.parent_path();
+  for (; at.string().size() >= made_.size() && fs::remove(at, ignored); at = at.parent_path()) {
+  }
 }
 
 absl::Status RunFolder::Begin() const {

@@ -37,6 +37,10 @@ class RunFolder {
   /// Requires: not claimed yet.
   absl::StatusOr<std::uint64_t> ClaimGeneration();
 
+  /// Of a job that is refused before it trains: removes what it has made here, folders included, where
+  /// this object made a run of what was none. What is anybody else's stays, with its folder.
+  void Discard() const;
+
   /// The claimed generation goes to work: removes the verdict, the status and the request to stop
   /// of the life before. Until then a job that is refused leaves no trace in them.
   absl::Status Begin() const;
@@ -85,7 +89,9 @@ class RunFolder {
   std::string stop_path() const { return path_ + "/stop"; }
 
   std::string path_;
-  int lock_ = -1;  ///< The open file that carries the claim; -1: none.
+  std::string made_ = {};  ///< The outermost folder that Create made; empty: all were there.
+  bool is_new_ = false;    ///< Whether Create made a run of what was none.
+  int lock_ = -1;          ///< The open file that carries the claim; -1: none.
   std::string nonce_;
 };
 

@@ -47,8 +47,9 @@ std::string PrintJob(const Job& job);
 /// `trained` (both with their defaults filled in). FailedPrecondition names the first difference;
 /// `run` is what the user calls the run:
 /// `runs/first was trained with optimizer.adam.learning_rate 0.001, not 0.003: choose another
-/// --run`.
-absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::string& run);
+/// --run`, or whatever else is the way out.
+absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::string& run,
+                             const std::string& way_out = "choose another --run");
 
 /// The schema as it is written: each field with its description, default and mark.
 std::string DescribeFields();

@@ -84,7 +84,8 @@ std::optional<std::string> FirstDifference(const Message& trained, const Message
 
 }  // namespace
 
-absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::string& run) {
+absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::string& run,
+                             const std::string& way_out) {
   Job was = trained;
   Job is = wanted;
   FillDefaults(was);
@@ -92,7 +93,7 @@ absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::s
   const std::optional<std::string> difference = FirstDifference(was, is, "");
   if (!difference.has_value()) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat(run, " was trained with ", *difference, ": choose another --run"));
+      absl::StrCat(run, " was trained with ", *difference, ": ", way_out));
 }
 
 }  // namespace cf

@@ -188,7 +188,7 @@ TEST_F(SweepTest, AFlagThatNoJobTakesEndsTheSweepAtTheFirst) {
   EXPECT_EQ(result.exit_code, kExitUserInput);
   EXPECT_THAT(result.errors,
               AllOf(HasSubstr("--thread"),
-                    EndsWith("cfrun: job 1 of 3 did not even make its run folder, nor would the "
+                    EndsWith("cfrun: job 1 of 3 did not even begin, nor would the "
                              "others\n")));
   EXPECT_THAT(result.output, Not(HasSubstr("job 2 of 3")));
 }

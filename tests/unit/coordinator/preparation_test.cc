@@ -76,6 +76,27 @@ TEST_F(PreparationTest, RefusesWhatWouldNotBeTheSameRun) {
   EXPECT_TRUE(Prepare(executed_otherwise).ok());
 }
 
+// What a snapshot was trained with is the snapshot's, not the new run's; and there is a way out.
+TEST_F(PreparationTest, OfASnapshotOfOtherDataSaysWhatCanBeDone) {
+  DigestOf(job_, 1, "run");
+  const std::string snapshot = run() + "/snapshots/best";
+  DatasetWriter writer = DatasetWriter::Create({.folder = tiny_.Beside("other")}).value();
+  writer.Append({.users = {0, 1}, .items = {1, 0}, .ratings = {3, 4}, .timestamps = {}});
+  writer.SetUsers(Vocabulary({1, 2}));
+  writer.SetItems(Vocabulary({1, 2}));
+  ASSERT_TRUE(writer.Finish().ok());
+  Job elsewhere = job_;
+  elsewhere.mutable_data()->set_path(tiny_.Beside("other"));
+  const absl::Status refused =
+      PrepareGeneration({.job = elsewhere, .run = tiny_.Beside("new/run"), .resume = snapshot})
+          .status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  EXPECT_THAT(std::string(refused.message()), testing::StartsWith(snapshot + " was trained with"));
+  EXPECT_THAT(std::string(refused.message()),
+              HasSubstr("go on with --data " + tiny_.path() + ", or leave --resume out"));
+  EXPECT_FALSE(std::filesystem::exists(tiny_.Beside("new")));
+}
+
 TEST_F(PreparationTest, NeedsADataSet) {
   Job job = job_;
   job.mutable_data()->clear_path();

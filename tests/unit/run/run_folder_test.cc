@@ -204,5 +204,31 @@ TEST_F(RunFolderTest, WhatIsNoRunIsRefused) {
   std::filesystem::remove(path_);
 }
 
+// A job that is refused leaves nothing that it has made, and everything that was there.
+TEST_F(RunFolderTest, WhatARefusedJobHasMadeCanBeDiscarded) {
+  {
+    absl::StatusOr<RunFolder> run = RunFolder::Create(path_ + "/runs/first/");
+    ASSERT_TRUE(run.ok() && run->ClaimGeneration().ok());
+    ASSERT_TRUE(run->WriteVerdict({.text = "refused"}).ok());
+    run->Discard();
+    EXPECT_FALSE(std::filesystem::exists(path_));
+  }
+  std::filesystem::create_directories(path_ + "/mine");
+  {
+    absl::StatusOr<RunFolder> run = RunFolder::Create(path_ + "/mine");
+    ASSERT_TRUE(run.ok() && run->ClaimGeneration().ok());
+    ASSERT_TRUE(WriteFileAtomically(path_ + "/mine/notes", "mine").ok());
+    run->Discard();
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(path_ + "/mine"), {}), 1);
+  }
+  ASSERT_TRUE(RunFolder::Create(path_ + "/run").ok());
+  {
+    absl::StatusOr<RunFolder> run = RunFolder::Create(path_ + "/run");  // It was one before.
+    ASSERT_TRUE(run.ok() && run->ClaimGeneration().ok());
+    run->Discard();
+    EXPECT_EQ(run->LastGeneration().value(), 1U);
+  }
+}
+
 }  // namespace
 }  // namespace cf
