@@ -60,7 +60,7 @@ class Participant {
   bool leads() const { return rank() == roster().leader(); }
   const std::string& host() const { return roster().at(rank()).host; }
 
-  /// That of this rank's first thread.
+  /// The activity of this rank's first thread.
   Activity& activity() { return activities_.front(); }
 
   /// Connects to all others, where there are any, and begins to watch. DeadlineExceeded names those

@@ -29,10 +29,10 @@ class ChangedRows {
     return (((bits.changed[slot / 64] | bits.written[slot / 64]) >> (slot % 64)) & 1U) != 0;
   }
 
-  /// Of all tables.
+  /// How many rows of the partition are changed or written, over all tables.
   std::uint64_t Count(PartitionId partition) const;
 
-  /// As RowStore has them.
+  /// What RowStore promises of the same names.
   void MarkWritten(PartitionId partition);
   void Commit(PartitionId partition);
 

@@ -115,7 +115,7 @@ void WarnOfDifferent(const std::string& what, const std::vector<std::string>& di
 
 // --- Cells ---------------------------------------------------------------------------------------
 
-/// As many digits as give the same bits.
+/// The shortest text that gives the same bits when it is read.
 std::string ExactText(double number) {
   char text[32];  // The longest double has 24 characters.
   return {text, std::to_chars(text, text + sizeof text, number).ptr};

@@ -83,7 +83,7 @@ class FlagReader {
     return absl::OkStatus();
   }
 
-  /// Of `--name=value` or `--name value`.
+  /// Reads the value of `--name=value` or `--name value`.
   absl::Status Value(const std::string& name, std::string& value) {
     const std::string& word = words_[at_];
     if (word.size() > name.size()) {

@@ -42,7 +42,7 @@ std::optional<double> FigureOf(const SweepRow& row, const std::string& name) {
   return row.result.has_value() ? row.result->figures.Find(name) : std::nullopt;
 }
 
-/// As many digits as give the same bits.
+/// The shortest text that gives the same bits when it is read.
 std::string NumberText(const std::optional<double>& number) {
   if (!number.has_value()) return "";
   char text[32];  // The longest double has 24 characters.

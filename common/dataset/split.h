@@ -45,7 +45,7 @@ class DataSplit {
 
   /// Whether it knows the samples of every user.
   bool whole() const { return whole_; }
-  /// Of a random split, else zeros.
+  /// Where a random split cuts; zeros for other kinds.
   const RandomCut& cut() const { return cut_; }
 
   /// Samples are numbered in canonical order. Requires: whole(), or the sample of a user that this

@@ -37,7 +37,7 @@ struct SynthOptions {
   std::uint32_t dim = 8;  ///< Of the vectors that the ratings are made from.
   double noise = 0.8;     ///< Deviation of what no model can learn, before rounding.
 
-  /// Of the timestamps, in seconds since 1970.
+  /// The timestamps lie between these, in seconds since 1970.
   std::int64_t first_time = 789'652'009;   // January 1995.
   std::int64_t last_time = 1'427'784'002;  // March 2015.
 

@@ -31,7 +31,7 @@ bool IsUtf8(std::string_view bytes) {
 
 namespace {
 
-/// Of a code point below 2^16.
+/// Appends a code point below 2^16.
 void AppendUtf8(std::uint32_t point, std::string* text) {
   if (point < 0x80) {
     *text += static_cast<char>(point);

@@ -42,7 +42,7 @@ class FeatureLists {
 
   Feature::Source source() const { return source_; }
   FeatureSide side() const { return SideOf(source_); }
-  /// Of the table.
+  /// How many rows the feature's table has.
   std::uint32_t rows() const { return rows_; }
   /// By row: a genre, year or weekday; none of a history, whose rows are items.
   const std::vector<std::string>& names() const { return names_; }
@@ -74,7 +74,7 @@ class FeatureLists {
   std::vector<std::uint64_t> offsets_;  // By user or item: where its rows begin in
   std::vector<RowId> lists_;
 
-  // Of a sample's source: the data set's columns.
+  // The data set's columns, for a source that each sample has its own value of.
   std::span<const std::uint64_t> user_offsets_;
   std::span<const RowId> item_column_;
   std::span<const std::int64_t> timestamps_;

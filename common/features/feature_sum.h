@@ -25,7 +25,7 @@ class FeatureSum {
     to_bias += bias;
   }
 
-  /// Of `count` rows that have been added.
+  /// Weighs the sum of the `count` rows that have been added.
   void End(const FeatureLists& lists, std::size_t count, float* vector, float& bias) const {
     const float weight = lists.WeightOf(count);
     for (std::size_t d = 0; d < n_; ++d) vector[d] *= weight;

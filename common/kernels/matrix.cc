@@ -150,7 +150,7 @@ void Product(const MatrixProduct& p) {
   for (; column + kTileVectors * kWidth <= p.columns; column += kTileVectors * kWidth) {
     ProductColumns<kTileVectors>(p, column);
   }
-  // Of AVX-512 half a tile may be left.
+  // With AVX-512 a row may end in half a tile.
   for (; column < p.columns; column += kWidth) ProductColumns<1>(p, column);
 }
 

@@ -111,7 +111,8 @@ class Network {
   /// The same with the dropout of training, for the samples of all runs, one behind the other.
   void ForwardWithDropout(std::span<const DropoutRun> runs, Passage& passage) const;
 
-  /// The same for the rows `ids`.
+  /// Forwards the rows `ids` with the dropout of training; a row's mask is drawn by its id, wherever
+  /// it stands in the batch.
   void ForwardWithDropout(const BatchDropoutKey& key, std::span<const RowId> ids,
                           Passage& passage) const;
 
@@ -160,7 +161,7 @@ class Network::Passage {
   std::size_t output_stride() const { return levels_.back().values.stride(); }
   const float* input_slope(std::size_t s) const { return levels_[0].slopes.row(s); }
 
-  /// Of a network with one output.
+  /// The output of sample s. Requires: the network has one.
   float output(std::size_t s) const { return outputs(s)[0]; }
   void set_slope(std::size_t s, float slope) { output_slopes(s)[0] = slope; }
 

@@ -32,11 +32,11 @@ class RowLayout {
 
   std::size_t padded_dim() const { return padded_dim_; }
   std::size_t stride() const { return padded_dim_ + kLanes + moments_ * padded_dim_; }
-  /// Of a gradient in a worker's memory: aligned.
+  /// What a gradient takes in a worker's memory, where each begins at 64 bytes.
   std::size_t gradient_stride() const { return padded_dim_ + kLanes; }
-  /// Of weights or a gradient on their way.
+  /// What weights or a gradient take between worker and server.
   std::size_t wire_floats() const { return padded_dim_ + 1; }
-  /// Of a row in a snapshot: no padding, and the bias only where there is one.
+  /// What a row takes in a snapshot: no padding, and the bias only where there is one.
   std::size_t record_floats() const { return (1 + moments_) * (dim_ + (biases_ ? 1 : 0)); }
 
   /// Asks for a row in memory, with its optimizer's state, ahead of its step. Always inlined: GCC

@@ -111,7 +111,7 @@ Objective ModelSpec::ObjectiveFor(const RatingStatistics& ratings) const {
   objective.loss =
       traits_.loss == Fit::BCE ? Objective::Loss::kCrossEntropy : Objective::Loss::kSquared;
   objective.mean = traits_.adds_mean ? static_cast<float>(ratings.mean) : 0.0F;
-  // Of interactions a probability is predicted.
+  // What is predicted of interactions is a probability, whatever their ratings are.
   const std::uint32_t negatives = traits_.negatives;
   objective.rating_min = negatives > 0 ? 0.0F : ratings.min;
   objective.rating_range = negatives > 0 ? 1.0F : ratings.max - ratings.min;

@@ -54,7 +54,7 @@ class ModelSpec {
   Model::KindCase kind() const { return job_.model().kind_case(); }
   /// What it was made of, for what a folder above this one adds to the kind.
   const Job& job() const { return job_; }
-  /// As the schema names it: "matrix_factorization".
+  /// The name that the kind has in the schema: "matrix_factorization".
   const std::string& kind_name() const;
 
   // What it is made of.

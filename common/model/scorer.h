@@ -69,7 +69,7 @@ class Scorer {
   std::size_t layers() const;
   void SetLayer(std::size_t l, const float* row);
 
-  /// In the order of ModelSpec::networks().
+  /// The model's networks, in the order of ModelSpec::networks().
   std::span<const Network> networks() const { return networks_; }
 
   /// What the rows of users (kUser) or items (kItem) go through before they are scored; null where

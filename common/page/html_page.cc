@@ -11,7 +11,7 @@
 namespace cf {
 namespace {
 
-// With which every page begins.
+// Every page begins with this.
 constexpr char kBegin[] =
     "<!DOCTYPE html>\n"
     "<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"

@@ -77,7 +77,7 @@ std::size_t PayloadBytes(const ParcelShape& shape, std::span<const RowLayout> la
 Parcel ShapeParcel(const ParcelShape& shape, std::span<const RowLayout> layouts,
                    std::span<std::byte> bytes);
 
-/// The same for a transfer: `bytes` may be any.
+/// A transfer over `bytes`, which may be any number and have no parts.
 Parcel ShapeTransfer(const ParcelShape& shape, std::span<std::byte> bytes);
 
 /// The shape that ShapeParcel was given.

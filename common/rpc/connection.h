@@ -40,7 +40,7 @@ class Connection {
   void Start(FrameKind first);
   void StartReading();
 
-  /// As Mesh::Send.
+  /// Queues a message and returns at once; whatever Mesh::Send promises holds here.
   void Send(Message message);
 
   /// Queues a goodbye behind what waits; what is sent later is dropped.

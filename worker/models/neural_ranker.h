@@ -22,7 +22,7 @@ struct RankerFeature {
   float* gradients = nullptr;
   std::size_t stride = 0;
 
-  /// Of sample number s of the batch.
+  /// Where the feature's sum of sample number s of the batch lies.
   TableBatch::Touched EntryOf(std::size_t s, const PairSample& sample) const {
     if (side == FeatureSide::kUser) return {sample.user, sample.user_is_first != 0};
     if (side == FeatureSide::kItem) return {sample.item, sample.item_is_first != 0};
