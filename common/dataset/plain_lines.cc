@@ -1,5 +1,6 @@
 #include "common/dataset/plain_lines.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -97,6 +98,11 @@ PlainLines::PlainLines(const RecordFormat& format) {
   put(format.rating, Column::kRating);
   put(format.item, Column::kItem);
   put(format.user, Column::kUser);
+  // Of several blanks, or a tab, only ParseRecord knows that they are one separator. In a number
+  // there are none.
+  const auto unused = std::count(
+      columns_.begin(), columns_.begin() + static_cast<std::ptrdiff_t>(fields_), Column::kUnused);
+  if (format.syntax.separator == kBlanks && unused > 0) fields_ = 0;
 }
 
 inline const char* PlainLines::ReadTime(const char* at, std::int64_t* timestamp) const {

@@ -119,16 +119,18 @@ RecordTable ReadBestTable(std::string_view text, bool whole, const std::string& 
   std::optional<RecordTable> best;
   std::tuple<bool, bool, std::size_t> best_score;
   for (const std::string& candidate : KnownSeparators()) {
-    // Blanks are within fields, too: they separate only where nothing else does, and where there
-    // must be two columns.
-    if (candidate == kBlanks && (std::get<1>(best_score) || options.user != Need::kRequired ||
-                                 options.item != Need::kRequired)) {
+    // Blanks are within fields, too: they separate only where nothing else makes the columns that
+    // are needed, and where there must be two.
+    const bool blanks = candidate == kBlanks;
+    if (blanks && (std::get<0>(best_score) || options.user != Need::kRequired ||
+                   options.item != Need::kRequired)) {
       continue;
     }
     RecordTable table = ReadTable(text, whole, SyntaxOf(candidate), kRowsLookedAt);
     const bool alike = table.fields() > 1 && table.consistent();
     const std::tuple score(HasColumns(table, options), alike, table.fields());
-    if (best.has_value() && score <= best_score) continue;
+    const bool accident = blanks && std::get<1>(best_score) && !std::get<0>(score);
+    if (best.has_value() && (accident || score <= best_score)) continue;
     best = std::move(table);
     best_score = score;
   }

@@ -49,7 +49,7 @@ struct RecordOptions {
 
 /// How each record of a file is read; a plain value found out from its first bytes.
 struct RecordFormat {
-  RecordSyntax syntax;
+  RecordSyntax syntax = {};
   bool header = true;  ///< Whether the first record names the columns.
   Encoding encoding = Encoding::kUtf8;
   TimeUnit time_unit = TimeUnit::kAutomatic;
@@ -58,11 +58,11 @@ struct RecordFormat {
   int item = -1;
   int rating = -1;
   int timestamp = -1;
-  int fields = 0;                  ///< How many fields each record has.
-  std::vector<std::string> names;  ///< The header's; empty without one.
-  bool empty_ratings = false;      ///< Whether a record may have none.
-  std::size_t begin = 0;           ///< Bytes before the first record of data.
-  std::uint64_t lines_before = 0;  ///< Lines that these bytes are.
+  int fields = 0;                       ///< How many fields each record has.
+  std::vector<std::string> names = {};  ///< The header's; empty without one.
+  bool empty_ratings = false;           ///< Whether a record may have none.
+  std::size_t begin = 0;                ///< Bytes before the first record of data.
+  std::uint64_t lines_before = 0;       ///< Lines that these bytes are.
 
   int of(Role role) const;
   int& of(Role role);

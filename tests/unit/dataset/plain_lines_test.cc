@@ -62,6 +62,19 @@ TEST(PlainLines, ReadsWhatItTakesAsParseRecordDoes) {
   }
 }
 
+TEST(PlainLines, LeavesRunsOfBlanksToParseRecord) {
+  RecordFormat format = {
+      .syntax = {.separator = std::string(kBlanks)}, .user = 0, .item = 1, .fields = 2};
+  PlainLine plain;
+  EXPECT_EQ(Read(format, "1 2\n", &plain), 4);
+  EXPECT_EQ(Read(format, "1  2\n", &plain), -1);
+  EXPECT_EQ(Read(format, "1\t2\n", &plain), -1);
+  EXPECT_EQ(Read(format, "1 2 \n", &plain), -1);
+  format.user = 2;
+  format.fields = 3;
+  EXPECT_EQ(Read(format, "a\tb 2 3\n", &plain), -1);  // Four fields.
+}
+
 TEST(PlainLines, TakesRatingsOfEveryLengthToTheBit) {
   const RecordFormat format = Detect("user,item,rating");
   for (const std::string rating :
