@@ -1,14 +1,18 @@
 // cfsnapshot: lists, verifies, compares, evaluates and exports snapshots; predicts and recommends
 // from one.
 
-#include <cstdio>
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <absl/status/status.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 
 #include "common/base/status.h"
+#include "launch/command_line.h"
 #include "launch/program.h"
 #include "launch/snapshot_commands.h"
 
@@ -18,24 +22,34 @@ namespace {
 /// The command line: each verb sets `run` to what it does.
 struct CommandLine {
   CLI::App app{
-      "Lists, verifies, compares, evaluates and exports snapshots; predicts and recommends from "
-      "one."};
+      "Lists, verifies, compares, evaluates and exports snapshots; finds, predicts and recommends "
+      "from one."};
   std::function<absl::Status()> run;
 
   std::string first;
   std::string second;
-  TableFormat list_format = TableFormat::kText;
+  OutputFlags output;  // Of inspection.
   EvaluateFlags evaluate;
   PredictFlags predict;
   RecommendFlags recommend;
   SimilarFlags similar;
+  FindFlags find;
   ExportFlags export_flags;
   std::string export_format = "npy";
-  std::string fallback;
 };
 
 constexpr char kSnapshot[] = "RUN/snapshots/best, RUN/snapshots/latest, or a manifest";
-constexpr char kOverwrite[] = "Replaces a file that is there already";
+
+// Refuses flags that would change nothing, because none of `with` is there.
+absl::Status NeedOneOf(const CLI::App& verb, const std::vector<std::string>& flags,
+                       const std::vector<std::string>& with) {
+  const auto given = [&verb](const std::string& flag) { return verb.count(flag) > 0; };
+  if (std::any_of(with.begin(), with.end(), given)) return absl::OkStatus();
+  const auto useless = std::find_if(flags.begin(), flags.end(), given);
+  if (useless == flags.end()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      verb.get_name(), " ", *useless, " does something only with ", absl::StrJoin(with, " or ")));
+}
 
 CLI::App* AddVerb(CommandLine& line, const std::string& name, const std::string& what,
                   std::function<absl::Status()> run) {
@@ -44,34 +58,62 @@ CLI::App* AddVerb(CommandLine& line, const std::string& name, const std::string&
   return verb;
 }
 
-void AddFormat(CLI::App* verb, TableFormat& format) {
-  const auto take = [&format](const std::string& name) {
-    format = name == "csv" ? TableFormat::kCsv : TableFormat::kText;
-  };
-  verb->add_option_function<std::string>("--format", take, "text or csv")
-      ->check(CLI::IsMember({"text", "csv"}));
+void AddOut(CLI::App* verb, OutputFlags& flags) {
+  verb->add_option("--out", flags.out, "File to write instead of standard output");
+  verb->add_flag("--overwrite", flags.overwrite, "Replaces the file of --out where it is there");
 }
 
-void AddModel(CLI::App* verb, ModelFlags& flags) {
-  verb->add_option("snapshot", flags.snapshot, kSnapshot)->required();
-  verb->add_option("--data", flags.data, "Folder of the data set, where it has moved");
+void AddOutput(CLI::App* verb, OutputFlags& flags) {
+  const auto take = [&flags](const std::string& name) {
+    flags.format = name == "csv" ? TableFormat::kCsv : TableFormat::kText;
+  };
+  verb->add_option_function<std::string>("--format", take,
+                                         "text or csv (text, and csv into a file)")
+      ->check(CLI::IsMember({"text", "csv"}));
+  AddOut(verb, flags);
+}
+
+void AddModel(CLI::App* verb, OpenModel::Options& options) {
+  verb->add_option("snapshot", options.snapshot, kSnapshot)->required();
+  verb->add_option("--data", options.data, "Folder of the data set, where it has moved");
+}
+
+void AddGenres(CLI::App* verb, std::vector<std::string>& genres) {
+  verb->add_option("--genre", genres, "Only items of this genre; repeated: of any of them")
+      ->allow_extra_args(false);
+}
+
+void AddMinRatings(CLI::App* verb, std::optional<std::uint32_t>& min_ratings) {
+  verb->add_option("--min-ratings", min_ratings,
+                   "Leaves out items with fewer training ratings; else only those of which the "
+                   "model has learned nothing; with 0 not even these");
+}
+
+void AddFallback(CLI::App* verb, bool& popular, const std::string& what) {
+  verb->add_option_function<std::string>(
+          "--fallback", [&popular](const std::string&) { popular = true; }, what)
+      ->check(CLI::IsMember({"popular"}));
 }
 
 void AddInspection(CommandLine& line) {
   CLI::App* list = AddVerb(line, "list", "The snapshots of a run",
-                           [&line] { return ListSnapshots(line.first, line.list_format); });
+                           [&line] { return ListSnapshots(line.first, line.output); });
   list->add_option("run", line.first, "The run's folder")->required();
-  AddFormat(list, line.list_format);
+  AddOutput(list, line.output);
   CLI::App* verify = AddVerb(line, "verify", "Reads all of a snapshot and checks every checksum",
-                             [&line] { return VerifySnapshot(line.first); });
+                             [&line] { return VerifySnapshot(line.first, line.output); });
   verify->add_option("snapshot", line.first, kSnapshot)->required();
+  AddOut(verify, line.output);
   CLI::App* digest = AddVerb(line, "digest", "One hex line over all parameters and optimizer state",
-                             [&line] { return PrintDigest(line.first); });
+                             [&line] { return PrintDigest(line.first, line.output); });
   digest->add_option("snapshot", line.first, kSnapshot)->required();
-  CLI::App* compare = AddVerb(line, "compare", "Whether two snapshots are the same, bit for bit",
-                              [&line] { return CompareSnapshots(line.first, line.second); });
+  AddOut(digest, line.output);
+  CLI::App* compare =
+      AddVerb(line, "compare", "Whether two snapshots are the same, bit for bit",
+              [&line] { return CompareSnapshots(line.first, line.second, line.output); });
   compare->add_option("a", line.first, kSnapshot)->required();
   compare->add_option("b", line.second, kSnapshot)->required();
+  AddOut(compare, line.output);
 }
 
 void AddEvaluate(CommandLine& line) {
@@ -83,7 +125,7 @@ void AddEvaluate(CommandLine& line) {
                    "Figures beside loss, RMSE and MAE, such as val_ndcg_10,val_top_100_unmasked; "
                    "else those that its job asked for")
       ->delimiter(',');
-  AddFormat(verb, flags.model.format);
+  AddOutput(verb, flags.output);
   verb->add_option_function<std::string>(
           "--split",
           [&flags](const std::string& name) { flags.training_samples = name == "train"; },
@@ -96,37 +138,50 @@ void AddPredict(CommandLine& line) {
   CLI::App* verb = AddVerb(line, "predict", "Predicted ratings, and the actual where known",
                            [&flags] { return Predict(flags); });
   AddModel(verb, flags.model);
-  AddFormat(verb, flags.model.format);
   verb->add_option("--pairs", flags.pairs, "CSV file of user,item[,rating], with raw ids");
   verb->add_option("--user", flags.user, "A user, by raw id, for --titles");
-  verb->add_option("--titles", flags.titles, "Titles of items")->expected(1, -1);
-  verb->add_option("--out", flags.out, "CSV file to write instead of standard output");
-  verb->add_flag("--overwrite", flags.overwrite, kOverwrite);
+  verb->add_option("--titles", flags.titles, "Titles or raw ids of items")->expected(1, -1);
+  AddFallback(verb, flags.fallback_popular,
+              "What stands in where the model has learned nothing of a user or an item: popular, "
+              "the mean training rating of the item, else of the user, else of all");
+  AddOutput(verb, flags.output);
 }
 
 void AddRecommend(CommandLine& line) {
   RecommendFlags& flags = line.recommend;
-  CLI::App* verb = AddVerb(
-      line, "recommend", "The best unseen items for a user or for all; the best users for an item",
-      [&line, &flags] {
-        flags.fallback_popular = !line.fallback.empty();
-        return Recommend(flags);
-      });
+  CLI::App* verb = line.app.add_subcommand(
+      "recommend", "The best unseen items for a user or for all; the best users for an item");
+  verb->callback([&line, &flags, verb] {
+    line.run = [&flags, verb] {
+      absl::Status used = NeedOneOf(*verb, {"--top-users"}, {"--item"});
+      used.Update(NeedOneOf(*verb, {"--top", "--min-ratings", "--genre", "--fallback"},
+                            {"--user", "--all-users"}));
+      used.Update(NeedOneOf(*verb, {"--threads"}, {"--all-users"}));
+      return used.ok() ? Recommend(flags) : used;
+    };
+  });
   AddModel(verb, flags.model);
-  AddFormat(verb, flags.model.format);
   verb->add_option("--user", flags.user, "A user, by raw id");
   verb->add_flag("--all-users", flags.all_users, "A list for every user, into --out");
-  verb->add_option("--item", flags.item, "An item, by raw id: the users to show it to");
+  verb->add_option("--item", flags.item, "An item, by raw id or title: the users to show it to");
   verb->add_option("--top", flags.top, "Length of a list of items")->capture_default_str();
   verb->add_option("--top-users", flags.top_users, "Length of a list of users")
       ->capture_default_str();
-  verb->add_option("--min-ratings", flags.min_ratings,
-                   "Leaves out items with fewer training ratings");
-  verb->add_option("--fallback", line.fallback, "What an unknown user gets: popular")
-      ->check(CLI::IsMember({"popular"}));
-  verb->add_option("--out", flags.out, "CSV file of --all-users: user,rank,item,title,predicted");
-  verb->add_flag("--overwrite", flags.overwrite, kOverwrite);
+  verb->add_option_function<std::string>(
+          "--mask",
+          [&flags](const std::string& name) {
+            flags.mask = name == "none" ? Mask::kNone : name == "train" ? Mask::kTrain : Mask::kAll;
+          },
+          "Which of a user's own items are left out: all, train (of training samples only, for "
+          "figures on validation samples) or none (all)")
+      ->check(CLI::IsMember({"all", "train", "none"}));
+  AddMinRatings(verb, flags.min_ratings);
+  AddGenres(verb, flags.genres);
+  AddFallback(verb, flags.fallback_popular,
+              "What a user gets of whom the model has learned nothing: popular, the most rated "
+              "items");
   verb->add_option("--threads", flags.threads, "Threads of --all-users; 0: all of the machine");
+  AddOutput(verb, flags.output);
 }
 
 void AddSimilar(CommandLine& line) {
@@ -134,11 +189,33 @@ void AddSimilar(CommandLine& line) {
   CLI::App* verb = AddVerb(line, "similar", "The items whose vectors point the same way",
                            [&flags] { return PrintSimilar(flags); });
   AddModel(verb, flags.model);
-  AddFormat(verb, flags.model.format);
-  verb->add_option("--item", flags.item, "An item, by raw id")->required();
+  verb->add_option("--item", flags.item, "An item, by raw id or title")->required();
   verb->add_option("--top", flags.top, "Length of the list")->capture_default_str();
-  verb->add_option("--min-ratings", flags.min_ratings,
-                   "Leaves out items with fewer training ratings");
+  AddMinRatings(verb, flags.min_ratings);
+  AddGenres(verb, flags.genres);
+  AddOutput(verb, flags.output);
+}
+
+void AddFind(CommandLine& line) {
+  FindFlags& flags = line.find;
+  CLI::App* verb =
+      line.app.add_subcommand("find", "Items by title, or users, with how often they are rated");
+  verb->callback([&line, &flags, verb] {
+    line.run = [&flags, verb] {
+      const absl::Status used = NeedOneOf(*verb, {"--seed"}, {"--random"});
+      return used.ok() ? Find(flags) : used;
+    };
+  });
+  AddModel(verb, flags.model);
+  verb->add_option("text", flags.text, "Words or parts of words of titles; of users, of raw ids");
+  verb->add_flag("--users", flags.users, "Users instead of items")
+      ->excludes(verb->add_option("--genre", flags.genres,
+                                  "Only items of this genre; repeated: of any of them")
+                     ->allow_extra_args(false));
+  verb->add_option("--top", flags.top, "How many are shown")->capture_default_str();
+  verb->add_flag("--random", flags.random, "Draws among what is found");
+  verb->add_option("--seed", flags.seed, "Of the draw")->capture_default_str();
+  AddOutput(verb, flags.output);
 }
 
 void AddExport(CommandLine& line) {
@@ -155,19 +232,23 @@ void AddExport(CommandLine& line) {
 
 absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   CommandLine line;
+  line.app.name("cfsnapshot");
   line.app.require_subcommand(1);
   AddInspection(line);
-  AddEvaluate(line);
-  AddPredict(line);
+  AddFind(line);
   AddRecommend(line);
   AddSimilar(line);
+  AddPredict(line);
+  AddEvaluate(line);
   AddExport(line);
-  try {
-    line.app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return line.app.exit(error) == 0 ? kExitFinished : kExitUserInput;
+  if (const std::optional<ExitCode> ended = ParseWords(line.app, {argv + 1, argv + argc})) {
+    return *ended;
   }
-  const absl::Status status = line.run();
+  absl::Status status = absl::OkStatus();
+  for (CLI::App* verb : line.app.get_subcommands()) {
+    if (verb->get_name() != "export") status.Update(NeedOneOf(*verb, {"--overwrite"}, {"--out"}));
+  }
+  if (status.ok()) status = line.run();
   return status.ok() ? absl::StatusOr<ExitCode>(kExitFinished) : status;
 }
 
@@ -176,5 +257,5 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   cf::BeginProgram();
-  return cf::EndProgram("", cf::Main(argc, argv));
+  return cf::EndProgram("cfsnapshot", cf::Main(argc, argv));
 }

@@ -1,72 +1,85 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <absl/status/status.h>
 
-#include "common/text/text_table.h"
+#include "launch/snapshot_output.h"
+#include "serving/catalogue.h"
+#include "serving/open_model.h"
 
 namespace cf {
 
-// The verbs of cfsnapshot. Each prints to standard output and returns why it failed.
+// The verbs of cfsnapshot. Each delivers its answer as its flags say and returns why it failed.
 
-absl::Status ListSnapshots(const std::string& run, TableFormat format);
-absl::Status VerifySnapshot(const std::string& snapshot);
-absl::Status PrintDigest(const std::string& snapshot);
+absl::Status ListSnapshots(const std::string& run, const OutputFlags& output);
+absl::Status VerifySnapshot(const std::string& snapshot, const OutputFlags& output);
+absl::Status PrintDigest(const std::string& snapshot, const OutputFlags& output);
 /// Aborted says where they differ first, unless they are identical.
-absl::Status CompareSnapshots(const std::string& a, const std::string& b);
-
-/// What all verbs that need the data set take.
-struct ModelFlags {
-  std::string snapshot;  ///< RUN/snapshots/best, latest or a manifest.
-  std::string data;      ///< The data set's folder; empty: where the job had it.
-  TableFormat format = TableFormat::kText;
-};
+absl::Status CompareSnapshots(const std::string& a, const std::string& b,
+                              const OutputFlags& output);
 
 struct EvaluateFlags {
-  ModelFlags model;
+  OpenModel::Options model;
+  OutputFlags output;
   bool training_samples = false;  ///< The training samples instead of the validation samples.
   std::vector<std::string> metrics;
 };
 absl::Status Evaluate(const EvaluateFlags& flags);
 
 struct PredictFlags {
-  ModelFlags model;
-  std::string pairs;  ///< CSV file of raw user,item[,rating]; or else
-  std::string user;   ///< a raw user id with
-  std::vector<std::string> titles;
-  std::string out;         ///< CSV file to write; empty: standard output.
-  bool overwrite = false;  ///< Whether it may be there already.
+  OpenModel::Options model;
+  OutputFlags output;
+  std::string pairs;                ///< File of raw user,item[,rating]; or else
+  std::string user;                 ///< a raw user id with
+  std::vector<std::string> titles;  ///< raw ids or titles of items.
+  bool fallback_popular = false;    ///< Whether means stand in for what the model cannot know.
 };
 absl::Status Predict(const PredictFlags& flags);
 
 struct RecommendFlags {
-  ModelFlags model;
+  OpenModel::Options model;
+  OutputFlags output;
   std::string user;        ///< Raw user id: items for one user; or else
   bool all_users = false;  ///< items for each user; or else
-  std::string item;        ///< raw item id: users for an item.
+  std::string item;        ///< raw id or title of an item: users for it.
   std::uint32_t top = 10;
   std::uint32_t top_users = 100;
-  std::uint32_t min_ratings = 0;
-  bool fallback_popular = false;  ///< Whether an unknown user gets the most rated items.
-  std::string out;                ///< CSV file to write; only with all_users.
-  bool overwrite = false;         ///< Whether it may be there already.
+  std::optional<std::uint32_t> min_ratings;
+  Mask mask = Mask::kAll;
+  std::vector<std::string> genres;
+  bool fallback_popular = false;  ///< Whether unknown users get the most rated items.
   unsigned threads = 0;           ///< 0: as many as the machine has.
 };
 absl::Status Recommend(const RecommendFlags& flags);
 
 struct SimilarFlags {
-  ModelFlags model;
-  std::string item;
+  OpenModel::Options model;
+  OutputFlags output;
+  std::string item;  ///< Raw id or title.
   std::uint32_t top = 10;
-  std::uint32_t min_ratings = 0;
+  std::optional<std::uint32_t> min_ratings;
+  std::vector<std::string> genres;
 };
 absl::Status PrintSimilar(const SimilarFlags& flags);
 
+struct FindFlags {
+  OpenModel::Options model;
+  OutputFlags output;
+  std::string text;    ///< Of items: what titles hold; of users: a part of the raw id.
+  bool users = false;  ///< Users instead of items.
+  std::vector<std::string> genres;
+  std::uint32_t top = 20;
+  bool random = false;     ///< Drawn from what is found, instead of the first of it.
+  std::uint64_t seed = 1;  ///< Of the draw.
+};
+absl::Status Find(const FindFlags& flags);
+
 struct ExportFlags {
-  ModelFlags model;
+  OpenModel::Options model;
   std::string out;
   bool overwrite = false;
 };

@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <string>
 
 #include <absl/status/statusor.h>
@@ -22,14 +21,18 @@ std::string ColumnOf(const std::string& figure, const std::string& samples) {
 }  // namespace
 
 absl::Status Evaluate(const EvaluateFlags& flags) {
+  absl::StatusOr<Output> output = Output::Open(flags.output);
+  if (!output.ok()) return output.status();
+  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(flags.model.snapshot);
+  if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<Evaluation> evaluation =
       EvaluateSnapshot({.snapshot = flags.model.snapshot,
-                        .data = flags.model.data,
+                        .data = DataFolderOf(snapshot->manifest(), flags.model.data),
                         .training_samples = flags.training_samples,
                         .metrics = flags.metrics});
   if (!evaluation.ok()) return evaluation.status();
   const char* samples = flags.training_samples ? "train" : "val";
-  if (flags.model.format == TableFormat::kCsv) {
+  if (!output->for_people()) {
     // All digits, as in history.csv.
     std::string header = "split,samples,count";
     std::string row =
@@ -38,17 +41,16 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
       absl::StrAppend(&header, ",", ColumnOf(figure.name, samples));
       absl::StrAppendFormat(&row, ",%.17g", figure.value);
     }
-    std::printf("%s\n%s\n", header.c_str(), row.c_str());
-    return absl::OkStatus();
+    return output->Deliver(absl::StrCat(header, "\n", row, "\n"));
   }
   std::string text;
   for (const Figure& figure : evaluation->figures) {
     absl::StrAppendFormat(&text, "%s %.4f ", figure.name, figure.value);
   }
-  absl::StrAppendFormat(&text, "(%d samples of split %s)", evaluation->samples, evaluation->split);
-  std::printf("%s\n", text.c_str());
-  if (!evaluation->ranked.empty()) std::printf("%s\n", evaluation->ranked.c_str());
-  return absl::OkStatus();
+  absl::StrAppend(&text, "(", Counted(evaluation->samples, "sample"), " of split ",
+                  evaluation->split, ")\n");
+  if (!evaluation->ranked.empty()) absl::StrAppend(&text, evaluation->ranked, "\n");
+  return output->Deliver(text);
 }
 
 }  // namespace cf

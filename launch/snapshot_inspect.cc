@@ -1,4 +1,3 @@
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 
@@ -11,7 +10,6 @@
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
-#include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
 
 namespace cf {
@@ -24,7 +22,9 @@ std::string ValRmse(const Manifest& manifest) {
 
 }  // namespace
 
-absl::Status ListSnapshots(const std::string& run, TableFormat format) {
+absl::Status ListSnapshots(const std::string& run, const OutputFlags& flags) {
+  absl::StatusOr<Output> output = Output::Open(flags);
+  if (!output.ok()) return output.status();
   // Both the run's folder and its snapshots folder will do.
   const std::string below = absl::StrCat(run, "/snapshots");
   const absl::StatusOr<SnapshotStore> store =
@@ -54,32 +54,38 @@ absl::Status ListSnapshots(const std::string& run, TableFormat format) {
                           absl::LocalTimeZone()),
          notes});
   }
-  std::fputs(table.Format(format).c_str(), stdout);
-  return listing->damaged.empty() ? absl::OkStatus() : listing->damaged.front();
+  absl::Status delivered = output->Deliver(table.Format(output->table_format()));
+  if (!listing->damaged.empty()) delivered.Update(listing->damaged.front());
+  return delivered;
 }
 
-absl::Status VerifySnapshot(const std::string& path) {
+absl::Status VerifySnapshot(const std::string& path, const OutputFlags& flags) {
+  absl::StatusOr<Output> output = Output::Open(flags);
+  if (!output.ok()) return output.status();
   const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
   if (!snapshot.ok()) return snapshot.status();
   if (absl::Status verified = snapshot->Verify(); !verified.ok()) return verified;
   std::uint64_t bytes = 0;
   for (const FileEntry& file : snapshot->manifest().files()) bytes += file.bytes();
-  std::printf("%s: %s files, %s bytes, sound\n", snapshot->manifest().name().c_str(),
-              WithThousands(static_cast<std::uint64_t>(snapshot->manifest().files_size())).c_str(),
-              WithThousands(bytes).c_str());
-  return absl::OkStatus();
+  const auto files = static_cast<std::uint64_t>(snapshot->manifest().files_size());
+  return output->Deliver(absl::StrCat(snapshot->manifest().name(), ": ", Counted(files, "file"),
+                                      ", ", Counted(bytes, "byte"), ", sound\n"));
 }
 
-absl::Status PrintDigest(const std::string& path) {
+absl::Status PrintDigest(const std::string& path, const OutputFlags& flags) {
+  absl::StatusOr<Output> output = Output::Open(flags);
+  if (!output.ok()) return output.status();
   const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
   if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<std::string> digest = snapshot->Digest();
   if (!digest.ok()) return digest.status();
-  std::printf("%s\n", digest->c_str());
-  return absl::OkStatus();
+  return output->Deliver(*digest + "\n");
 }
 
-absl::Status CompareSnapshots(const std::string& a, const std::string& b) {
+absl::Status CompareSnapshots(const std::string& a, const std::string& b,
+                              const OutputFlags& flags) {
+  absl::StatusOr<Output> output = Output::Open(flags);
+  if (!output.ok()) return output.status();
   const absl::StatusOr<Snapshot> first = Snapshot::Open(a);
   if (!first.ok()) return first.status();
   const absl::StatusOr<Snapshot> second = Snapshot::Open(b);
@@ -89,8 +95,7 @@ absl::Status CompareSnapshots(const std::string& a, const std::string& b) {
   if (difference->has_value()) {
     return absl::AbortedError(absl::StrCat("the snapshots differ: ", **difference));
   }
-  std::printf("identical\n");
-  return absl::OkStatus();
+  return output->Deliver("identical\n");
 }
 
 }  // namespace cf

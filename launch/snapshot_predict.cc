@@ -1,21 +1,18 @@
 #include <algorithm>
-#include <cstdio>
 #include <optional>
 #include <string_view>
-#include <utility>
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_format.h>
 
 #include "common/base/files.h"
-#include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "common/text/csv.h"
 #include "common/text/numbers.h"
+#include "launch/item_table.h"
 #include "launch/snapshot_commands.h"
-#include "launch/snapshot_serving.h"
+#include "serving/pair_predictor.h"
 
 namespace cf {
 namespace {
@@ -62,67 +59,85 @@ absl::StatusOr<std::vector<RawPair>> ReadPairs(const std::string& path) {
   return pairs;
 }
 
-absl::Status Deliver(const TextTable& table, const PredictFlags& flags,
-                     std::optional<OutputFile> output) {
-  if (output.has_value()) {
-    output->Write(table.Format(TableFormat::kCsv));
-    return output->Close();
-  }
-  std::fputs(table.Format(flags.model.format).c_str(), stdout);
-  return absl::OkStatus();
-}
+/// Which pairs a model could not be asked for, for standard error.
+struct Unanswered {
+  std::uint64_t unknown = 0;    // A side is not in the data set.
+  std::uint64_t untrained = 0;  // Both are, and one has no training sample.
 
-absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags,
-                          std::optional<OutputFile> output) {
+  void Add(std::optional<RowId> user, std::optional<RowId> item) {
+    ++(user.has_value() && item.has_value() ? untrained : unknown);
+  }
+
+  void Tell(std::uint64_t pairs, bool fallback) const {
+    if (unknown + untrained == 0) return;
+    std::string text = absl::StrCat("of ", Counted(pairs, "pair"), " ");
+    if (unknown > 0) {
+      absl::StrAppend(&text, WithThousands(unknown), unknown == 1 ? " has" : " have",
+                      " a user or an item that is not in the data set");
+    }
+    if (untrained > 0) {
+      absl::StrAppend(&text, unknown > 0 ? ", " : "", WithThousands(untrained),
+                      untrained == 1 ? " has" : " have", " one without a training sample");
+    }
+    Note(absl::StrCat(text, fallback ? ": means stand in" : " (--fallback popular)"));
+  }
+};
+
+absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags, Output& output) {
   const absl::StatusOr<std::vector<RawPair>> pairs = ReadPairs(flags.pairs);
   if (!pairs.ok()) return pairs.status();
   TextTable table({{.name = "user"},
                    {.name = "item"},
-                   {.name = "predicted", .right = true},
-                   {.name = "actual", .right = true}});
-  std::uint64_t unknown = 0;
+                   {.name = ScoreName(open.model()), .right = true},
+                   {.name = "actual", .right = true},
+                   {.name = "source"}});
+  PairPredictor predictor(open.model(), open.catalogue(), open.substance(), flags.fallback_popular);
+  Unanswered unanswered;
   for (const RawPair& pair : *pairs) {
     const std::optional<RowId> user = open.data().FindUser(pair.user);
     const std::optional<RowId> item = open.data().FindItem(pair.item);
-    std::string predicted;
+    const Prediction predicted = predictor.Predict(user, item);
     std::string actual = pair.rating;
-    if (user && item) {
-      predicted = FloatText(open.model().Predict(*user, *item));
+    if (actual.empty() && user && item) {
       const std::optional<float> rating = open.catalogue().RatingOf(*user, *item);
       if (rating) actual = FloatText(*rating);
-    } else {
-      ++unknown;
     }
-    table.AddRow({pair.user, pair.item, predicted, actual});
+    if (predicted.source != open.substance().lists()) unanswered.Add(user, item);
+    table.AddRow({pair.user, pair.item,
+                  predicted.source == Source::kNone ? "" : FloatText(predicted.value), actual,
+                  NameOf(predicted.source)});
   }
-  if (unknown > 0) {
-    std::fprintf(stderr, "%s of %s pairs have a user or an item that the model does not know\n",
-                 WithThousands(unknown).c_str(), WithThousands(pairs->size()).c_str());
-  }
-  return Deliver(table, flags, std::move(output));
+  unanswered.Tell(pairs->size(), flags.fallback_popular);
+  return output.Deliver(table.Format(output.table_format()));
 }
 
-absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags,
-                           std::optional<OutputFile> output) {
-  const absl::StatusOr<RowId> user = open.FindUser(flags.user);
-  if (!user.ok()) return user.status();
-  TextTable table({{.name = "predicted", .right = true},
-                   {.name = "actual", .right = true},
-                   {.name = "item", .right = true},
-                   {.name = "title"},
-                   {.name = "genres"}});
+absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags, Output& output) {
+  const absl::StatusOr<RowId> found = open.lookup().User(flags.user);
+  if (!found.ok() && !flags.fallback_popular) return found.status();
+  const std::optional<RowId> user = found.ok() ? std::optional(*found) : std::nullopt;
+  ItemTable table(
+      open, output,
+      {{.name = ScoreName(open.model()), .right = true}, {.name = "actual", .right = true}},
+      {{.name = "source"}});
+  PairPredictor predictor(open.model(), open.catalogue(), open.substance(), flags.fallback_popular);
+  Unanswered unanswered;
+  std::uint64_t pairs = 0;
   for (const std::string& title : flags.titles) {
-    const absl::StatusOr<std::vector<RowId>> items = open.FindTitle(title);
+    const absl::StatusOr<std::vector<RowId>> items = open.lookup().Items(title);
     if (!items.ok()) return items.status();
     for (const RowId item : *items) {
-      const std::optional<float> rating = open.catalogue().RatingOf(*user, item);
-      const auto predicted = static_cast<double>(open.model().Predict(*user, item));
-      table.AddRow({absl::StrFormat("%.3f", predicted), rating ? FloatText(*rating) : "-",
-                    open.data().item_raw_id(item), open.data().title(item),
-                    open.data().genres(item)});
+      ++pairs;
+      const std::optional<float> rating =
+          user.has_value() ? open.catalogue().RatingOf(*user, item) : std::nullopt;
+      const Prediction predicted = predictor.Predict(user, item);
+      if (predicted.source != open.substance().lists()) unanswered.Add(user, item);
+      table.AddRow({predicted.source == Source::kNone ? "-" : ScoreText(predicted.value),
+                    rating ? FloatText(*rating) : "-"},
+                   item, {NameOf(predicted.source)});
     }
   }
-  return Deliver(table, flags, std::move(output));
+  unanswered.Tell(pairs, flags.fallback_popular);
+  return output.Deliver(table.Format());
 }
 
 }  // namespace
@@ -134,18 +149,16 @@ absl::Status Predict(const PredictFlags& flags) {
   if (flags.titles.empty() != flags.user.empty()) {
     return absl::InvalidArgumentError("--user and --titles go together");
   }
-  // Whether it may be written is asked before the work, not after it.
-  std::optional<OutputFile> output;
-  if (!flags.out.empty()) {
-    absl::StatusOr<OutputFile> created =
-        OutputFile::Create(flags.out, {.overwrite = flags.overwrite});
-    if (!created.ok()) return created.status();
-    output.emplace(*std::move(created));
-  }
+  absl::StatusOr<Output> output = Output::Open(flags.output);
+  if (!output.ok()) return output.status();
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
   if (!open.ok()) return open.status();
-  return flags.pairs.empty() ? PredictTitles(**open, flags, std::move(output))
-                             : PredictPairs(**open, flags, std::move(output));
+  if (flags.fallback_popular && !(*open)->model().spec().predicts_ratings()) {
+    return absl::FailedPreconditionError(
+        "--fallback: the model predicts no ratings, so means of ratings do not stand in for them");
+  }
+  return flags.pairs.empty() ? PredictTitles(**open, flags, *output)
+                             : PredictPairs(**open, flags, *output);
 }
 
 }  // namespace cf

@@ -1,19 +1,15 @@
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
+#include "launch/snapshot_recommend.h"
+
 #include <optional>
-#include <unistd.h>
+#include <string>
+#include <utility>
 
+#include <absl/status/statusor.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_format.h>
 
-#include "common/base/output_file.h"
-#include "common/base/status.h"
-#include "common/text/csv.h"
 #include "common/text/numbers.h"
+#include "launch/item_table.h"
 #include "launch/snapshot_commands.h"
-#include "launch/snapshot_serving.h"
-#include "serving/export.h"
 
 namespace cf {
 namespace {
@@ -21,151 +17,138 @@ namespace {
 // How many of a user's own ratings are shown above the recommendations.
 constexpr std::size_t kFavourites = 5;
 
-std::string Rating(float value) {
-  return absl::StrFormat("%.3f", static_cast<double>(value));
-}
-
-void Print(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-}
-
 // What the user rated highest; ties by id, so the items that most people know come first.
-void PrintFavourites(const OpenModel& open, RowId user, const std::string& raw) {
+std::string Favourites(const OpenModel& open, RowId user, const Output& output) {
   const std::span<const RowId> seen = open.catalogue().SeenBy(user);
   TopList favourites(kFavourites);
   for (const RowId item : seen) favourites.Offer(item, *open.catalogue().RatingOf(user, item));
-  TextTable table({{.name = "rating", .right = true},
-                   {.name = "item", .right = true},
-                   {.name = "title"},
-                   {.name = "genres"}});
-  for (const ScoredRow& row : favourites.Take()) {
-    table.AddRow({FloatText(row.score), open.data().item_raw_id(row.id), open.NameOf(row.id),
-                  open.data().genres(row.id)});
-  }
-  Print(absl::StrCat("User ", raw, " has rated ", WithThousands(seen.size()), " items, highest:\n",
-                     table.Format(TableFormat::kText), "\n"));
+  ItemTable table(open, output, {{.name = "rating", .right = true}});
+  for (const ScoredRow& row : favourites.Take()) table.AddRow({FloatText(row.score)}, row.id);
+  return absl::StrCat("User ", open.data().user_raw_id(user), " has rated ",
+                      Counted(seen.size(), "item"), ", highest:\n", table.Format(), "\n");
 }
 
-absl::Status RecommendPopular(const OpenModel& open, const RecommendFlags& flags) {
-  TextTable table({{.name = "rank", .right = true},
-                   {.name = "ratings", .right = true},
-                   {.name = "item", .right = true},
-                   {.name = "title"},
-                   {.name = "genres"}});
+const char* WhatIsListed(Mask mask) {
+  switch (mask) {
+    case Mask::kAll:
+      return "what the user has not rated";
+    case Mask::kTrain:
+      return "what the user has not rated in training";
+    case Mask::kNone:
+      break;
+  }
+  return "all items";
+}
+
+std::string TableOf(const OpenModel& open, const ItemList& list, const Output& output) {
+  const bool counts = list.source == Source::kPopular;
+  std::vector<TextTable::Column> behind;
+  if (!output.for_people()) behind.push_back({.name = "source"});
+  ItemTable table(open, output,
+                  {{.name = "rank", .right = true},
+                   {.name = counts ? "ratings" : ScoreName(open.model()), .right = true}},
+                  std::move(behind));
   std::size_t rank = 0;
-  for (const ScoredRow& row : open.recommender().PopularItems(flags.top)) {
-    table.AddRow({absl::StrCat(++rank), absl::StrCat(open.catalogue().ItemTrainingRatings(row.id)),
-                  open.data().item_raw_id(row.id), open.NameOf(row.id),
-                  open.data().genres(row.id)});
+  for (const ScoredRow& row : list.items) {
+    const std::string score = counts
+                                  ? FloatText(row.score)
+                                  : ScoreText(PredictedRating(open.model().objective(), row.score));
+    std::vector<std::string> source;
+    if (!output.for_people())
+      source.emplace_back(NameOf(open.recommender().SourceOf(list, row.id)));
+    table.AddRow({absl::StrCat(++rank), score}, row.id, std::move(source));
   }
-  if (flags.model.format == TableFormat::kText) {
-    Print(absl::StrCat("User ", flags.user, " is unknown; what most users have rated:\n"));
-  }
-  Print(table.Format(flags.model.format));
-  return absl::OkStatus();
+  return table.Format();
 }
 
-absl::Status RecommendItems(const OpenModel& open, const RecommendFlags& flags) {
-  const absl::StatusOr<RowId> user = open.FindUser(flags.user);
-  if (!user.ok()) {
-    if (flags.fallback_popular) return RecommendPopular(open, flags);
-    return user.status();
+absl::Status RecommendToUnknown(const OpenModel& open, const RecommendFlags& flags,
+                                const ListOptions& options, const absl::Status& unknown,
+                                Output& output) {
+  if (!flags.fallback_popular) {
+    return absl::NotFoundError(
+        absl::StrCat(unknown.message(), " (--fallback popular gives the most rated items)"));
   }
-  TextTable table({{.name = "rank", .right = true},
-                   {.name = "predicted", .right = true},
-                   {.name = "item", .right = true},
-                   {.name = "title"},
-                   {.name = "genres"}});
-  std::size_t rank = 0;
-  const ListOptions options = {.top = flags.top, .min_ratings = flags.min_ratings};
-  for (const ScoredRow& row : open.recommender().TopItems(*user, options)) {
-    table.AddRow({absl::StrCat(++rank), Rating(open.model().Predict(*user, row.id)),
-                  open.data().item_raw_id(row.id), open.NameOf(row.id),
-                  open.data().genres(row.id)});
+  const ItemList list = open.recommender().PopularItems(options);
+  std::string text;
+  if (output.for_people()) {
+    absl::StrAppend(&text, "User ", flags.user, " is unknown; the ", list.items.size(),
+                    " items that most users have rated:\n");
   }
-  if (flags.model.format == TableFormat::kText) {
-    PrintFavourites(open, *user, flags.user);
-    Print(absl::StrCat("Top ", rank, " of what the user has not rated:\n"));
-  }
-  Print(table.Format(flags.model.format));
-  return absl::OkStatus();
+  return output.Deliver(text + TableOf(open, list, output));
 }
 
-absl::Status RecommendUsers(const OpenModel& open, const RecommendFlags& flags) {
-  const absl::StatusOr<RowId> item = open.FindItem(flags.item);
+// What a list rests on, for people.
+std::string Heading(const OpenModel& open, RowId user, const ItemList& list, Mask mask) {
+  const std::uint32_t ratings = open.catalogue().UserTrainingRatings(user);
+  const std::string learned =
+      ratings == 0 ? absl::StrCat("User ", open.data().user_raw_id(user),
+                                  " has no training sample, so the model knows nothing of them.\n")
+                   : "";
+  const std::string what = WhatIsListed(mask);
+  if (list.items.empty()) return absl::StrCat(learned, "There is nothing left of ", what, ".\n");
+  if (list.source == Source::kPopular) {
+    return absl::StrCat(learned, "The ", list.items.size(), " most rated of ", what, ":\n");
+  }
+  return absl::StrCat("Top ", list.items.size(), " of ", what, ", by what the model learned of ",
+                      Counted(ratings, "rating"), ":\n");
+}
+
+absl::Status RecommendItems(const OpenModel& open, const RecommendFlags& flags,
+                            const ListOptions& options, Output& output) {
+  const absl::StatusOr<RowId> user = open.lookup().User(flags.user);
+  if (!user.ok()) return RecommendToUnknown(open, flags, options, user.status(), output);
+  const ItemList list = open.recommender().TopItems(*user, options);
+  if (list.source == Source::kNone) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("user ", flags.user,
+                     " has no training sample, so a list would rest on nothing (--fallback popular "
+                     "gives the most rated items)"));
+  }
+  std::string text;
+  if (output.for_people()) {
+    text = absl::StrCat(Favourites(open, *user, output), Heading(open, *user, list, flags.mask));
+    if (list.items.empty()) return output.Deliver(text);
+  }
+  return output.Deliver(text + TableOf(open, list, output));
+}
+
+absl::Status RecommendUsers(const OpenModel& open, const RecommendFlags& flags, ListOptions options,
+                            Output& output) {
+  const absl::StatusOr<RowId> item = open.lookup().Item(flags.item);
   if (!item.ok()) return item.status();
-  TextTable table({{.name = "rank", .right = true},
-                   {.name = "user", .right = true},
-                   {.name = "predicted", .right = true}});
+  if (!open.substance().OfItem(*item)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("item ", open.data().item_raw_id(*item),
+                     " has no training sample, so a list of users would rest on nothing"));
+  }
+  if (open.model().spec().counts_items()) {
+    return absl::FailedPreconditionError(
+        "the model counts ratings of items, so it has no users that an item is better for");
+  }
+  options.top = flags.top_users;
+  std::vector<TextTable::Column> columns = {{.name = "rank", .right = true},
+                                            {.name = "user", .right = true},
+                                            {.name = ScoreName(open.model()), .right = true}};
+  if (!output.for_people()) columns.push_back({.name = "source"});
+  TextTable table(std::move(columns));
   std::size_t rank = 0;
-  for (const ScoredRow& row : open.recommender().TopUsers(*item, flags.top_users)) {
-    table.AddRow({absl::StrCat(++rank), open.data().user_raw_id(row.id),
-                  Rating(open.model().Predict(row.id, *item))});
+  for (const ScoredRow& row : open.recommender().TopUsers(*item, options)) {
+    std::vector<std::string> cells = {
+        absl::StrCat(++rank), open.data().user_raw_id(row.id),
+        ScoreText(PredictedRating(open.model().objective(), row.score))};
+    if (!output.for_people()) cells.emplace_back(NameOf(Source::kModel));
+    table.AddRow(std::move(cells));
   }
-  if (flags.model.format == TableFormat::kText) {
-    Print(
-        absl::StrCat("Top ", rank, " of the users who have not rated ", open.NameOf(*item), ":\n"));
+  std::string text;
+  if (output.for_people()) {
+    const char* whom = flags.mask == Mask::kAll     ? "the users who have not rated "
+                       : flags.mask == Mask::kTrain ? "the users who have not rated in training "
+                                                    : "all users for ";
+    absl::StrAppend(&text, "Top ", rank, " of ", whom, open.lookup().NameOf(*item),
+                    ", by what the model learned of ",
+                    Counted(open.catalogue().ItemTrainingRatings(*item), "rating"), ":\n");
   }
-  Print(table.Format(flags.model.format));
-  return absl::OkStatus();
-}
-
-/// Says on standard error how far a long search is: a line that is redrawn where a person watches,
-/// else a line now and then.
-class SearchProgress {
- public:
-  explicit SearchProgress(std::uint64_t users)
-      : users_(users), terminal_(isatty(STDERR_FILENO) == 1) {}
-
-  void Done(std::uint64_t users) {
-    const double seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    const bool end = users == users_;
-    if (!end && seconds < shown_ + (terminal_ ? 0.1 : 5.0)) return;
-    shown_ = seconds;
-    std::fprintf(stderr, "%s%s of %s users in %.1f s%s", terminal_ ? "\r" : "",
-                 WithThousands(users).c_str(), WithThousands(users_).c_str(), seconds,
-                 terminal_ && !end ? "" : "\n");
-  }
-
- private:
-  std::uint64_t users_;
-  bool terminal_;
-  double shown_ = 0;  // Seconds after the start.
-  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
-absl::Status WriteAllLists(const OpenModel& open, const RecommendFlags& flags, OutputFile& output) {
-  // As CSV already, because every item is written many times.
-  std::vector<std::string> items(open.data().items());
-  for (std::uint32_t k = 0; k < items.size(); ++k) {
-    items[k] = absl::StrCat(CsvField(open.data().item_raw_id(RowId{k})), ",",
-                            CsvField(open.data().title(RowId{k})), ",");
-  }
-  SearchProgress progress(open.data().users());
-  output.Write("user,rank,item,title,predicted\n");
-  std::string lines;
-  const auto write = [&](RowId user, std::span<const ScoredRow> list) {
-    const std::string name = CsvField(open.data().user_raw_id(user));
-    lines.clear();
-    for (std::size_t k = 0; k < list.size(); ++k) {
-      const float predicted = PredictedRating(open.model().objective(), list[k].score);
-      absl::StrAppend(&lines, name, ",", k + 1, ",", items[Index(list[k].id)], FloatText(predicted),
-                      "\n");
-    }
-    output.Write(lines);
-    progress.Done(Index(user) + 1);
-    return output.status();
-  };
-  return open.recommender().ForAllUsers(
-      {.list = {.top = flags.top, .min_ratings = flags.min_ratings}, .threads = flags.threads},
-      write);
-}
-
-absl::Status RecommendAllUsers(const OpenModel& open, const RecommendFlags& flags,
-                               OutputFile output) {
-  absl::Status written = WriteAllLists(open, flags, output);
-  return written.ok() ? output.Close() : written;
+  return output.Deliver(text + table.Format(output.table_format()));
 }
 
 }  // namespace
@@ -176,57 +159,29 @@ absl::Status Recommend(const RecommendFlags& flags) {
   if (kinds != 1) {
     return absl::InvalidArgumentError("recommend needs one of --user U, --all-users, --item I");
   }
-  if (flags.all_users == flags.out.empty()) {
-    return absl::InvalidArgumentError("--all-users and --out FILE go together");
+  if (flags.all_users && flags.output.out.empty()) {
+    return absl::InvalidArgumentError("--all-users needs --out FILE");
   }
-  // Whether it may be written is asked before the work, not after it.
-  std::optional<OutputFile> output;
-  if (flags.all_users) {
-    absl::StatusOr<OutputFile> created =
-        OutputFile::Create(flags.out, {.overwrite = flags.overwrite});
-    if (!created.ok()) return created.status();
-    output.emplace(*std::move(created));
-  }
-  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
-  if (!open.ok()) return open.status();
-  if (flags.all_users) return RecommendAllUsers(**open, flags, *std::move(output));
-  return flags.item.empty() ? RecommendItems(**open, flags) : RecommendUsers(**open, flags);
-}
-
-absl::Status PrintSimilar(const SimilarFlags& flags) {
+  absl::StatusOr<Output> output = Output::Open(flags.output);
+  if (!output.ok()) return output.status();
   const absl::StatusOr<std::unique_ptr<OpenModel>> opened = OpenModel::Open(flags.model);
   if (!opened.ok()) return opened.status();
   const OpenModel& open = **opened;
-  const absl::StatusOr<RowId> item = open.FindItem(flags.item);
-  if (!item.ok()) return item.status();
-  TextTable table({{.name = "rank", .right = true},
-                   {.name = "cosine", .right = true},
-                   {.name = "item", .right = true},
-                   {.name = "title"},
-                   {.name = "genres"}});
-  std::size_t rank = 0;
-  const ListOptions options = {.top = flags.top, .min_ratings = flags.min_ratings};
-  for (const ScoredRow& row : open.recommender().SimilarItems(*item, options)) {
-    table.AddRow({absl::StrCat(++rank), Rating(row.score), open.data().item_raw_id(row.id),
-                  open.NameOf(row.id), open.data().genres(row.id)});
+  ItemChoice::Options rules;
+  for (const std::string& name : flags.genres) {
+    absl::StatusOr<std::string> genre = FindGenre(open.data(), name);
+    if (!genre.ok()) return genre.status();
+    rules.genres.push_back(*std::move(genre));
   }
-  if (flags.model.format == TableFormat::kText) {
-    Print(absl::StrCat("Most similar to ", open.NameOf(*item), ":\n"));
-  }
-  Print(table.Format(flags.model.format));
-  return absl::OkStatus();
-}
-
-absl::Status Export(const ExportFlags& flags) {
-  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
-  if (!open.ok()) return open.status();
-  absl::Status exported = ExportNpy((*open)->snapshot(), (*open)->model(), (*open)->catalogue(),
-                                    {.folder = flags.out, .overwrite = flags.overwrite});
-  if (!exported.ok()) return exported;
-  std::printf("%s: %s users, %s items, dim %u\n", flags.out.c_str(),
-              WithThousands((*open)->data().users()).c_str(),
-              WithThousands((*open)->data().items()).c_str(), (*open)->model().users().dim());
-  return absl::OkStatus();
+  const ItemChoice choice(open.data(), std::move(rules));
+  const ListOptions options = {.top = flags.top,
+                               .min_ratings = flags.min_ratings,
+                               .mask = flags.mask,
+                               .choice = &choice,
+                               .fallback_popular = flags.fallback_popular};
+  if (flags.all_users) return WriteLists(open, flags, options, *output);
+  return flags.item.empty() ? RecommendItems(open, flags, options, *output)
+                            : RecommendUsers(open, flags, options, *output);
 }
 
 }  // namespace cf

@@ -68,7 +68,7 @@ SampleUser Sample(const Catalogue& catalogue, const ServedModel& model,
   for (const ScoredRow& row : highest.Take()) {
     sample.highest.push_back(Listed(data, row.id, row.score));
   }
-  for (const ScoredRow& row : recommender.TopItems(user, {.top = kRecommended})) {
+  for (const ScoredRow& row : recommender.TopItems(user, {.top = kRecommended}).items) {
     sample.recommended.push_back(
         Listed(data, row.id, PredictedRating(model.objective(), row.score)));
   }

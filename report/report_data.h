@@ -26,8 +26,9 @@ struct SampleUser {
   std::string description;  ///< "the most active"
   std::uint64_t ratings = 0;
   std::uint32_t training_ratings = 0;
-  std::vector<ListedItem> highest = {};      ///< What the user has rated highest.
-  std::vector<ListedItem> recommended = {};  ///< The best of what the user has not rated.
+  std::vector<ListedItem> highest = {};  ///< What the user has rated highest.
+  /// The best of what the user has not rated; none if nothing was trained on.
+  std::vector<ListedItem> recommended = {};
 };
 
 /// The ratings that the users with the most ratings gave the items with the most.

@@ -139,6 +139,12 @@ void AddRecommendations(const std::optional<ReportData>& described, HtmlPage& pa
                                     user.ratings == 1 ? " rating" : " ratings", ", ",
                                     WithThousands(user.training_ratings), " of them trained on"));
     page.AddTable(ItemsTable("rated highest", "rating", RatingText, user.highest));
+    if (user.recommended.empty()) {
+      page.AddText(user.training_ratings == 0
+                       ? "No rating of this user was trained on, so nothing is recommended."
+                       : "Nothing is left to recommend.");
+      continue;
+    }
     page.AddTable(ItemsTable("recommended", "predicted", PredictionText, user.recommended));
   }
 }

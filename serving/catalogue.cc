@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -11,8 +13,18 @@
 
 namespace cf {
 
+std::string DataFolderOf(const Manifest& manifest, const std::string& folder) {
+  if (!folder.empty()) return folder;
+  const std::string& first = manifest.data().source_path();
+  const std::string& second = manifest.job().data().path();
+  std::error_code error;
+  const bool second_only =
+      !std::filesystem::exists(first, error) && std::filesystem::exists(second, error);
+  return second_only ? second : first;
+}
+
 absl::StatusOr<Catalogue> Catalogue::Open(const Manifest& manifest, const std::string& folder) {
-  const std::string& place = folder.empty() ? manifest.data().source_path() : folder;
+  const std::string place = DataFolderOf(manifest, folder);
   absl::StatusOr<Dataset> data = Dataset::Open(place);
   if (!data.ok()) {
     if (!folder.empty()) return data.status();
@@ -54,12 +66,31 @@ bool Catalogue::HasSeen(RowId user, RowId item) const {
   return std::binary_search(seen.begin(), seen.end(), item);
 }
 
-std::optional<float> Catalogue::RatingOf(RowId user, RowId item) const {
+std::optional<std::uint64_t> Catalogue::SampleOf(RowId user, RowId item) const {
   const std::span<const RowId> seen = SeenBy(user);
   const auto place = std::lower_bound(seen.begin(), seen.end(), item);
   if (place == seen.end() || *place != item) return std::nullopt;
-  const auto within = static_cast<std::uint64_t>(place - seen.begin());
-  return data_.ratings()[data_.user_offsets()[Index(user)] + within];
+  return data_.user_offsets()[Index(user)] + static_cast<std::uint64_t>(place - seen.begin());
+}
+
+bool Catalogue::IsMasked(RowId user, RowId item, Mask mask) const {
+  switch (mask) {
+    case Mask::kAll:
+      return HasSeen(user, item);
+    case Mask::kTrain: {
+      const std::optional<std::uint64_t> sample = SampleOf(user, item);
+      return sample.has_value() && !split_.is_validation(*sample);
+    }
+    case Mask::kNone:
+      break;
+  }
+  return false;
+}
+
+std::optional<float> Catalogue::RatingOf(RowId user, RowId item) const {
+  const std::optional<std::uint64_t> sample = SampleOf(user, item);
+  if (!sample.has_value()) return std::nullopt;
+  return data_.ratings()[*sample];
 }
 
 }  // namespace cf

@@ -49,39 +49,90 @@ absl::StatusOr<Recommender> Recommender::Make(const ServedModel& model,
   return Recommender(model, catalogue);
 }
 
-// Offers to `list` what may be in it of one tile of items with these raw sums.
-void Recommender::OfferItems(RowId user, std::uint32_t first_item, std::span<const float> raw,
-                             std::uint32_t min_ratings, TopList& list) const {
-  list.OfferRows(RowId{first_item}, raw, [&](RowId item) {
-    return catalogue_->ItemTrainingRatings(item) >= min_ratings && !catalogue_->HasSeen(user, item);
+Recommender::Recommender(const ServedModel& model, const Catalogue& catalogue)
+    : model_(&model), catalogue_(&catalogue), substance_(model, catalogue) {
+  for (std::uint32_t k = 0; k < model.items().rows(); ++k) {
+    if (catalogue.ItemTrainingRatings(RowId{k}) > 0) by_popularity_.push_back(RowId{k});
+  }
+  std::stable_sort(by_popularity_.begin(), by_popularity_.end(), [&](RowId a, RowId b) {
+    return catalogue.ItemTrainingRatings(a) > catalogue.ItemTrainingRatings(b);
   });
 }
 
-std::vector<ScoredRow> Recommender::TopItems(RowId user, const ListOptions& options) const {
+bool Recommender::Allows(RowId item, const ListOptions& options) const {
+  const bool known = options.min_ratings.has_value()
+                         ? catalogue_->ItemTrainingRatings(item) >= *options.min_ratings
+                         : substance_.OfItem(item);
+  return known && (options.choice == nullptr || options.choice->Allows(item));
+}
+
+bool Recommender::Allows(RowId user, RowId item, const ListOptions& options) const {
+  return Allows(item, options) && !catalogue_->IsMasked(user, item, options.mask) &&
+         (options.choice == nullptr || options.choice->Allows(user, item));
+}
+
+ItemList Recommender::TopItems(RowId user, const ListOptions& options) const {
   SetFloatMode();
-  std::vector<ScoredRow> list;
+  ItemList list;
   ServedModel::Workspace workspace = model_->MakeWorkspace();
-  ListUsers(static_cast<std::uint32_t>(user), std::span(&list, 1), options, workspace);
+  ListUsers(std::span(&user, 1), std::span(&list, 1), options, workspace);
   return list;
 }
 
-std::vector<ScoredRow> Recommender::TopUsers(RowId item, std::size_t top) const {
+template <class Allowed>
+ItemList Recommender::MostRated(std::size_t top, const Allowed& allowed) const {
+  ItemList list{.source = Source::kPopular, .items = {}};
+  for (const RowId item : by_popularity_) {
+    if (list.items.size() == top) break;
+    if (!allowed(item)) continue;
+    list.items.push_back({item, static_cast<float>(catalogue_->ItemTrainingRatings(item))});
+  }
+  return list;
+}
+
+ItemList Recommender::PopularItems(const ListOptions& options) const {
+  return MostRated(options.top, [&](RowId item) { return Allows(item, options); });
+}
+
+ItemList Recommender::PopularFor(RowId user, const ListOptions& options) const {
+  const bool chosen = options.choice != nullptr && options.choice->names_users();
+  const std::span<const Pair> own =
+      chosen ? options.choice->CandidatesOf(user) : std::span<const Pair>();
+  return MostRated(options.top, [&](RowId item) {
+    return Allows(user, item, options) &&
+           (!chosen || std::binary_search(own.begin(), own.end(), Pair{user, item}));
+  });
+}
+
+std::vector<ScoredRow> Recommender::TopUsers(RowId item, const ListOptions& options) const {
   SetFloatMode();
-  TopList list(top);
+  TopList list(options.top);
+  if (!substance_.OfItem(item)) return list.Take();
   ServedModel::Workspace workspace = model_->MakeWorkspace();
   ForTiles(
       model_->users().rows(),
       [&](RowId first, std::span<float> raw) { model_->ScoreUsers(item, first, workspace, raw); },
       [&](std::uint32_t first, std::span<const float> raw) {
-        list.OfferRows(RowId{first}, raw,
-                       [&](RowId user) { return !catalogue_->HasSeen(user, item); });
+        list.OfferRows(RowId{first}, raw, [&](RowId user) {
+          return substance_.OfUser(user) && Allows(user, item, options);
+        });
       });
   return list.Take();
 }
 
-std::vector<ScoredRow> Recommender::SimilarItems(RowId item, const ListOptions& options) const {
+absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarItems(RowId item,
+                                                                 const ListOptions& options) const {
   SetFloatMode();
   const WeightTable& items = model_->items();
+  if (items.dim() == 0) {
+    return absl::FailedPreconditionError(
+        "the model has no vectors of items, so none is similar to another");
+  }
+  if (!substance_.OfItem(item)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("item ", catalogue_->data().item_raw_id(item),
+                     " has no training sample, so the model has learned nothing of it"));
+  }
   const std::size_t n = items.padded_dim();
   const KernelSet& kernels = model_->kernels();
   const auto norm = [&](RowId id) {
@@ -97,8 +148,7 @@ std::vector<ScoredRow> Recommender::SimilarItems(RowId item, const ListOptions& 
       [&](std::uint32_t first, std::span<const float> dots) {
         for (std::uint32_t k = 0; k < dots.size(); ++k) {
           const RowId other{first + k};
-          if (other == item) continue;
-          if (catalogue_->ItemTrainingRatings(other) < options.min_ratings) continue;
+          if (other == item || !Allows(other, options)) continue;
           const float product = own_norm * norm(other);
           list.Offer(other, product > 0 ? dots[k] / product : 0.0F);
         }
@@ -106,48 +156,73 @@ std::vector<ScoredRow> Recommender::SimilarItems(RowId item, const ListOptions& 
   return list.Take();
 }
 
-std::vector<ScoredRow> Recommender::PopularItems(std::size_t top) const {
-  TopList list(top);
-  for (std::uint32_t k = 0; k < model_->items().rows(); ++k) {
-    list.Offer(RowId{k}, static_cast<float>(catalogue_->ItemTrainingRatings(RowId{k})));
+ItemList Recommender::TopCandidates(RowId user, const ListOptions& options,
+                                    ServedModel::Workspace& workspace) const {
+  TopList top(options.top);
+  for (const Pair& pair : options.choice->CandidatesOf(user)) {
+    if (!Allows(user, pair.item, options)) continue;
+    float raw = 0;
+    model_->ScoreItems(user, pair.item, workspace, std::span(&raw, 1));
+    top.Offer(pair.item, raw);
   }
-  return list.Take();
+  return {.source = substance_.lists(), .items = top.Take()};
 }
 
 // Makes the lists of some users, tile by tile, so that the items stay in the cache.
-void Recommender::ListUsers(std::uint32_t first_user, std::span<std::vector<ScoredRow>> lists,
+void Recommender::ListUsers(std::span<const RowId> users, std::span<ItemList> lists,
                             const ListOptions& options, ServedModel::Workspace& workspace) const {
+  const bool chosen = options.choice != nullptr && options.choice->names_users();
+  std::vector<std::uint32_t> scored;  // Whose lists are made of all items.
+  for (std::uint32_t k = 0; k < users.size(); ++k) {
+    if (!substance_.OfUser(users[k])) {
+      lists[k] = options.fallback_popular ? PopularFor(users[k], options) : ItemList();
+    } else if (chosen) {
+      lists[k] = TopCandidates(users[k], options, workspace);
+    } else {
+      scored.push_back(k);
+    }
+  }
+  if (scored.empty()) return;
   const std::uint32_t items = model_->items().rows();
-  std::vector<TopList> tops(lists.size(), TopList(options.top));
+  std::vector<TopList> tops(scored.size(), TopList(options.top));
   Tile tile;
   for (std::uint32_t first = 0; first < items; first += kTile) {
     const std::span<float> raw = std::span(tile).first(std::min(kTile, items - first));
-    for (std::uint32_t k = 0; k < lists.size(); ++k) {
-      const RowId user{first_user + k};
+    for (std::size_t k = 0; k < scored.size(); ++k) {
+      const RowId user = users[scored[k]];
       model_->ScoreItems(user, RowId{first}, workspace, raw);
-      OfferItems(user, first, raw, options.min_ratings, tops[k]);
+      tops[k].OfferRows(RowId{first}, raw, [&](RowId item) { return Allows(user, item, options); });
     }
   }
-  for (std::size_t k = 0; k < lists.size(); ++k) lists[k] = tops[k].Take();
+  for (std::size_t k = 0; k < scored.size(); ++k) {
+    lists[scored[k]] = {.source = substance_.lists(), .items = tops[k].Take()};
+  }
 }
 
-absl::Status Recommender::ForAllUsers(const AllUsersOptions& options,
+absl::Status Recommender::ForAllUsers(const ManyUsersOptions& options,
                                       const ListVisitor& visit) const {
+  std::vector<RowId> users(model_->users().rows());
+  for (std::uint32_t k = 0; k < users.size(); ++k) users[k] = RowId{k};
+  return ForUsers(users, options, visit);
+}
+
+absl::Status Recommender::ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
+                                   const ListVisitor& visit) const {
   const unsigned threads =
       options.threads != 0 ? options.threads : std::max(1U, std::thread::hardware_concurrency());
-  const std::uint32_t users = model_->users().rows();
-  std::vector<std::vector<ScoredRow>> lists(std::min(kWave, users));
-  for (std::uint32_t wave = 0; wave < users; wave += kWave) {
-    const std::uint32_t in_wave = std::min(kWave, users - wave);
-    std::atomic<std::uint32_t> next = 0;  // The first user of the wave that nobody has taken.
+  std::vector<ItemList> lists(std::min<std::size_t>(kWave, users.size()));
+  for (std::size_t wave = 0; wave < users.size(); wave += kWave) {
+    const std::size_t in_wave = std::min<std::size_t>(kWave, users.size() - wave);
+    std::atomic<std::size_t> next = 0;  // The first user of the wave that nobody has taken.
     const auto work = [&] {
       SetFloatMode();
       ServedModel::Workspace workspace = model_->MakeWorkspace();
       for (;;) {
-        const std::uint32_t first = next.fetch_add(kGroup, std::memory_order_relaxed);
+        const std::size_t first = next.fetch_add(kGroup, std::memory_order_relaxed);
         if (first >= in_wave) return;
-        const std::uint32_t group = std::min(kGroup, in_wave - first);
-        ListUsers(wave + first, std::span(lists).subspan(first, group), options.list, workspace);
+        const std::size_t group = std::min<std::size_t>(kGroup, in_wave - first);
+        ListUsers(users.subspan(wave + first, group), std::span(lists).subspan(first, group),
+                  options.list, workspace);
       }
     };
     {
@@ -155,8 +230,8 @@ absl::Status Recommender::ForAllUsers(const AllUsersOptions& options,
       for (unsigned k = 1; k < threads; ++k) helpers.emplace_back(work);
       work();
     }  // Joined here.
-    for (std::uint32_t k = 0; k < in_wave; ++k) {
-      if (absl::Status visited = visit(RowId{wave + k}, lists[k]); !visited.ok()) return visited;
+    for (std::size_t k = 0; k < in_wave; ++k) {
+      if (absl::Status visited = visit(users[wave + k], lists[k]); !visited.ok()) return visited;
     }
   }
   return absl::OkStatus();

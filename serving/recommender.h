@@ -3,36 +3,55 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
 #include "common/model/top_list.h"
 #include "serving/catalogue.h"
+#include "serving/item_choice.h"
 #include "serving/served_model.h"
+#include "serving/substance.h"
 
 namespace cf {
 
 /// What may be in a list of items.
 struct ListOptions {
-  std::size_t top = 10;           ///< Its length at most.
-  std::uint32_t min_ratings = 0;  ///< Items with fewer training ratings are left out.
+  std::size_t top = 10;  ///< Its length at most.
+  /// Items with fewer training ratings are left out; nothing: those of which the model has learned
+  /// nothing (Substance). With 0 there may be such, too.
+  std::optional<std::uint32_t> min_ratings = {};
+  Mask mask = Mask::kAll;              ///< Which of the user's own items are left out.
+  const ItemChoice* choice = nullptr;  ///< What else decides; null: nothing. Borrowed.
+  /// Whether a user of whom the model has learned nothing gets the most rated items.
+  bool fallback_popular = false;
 };
 
-/// A list for each of all users.
-struct AllUsersOptions {
+/// A list of items, the best first, and what it rests on. With kModel the scores are raw sums
+/// (ServedModel::RawScore), with kPopular numbers of training ratings; with kNone it is empty.
+struct ItemList {
+  Source source = Source::kNone;
+  std::vector<ScoredRow> items;
+
+  bool operator==(const ItemList&) const = default;
+};
+
+/// Lists for many users.
+struct ManyUsersOptions {
   ListOptions list;
   unsigned threads = 0;  ///< 0: as many as the machine has.
 };
 
 /// Takes the list of a user. An error ends the search and is returned.
-using ListVisitor = std::function<absl::Status(RowId user, std::span<const ScoredRow> items)>;
+using ListVisitor = std::function<absl::Status(RowId user, const ItemList& list)>;
 
 /// Finds the best rows of a model by scoring all of them. Lists of items for a user and of users
-/// for an item hold raw sums (ServedModel::RawScore; ranking by the predicted rating would be the
-/// same, since the links are monotonic) and never a pair that is in the data set.
+/// for an item are ranked by raw sums (ServedModel::RawScore; ranking by the predicted rating would
+/// be the same, since the links are monotonic).
 ///
 /// Owner:   whoever made it; the model and the catalogue outlive it.
 /// Threads: any; calls do not disturb each other, and set the float mode of the calling thread.
@@ -43,34 +62,54 @@ class Recommender {
   /// FailedPrecondition: model and catalogue have different numbers of rows.
   static absl::StatusOr<Recommender> Make(const ServedModel& model, const Catalogue& catalogue);
 
-  /// The items with the highest raw sums among those that `user` has not seen.
-  std::vector<ScoredRow> TopItems(RowId user, const ListOptions& options) const;
+  /// The items with the highest raw sums for `user`. Where the model has learned nothing of the
+  /// user, the most rated items if they are asked for, else none.
+  ItemList TopItems(RowId user, const ListOptions& options) const;
 
-  /// The users with the highest raw sums among those who have not seen `item`.
-  std::vector<ScoredRow> TopUsers(RowId item, std::size_t top) const;
+  /// The items with the most training ratings, but for those of nobody: what to show to somebody
+  /// unknown.
+  ItemList PopularItems(const ListOptions& options) const;
+
+  /// The users with the highest raw sums, among those of whom the model has learned something, but
+  /// for those whose list leaves `item` out (`mask` and `choice`). Empty if the model has learned
+  /// nothing of the item.
+  std::vector<ScoredRow> TopUsers(RowId item, const ListOptions& options) const;
 
   /// The items whose vectors have the highest cosine with that of `item`, itself left out; a vector
-  /// of zeros has the cosine 0 with every other.
-  std::vector<ScoredRow> SimilarItems(RowId item, const ListOptions& options) const;
+  /// of zeros has the cosine 0 with every other. FailedPrecondition: the model has no vectors, or
+  /// has learned nothing of the item.
+  absl::StatusOr<std::vector<ScoredRow>> SimilarItems(RowId item, const ListOptions& options) const;
 
-  /// The items with the most training ratings: what to show to somebody unknown. The scores are
-  /// these numbers.
-  std::vector<ScoredRow> PopularItems(std::size_t top) const;
+  /// Calls `visit` on the calling thread with TopItems of each of `users`, in their order.
+  absl::Status ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
+                        const ListVisitor& visit) const;
+  /// The same for all users, by ascending id.
+  absl::Status ForAllUsers(const ManyUsersOptions& options, const ListVisitor& visit) const;
 
-  /// Calls `visit` on the calling thread with TopItems of every user, by ascending id.
-  absl::Status ForAllUsers(const AllUsersOptions& options, const ListVisitor& visit) const;
+  const Substance& substance() const { return substance_; }
+  /// What a place of a list rests on: that of the list, or nothing, where options let in an item of
+  /// which the model has learned nothing.
+  Source SourceOf(const ItemList& list, RowId item) const {
+    return substance_.OfItem(item) ? list.source : Source::kNone;
+  }
 
  private:
-  Recommender(const ServedModel& model, const Catalogue& catalogue)
-      : model_(&model), catalogue_(&catalogue) {}
+  Recommender(const ServedModel& model, const Catalogue& catalogue);
 
-  void OfferItems(RowId user, std::uint32_t first_item, std::span<const float> raw,
-                  std::uint32_t min_ratings, TopList& list) const;
-  void ListUsers(std::uint32_t first_user, std::span<std::vector<ScoredRow>> lists,
+  bool Allows(RowId item, const ListOptions& options) const;
+  bool Allows(RowId user, RowId item, const ListOptions& options) const;
+  template <class Allowed>
+  ItemList MostRated(std::size_t top, const Allowed& allowed) const;
+  ItemList PopularFor(RowId user, const ListOptions& options) const;
+  ItemList TopCandidates(RowId user, const ListOptions& options,
+                         ServedModel::Workspace& workspace) const;
+  void ListUsers(std::span<const RowId> users, std::span<ItemList> lists,
                  const ListOptions& options, ServedModel::Workspace& workspace) const;
 
   const ServedModel* model_;
   const Catalogue* catalogue_;
+  Substance substance_;
+  std::vector<RowId> by_popularity_;  // Items with a training rating, the most rated first.
 };
 
 }  // namespace cf

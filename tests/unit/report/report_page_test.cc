@@ -80,6 +80,18 @@ TEST(ReportPage, EscapesTitles) {
   EXPECT_THAT(page, AllOf(Not(HasSubstr("<script")), Not(HasSubstr("<b>"))));
 }
 
+// A list of untrained rows would mean nothing.
+TEST(ReportPage, SaysWhyAUserHasNoList) {
+  const ReportedFolder folder;
+  ReportContent content = ContentOf(folder);
+  content.data->sample_users[2].recommended.clear();
+  EXPECT_THAT(ElementsOf(FormatReportPage(content), "p"),
+              Contains("Nothing is left to recommend."));
+  content.data->sample_users[2].training_ratings = 0;
+  EXPECT_THAT(ElementsOf(FormatReportPage(content), "p"),
+              Contains("No rating of this user was trained on, so nothing is recommended."));
+}
+
 TEST(ReportPage, SaysHowARunEndedThatDidNotFinish) {
   const ReportedFolder folder;
   ReportContent content = ContentOf(folder);

@@ -33,6 +33,41 @@ TEST(Catalogue, IsOfTheDataSetThatTheModelWasTrainedOnAndOfNoOther) {
   }
 }
 
+// A job's path may be relative to where it was started; a folder with all of it may be moved.
+TEST(Catalogue, FindsTheDataSetWhereverSomebodyIs) {
+  const TestFolder folder;
+  WriteTestData(folder.At("data"));
+  Manifest manifest;
+  manifest.mutable_data()->set_source_path(folder.At("data"));
+  manifest.mutable_job()->mutable_data()->set_path("no/such/place");
+  EXPECT_EQ(DataFolderOf(manifest, ""), folder.At("data"));
+  EXPECT_EQ(DataFolderOf(manifest, "elsewhere"), "elsewhere");
+  manifest.mutable_data()->set_source_path(folder.At("gone"));
+  EXPECT_EQ(DataFolderOf(manifest, ""), folder.At("gone"));
+  manifest.mutable_job()->mutable_data()->set_path(folder.At("data"));
+  EXPECT_EQ(DataFolderOf(manifest, ""), folder.At("data"));
+}
+
+TEST(Catalogue, MasksByTheSplit) {
+  const TestFolder folder;
+  WriteColdData(folder.At("data"));
+  Manifest manifest;
+  manifest.mutable_data()->set_digest(Dataset::Open(folder.At("data"))->digest());
+  manifest.mutable_job()->mutable_split()->mutable_given();
+  const Catalogue catalogue = Catalogue::Open(manifest, folder.At("data")).value();
+  const RowId user = catalogue.data().FindUser("107").value();
+  const RowId trained = catalogue.data().FindItem("200").value();
+  const RowId validated = catalogue.data().FindItem("209").value();
+  const RowId other = catalogue.data().FindItem("203").value();
+  for (const Mask mask : {Mask::kAll, Mask::kTrain, Mask::kNone}) {
+    EXPECT_EQ(catalogue.IsMasked(user, trained, mask), mask != Mask::kNone);
+    EXPECT_EQ(catalogue.IsMasked(user, validated, mask), mask == Mask::kAll);
+    EXPECT_FALSE(catalogue.IsMasked(user, other, mask));
+  }
+  EXPECT_EQ(catalogue.SampleOf(user, other), std::nullopt);
+  EXPECT_EQ(catalogue.data().item_column()[*catalogue.SampleOf(user, validated)], validated);
+}
+
 TEST(Catalogue, CountsTrainingRatingsAndKnowsAllThatWasSeen) {
   const TestFolder folder;
   WriteTestData(folder.At("data"));

@@ -107,7 +107,7 @@ TEST_P(ExportTest, TheNumPyProgramListsWhatTheRecommenderLists) {
   const absl::StatusOr<Recommender> recommender = Recommender::Make(*model_, *catalogue_);
   std::ifstream lists(folder_.At("lists.tsv"));
   for (std::uint32_t u = 0; u < catalogue_->data().users(); ++u) {
-    for (const ScoredRow& expected : recommender->TopItems(RowId{u}, {.top = 10})) {
+    for (const ScoredRow& expected : recommender->TopItems(RowId{u}, {.top = 10}).items) {
       std::uint32_t user = 0;
       std::uint32_t item = 0;
       double rating = 0;

@@ -19,7 +19,7 @@ std::vector<ScoredRow> BruteForce(const ServedModel& model, const Catalogue& cat
   std::vector<ScoredRow> all;
   for (std::uint32_t k = 0; k < model.items().rows(); ++k) {
     const RowId item{k};
-    if (seen[k] || catalogue.ItemTrainingRatings(item) < options.min_ratings) continue;
+    if (seen[k] || catalogue.ItemTrainingRatings(item) < options.min_ratings.value_or(1)) continue;
     all.push_back({item, model.RawScore(user, item)});
   }
   std::stable_sort(all.begin(), all.end(),
@@ -53,11 +53,12 @@ TEST_F(RecommenderTest, ListsEqualBruteForceForOneUserAndForAll) {
         ListOptions{.top = 1000, .min_ratings = 0}, ListOptions{.top = 0, .min_ratings = 0}}) {
     std::uint32_t next = 0;
     const absl::Status done = recommender_->ForAllUsers(
-        {.list = options, .threads = 3}, [&](RowId user, std::span<const ScoredRow> items) {
+        {.list = options, .threads = 3}, [&](RowId user, const ItemList& list) {
           EXPECT_EQ(user, RowId{next++});
           const std::vector<ScoredRow> expected = BruteForce(*model_, *catalogue_, user, options);
-          EXPECT_EQ(std::vector<ScoredRow>(items.begin(), items.end()), expected);
-          EXPECT_EQ(recommender_->TopItems(user, options), expected);
+          EXPECT_EQ(list.items, expected);
+          EXPECT_EQ(list.source, Source::kModel);
+          EXPECT_EQ(recommender_->TopItems(user, options), list);
           return absl::OkStatus();
         });
     EXPECT_TRUE(done.ok());
@@ -68,9 +69,9 @@ TEST_F(RecommenderTest, ListsEqualBruteForceForOneUserAndForAll) {
 TEST_F(RecommenderTest, NoSeenItemIsRecommendedNeitherOfTrainingNorOfValidation) {
   ASSERT_GT(catalogue_->split().validation_count(), 0);
   const absl::Status done = recommender_->ForAllUsers(
-      {.list = {.top = 1000}, .threads = 2}, [&](RowId user, std::span<const ScoredRow> items) {
-        for (const ScoredRow& row : items) EXPECT_FALSE(catalogue_->RatingOf(user, row.id));
-        EXPECT_EQ(items.size() + catalogue_->SeenBy(user).size(), catalogue_->data().items());
+      {.list = {.top = 1000}, .threads = 2}, [&](RowId user, const ItemList& list) {
+        for (const ScoredRow& row : list.items) EXPECT_FALSE(catalogue_->RatingOf(user, row.id));
+        EXPECT_EQ(list.items.size() + catalogue_->SeenBy(user).size(), catalogue_->data().items());
         return absl::OkStatus();
       });
   EXPECT_TRUE(done.ok());
@@ -79,7 +80,7 @@ TEST_F(RecommenderTest, NoSeenItemIsRecommendedNeitherOfTrainingNorOfValidation)
 TEST_F(RecommenderTest, TiesGoByAscendingId) {
   int ties = 0;
   for (std::uint32_t u = 0; u < catalogue_->data().users(); ++u) {
-    const std::vector<ScoredRow> list = recommender_->TopItems(RowId{u}, {.top = 1000});
+    const std::vector<ScoredRow> list = recommender_->TopItems(RowId{u}, {.top = 1000}).items;
     for (std::size_t k = 0; k + 1 < list.size(); ++k) {
       if (list[k].score != list[k + 1].score) continue;
       EXPECT_LT(list[k].id, list[k + 1].id);
@@ -106,13 +107,14 @@ TEST_F(RecommenderTest, TopUsersAreThoseWithTheHighestPredictionsWhoHaveNotRated
     expected.push_back({RowId{u}, model_->RawScore(RowId{u}, item)});
   }
   std::sort(expected.begin(), expected.end(), RanksBefore);
-  EXPECT_EQ(recommender_->TopUsers(item, 1000), expected);
+  EXPECT_EQ(recommender_->TopUsers(item, {.top = 1000}), expected);
   expected.resize(7);
-  EXPECT_EQ(recommender_->TopUsers(item, 7), expected);
+  EXPECT_EQ(recommender_->TopUsers(item, {.top = 7}), expected);
 }
 
 TEST_F(RecommenderTest, SimilarItemsAreRankedByCosine) {
-  const std::vector<ScoredRow> similar = recommender_->SimilarItems(RowId{3}, {.top = 1000});
+  const std::vector<ScoredRow> similar =
+      recommender_->SimilarItems(RowId{3}, {.top = 1000}).value();
   ASSERT_EQ(similar.size(), catalogue_->data().items() - 1);
   EXPECT_EQ(similar.front().id, RowId{4});
   for (const ScoredRow& row : similar) {
@@ -132,7 +134,9 @@ TEST_F(RecommenderTest, SimilarItemsAreRankedByCosine) {
 }
 
 TEST_F(RecommenderTest, PopularItemsAreThoseWithTheMostTrainingRatings) {
-  const std::vector<ScoredRow> popular = recommender_->PopularItems(5);
+  const ItemList list = recommender_->PopularItems({.top = 5});
+  EXPECT_EQ(list.source, Source::kPopular);
+  const std::vector<ScoredRow>& popular = list.items;
   ASSERT_EQ(popular.size(), 5);
   std::uint64_t total = 0;
   for (std::uint32_t k = 0; k < catalogue_->data().items(); ++k) {
@@ -148,7 +152,7 @@ TEST_F(RecommenderTest, PopularItemsAreThoseWithTheMostTrainingRatings) {
 TEST_F(RecommenderTest, AnErrorOfTheVisitorEndsTheSearch) {
   int calls = 0;
   const absl::Status ended =
-      recommender_->ForAllUsers({.list = {}, .threads = 1}, [&](RowId, std::span<const ScoredRow>) {
+      recommender_->ForAllUsers({.list = {}, .threads = 1}, [&](RowId, const ItemList&) {
         return ++calls == 3 ? absl::ResourceExhaustedError("disk full") : absl::OkStatus();
       });
   EXPECT_EQ(ended.message(), "disk full");
@@ -177,10 +181,9 @@ TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
   const ListOptions options = {.top = 10, .min_ratings = 3};
   std::uint32_t users = 0;
   const absl::Status done = recommender->ForAllUsers(
-      {.list = options, .threads = 2}, [&](RowId user, std::span<const ScoredRow> items) {
+      {.list = options, .threads = 2}, [&](RowId user, const ItemList& list) {
         ++users;
-        EXPECT_EQ(std::vector<ScoredRow>(items.begin(), items.end()),
-                  BruteForce(*model, *catalogue, user, options));
+        EXPECT_EQ(list.items, BruteForce(*model, *catalogue, user, options));
         return absl::OkStatus();
       });
   EXPECT_TRUE(done.ok());

@@ -74,9 +74,65 @@ inline void WriteTestData(const std::string& folder) {
   Check(writer->Finish().ok(), "the test can finish a data set");
 }
 
+/// Users 100 to 107 and items 200 to 209 with a given validation file. In training, users 100 to 105
+/// have rated some of the items 200 to 206, the first of them most often, and user 107 item 200.
+/// User 106 has samples of validation only, and so have item 208, which shares the genre Drama with
+/// others, and item 209, which has none. User 107 has item 209 to validate.
+inline void WriteColdData(const std::string& folder) {
+  SampleBlock training;
+  SampleBlock validation;
+  validation.validation = true;
+  const auto add = [](SampleBlock& to, std::uint32_t user, std::uint32_t item, float rating) {
+    to.users.push_back(user);
+    to.items.push_back(item);
+    to.ratings.push_back(rating);
+  };
+  for (std::uint32_t u = 0; u < 6; ++u) {
+    for (std::uint32_t i = 0; i <= u + 1; ++i) {
+      add(training, u, i, static_cast<float>(1 + (u + i) % 5));
+    }
+  }
+  add(training, 7, 0, 4);
+  add(training, 5, 7, 2);
+  add(validation, 6, 0, 5);
+  add(validation, 6, 8, 1);
+  add(validation, 7, 9, 3);
+  std::vector<std::int64_t> users;
+  std::vector<std::int64_t> items;
+  std::vector<ItemText> texts;
+  for (std::uint32_t u = 0; u < 8; ++u) users.push_back(100 + u);
+  const char* titles[] = {"Toy Story (1995)",
+                          "Toy Story 2 (1999)",
+                          "Matrix, The (1999)",
+                          "Am\xc3\xa9lie (2001)",
+                          "Star Wars: Episode IV - A New Hope (1977)",
+                          "Twice (2000)",
+                          "Twice (2000)",
+                          "1984 (1984)",
+                          "Cold (1999)",
+                          "100"};
+  for (std::uint32_t i = 0; i < 10; ++i) {
+    items.push_back(200 + i);
+    texts.push_back({.title = titles[i], .genres = i == 9 ? "" : i % 2 == 0 ? "Drama" : "Sci-Fi"});
+  }
+  DatasetWriter writer =
+      DatasetWriter::Create(
+          {.folder = folder, .name = "cold", .has_validation = true, .overwrite = true})
+          .value();
+  writer.Append(std::move(training));
+  writer.Append(std::move(validation));
+  writer.SetUsers(Vocabulary(std::move(users)));
+  writer.SetItems(Vocabulary(std::move(items)));
+  writer.SetItemTexts(std::move(texts));
+  Check(writer.Finish().ok(), "the test can write a data set");
+}
+
 struct TestSnapshotOptions {
   std::uint32_t dim = 10;
   Fit::Link link = Fit::IDENTITY;
+  /// Of a feature of the items' genres: how many the data set has; 0: there is no such feature.
+  std::uint32_t genres = 0;
+  bool counts_items = false;  ///< Whether the model is of popularity. Requires: dim is 0.
   /// What is changed in the manifest before it is committed.
   std::function<void(Manifest&)> change = [](Manifest&) {};
 };
@@ -106,7 +162,7 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
   Check(store.ok(), "the test can open a snapshot store");
   const SnapshotTime time = {.generation = 1, .step = 100};
   const Partitioning partitioning(4);
-  const std::uint32_t rows[] = {data.users(), data.items()};
+  const std::uint32_t rows[] = {data.users(), data.items(), options.genres};
 
   Manifest manifest;
   manifest.set_format_version(kManifestFormat);
@@ -132,28 +188,37 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
   manifest.set_best_snapshot(manifest.name());
   *manifest.mutable_best_metrics() = manifest.last_metrics();
   manifest.mutable_job()->mutable_split()->mutable_random();
+  manifest.mutable_job()->mutable_train()->set_partitions(partitioning.count());
   MatrixFactorization& model =
       *manifest.mutable_job()->mutable_model()->mutable_matrix_factorization();
   model.set_dim(options.dim);
   model.set_link(options.link);
   model.set_mean(options.link == Fit::IDENTITY);
-  for (const char* name : {"users", "items"}) {
+  std::vector<const char*> names = {"users", "items"};
+  if (options.genres > 0) {
+    model.add_feature()->set_source(Feature::ITEM_GENRES);
+    names.push_back("genres");
+  }
+  if (options.counts_items) manifest.mutable_job()->mutable_model()->mutable_popularity();
+  for (const char* name : names) {
     SnapshotTable& table = *manifest.add_tables();
     table.set_name(name);
     table.set_rows(rows[manifest.tables_size() - 1]);
     table.set_dim(options.dim);
     table.set_bias(true);
-    table.set_slots(2);
+    table.set_slots(options.counts_items ? 0 : 2);
   }
   for (std::uint32_t p = 0; p < partitioning.count(); ++p) {
     absl::StatusOr<PartitionWriter> writer =
         PartitionWriter::Create(folder, {.time = time, .partition = PartitionId{p}, .kind = BASE});
     Check(writer.ok(), "the test can create a row file");
-    for (const TableId table : {kUsers, kItems}) {
+    for (std::uint32_t t = 0; t < names.size(); ++t) {
+      const TableId table{t};
       for (std::uint32_t s = 0; s < partitioning.RowsIn(PartitionId{p}, rows[Index(table)]); ++s) {
         const RowId row = partitioning.IdAt(PartitionId{p}, s);
-        Check(writer->Add(table, row, TestRecord(table, row, options.dim)).ok(),
-              "the test can write a row");
+        std::vector<float> record = TestRecord(table, row, options.dim);
+        if (options.counts_items) record.resize(1);  // No optimizer has state.
+        Check(writer->Add(table, row, record).ok(), "the test can write a row");
       }
     }
     absl::StatusOr<FileEntry> entry = writer->Finish();
@@ -164,6 +229,18 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
   const absl::Status committed = store->Commit(manifest);
   EXPECT_TRUE(committed.ok()) << committed;
   return folder + "/best";
+}
+
+/// A model of WriteColdData's data, with its validation file as the split. Every test that opens one
+/// does so in a folder of its own.
+inline std::string WriteColdSnapshot(const std::string& folder, TestSnapshotOptions options = {}) {
+  WriteColdData(folder + "/data");
+  const std::function<void(Manifest&)> change = options.change;
+  options.change = [&change](Manifest& manifest) {
+    manifest.mutable_job()->mutable_split()->mutable_given();
+    change(manifest);
+  };
+  return WriteTestSnapshot(folder + "/run", Dataset::Open(folder + "/data").value(), options);
 }
 
 }  // namespace cf

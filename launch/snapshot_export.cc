@@ -1,0 +1,24 @@
+#include <cstdio>
+#include <memory>
+
+#include <absl/status/statusor.h>
+
+#include "common/text/numbers.h"
+#include "launch/snapshot_commands.h"
+#include "serving/export.h"
+
+namespace cf {
+
+absl::Status Export(const ExportFlags& flags) {
+  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
+  if (!open.ok()) return open.status();
+  absl::Status exported = ExportNpy((*open)->snapshot(), (*open)->model(), (*open)->catalogue(),
+                                    {.folder = flags.out, .overwrite = flags.overwrite});
+  if (!exported.ok()) return exported;
+  std::printf("%s: %s, %s, dim %u\n", flags.out.c_str(),
+              Counted((*open)->data().users(), "user").c_str(),
+              Counted((*open)->data().items(), "item").c_str(), (*open)->model().users().dim());
+  return absl::OkStatus();
+}
+
+}  // namespace cf

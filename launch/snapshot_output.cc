@@ -1,0 +1,48 @@
+#include "launch/snapshot_output.h"
+
+#include <cstdio>
+#include <utility>
+
+#include <absl/strings/str_cat.h>
+
+#include "common/text/numbers.h"
+
+namespace cf {
+
+absl::StatusOr<Output> Output::Open(const OutputFlags& flags) {
+  Output output(flags.format.value_or(flags.out.empty() ? TableFormat::kText : TableFormat::kCsv));
+  if (flags.out.empty()) return output;
+  absl::StatusOr<OutputFile> file = OutputFile::Create(flags.out, {.overwrite = flags.overwrite});
+  if (!file.ok()) return file.status();
+  output.file_.emplace(*std::move(file));
+  return output;
+}
+
+void Output::Write(const std::string& text) {
+  if (file_.has_value()) return file_->Write(text);
+  // What is lost of standard output, the end of the program says.
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+absl::Status Output::status() const {
+  return file_.has_value() ? file_->status() : absl::OkStatus();
+}
+
+absl::Status Output::Close() {
+  return file_.has_value() ? file_->Close() : absl::OkStatus();
+}
+
+absl::Status Output::Deliver(const std::string& text) {
+  Write(text);
+  return Close();
+}
+
+void Note(const std::string& line) {
+  std::fprintf(stderr, "cfsnapshot: %s\n", line.c_str());
+}
+
+std::string Counted(std::uint64_t count, const char* what) {
+  return absl::StrCat(WithThousands(count), " ", what, count == 1 ? "" : "s");
+}
+
+}  // namespace cf
