@@ -6,13 +6,10 @@
 #include "coordinator/ranking_figures.h"
 
 namespace cf {
-namespace {
 
-/// Adds `others` behind the figures that the pass found: those of ranking, for which the members
-/// are asked again, and of others what the pass's `sums` tell.
 absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const TrainingData& data,
                        std::span<const std::string> others, std::span<const ObjectiveSums> sums,
-                       Evaluation& evaluation) {
+                       const std::string& what, Evaluation& evaluation) {
   Command command;
   *command.mutable_rank() = RankCommand(others);
   RankingFigures ranking;
@@ -23,20 +20,18 @@ absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const Trai
         AddUpRanks(command.rank(), *replies, job.train().partitions(), data.data.items());
     if (!added.ok()) return added.status();
     ranking = *std::move(added);
-    evaluation.ranked = DescribeCounts(ranking.counts, data.data.items());
+    evaluation.ranked = DescribeCounts(ranking.counts, data.data.items(), what);
   }
   for (const std::string& name : others) {
     const std::optional<double> ranked = ranking.figures.Find(name);
     if (ranked.has_value()) {
       evaluation.figures.Set(name, *ranked);
-    } else {
+    } else if (!sums.empty()) {
       evaluation.figures.SetAll(FiguresOf(sums, std::span(&name, 1)));
     }
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<ObjectiveSums>> SumsOf(std::span<const Reply> replies,
                                                   std::uint32_t partitions) {
@@ -87,7 +82,9 @@ absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const J
   if (data.model->predicts_ratings()) names.insert(names.end(), {prefix + "rmse", prefix + "mae"});
   Evaluation evaluation = {
       .samples = SamplesOf(*sums), .split = data.split.name(), .figures = FiguresOf(*sums, names)};
-  absl::Status added = AddOthers(execute, job, data, others, *sums, evaluation);
+  absl::Status added =
+      AddOthers(execute, job, data, others, *sums,
+                training_samples ? "training sample" : "validation sample", evaluation);
   if (!added.ok()) return added;
   return evaluation;
 }

@@ -34,8 +34,15 @@ struct Evaluation {
   std::string ranked = {};
 };
 
+/// Adds `others` (OtherFigures) behind the figures that a pass found: those of ranking, for which the
+/// members are asked again, and of others what the pass's `sums` tell; without sums none of these.
+/// `what` is that which the members rank.
+absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const TrainingData& data,
+                       std::span<const std::string> others, std::span<const ObjectiveSums> sums,
+                       const std::string& what, Evaluation& evaluation);
+
 /// Evaluates the validation samples, or the training samples, of which there must be some; and
-/// `others` (OtherFigures), which are of validation samples only.
+/// `others` (OtherFigures).
 absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const Job& job,
                                           const TrainingData& data, bool training_samples,
                                           std::span<const std::string> others);

@@ -57,6 +57,7 @@ class Member {
     MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
     /// By compute thread: where each says how it gets on; empty where nobody watches.
     std::span<Activity> activities = {};
+    const RankedPairs* pairs = nullptr;  ///< What Rank ranks instead of the validation samples.
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine

@@ -45,11 +45,14 @@ std::vector<std::string> OtherFigures(const Job& job) {
   return others;
 }
 
-std::string DescribeCounts(const RankingCounts& counts, std::uint64_t items) {
-  return absl::StrCat(WithThousands(counts.users), " users with ", WithThousands(counts.positives),
-                      " validation samples among ", WithThousands(items), " items; ",
-                      WithThousands(counts.cold_users), " users and the items of ",
-                      WithThousands(counts.cold_positives), " samples are cold");
+std::string DescribeCounts(const RankingCounts& counts, std::uint64_t items,
+                           const std::string& what) {
+  const auto counted = [](std::uint64_t count, const std::string& of) {
+    return absl::StrCat(WithThousands(count), " ", of, count == 1 ? "" : "s");
+  };
+  return absl::StrCat(counted(counts.users, "user"), " with ", counted(counts.positives, what),
+                      " among ", counted(items, "item"), "; ", counted(counts.cold_users, "user"),
+                      " and the items of ", counted(counts.cold_positives, "sample"), " are cold");
 }
 
 absl::StatusOr<RankingFigures> AddUpRanks(const Rank& command, std::span<const Reply> replies,

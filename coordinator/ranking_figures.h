@@ -34,8 +34,10 @@ struct RankingFigures {
   RankingCounts counts;
 };
 
-/// "943 users with 20,000 validation samples among 1,682 items; 3 users and 41 samples are cold".
-std::string DescribeCounts(const RankingCounts& counts, std::uint64_t items);
+/// "943 users with 20,000 validation samples among 1,682 items; 3 users and the items of 41 samples
+/// are cold"; `what` is "validation sample".
+std::string DescribeCounts(const RankingCounts& counts, std::uint64_t items,
+                           const std::string& what = "validation sample");
 
 /// Adds up what the members answered to `command`. DataLoss: a partition that is not there, or
 /// another number of figures than were asked for.

@@ -8,7 +8,7 @@
 namespace cf {
 namespace {
 
-std::vector<Pair> InOrder(std::vector<Pair> pairs) {
+std::vector<UserItem> InOrder(std::vector<UserItem> pairs) {
   std::sort(pairs.begin(), pairs.end());
   pairs.erase(std::unique(pairs.begin(), pairs.end()), pairs.end());
   return pairs;
@@ -21,7 +21,7 @@ ItemChoice::ItemChoice(const Dataset& data, Options options)
       excluded_(InOrder(std::move(options.excluded.for_users))) {
   if (options.candidates.has_value()) {
     for (const RowId item : options.candidates->for_all) allowed_[Index(item)] = true;
-    for (const Pair& pair : options.candidates->for_users) allowed_[Index(pair.item)] = true;
+    for (const UserItem& pair : options.candidates->for_users) allowed_[Index(pair.item)] = true;
     candidates_ = InOrder(std::move(options.candidates->for_users));
   }
   for (const RowId item : options.excluded.for_all) allowed_[Index(item)] = false;
@@ -35,20 +35,20 @@ ItemChoice::ItemChoice(const Dataset& data, Options options)
 }
 
 bool ItemChoice::Allows(RowId user, RowId item) const {
-  return Allows(item) &&
-         !std::binary_search(excluded_.begin(), excluded_.end(), Pair{.user = user, .item = item});
+  return Allows(item) && !std::binary_search(excluded_.begin(), excluded_.end(),
+                                             UserItem{.user = user, .item = item});
 }
 
-std::span<const Pair> ItemChoice::CandidatesOf(RowId user) const {
+std::span<const UserItem> ItemChoice::CandidatesOf(RowId user) const {
   const auto [first, last] =
-      std::equal_range(candidates_.begin(), candidates_.end(), Pair{.user = user, .item = {}},
-                       [](const Pair& a, const Pair& b) { return a.user < b.user; });
+      std::equal_range(candidates_.begin(), candidates_.end(), UserItem{.user = user, .item = {}},
+                       [](const UserItem& a, const UserItem& b) { return a.user < b.user; });
   return {first, last};
 }
 
 std::vector<RowId> ItemChoice::Users() const {
   std::vector<RowId> users;
-  for (const Pair& pair : candidates_) {
+  for (const UserItem& pair : candidates_) {
     if (users.empty() || users.back() != pair.user) users.push_back(pair.user);
   }
   return users;

@@ -11,17 +11,10 @@
 
 namespace cf {
 
-/// A user and an item.
-struct Pair {
-  RowId user{};
-  RowId item{};
-  auto operator<=>(const Pair&) const = default;
-};
-
 /// Items that are named for everybody, and items that are named for single users.
 struct NamedItems {
   std::vector<RowId> for_all = {};
-  std::vector<Pair> for_users = {};
+  std::vector<UserItem> for_users = {};
 };
 
 /// Which items lists may hold, whatever the model says of them: those with one of some genres, but
@@ -48,14 +41,14 @@ class ItemChoice {
   /// Whether candidates name single users; then lists are made of CandidatesOf() alone.
   bool names_users() const { return !candidates_.empty(); }
   /// The user's own candidates, by ascending item.
-  std::span<const Pair> CandidatesOf(RowId user) const;
+  std::span<const UserItem> CandidatesOf(RowId user) const;
   /// Whom candidates name, ascending, each once.
   std::vector<RowId> Users() const;
 
  private:
   std::vector<bool> allowed_;
-  std::vector<Pair> excluded_;
-  std::vector<Pair> candidates_;
+  std::vector<UserItem> excluded_;
+  std::vector<UserItem> candidates_;
 };
 
 }  // namespace cf

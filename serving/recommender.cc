@@ -96,11 +96,11 @@ ItemList Recommender::PopularItems(const ListOptions& options) const {
 
 ItemList Recommender::PopularFor(RowId user, const ListOptions& options) const {
   const bool chosen = options.choice != nullptr && options.choice->names_users();
-  const std::span<const Pair> own =
-      chosen ? options.choice->CandidatesOf(user) : std::span<const Pair>();
+  const std::span<const UserItem> own =
+      chosen ? options.choice->CandidatesOf(user) : std::span<const UserItem>();
   return MostRated(options.top, [&](RowId item) {
     return Allows(user, item, options) &&
-           (!chosen || std::binary_search(own.begin(), own.end(), Pair{user, item}));
+           (!chosen || std::binary_search(own.begin(), own.end(), UserItem{user, item}));
   });
 }
 
@@ -159,7 +159,7 @@ absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarItems(RowId item,
 ItemList Recommender::TopCandidates(RowId user, const ListOptions& options,
                                     ServedModel::Workspace& workspace) const {
   TopList top(options.top);
-  for (const Pair& pair : options.choice->CandidatesOf(user)) {
+  for (const UserItem& pair : options.choice->CandidatesOf(user)) {
     if (!Allows(user, pair.item, options)) continue;
     float raw = 0;
     model_->ScoreItems(user, pair.item, workspace, std::span(&raw, 1));

@@ -39,6 +39,13 @@ bool HasDistances(std::span<const RankingMetric> metrics) {
 
 }  // namespace
 
+std::span<const UserItem> RankedPairs::Of(RowId user) const {
+  const auto [first, last] =
+      std::equal_range(pairs.begin(), pairs.end(), UserItem{.user = user, .item = {}},
+                       [](const UserItem& a, const UserItem& b) { return a.user < b.user; });
+  return {first, last};
+}
+
 std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataSplit& split) {
   Check(split.whole(), "the samples of all users are counted");
   std::vector<std::uint32_t> counts(data.items());
@@ -188,11 +195,14 @@ void Evaluator::Gather(PartitionId partition, std::uint32_t slice) {
     user.next = offsets[Index(user.id)];
     user.first = static_cast<std::uint32_t>(positives_.size());
     for (std::uint64_t s = user.next; s < offsets[Index(user.id) + 1]; ++s) {
-      if (options_.split->is_validation(s)) {
-        positives_.push_back(items[s]);
-      } else {
+      if (!options_.split->is_validation(s)) {
         user.cold = false;
+      } else if (options_.pairs == nullptr) {
+        positives_.push_back(items[s]);
       }
+    }
+    if (options_.pairs != nullptr) {
+      for (const UserItem& pair : options_.pairs->Of(user.id)) positives_.push_back(pair.item);
     }
     user.last = static_cast<std::uint32_t>(positives_.size());
     if (user.last == user.first) continue;
@@ -260,6 +270,19 @@ absl::Status Evaluator::CountCandidates() {
   return absl::OkStatus();
 }
 
+// Whether masked metrics leave out the item of a sample of the user.
+bool Evaluator::Masks(const User& user, std::uint64_t sample) const {
+  const bool validation = options_.split->is_validation(sample);
+  if (options_.pairs == nullptr) return !validation;
+  if (!(validation ? options_.pairs->masks_validation : options_.pairs->masks_training)) {
+    return false;
+  }
+  const std::span<const RowId> positives =
+      std::span(positives_).subspan(user.first, user.last - user.first);
+  return !std::binary_search(positives.begin(), positives.end(),
+                             options_.data->item_column()[sample]);
+}
+
 void Evaluator::CountUser(std::uint32_t u, std::uint32_t first_item, std::span<float> scores) {
   Count(kUnmasked, u, first_item, scores);
   for (Sampled& sampled : sampled_) {
@@ -272,7 +295,7 @@ void Evaluator::CountUser(std::uint32_t u, std::uint32_t first_item, std::span<f
   User& user = users_[u];
   const std::uint64_t end = options_.data->user_offsets()[Index(user.id) + 1];
   for (; user.next < end && Index(items[user.next]) < first_item + scores.size(); ++user.next) {
-    if (!options_.split->is_validation(user.next)) {
+    if (Masks(user, user.next)) {
       scores[Index(items[user.next]) - first_item] = kBelowAll;
     }
   }

@@ -22,6 +22,16 @@ namespace cf {
 /// How often each item is in the training samples.
 std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataSplit& split);
 
+/// What is ranked instead of the validation samples: pairs of some other source, in order, each
+/// once, and what they are ranked among. A pair is always among its user's candidates.
+struct RankedPairs {
+  std::vector<UserItem> pairs;
+  bool masks_training = true;     ///< Whether candidates leave out the users' training samples,
+  bool masks_validation = false;  ///< and their validation samples.
+
+  std::span<const UserItem> Of(RowId user) const;
+};
+
 /// What ranking found for the users of one partition.
 struct PartitionRanking {
   std::vector<MetricSum> sums;  ///< By metric; a coverage has none.
@@ -31,7 +41,7 @@ struct PartitionRanking {
   std::uint64_t cold_positives = 0;  ///< Of them, of items without a training sample.
 };
 
-/// Ranks the validation samples of one worker seat's users among all items.
+/// Ranks the validation samples of one worker seat's users, or other pairs, among all items.
 ///
 /// Users come in slices of a partition. For each slice all items pass twice, in chunks: first the
 /// rows of the positives, for their scores; then all rows, against which these are counted. A third
@@ -56,6 +66,7 @@ class Evaluator {
     const DataSplit* split = nullptr;
     std::span<const std::uint32_t> training_samples;  ///< By item: CountTrainingSamples.
     std::vector<RankingMetric> metrics;
+    const RankedPairs* pairs = nullptr;  ///< Instead of the validation samples. Borrowed.
     /// Of an objective without a mean, which is the same for all items.
     std::unique_ptr<Scorer> scorer;
     FeatureReader::Options added;  ///< Features that are added to rows: a factorisation's.
@@ -98,6 +109,7 @@ class Evaluator {
   RowsView Through(NetworkRole side, const RowCopies& rows, RowCopies& vectors) const;
   void Score(std::size_t user, std::size_t first_row, std::span<float> scores);
   void Gather(PartitionId partition, std::uint32_t slice);
+  bool Masks(const User& user, std::uint64_t sample) const;
   absl::Status ScorePositives();
   absl::Status CountCandidates();
   void CountUser(std::uint32_t u, std::uint32_t first_item, std::span<float> scores);

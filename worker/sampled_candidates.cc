@@ -48,8 +48,9 @@ void SampledCandidates::Add(RowId user, std::span<const RowId> positives) {
         rank, taken, [items](std::uint32_t j) { return static_cast<std::uint32_t>(items[j]); }));
   }
   const std::size_t first = candidates_.size();
-  std::merge(others_.begin(), others_.end(), positives.begin(), positives.end(),
-             std::back_inserter(candidates_));
+  // A positive that is no sample of the data set may have been drawn, too.
+  std::set_union(others_.begin(), others_.end(), positives.begin(), positives.end(),
+                 std::back_inserter(candidates_));
   users_.push_back({first, candidates_.size()});
 }
 

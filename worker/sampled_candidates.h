@@ -28,7 +28,7 @@ class SampledCandidates {
   void Clear();
 
   /// Draws for the next user; all items that the user has no sample of where they are fewer.
-  /// `positives`, ascending, are the user's samples that are ranked.
+  /// `positives`, ascending, are the user's items that are ranked.
   void Add(RowId user, std::span<const RowId> positives);
 
   /// The scores of the candidates of user `u` of the slice among the items from `first_item` on,

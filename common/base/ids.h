@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
@@ -9,6 +10,13 @@ namespace cf {
 /// Dense id of a user or an item: its place in the order of falling frequency (ties by raw id),
 /// from 0.
 enum class RowId : std::uint32_t {};
+
+/// A user and an item. In the order of users.
+struct UserItem {
+  RowId user{};
+  RowId item{};
+  auto operator<=>(const UserItem&) const = default;
+};
 
 /// A table's number within a model; `kUsers` and `kItems` are the first two.
 enum class TableId : std::uint32_t {};

@@ -47,9 +47,67 @@ TEST_F(EvaluateTest, WithoutASplitOnlyTrainingSamplesAreEvaluated) {
       EvaluateSnapshot({.snapshot = snapshot, .data = {}, .training_samples = true});
   ASSERT_TRUE(evaluation.ok()) << evaluation.status();
   EXPECT_EQ(evaluation->samples, TinyData::kSampleCount);
-  EXPECT_TRUE(absl::IsInvalidArgument(
+}
+
+// Goal: figures are measured of any pairs as they are of validation samples. Method: the validation
+// samples, given as pairs, have their figures to the last bit.
+TEST_F(EvaluateTest, PairsHaveTheFiguresOfValidationSamples) {
+  const std::string snapshot = Train(MakeTinyJob(tiny_, 1));
+  const std::vector<std::string> metrics = {"val_ndcg_10",       "val_hr_3_unmasked", "val_mrr_5",
+                                            "val_coverage_3",    "val_novelty_3",     "val_ild_3",
+                                            "val_hr_5_sampled_7"};
+  const auto figures_of = [&snapshot](EvaluateOptions options) {
+    options.snapshot = snapshot;
+    return EvaluateSnapshot(options).value().figures;
+  };
+  const Figures validation = figures_of({.metrics = metrics});
+  const Dataset data = Dataset::Open(tiny_.path()).value();
+  const DataSplit split = DataSplit::Make(data, MakeTinyJob(tiny_, 1).split()).value();
+  RankedPairs ranked;
+  RankedPairs trained;
+  for (std::uint32_t user = 0; user < data.users(); ++user) {
+    for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
+      (split.is_validation(s) ? ranked : trained)
+          .pairs.push_back({.user = RowId{user}, .item = data.item_column()[s]});
+    }
+  }
+  const Evaluation of_pairs =
+      EvaluateSnapshot({.snapshot = snapshot, .data = {}, .metrics = metrics, .pairs = ranked})
+          .value();
+  EXPECT_EQ(of_pairs.figures.size(), metrics.size());
+  for (const std::string& name : metrics) {
+    EXPECT_EQ(of_pairs.figures.Find("test_" + name.substr(4)), validation.Find(name)) << name;
+  }
+  EXPECT_THAT(of_pairs.ranked, HasSubstr(" pairs among "));
+
+  // Nothing is masked for training samples, because all that would be are positives.
+  const Figures training =
+      figures_of({.training_samples = true, .metrics = {"train_ndcg_10", "ndcg_10_unmasked"}});
+  ASSERT_TRUE(training.Find("train_ndcg_10").has_value());
+  EXPECT_EQ(training.Find("train_ndcg_10"), training.Find("train_ndcg_10_unmasked"));
+  EXPECT_EQ(figures_of({.metrics = {"ndcg_10"}, .pairs = trained}).Find("test_ndcg_10"),
+            training.Find("train_ndcg_10"));
+  EXPECT_NE(training.Find("train_ndcg_10"), validation.Find("val_ndcg_10"));
+
+  // What is masked of the other samples is for the caller to say.
+  ranked.masks_training = false;
+  const Figures unmasked = figures_of({.metrics = {"hr_3", "hr_3_unmasked"}, .pairs = ranked});
+  EXPECT_EQ(unmasked.Find("test_hr_3"), unmasked.Find("test_hr_3_unmasked"));
+  trained.masks_validation = true;
+  EXPECT_GE(figures_of({.metrics = {"ndcg_10"}, .pairs = trained}).Find("test_ndcg_10"),
+            training.Find("train_ndcg_10"));
+}
+
+TEST_F(EvaluateTest, WhatIsNoFigureIsRefused) {
+  const std::string snapshot = Train(MakeTinyJob(tiny_, 1));
+  for (const char* wrong : {"ndcg", "val_ndcg_0", "precision_10", "", "val_rmse_2"}) {
+    const absl::Status refused =
+        EvaluateSnapshot({.snapshot = snapshot, .data = {}, .metrics = {wrong}}).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(refused)) << wrong << refused;
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(
       EvaluateSnapshot(
-          {.snapshot = snapshot, .data = {}, .training_samples = true, .metrics = {"val_ndcg_10"}})
+          {.snapshot = snapshot, .data = {}, .metrics = {"hr_3"}, .pairs = RankedPairs()})
           .status()));
 }
 
