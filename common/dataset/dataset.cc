@@ -190,6 +190,15 @@ absl::Status Dataset::OpenColumns() {
       TextColumn::Open(absl::StrCat(folder_, "/", layout::kGenres), manifest.items());
   if (!genres.ok()) return genres.status();
   genres_ = *std::move(genres);
+  if (unrated_items() == 0) return absl::OkStatus();
+  for (const auto& [name, column] : {std::pair(layout::kUnratedIds, &unrated_ids_),
+                                     std::pair(layout::kUnratedTitles, &unrated_titles_),
+                                     std::pair(layout::kUnratedGenres, &unrated_genres_)}) {
+    absl::StatusOr<TextColumn> opened =
+        TextColumn::Open(absl::StrCat(folder_, "/", name), unrated_items());
+    if (!opened.ok()) return opened.status();
+    *column = *std::move(opened);
+  }
   return absl::OkStatus();
 }
 

@@ -72,6 +72,20 @@ class Dataset {
   /// that differ in upper and lower case of ASCII letters only.
   std::vector<RowId> FindTitle(const std::string& title) const;
 
+  /// Items of the title file that no sample has, in the order of their raw ids: for finding them by
+  /// title, as they have no RowId. None in data sets that were made before these were kept.
+  std::uint32_t unrated_items() const { return manifest_->unrated_titles(); }
+  /// Requires: k < unrated_items().
+  std::string unrated_raw_id(std::uint32_t k) const {
+    return std::string(unrated_ids_.At(RowId{k}));
+  }
+  std::string unrated_title(std::uint32_t k) const {
+    return std::string(unrated_titles_.At(RowId{k}));
+  }
+  std::string unrated_genres(std::uint32_t k) const {
+    return std::string(unrated_genres_.At(RowId{k}));
+  }
+
   /// What the import counted: titles that no sample needs, repeated pairs, and training samples
   /// left out for being in the given validation file.
   std::uint64_t titles_without_ratings() const { return manifest_->titles_without_ratings(); }
@@ -124,6 +138,9 @@ class Dataset {
   RawIds item_ids_;
   TextColumn titles_;
   TextColumn genres_;
+  TextColumn unrated_ids_;
+  TextColumn unrated_titles_;
+  TextColumn unrated_genres_;
 };
 
 }  // namespace cf

@@ -1,9 +1,14 @@
 #include "common/dataset/import.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
+#include <absl/container/flat_hash_set.h>
 #include <absl/strings/str_cat.h>
 
 #include "common/base/status.h"
@@ -88,6 +93,27 @@ absl::Status ReadAll(const ImportOptions& options, RatingsReader* reader, Import
                    ":1: --duplicates newest and oldest need a timestamp, and no column is one"));
 }
 
+/// The titles that no rated item has, by raw id: numbers first, by value.
+std::vector<UnratedItem> UnratedOf(const Titles& titles, const Vocabulary& items, ItemKey key) {
+  absl::flat_hash_set<std::string> rated;
+  for (std::uint32_t code = 0; code < items.size(); ++code) rated.insert(items.Text(code));
+  std::vector<UnratedItem> unrated;
+  for (const auto& [raw_id, text] : titles) {
+    if (!rated.contains(raw_id)) unrated.push_back({.raw_id = raw_id, .text = text});
+  }
+  const auto order = [](const UnratedItem& item) {
+    const std::optional<std::int64_t> number = NumberOf(item.raw_id);
+    return std::tuple(!number.has_value(), number.value_or(0), std::string_view(item.raw_id));
+  };
+  std::sort(unrated.begin(), unrated.end(),
+            [&](const UnratedItem& a, const UnratedItem& b) { return order(a) < order(b); });
+  // Where titles are the raw ids, the lowest raw id of the file gives the genres, as of rated items.
+  if (key == ItemKey::kTitle) {
+    for (UnratedItem& item : unrated) item.raw_id = item.text.title;
+  }
+  return unrated;
+}
+
 /// Gives the items their titles and, where the options say so, raw ids that are these.
 absl::Status GiveTitles(const ImportOptions& options, const TitleFile& file,
                         const Vocabulary& items, DatasetWriter* writer, ImportSummary* summary) {
@@ -106,7 +132,6 @@ absl::Status GiveTitles(const ImportOptions& options, const TitleFile& file,
   }
   const std::uint64_t found = items.size() - untitled.size();
   summary->titles = titles->size();
-  summary->titles_without_ratings = titles->size() - found;
   summary->titles_reading = file.Describe();
   summary->titles_note = file.Note();
   summary->titled = {.joined = found, .all = items.size()};
@@ -123,7 +148,9 @@ absl::Status GiveTitles(const ImportOptions& options, const TitleFile& file,
     texts = std::move(rekeyed->texts);
   }
   writer->SetItemTexts(std::move(texts));
-  writer->SetTitlesWithoutRatings(summary->titles_without_ratings);
+  std::vector<UnratedItem> unrated = UnratedOf(*titles, items, options.item_key);
+  summary->titles_without_ratings = unrated.size();
+  writer->SetUnratedItems(std::move(unrated));
   return absl::OkStatus();
 }
 

@@ -27,6 +27,10 @@ inline constexpr char kUserIds[] = "user_ids";
 inline constexpr char kItemIds[] = "item_ids";
 inline constexpr char kTitles[] = "titles";
 inline constexpr char kGenres[] = "genres";
+/// Of items without ratings; outside the digest.
+inline constexpr char kUnratedIds[] = "unrated_ids";
+inline constexpr char kUnratedTitles[] = "unrated_titles";
+inline constexpr char kUnratedGenres[] = "unrated_genres";
 
 /// Endings after the prefixes.
 inline constexpr char kNumbers[] = ".i64";

@@ -176,7 +176,8 @@ DatasetManifest DatasetWriter::MakeManifest(const WriteSummary& summary) const {
   manifest.set_numeric_user_ids(users_.numeric());
   manifest.set_numeric_item_ids(items_.numeric());
   manifest.set_has_titles(!texts_.empty());
-  manifest.set_titles_without_ratings(titles_without_ratings_);
+  manifest.set_titles_without_ratings(unrated_.size());
+  manifest.set_unrated_titles(static_cast<std::uint32_t>(unrated_.size()));
   manifest.set_duplicates(summary.duplicates);
   manifest.set_leaks(summary.leaks);
   if (items_keyed_by_title_) {
@@ -184,6 +185,25 @@ DatasetManifest DatasetWriter::MakeManifest(const WriteSummary& summary) const {
     manifest.set_items_merged(items_merged_);
   }
   return manifest;
+}
+
+absl::Status DatasetWriter::WriteUnrated(const std::string& folder) const {
+  const auto rows = static_cast<std::uint32_t>(unrated_.size());
+  const auto write = [&](const char* name, const auto& text_of) {
+    return WriteTexts(
+        absl::StrCat(folder, "/", name), rows,
+        [&](std::uint32_t row) -> const std::string& { return text_of(unrated_[row]); });
+  };
+  using Item = const UnratedItem&;
+  absl::Status status = write(
+      layout::kUnratedIds, [](Item item) -> auto& { return item.raw_id; });
+  if (status.ok()) {
+    status = write(
+        layout::kUnratedTitles, [](Item item) -> auto& { return item.text.title; });
+  }
+  if (!status.ok()) return status;
+  return write(
+      layout::kUnratedGenres, [](Item item) -> auto& { return item.text.genres; });
 }
 
 absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folder) {
@@ -217,6 +237,7 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
                           [&](std::uint32_t id) -> const std::string& { return text(id).genres; });
     }
   }
+  if (status.ok() && !unrated_.empty()) status = WriteUnrated(folder);
   if (!status.ok()) return status;
 
   DatasetManifest manifest = MakeManifest(*summary);

@@ -36,6 +36,12 @@ struct ItemText {
   std::string genres;
 };
 
+/// An item of the title file that no sample has.
+struct UnratedItem {
+  std::string raw_id;
+  ItemText text;
+};
+
 /// Called now and then with what is being done and how much of it, from the thread that called us.
 using ProgressFunction =
     std::function<void(const std::string& doing, std::uint64_t done, std::uint64_t total)>;
@@ -83,7 +89,8 @@ class DatasetWriter {
 
   /// Texts by item code. Requires: as many as there are items in the vocabulary.
   void SetItemTexts(std::vector<ItemText> texts) { texts_ = std::move(texts); }
-  void SetTitlesWithoutRatings(std::uint64_t count) { titles_without_ratings_ = count; }
+  /// Those that no sample needs, which are kept beside the others.
+  void SetUnratedItems(std::vector<UnratedItem> items) { unrated_ = std::move(items); }
 
   /// Gives the items raw ids that are their titles: item code c of what was appended becomes
   /// code_of[c] of `items`. Requires: code_of has the vocabulary's size.
@@ -98,6 +105,7 @@ class DatasetWriter {
 
   /// Fills an empty folder; leaves the blocks empty.
   absl::StatusOr<WriteSummary> WriteFolder(const std::string& folder);
+  absl::Status WriteUnrated(const std::string& folder) const;
   /// All of it but the numbers of users and items and the digest.
   DatasetManifest MakeManifest(const WriteSummary& summary) const;
 
@@ -106,7 +114,7 @@ class DatasetWriter {
   Vocabulary users_;
   Vocabulary items_;
   std::vector<ItemText> texts_;
-  std::uint64_t titles_without_ratings_ = 0;
+  std::vector<UnratedItem> unrated_;
   bool items_keyed_by_title_ = false;
   std::uint32_t items_merged_ = 0;
 };

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/files.h"
 #include "common/dataset/split.h"
 #include "tests/unit/dataset/test_files.h"
 
@@ -202,6 +203,37 @@ TEST(Import, ReadsDoubleColonsAndLatin1Titles) {
   EXPECT_TRUE(data.FindTitle("Unseen (2000)").empty());
   EXPECT_EQ(summary.titles, 3U);
   EXPECT_EQ(data.titles_without_ratings(), 1U);
+}
+
+TEST(Import, KeepsTitlesOfItemsWithoutRatingsOutsideTheDigest) {
+  const TestFolder folder;
+  const std::string ratings = folder.Write("r.csv", "user,item,rating\n1,20,3\n2,3,4\n");
+  const std::string titles = "movieId,title,genres\n20,Twenty,Drama\n3,Three,\n";
+  const Dataset without =
+      ImportOrDie(folder, {.ratings = {ratings}, .titles = folder.Write("t", titles)});
+  EXPECT_EQ(without.unrated_items(), 0U);
+  const Dataset data = ImportOrDie(
+      folder, {.ratings = {ratings},
+               .titles = folder.Write("u", titles + "100,Hundred,Action\n9,Nine,\nx,Letter,War\n"),
+               .out = folder.Path("more")});
+  ASSERT_EQ(data.unrated_items(), 3U);
+  EXPECT_EQ(data.unrated_raw_id(0), "9");
+  EXPECT_EQ(data.unrated_title(1), "Hundred");
+  EXPECT_EQ(data.unrated_genres(1), "Action");
+  EXPECT_EQ(data.unrated_raw_id(2), "x");
+  EXPECT_EQ(data.digest(), without.digest());
+  EXPECT_TRUE(data.VerifyDigest().ok());
+
+  // A data set that was made before they were kept has the number only.
+  const std::string manifest = folder.Path("more/manifest.textproto");
+  std::string text = ReadFile(manifest).value();
+  const std::size_t at = text.find("unrated_titles: 3\n");
+  ASSERT_NE(at, std::string::npos);
+  text.erase(at, std::string_view("unrated_titles: 3\n").size());
+  folder.Write("more/manifest.textproto", text);
+  const Dataset older = OpenOrDie(folder.Path("more"));
+  EXPECT_EQ(older.unrated_items(), 0U);
+  EXPECT_EQ(older.titles_without_ratings(), 3U);
 }
 
 struct BrokenInput {
