@@ -73,8 +73,11 @@ absl::Status FeatureLists::TakeGenres(const Dataset& data) {
     for (std::string& genre : GenresOf(data, RowId{item})) rows.emplace(std::move(genre), 0);
   }
   if (rows.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "needs genres, which come with cfdata import --titles, and ", data.name(), " has none"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("needs genres, which come with cfdata import --titles (those of u.item with "
+                     "--genres, too), "
+                     "and ",
+                     data.name(), " has none"));
   }
   for (auto& [genre, row] : rows) {
     row = rows_++;

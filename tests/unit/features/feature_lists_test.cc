@@ -129,13 +129,13 @@ TEST_F(FeatureListsTest, ADataSetWithoutTheColumnIsRefusedByField) {
   const Dataset plain = Make("plain", {}, /*timestamps=*/false);
   EXPECT_EQ(error("source: ITEM_GENRES", plain),
             "model.ranker.feature.1.source is ITEM_GENRES: needs genres, which come with cfdata "
-            "import --titles, and plain has none");
+            "import --titles (those of u.item with --genres, too), and plain has none");
   EXPECT_EQ(
       error("source: TIMESTAMP_YEAR", plain),
       "model.ranker.feature.1.source is TIMESTAMP_YEAR: needs timestamps, and plain has none");
   EXPECT_EQ(error("source: ITEM_GENRES", Make("titles", {{"A", ""}, {"B", ""}, {"C", ""}}, false)),
             "model.ranker.feature.1.source is ITEM_GENRES: needs genres, which come with cfdata "
-            "import --titles, and titles has none");
+            "import --titles (those of u.item with --genres, too), and titles has none");
   EXPECT_EQ(error("source: TIMESTAMP_WEEKDAY", Make("before", {}, true, -kSunday)),
             "model.ranker.feature.1.source is TIMESTAMP_WEEKDAY: needs timestamps in seconds since "
             "1970, and those of before go from -53315201 to 0");
