@@ -211,7 +211,7 @@ std::string FormatComparePage(const Comparison& comparison) {
     page.AddCharts(charts);
   }
   const HtmlTable values = ValuesOf(comparison);
-  if (!values.rows.empty()) {
+  if (!values.rows.empty() && comparison.best.has_value()) {
     page.AddHeading("Values of fields");
     page.AddText("The best of the runs that have a value; the other fields differ among them too.");
     page.AddTable(values);

@@ -17,6 +17,7 @@
 #include "common/base/check.h"
 #include "common/config/config.h"
 #include "common/config/job_differences.h"
+#include "common/config/loss_text.h"
 #include "common/metrics/names.h"
 #include "common/text/numbers.h"
 #include "run/early_stopping.h"
@@ -77,40 +78,69 @@ ComparedRun MakeRun(RunView view, const Job& job, const fs::path& folder) {
 
 // --- What makes figures comparable ---------------------------------------------------------------
 
-/// "ml-100k 3f2a91bc".
-std::string DataOf(const ComparedRun& run) {
-  if (!run.view.snapshot.has_value()) return "";
-  const SnapshotData& data = run.view.snapshot->data();
-  return absl::StrCat(data.name(), " ", data.digest().substr(0, 8));
+/// The data set's digest: the same data may go by several names.
+std::string DigestOf(const ComparedRun& run) {
+  return run.view.snapshot.has_value() ? run.view.snapshot->data().digest() : "";
 }
 
 std::string SplitOf(const ComparedRun& run) {
   return run.view.snapshot.has_value() ? run.view.snapshot->data().split() : "";
 }
 
-/// The different ones in the order of the runs, without those of runs that have none yet.
+std::string LossOf(const ComparedRun& run) {
+  return run.view.job.has_value() ? LossText(JobOf(run.view)) : "";
+}
+
+/// "ml-100k 3f2a91bc".
+std::string DataOf(const ComparedRun& run) {
+  if (!run.view.snapshot.has_value()) return "";
+  return absl::StrCat(run.view.snapshot->data().name(), " ", DigestOf(run).substr(0, 8));
+}
+
+/// By what runs differ, in words for each: the first run's of each different `of`, in the order of
+/// the runs, without those of runs that have none yet.
 std::vector<std::string> Distinct(const std::vector<ComparedRun>& runs,
-                                  std::string (*of)(const ComparedRun&)) {
+                                  std::string (*of)(const ComparedRun&),
+                                  std::string (*in_words)(const ComparedRun&)) {
   std::vector<std::string> distinct;
+  std::vector<std::string> words;
   for (const ComparedRun& run : runs) {
     const std::string value = of(run);
     if (value.empty() || std::count(distinct.begin(), distinct.end(), value) > 0) continue;
     distinct.push_back(value);
+    words.push_back(in_words(run));
   }
-  return distinct;
+  return words;
 }
 
-/// "the runs have 3 data sets (a, b, c): figures of different ones do not compare".
-void WarnOfDifferent(const std::string& what, const std::vector<std::string>& distinct,
+/// "the runs have 3 different data sets (a; b; c): their figures do not compare, and none is the
+/// best". Whether there are any.
+bool WarnOfDifferent(const std::string& what, const std::vector<std::string>& distinct,
                      std::vector<std::string>& warnings) {
   constexpr std::size_t kNamed = 4;
-  if (distinct.size() < 2) return;
+  if (distinct.size() < 2) return false;
   const auto end =
       distinct.begin() + static_cast<std::ptrdiff_t>(std::min(kNamed, distinct.size()));
   warnings.push_back(absl::StrCat("the runs have ", distinct.size(), " different ", what, " (",
                                   absl::StrJoin(distinct.begin(), end, "; "),
                                   distinct.size() > kNamed ? "; ..." : "",
-                                  "): figures of different ones do not compare"));
+                                  "): figures of different ones do not compare, so none is the "
+                                  "best"));
+  return true;
+}
+
+/// Whether one run can be better than another: all are of one data set and split, and either all
+/// have the figure, which is no loss, or all have one loss. The warnings say what differs.
+bool IsComparable(const std::vector<ComparedRun>& runs, const std::string& figure,
+                  std::vector<std::string>& warnings) {
+  const bool data = WarnOfDifferent("data sets", Distinct(runs, DigestOf, DataOf), warnings);
+  const bool split = WarnOfDifferent("splits", Distinct(runs, SplitOf, SplitOf), warnings);
+  const bool measured = std::all_of(runs.begin(), runs.end(), [&](const ComparedRun& run) {
+    return !run.best.has_value() || run.best->figures.Find(figure).has_value();
+  });
+  if (measured && !absl::EndsWith(figure, "_loss")) return !data && !split;
+  const bool loss = WarnOfDifferent("losses", Distinct(runs, LossOf, LossOf), warnings);
+  return !data && !split && !loss;
 }
 
 // --- Cells ---------------------------------------------------------------------------------------
@@ -247,7 +277,7 @@ void MakeTable(const std::vector<Job>& jobs, bool largest_is_best, Comparison& c
     return Number(runs[k].seconds, absl::StrFormat("%.*f", short_runs ? 2 : 0, runs[k].seconds));
   });
 
-  if (Distinct(runs, DataOf).size() > 1) {
+  if (Distinct(runs, DigestOf, DataOf).size() > 1) {
     table.Add({.name = "data set"}, [&](std::size_t k) { return Word(DataOf(runs[k])); });
   }
   for (const FieldDifference& field : DifferencesOf(runs, jobs)) {
@@ -274,6 +304,13 @@ absl::StatusOr<std::size_t> FindColumn(const std::vector<ComparisonColumn>& colu
                                        const std::string& name) {
   for (std::size_t k = 0; k < columns.size(); ++k) {
     if (columns[k].name == name || columns[k].label == name) return k;
+  }
+  // As early_stopping.monitor and history.csv have it, or without what all figures have in front.
+  const auto validation = std::find_if(columns.begin(), columns.end(), [&name](const auto& column) {
+    return column.name == "val_" + name;
+  });
+  if (validation != columns.end()) {
+    return static_cast<std::size_t>(validation - columns.begin());
   }
   const std::string names = absl::StrJoin(
       columns, ", ",
@@ -336,8 +373,7 @@ absl::StatusOr<Comparison> CompareRuns(std::vector<RunView> views, const std::st
   for (std::size_t k = 0; k < views.size(); ++k) {
     comparison.runs.push_back(MakeRun(std::move(views[k]), jobs[k], folder));
   }
-  WarnOfDifferent("data sets", Distinct(comparison.runs, DataOf), comparison.warnings);
-  WarnOfDifferent("splits", Distinct(comparison.runs, SplitOf), comparison.warnings);
+  const bool comparable = IsComparable(comparison.runs, figure, comparison.warnings);
   MakeTable(jobs, largest_is_best, comparison);
 
   const absl::StatusOr<std::size_t> by_figure = FindColumn(comparison.columns, comparison.figure);
@@ -346,7 +382,7 @@ absl::StatusOr<Comparison> CompareRuns(std::vector<RunView> views, const std::st
   if (!by.ok()) return by.status();
   const std::size_t best = OrderBy(comparison, *by_figure).front();
   const std::vector<std::size_t> order = OrderBy(comparison, *by);
-  if (comparison.cells[best][*by_figure].number.has_value()) {
+  if (comparable && comparison.cells[best][*by_figure].number.has_value()) {
     comparison.best =
         static_cast<std::size_t>(std::find(order.begin(), order.end(), best) - order.begin());
   }

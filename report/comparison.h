@@ -42,7 +42,7 @@ struct ComparisonCell {
 struct Comparison {
   std::string folder;                 ///< The folder that all runs share.
   std::string figure;                 ///< By which one run is better: "val_rmse".
-  std::optional<std::size_t> best;    ///< The best run; none where none has that figure.
+  std::optional<std::size_t> best;    ///< None where none has that figure, or they do not compare.
   std::vector<std::string> warnings;  ///< What a reader must know before comparing figures.
   std::vector<ComparisonColumn> columns;
   std::vector<ComparedRun> runs;                   ///< In the order asked for.
@@ -50,7 +50,8 @@ struct Comparison {
 };
 
 /// Compares runs by the figure that they monitor, or, where they monitor different ones, by
-/// val_rmse or else train_rmse. They are ordered by the column `sort` (a name or a label; empty:
+/// val_rmse or else train_rmse. One of them is the best where all are of one data set (by its digest)
+/// and split, and, where the figure is a loss or not all have it, of one loss. They are ordered by the column `sort` (a name or a label; empty:
 /// that figure), the best first, those without a value last, equals as given. InvalidArgument:
 /// there is no such column; the message names those there are. Requires: at least one run; their
 /// paths differ.

@@ -177,13 +177,53 @@ TEST(Comparison, WarnsOfDifferentData) {
   RunView none = MakeRunView("runs/c", {});
   none.snapshot.reset();
   const Comparison comparison = Compare({MakeRunView("runs/a", {0.9}), other, none});
-  EXPECT_THAT(comparison.warnings,
-              ElementsAre("the runs have 2 different data sets (ml-test 01234567; ml-test "
-                          "fedcba98): figures of different ones do not compare",
-                          "the runs have 2 different splits (random .1, seed 42; given): figures "
-                          "of different ones do not compare"));
+  EXPECT_THAT(
+      comparison.warnings,
+      ElementsAre("the runs have 2 different data sets (ml-test 01234567; ml-test "
+                  "fedcba98): figures of different ones do not compare, so none is the best",
+                  "the runs have 2 different splits (random .1, seed 42; given): figures "
+                  "of different ones do not compare, so none is the best"));
+  EXPECT_FALSE(comparison.best.has_value());
   EXPECT_THAT(Texts(comparison, "data set"),
               ElementsAre("ml-test fedcba98", "ml-test 01234567", ""));
+}
+
+TEST(Comparison, TheSameDataUnderAnotherNameIsTheSame) {
+  RunView other = MakeRunView("runs/b", {0.8});
+  other.snapshot->mutable_data()->set_name("another");
+  const Comparison comparison = Compare({MakeRunView("runs/a", {0.9}), other});
+  EXPECT_THAT(comparison.warnings, IsEmpty());
+  EXPECT_EQ(comparison.best, 0U);
+  EXPECT_THAT(Columns(comparison), testing::Not(testing::Contains("data set")));
+}
+
+// An error of ratings says the same whatever was minimised; a loss is of what it is.
+TEST(Comparison, OneLossIsNotAnother) {
+  const std::vector<std::string> entropy = {"model.matrix_factorization.link=SIGMOID",
+                                            "model.matrix_factorization.loss=BCE"};
+  const RunView squared = MakeRunView("runs/a", {0.9});
+  EXPECT_EQ(Compare({squared, MakeRunView("runs/b", {0.8}, entropy)}).best, 0U);
+  const auto by_loss = [](std::vector<std::string> set) {
+    set.emplace_back("early_stopping.monitor=val_loss");
+    return set;
+  };
+  EXPECT_EQ(Compare({MakeRunView("runs/a", {0.9}, by_loss({})),
+                     MakeRunView("runs/b", {0.8}, by_loss({"train.seed=7"}))})
+                .best,
+            0U);
+  const Comparison comparison = Compare(
+      {MakeRunView("runs/a", {0.9}, by_loss({})), MakeRunView("runs/b", {0.8}, by_loss(entropy))});
+  EXPECT_THAT(comparison.warnings,
+              ElementsAre("the runs have 2 different losses (MSE; BCE): figures of different ones "
+                          "do not compare, so none is the best"));
+  EXPECT_FALSE(comparison.best.has_value());
+}
+
+TEST(Comparison, AColumnOfValidationNeedsNoPrefix) {
+  const std::vector<RunView> views = {MakeRunView("runs/a", {0.9}), MakeRunView("runs/b", {0.8})};
+  EXPECT_TRUE(CompareRuns(views, "loss").ok());
+  EXPECT_TRUE(CompareRuns(views, "val_loss").ok());
+  EXPECT_FALSE(CompareRuns(views, "los").ok());
 }
 
 TEST(Comparison, WithoutASplitShowsTrainingOnly) {
