@@ -5,10 +5,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <absl/status/status.h>
+#include <absl/strings/str_cat.h>
 
 #include "common/base/status.h"
 #include "common/dataset/dataset.h"
@@ -17,6 +21,7 @@
 #include "common/dataset/statistics.h"
 #include "common/text/numbers.h"
 #include "launch/cfdata_progress.h"
+#include "launch/command_line.h"
 #include "launch/head_command.h"
 #include "launch/import_command.h"
 #include "launch/program.h"
@@ -73,11 +78,20 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
   command->add_option("DATA", flags->folder, "Folder of the data set")->required();
   command->add_option("--out", flags->out, "Folder for the two files")->required();
   AddChoice(command, "--split", &flags->kind, kKinds, "Which samples validate (random)");
-  command->add_option("--fraction", flags->fraction, "Their share (.1)");
-  command->add_option("--seed", flags->seed, "Of the random and the leave-one-out split (42)");
+  const CLI::Option* const fraction =
+      command->add_option("--fraction", flags->fraction, "Their share (.1)");
+  const CLI::Option* const seed =
+      command->add_option("--seed", flags->seed, "Of the random and the leave-one-out split (42)");
   command->add_flag("--overwrite", flags->overwrite, "Replace files that are there already");
-  command->callback([flags, chosen] {
-    *chosen = [flags]() -> absl::Status {
+  command->callback([flags, fraction, seed, chosen] {
+    *chosen = [flags, fraction, seed]() -> absl::Status {
+      const bool has_seed = flags->kind == Kind::kRandom || flags->kind == Kind::kLeaveOneOut;
+      const bool has_share = flags->kind == Kind::kRandom || flags->kind == Kind::kGlobalTime;
+      for (const auto& [flag, used] : {std::pair{fraction, has_share}, {seed, has_seed}}) {
+        if (used || flag->count() == 0) continue;
+        return absl::InvalidArgumentError(absl::StrCat(flag->get_name(), " has no effect with ",
+                                                       "--split ", WordOf(kKinds, flags->kind)));
+      }
       Split config;
       switch (flags->kind) {
         case Kind::kRandom:
@@ -112,9 +126,9 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
   });
 }
 
-/// CLI11 throws; nothing beyond this function hears of it.
-absl::StatusOr<ExitCode> Run(int argc, char** argv) {
+absl::StatusOr<ExitCode> Run(const std::vector<std::string>& words) {
   CLI::App app("Makes and describes data sets");
+  app.name("cfdata");
   app.require_subcommand(1);
   CfdataProgress::Mode mode = CfdataProgress::Mode::kAuto;
   Command chosen;
@@ -123,14 +137,7 @@ absl::StatusOr<ExitCode> Run(int argc, char** argv) {
   AddStatistics(&app, &chosen);
   AddExportSplit(&app, &chosen);
   AddSynth(&app, &mode, &chosen);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help) == 0 ? kExitFinished : kExitUserInput;
-  } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "cfdata: %s (cfdata --help says more)\n", error.what());
-    return kExitUserInput;
-  }
+  if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
   const absl::Status status = chosen();
   return status.ok() ? absl::StatusOr<ExitCode>(kExitFinished) : status;
 }
@@ -140,5 +147,5 @@ absl::StatusOr<ExitCode> Run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   cf::BeginProgram();
-  return cf::EndProgram("", cf::Run(argc, argv));
+  return cf::EndProgram("", cf::Run({argv + 1, argv + argc}));
 }

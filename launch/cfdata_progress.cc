@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <unistd.h>
 
+#include "common/text/display.h"
+
 namespace cf {
 namespace {
 
@@ -24,10 +26,19 @@ void CfdataProgress::Show(const std::string& doing, std::uint64_t done, std::uin
   const double share =
       total == 0 ? 1 : static_cast<double>(std::min(done, total)) / static_cast<double>(total);
   if (bar_) {
-    const auto full = static_cast<std::size_t>(share * static_cast<double>(kBarWidth));
-    const std::string bar = std::string(full, '=') + std::string(kBarWidth - full, '.');
+    // A line that is wider than the terminal would be left over at every redrawing: on a narrow one
+    // the bar gives way, and then the text. The last column stays empty, where some would wrap.
+    constexpr std::size_t kAround = sizeof("[] 100% ");
+    constexpr std::size_t kTextMin = 20;
+    const std::size_t width = TerminalWidth(STDOUT_FILENO);
+    const std::size_t text = std::min(DisplayWidth(Printable(doing)), kTextMin);
+    const std::size_t cells = std::min(kBarWidth, width - std::min(width, kAround + text));
+    const auto full = static_cast<std::size_t>(share * static_cast<double>(cells));
+    const std::string bar = std::string(full, '=') + std::string(cells - full, '.');
+    const std::size_t room = width - std::min(width - 4, kAround + cells);
     // Clears to the end of the line: the text before may have been longer.
-    std::printf("\r[%s] %3.0f%% %s\x1b[K", bar.c_str(), 100 * share, doing.c_str());
+    std::printf("\r[%s] %3.0f%% %s\x1b[K", bar.c_str(), 100 * share,
+                CutToWidth(Printable(doing), room).c_str());
     drawn_ = true;
   } else {
     std::printf("%s: %.0f%%\n", doing.c_str(), 100 * share);

@@ -69,12 +69,12 @@ void AddOutput(CLI::App* verb, OutputFlags& flags) {
   };
   verb->add_option_function<std::string>("--format", take,
                                          "text or csv (text, and csv into a file)")
-      ->check(CLI::IsMember({"text", "csv"}));
+      ->check(OneOf({"text", "csv"}));
   AddOut(verb, flags);
 }
 
 void AddModel(CLI::App* verb, OpenModel::Options& options) {
-  verb->add_option("snapshot", options.snapshot, kSnapshot)->required();
+  verb->add_option("SNAPSHOT", options.snapshot, kSnapshot)->required();
   verb->add_option("--data", options.data, "Folder of the data set, where it has moved");
 }
 
@@ -92,27 +92,27 @@ void AddMinRatings(CLI::App* verb, std::optional<std::uint32_t>& min_ratings) {
 void AddFallback(CLI::App* verb, bool& popular, const std::string& what) {
   verb->add_option_function<std::string>(
           "--fallback", [&popular](const std::string&) { popular = true; }, what)
-      ->check(CLI::IsMember({"popular"}));
+      ->check(OneOf({"popular"}));
 }
 
 void AddInspection(CommandLine& line) {
   CLI::App* list = AddVerb(line, "list", "The snapshots of a run",
                            [&line] { return ListSnapshots(line.first, line.output); });
-  list->add_option("run", line.first, "The run's folder")->required();
+  list->add_option("RUN", line.first, "The run's folder")->required();
   AddOutput(list, line.output);
   CLI::App* verify = AddVerb(line, "verify", "Reads all of a snapshot and checks every checksum",
                              [&line] { return VerifySnapshot(line.first, line.output); });
-  verify->add_option("snapshot", line.first, kSnapshot)->required();
+  verify->add_option("SNAPSHOT", line.first, kSnapshot)->required();
   AddOut(verify, line.output);
   CLI::App* digest = AddVerb(line, "digest", "One hex line over all parameters and optimizer state",
                              [&line] { return PrintDigest(line.first, line.output); });
-  digest->add_option("snapshot", line.first, kSnapshot)->required();
+  digest->add_option("SNAPSHOT", line.first, kSnapshot)->required();
   AddOut(digest, line.output);
   CLI::App* compare =
       AddVerb(line, "compare", "Whether two snapshots are the same, bit for bit",
               [&line] { return CompareSnapshots(line.first, line.second, line.output); });
-  compare->add_option("a", line.first, kSnapshot)->required();
-  compare->add_option("b", line.second, kSnapshot)->required();
+  compare->add_option("A", line.first, kSnapshot)->required();
+  compare->add_option("B", line.second, kSnapshot)->required();
   AddOut(compare, line.output);
 }
 
@@ -130,7 +130,7 @@ void AddEvaluate(CommandLine& line) {
           "--split",
           [&flags](const std::string& name) { flags.training_samples = name == "train"; },
           "val or train: which samples of the job's split (val)")
-      ->check(CLI::IsMember({"val", "train"}));
+      ->check(OneOf({"val", "train"}));
 }
 
 void AddPredict(CommandLine& line) {
@@ -174,7 +174,7 @@ void AddRecommend(CommandLine& line) {
           },
           "Which of a user's own items are left out: all, train (of training samples only, for "
           "figures on validation samples) or none (all)")
-      ->check(CLI::IsMember({"all", "train", "none"}));
+      ->check(OneOf({"all", "train", "none"}));
   AddMinRatings(verb, flags.min_ratings);
   AddGenres(verb, flags.genres);
   AddFallback(verb, flags.fallback_popular,
@@ -207,7 +207,7 @@ void AddFind(CommandLine& line) {
     };
   });
   AddModel(verb, flags.model);
-  verb->add_option("text", flags.text, "Words or parts of words of titles; of users, of raw ids");
+  verb->add_option("TEXT", flags.text, "Words or parts of words of titles; of users, of raw ids");
   verb->add_flag("--users", flags.users, "Users instead of items")
       ->excludes(verb->add_option("--genre", flags.genres,
                                   "Only items of this genre; repeated: of any of them")
@@ -224,7 +224,7 @@ void AddExport(CommandLine& line) {
       AddVerb(line, "export", "Files that other programs load", [&flags] { return Export(flags); });
   AddModel(verb, flags.model);
   verb->add_option("--format", line.export_format, "npy: NumPy arrays, CSV and JSON")
-      ->check(CLI::IsMember({"npy"}))
+      ->check(OneOf({"npy"}))
       ->capture_default_str();
   verb->add_option("--out", flags.out, "Folder to make")->required();
   verb->add_flag("--overwrite", flags.overwrite, "Replaces an earlier export");

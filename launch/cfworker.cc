@@ -23,11 +23,13 @@
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/text/display.h"
 #include "coordinator/generation.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/preparation.h"
 #include "coordinator/roster.h"
 #include "launch/allocation.h"
+#include "launch/command_line.h"
 #include "launch/program.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
@@ -45,7 +47,7 @@ struct Flags {
   std::string threads;
   std::string resume = "auto";
   std::string progress = "auto";
-  int width = 80;
+  int width = 0;
   std::uint32_t cores = 0;
   std::uint64_t memory_mib = 0;
   bool profile = false;
@@ -103,10 +105,16 @@ absl::StatusOr<Job> MakeJob(const Flags& flags) {
   return job;
 }
 
+// A rank's own terminal is none that anybody sees, so mpirun's is believed to be as most are.
+int WidthOf(const LaunchPlace& place) {
+  constexpr int kUsual = 80;
+  return place.by_mpirun ? kUsual : static_cast<int>(TerminalWidth(STDOUT_FILENO));
+}
+
 Console::Options DisplayFor(const Flags& flags, const LaunchPlace& place) {
   const bool bar = flags.progress == "bar" || (flags.progress == "auto" && WritesToTerminal(place));
   return {.mode = bar ? Console::Mode::kBar : Console::Mode::kLines,
-          .width = flags.width,
+          .width = flags.width > 0 ? flags.width : WidthOf(place),
           .log_path = ""};
 }
 
@@ -267,7 +275,7 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       "Exit codes: 0 finished, 2 the input is wrong, 75 a snapshot was taken and the job is to be "
       "continued, 1 else."};
   app.name("cfworker");
-  app.add_option("config", flags.config, "The job, a textproto (see configs/)")->required();
+  app.add_option("CONFIG", flags.config, "The job, a textproto (see configs/)")->required();
   app.add_option("--data", flags.data, "Folder of the data set (cfdata import)");
   app.add_option("--run", flags.run, "Run folder; made, or resumed");
   app.add_option("--set", flags.set, "FIELD=VALUE, such as train.epochs=3; may be repeated")
@@ -277,9 +285,9 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--progress", flags.progress, "auto, bar or lines")
       ->capture_default_str()
-      ->check(CLI::IsMember({"auto", "bar", "lines"}));
-  app.add_option("--width", flags.width, "Columns of the terminal, for the bar")
-      ->capture_default_str();
+      ->check(OneOf({"auto", "bar", "lines"}));
+  app.add_option("--width", flags.width, "Columns of the bar (the terminal's)")
+      ->check(Between(20, 10000));
   app.add_option("--cores", flags.cores,
                  "Cores that each rank may use, where they are fewer than it sees");
   app.add_option(
@@ -288,21 +296,26 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   app.add_flag("--profile", flags.profile,
                "Show where the time went: a table at the end, and one for each epoch in log.txt");
   app.add_flag("--print-config", flags.print_config, "Print the whole configuration and end");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitFinished : kExitUserInput;
+  // Of the ranks of a job, one speaks.
+  const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
+  const bool speaks = !place.ok() || place->rank == 0;
+  absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(app, {argv + 1, argv + argc});
+  if (ended.ok() && !ended->has_value() && !flags.print_config && flags.run.empty()) {
+    ended = absl::InvalidArgumentError(
+        "--run is missing: name the folder of this run, such as runs/first");
   }
+  if (ended.ok() && flags.width > 0 && flags.progress == "lines") {
+    ended = absl::InvalidArgumentError("--width is of the bar: --progress lines has none");
+  }
+  if (!speaks && (!ended.ok() || flags.print_config)) return kExitFinished;
+  if (!ended.ok()) return ended.status();
+  if (ended->has_value()) return **ended;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   if (flags.print_config) {
     const absl::StatusOr<Job> job = MakeJob(flags);
     if (!job.ok()) return job.status();
     std::fputs(PrintJob(*job).c_str(), stdout);
     return kExitFinished;
-  }
-  if (flags.run.empty()) {
-    return absl::InvalidArgumentError(
-        "--run is missing: name the folder of this run, such as runs/first");
   }
   absl::StatusOr<ExitCode> code = RunRank(flags);
   if (!code.ok() && code.status().message().empty()) return kExitFinished;

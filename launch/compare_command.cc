@@ -176,7 +176,9 @@ std::string FormatCsv(const Comparison& comparison) {
 // --- Output --------------------------------------------------------------------------------------
 
 void Print(const Comparison& comparison) {
-  for (const std::string& warning : comparison.warnings) std::printf("%s\n", warning.c_str());
+  for (const std::string& warning : comparison.warnings) {
+    std::printf("%s\n", WrapToWidth(Printable(warning), TerminalWidth(STDOUT_FILENO), 2).c_str());
+  }
   std::fputs(FormatTable(comparison).c_str(), stdout);
   if (!comparison.best.has_value()) return;
   const ComparedRun& best = comparison.runs[*comparison.best];
@@ -230,11 +232,18 @@ absl::StatusOr<ExitCode> Compare(const Flags& flags) {
     table.emplace(*std::move(opened));
   }
   absl::StatusOr<OutputFile> page = OpenPage(flags, *comparison);
-  if (!page.ok()) return page.status();
+  // Runs of somebody else are compared without a page beside them.
+  const bool elsewhere = flags.html.empty() && absl::IsPermissionDenied(page.status());
+  if (!page.ok() && !elsewhere) return page.status();
   Print(*comparison);
   if (table.has_value()) {
     absl::Status written = Write("--csv", *std::move(table), FormatCsv(*comparison));
     if (!written.ok()) return written;
+  }
+  if (elsewhere) {
+    std::fprintf(stderr, "cfrun compare: no page: %s; --html FILE writes it elsewhere\n",
+                 std::string(page.status().message()).c_str());
+    return reading.complete ? kExitFinished : kExitUserInput;
   }
   absl::Status written = Write("--html", *std::move(page), FormatComparePage(*comparison));
   if (!written.ok()) return written;

@@ -15,6 +15,7 @@
 #include "common/dataset/import.h"
 #include "common/dataset/statistics.h"
 #include "common/text/numbers.h"
+#include "launch/command_line.h"
 #include "launch/record_flags.h"
 #include "launch/word_flags.h"
 
@@ -202,7 +203,7 @@ void AddImport(CLI::App* app, CfdataProgress::Mode* mode, std::function<absl::St
   command->add_flag("--dry-run", options.dry_run,
                     "Say how the files are read, with a few rows, and write nothing");
   command->add_option("--threads", options.threads, "Threads (one for each core)")
-      ->check(CLI::Range(1, 64));
+      ->check(Between(1, 64));
   AddChoice(command, "--progress", mode, kModes, "How to show how far it is");
   command->footer(UsualNamesHelp());
   command->callback([flags, mode, chosen] {

@@ -2,24 +2,16 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
 #include "common/base/status.h"
+#include "common/text/display.h"
 
 namespace cf {
 namespace {
-
-constexpr int kWidthDefault = 80;
-
-int TerminalWidth() {
-  winsize size = {};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : kWidthDefault;
-}
 
 absl::StatusOr<std::string> FindWorker() {
   std::error_code error;
@@ -59,7 +51,7 @@ void TellAboutTerminal(std::vector<std::string>& flags) {
     flags.insert(flags.end(), {"--progress", bar ? "bar" : "lines"});
   }
   if (bar && FindFlag(flags, "--width").empty()) {
-    flags.insert(flags.end(), {"--width", absl::StrCat(TerminalWidth())});
+    flags.insert(flags.end(), {"--width", absl::StrCat(TerminalWidth(STDOUT_FILENO))});
   }
 }
 

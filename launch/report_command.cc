@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <CLI/CLI.hpp>
+#include <absl/strings/str_cat.h>
 
 #include "common/base/output_file.h"
 #include "common/base/status.h"
@@ -40,6 +41,10 @@ absl::StatusOr<ExitCode> ReportCommand(const std::vector<std::string>& words) {
   const bool own = out.empty();
   if (own) out = (std::filesystem::path(options.run) / "report.html").string();
   absl::StatusOr<OutputFile> output = OutputFile::Create(out, {.overwrite = own || overwrite});
+  if (own && absl::IsPermissionDenied(output.status())) {
+    return absl::PermissionDeniedError(
+        absl::StrCat(output.status().message(), "; --out FILE writes the page elsewhere"));
+  }
   if (!output.ok()) return Because(output.status(), "--out");
   const absl::StatusOr<std::string> page = MakeReport(options);
   if (!page.ok()) return page.status();

@@ -325,12 +325,16 @@ absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
     if (!parsed.ok()) return parsed.status();
     *number = *parsed;
   }
-  if (options.ranks == 0) {
-    const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
-    if (!allocation.ok()) return allocation.status();
-    if (!allocation->has_value()) {
-      return absl::InvalidArgumentError("-n N is missing (try --help)");
-    }
+  if (options.restarts == 0 && options.restart_minutes != StartOptions().restart_minutes) {
+    return absl::InvalidArgumentError("--restart-minutes has no effect with --restarts 0");
+  }
+  const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
+  if (!allocation.ok()) return allocation.status();
+  if (options.ranks == 0 && !allocation->has_value()) {
+    return absl::InvalidArgumentError("-n N is missing (try --help)");
+  }
+  if (options.requeue && !allocation->has_value()) {
+    return absl::InvalidArgumentError("--requeue works in a Slurm allocation only");
   }
   if (options.worker.empty() || absl::StartsWith(options.worker.front(), "-")) {
     return absl::InvalidArgumentError("CONFIG must come before cfworker's flags (try --help)");

@@ -84,7 +84,7 @@ absl::StatusOr<ExitCode> StopCommand(const std::vector<std::string>& words) {
   app.add_option("RUN", paths, "Run folders")->required();
   app.add_option("--wait", wait, "Seconds to wait for the end; 0 only asks")
       ->capture_default_str()
-      ->check(CLI::Range(0, 1 << 20));
+      ->check(Between(0, 1 << 20));
   if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
   ExitCode worst = kExitFinished;
   for (const std::string& path : paths) {

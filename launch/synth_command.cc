@@ -17,6 +17,7 @@
 #include "common/dataset/statistics.h"
 #include "common/dataset/synth.h"
 #include "common/dataset/writer.h"
+#include "launch/command_line.h"
 
 namespace cf {
 namespace {
@@ -78,6 +79,9 @@ absl::Status WriteDataset(const Flags& flags, const SynthOptions& options, Datas
 absl::Status RunSynth(const Flags& flags, CfdataProgress::Mode mode) {
   if (flags.out.empty() && flags.csv.empty()) {
     return absl::InvalidArgumentError("synth writes nothing without --out or --csv");
+  }
+  if (flags.out.empty() && !flags.name.empty()) {
+    return absl::InvalidArgumentError("--name has no effect without --out");
   }
   const absl::StatusOr<SynthOptions> options = OptionsOf(flags);
   if (!options.ok()) return options.status();
@@ -141,9 +145,13 @@ void AddSynth(CLI::App* app, CfdataProgress::Mode* mode, std::function<absl::Sta
   command->add_flag("--overwrite", flags->overwrite,
                     "Replace an existing data set, or the files of --csv");
   command->add_option("--threads", flags->threads, "Threads (one for each core)")
-      ->check(CLI::Range(1, 64));
-  command->add_option("--progress", *mode, "How to show how far it is: auto, bar or lines")
-      ->transform(CLI::CheckedTransformer(kModes));
+      ->check(Between(1, 64));
+  command
+      ->add_option_function<std::string>(
+          "--progress", [mode](const std::string& word) { *mode = kModes.at(word); },
+          "How to show how far it is")
+      ->check(OneOf({"auto", "bar", "lines"}))
+      ->type_name("auto|bar|lines");
   command->callback(
       [flags, mode, chosen] { *chosen = [flags, mode] { return RunSynth(*flags, *mode); }; });
 }

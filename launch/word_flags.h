@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
-#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 
 #include "common/base/check.h"
+#include "launch/command_line.h"
 
 namespace cf {
 
@@ -15,16 +17,13 @@ namespace cf {
 template <class T>
 CLI::Option* AddChoice(CLI::App* command, const std::string& flag, T* value,
                        const std::map<std::string, T>& words, const std::string& description) {
-  std::string names;
-  for (const auto& [name, unused] : words) absl::StrAppend(&names, names.empty() ? "" : "|", name);
+  std::vector<std::string> names;
+  for (const auto& [name, unused] : words) names.push_back(name);
   return command
       ->add_option_function<std::string>(
           flag, [value, &words](const std::string& word) { *value = words.at(word); }, description)
-      ->check([&words, names](const std::string& word) {
-        return words.contains(word) ? std::string()
-                                    : absl::StrCat("\"", word, "\", expected ", names);
-      })
-      ->type_name(names);
+      ->check(OneOf(names))
+      ->type_name(absl::StrJoin(names, "|"));
 }
 
 /// The word that a flag has for `value`.

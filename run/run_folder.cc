@@ -332,7 +332,8 @@ absl::StatusOr<std::uint64_t> RunFolder::LastGeneration() const {
 }
 
 absl::StatusOr<std::string> RunFolder::Holder() const {
-  const int file = ::open(lock_path().c_str(), O_RDWR | O_CLOEXEC);
+  // To ask takes no right to write: the run may be somebody else's, or on a read-only disk.
+  const int file = ::open(lock_path().c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && errno == ENOENT) return std::string();
   if (file < 0) return ErrnoError(errno, lock_path());
   const absl::Cleanup close = [file] { ::close(file); };

@@ -113,19 +113,21 @@ class FlagReader {
 }  // namespace
 
 const char kSweepUsage[] =
-    "usage: cfrun sweep JOBS.csv CONFIG --run DIR [-n N] [flags of cfrun start and cfworker]\n"
+    "usage: cfrun sweep JOBS.csv CONFIG --run DIR [-n N] [flags of cfrun, cfworker]\n"
     "       cfrun sweep --make JOBS.csv CONFIG [--random N [--seed S]] FIELD=VALUES...\n"
     "\n"
-    "Trains CONFIG once for each line of JOBS.csv, whose header holds field paths; one after\n"
-    "another, or as the tasks of a Slurm array (launch/slurm/sweep.sbatch). Called again, it goes\n"
-    "on: what is finished is not run again.\n"
+    "Trains CONFIG once for each line of JOBS.csv, whose header holds field paths;\n"
+    "one after another, or as the tasks of a Slurm array (launch/slurm/sweep.sbatch).\n"
+    "Called again, it goes on: what is finished is not run again.\n"
     "\n"
-    "  cfrun sweep --make jobs.csv CONFIG optimizer.adam.learning_rate=0.001,0.003 train.seed=1,2\n"
-    "  cfrun sweep --make jobs.csv CONFIG --random 20 optimizer.adam.learning_rate=log:1e-4..1e-2\n"
+    "  cfrun sweep --make jobs.csv CONFIG train.seed=1,2 \\\n"
+    "        optimizer.adam.learning_rate=0.001,0.003\n"
+    "  cfrun sweep --make jobs.csv CONFIG --random 20 \\\n"
+    "        optimizer.adam.learning_rate=log:1e-4..1e-2\n"
     "  cfrun sweep jobs.csv CONFIG --data data/ml-1m --run runs/sweep -n 4\n"
     "\n"
-    "Exit codes: 0 all jobs are finished, 1 some failed, 2 the input is wrong, 75 stopped with a\n"
-    "snapshot, to be continued by the same command.\n";
+    "Exit codes: 0 all jobs are finished, 1 some failed, 2 the input is wrong, 75\n"
+    "stopped with a snapshot, to be continued by the same command.\n";
 
 absl::StatusOr<SweepFlags> ParseSweepFlags(const std::vector<std::string>& words) {
   return FlagReader(words).Read();

@@ -176,27 +176,31 @@ std::string WrapToWidth(std::string_view text, std::size_t columns, std::size_t 
   std::string wrapped;
   std::size_t width = 0;  // Of the last line.
   bool begins = true;     // Whether it has no word yet.
+  const auto new_line = [&] {
+    wrapped += "\n" + std::string(indent, ' ');
+    width = indent;
+    begins = true;
+  };
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
-    const std::string_view word = text.substr(0, end);
-    const std::size_t wide = DisplayWidth(word);
-    if (!begins && width + 1 + wide > columns) {
-      wrapped += "\n" + std::string(indent, ' ');
-      width = indent;
-      begins = true;
-    }
+    std::string_view word = text.substr(0, end);
+    if (!begins && width + 1 + DisplayWidth(word) > columns) new_line();
     if (!begins) {
       wrapped += ' ';
       ++width;
     }
-    wrapped += word;
-    width += wide;
-    begins = false;
-    if (end < text.size() && text[end] == '\n') {
-      wrapped += "\n" + std::string(indent, ' ');
-      width = indent;
-      begins = true;
+    while (!word.empty()) {
+      const Character next = FirstOf(word);
+      const std::size_t wide = next.bytes == 0 ? 1 : WidthOf(next.code);
+      if (width + wide > columns && width > indent) new_line();
+      const std::size_t bytes = std::max<std::size_t>(next.bytes, 1);
+      wrapped += word.substr(0, bytes);
+      width += wide;
+      begins = false;
+      word.remove_prefix(bytes);
     }
+    begins = false;
+    if (end < text.size() && text[end] == '\n') new_line();
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return wrapped;

@@ -164,7 +164,16 @@ TEST_F(CfrunTest, TheVerdictCountsWhereMpirunDoesNotTell) {
 
 TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
-      {{}, "cfrun: -n N is missing (try --help)\n"},
+      {{}, "cfrun: a command is missing, or -n N and CONFIG of a job (try cfrun --help)\n"},
+      {{"foo"},
+       "cfrun: no command \"foo\"; there are start, status, list, stop, sweep, compare, report "
+       "(try "
+       "cfrun --help)\n"},
+      {{"statsu", "r"},
+       "cfrun: no command \"statsu\" (did you mean status?); there are start, status, list, stop, "
+       "sweep, compare, report (try cfrun --help)\n"},
+      {{"a.textproto"}, "cfrun: -n N is missing (try --help)\n"},
+      {{"-n", "1", "c", "--requeue"}, "cfrun: --requeue works in a Slurm allocation only\n"},
       {{"-n"}, "cfrun: -n needs a number\n"},
       {{"-n", "0", "c"}, "cfrun: -n 0: expected a number of processes from 1 to 16384\n"},
       {{"-n", "two", "c"}, "cfrun: -n two: expected a number of processes from 1 to 16384\n"},
@@ -176,7 +185,12 @@ TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {
     EXPECT_EQ(result.exit_code, kExitUserInput) << line;
     EXPECT_EQ(result.errors, line);
   }
-  EXPECT_THAT(Run({"--help"}).output, HasSubstr("usage: cfrun"));
+  for (const std::vector<std::string>& help :
+       {std::vector<std::string>{"--help"}, {"start", "--help"}, {"-n", "2", "c", "--help"}}) {
+    EXPECT_THAT(Run(help).output, HasSubstr("usage: cfrun"));
+    EXPECT_EQ(Run(help).exit_code, kExitFinished);
+  }
+  EXPECT_THAT(Run({"--version"}).output, testing::MatchesRegex("cfrun [0-9.]+\n"));
 
   std::filesystem::remove(folder_ + "/cfworker");
   EXPECT_THAT(Run({"-n", "1", "c"}).errors, HasSubstr("cfworker must lie beside cfrun"));

@@ -8,11 +8,13 @@
 #include <string>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include <vector>
 
 #include <gmock/gmock.h>
 
 #include "common/base/files.h"
+#include "run/run_folder.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/unit/serving/test_model.h"
@@ -167,6 +169,41 @@ TEST_F(OutputTest, AnExportReplacesAnExportAndNothingElse) {
   EXPECT_EQ(refused.exit_code, 2);
   EXPECT_THAT(refused.errors, HasSubstr("/empty/notes.txt is not of an export"));
   EXPECT_EQ(Text("w/empty/notes.txt"), "mine");
+}
+
+// --- Runs of somebody else -----------------------------------------------------------------------
+
+// What only looks needs no right to write, in a colleague's folder or on a disk that is read-only.
+TEST_F(OutputTest, ARunOfSomebodyElseCanBeLookedAt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to become somebody else";
+  {
+    absl::StatusOr<RunFolder> claimed = RunFolder::Create(Path("run"));
+    ASSERT_TRUE(claimed.ok() && claimed->ClaimGeneration().ok());
+  }
+  fs::create_directories(Path("other"));
+  ASSERT_EQ(::chown(Path("other").c_str(), 4711, 4711), 0);
+  const auto look = [&](const std::string& words) {
+    return Process({"setpriv", "--reuid=4711", "--regid=4711", "--clear-groups", "bash", "-c",
+                    "cd " + Path("other") + " && " CF_BIN_DIR "/" + words})
+        .Wait();
+  };
+  const std::string run = Path("run");
+  for (const std::string& words :
+       {"cfrun status " + run, "cfrun status --json " + run, "cfrun list " + Path(""),
+        "cfrun report " + run + " --out page.html", "cfrun compare " + run + " --html all.html",
+        "cfsnapshot list " + run, "cfsnapshot recommend " + best_ + " --user 1007"}) {
+    const Process::Result seen = look(words);
+    EXPECT_EQ(seen.exit_code, 0) << words << ": " << seen.errors;
+    EXPECT_EQ(seen.errors, "") << words;
+  }
+  EXPECT_TRUE(fs::exists(Path("other/page.html")));
+  const Process::Result compared = look("cfrun compare " + run);
+  EXPECT_EQ(compared.exit_code, 0);
+  EXPECT_THAT(compared.output, HasSubstr("val_rmse"));
+  EXPECT_THAT(compared.errors, EndsWith("; --html FILE writes it elsewhere\n"));
+  const Process::Result reported = look("cfrun report " + run);
+  EXPECT_EQ(reported.exit_code, 2);
+  EXPECT_THAT(reported.errors, EndsWith("; --out FILE writes the page elsewhere\n"));
 }
 
 // --- Standard output -------------------------------------------------------------------------------

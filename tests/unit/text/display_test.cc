@@ -70,7 +70,8 @@ TEST(CutToWidth, IsNeverWiderThanAskedFor) {
 TEST(WrapToWidth, BreaksAtSpaces) {
   EXPECT_EQ(WrapToWidth("one two three", 7, 2), "one two\n  three");
   EXPECT_EQ(WrapToWidth("one two three", 80, 2), "one two three");
-  EXPECT_EQ(WrapToWidth("one-longer-than-a-line two", 7, 1), "one-longer-than-a-line\n two");
+  EXPECT_EQ(WrapToWidth("one-longer-than-a-line two", 7, 1),
+            "one-lon\n ger-th\n an-a-l\n ine\n two");
   EXPECT_EQ(WrapToWidth("one\ntwo three", 80, 2), "one\n  two three");
   EXPECT_EQ(WrapToWidth("千と 千尋", 4, 0), "千と\n千尋");
   EXPECT_EQ(WrapToWidth("", 4, 0), "");
