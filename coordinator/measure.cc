@@ -11,13 +11,13 @@ absl::Status AddOthers(const ExecuteCommand& execute, const Job& job, const Trai
                        std::span<const std::string> others, std::span<const ObjectiveSums> sums,
                        const std::string& what, Evaluation& evaluation) {
   Command command;
-  *command.mutable_rank() = RankCommand(others);
+  *command.mutable_measure_lists() = MeasureListsCommand(others);
   RankingFigures ranking;
-  if (command.rank().metrics_size() > 0) {
+  if (command.measure_lists().metrics_size() > 0) {
     absl::StatusOr<std::vector<Reply>> replies = execute(command);
     if (!replies.ok()) return replies.status();
     absl::StatusOr<RankingFigures> added =
-        AddUpRanks(command.rank(), *replies, job.train().partitions(), data.data.items());
+        AddUpLists(command.measure_lists(), *replies, job.train().partitions(), data.data.items());
     if (!added.ok()) return added.status();
     ranking = *std::move(added);
     evaluation.ranked = DescribeCounts(ranking.counts, data.data.items(), what);

@@ -265,8 +265,8 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
     case Command::kValidate:
       done = Validate(command.validate(), reply);
       break;
-    case Command::kRank:
-      done = Rank(command.rank(), reply);
+    case Command::kMeasureLists:
+      done = MeasureLists(command.measure_lists(), reply);
       break;
     case Command::kPenalty:
       done = FindPenalties(reply);

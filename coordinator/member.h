@@ -57,15 +57,16 @@ class Member {
     MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
     /// By compute thread: where each says how it gets on; empty where nobody watches.
     std::span<Activity> activities = {};
-    const RankedPairs* pairs = nullptr;  ///< What Rank ranks instead of the validation samples.
+    const RankedPairs* pairs =
+        nullptr;  ///< What MeasureLists looks at instead of the validation samples.
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine
   /// lacks; errors of the store and of LoadRows.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
-  /// Train, Validate, Rank, Penalty, FindNotFinite, Write or Committed. An error of one thread ends the
-  /// others' waiting.
+  /// Train, Validate, MeasureLists, Penalty, FindNotFinite, Write or Committed. An error of one
+  /// thread ends the others' waiting.
   absl::StatusOr<Reply> Execute(const Command& command);
 
   Exchange& exchange() { return *exchange_; }
@@ -95,7 +96,7 @@ class Member {
   absl::Status TrainBlocks(const TrainSteps& steps);
   absl::Status TrainBatches(const TrainSteps& steps);
   absl::Status Validate(const cf::Validate& command, Reply& reply);
-  absl::Status Rank(const cf::Rank& command, Reply& reply);
+  absl::Status MeasureLists(const cf::MeasureLists& command, Reply& reply);
   std::unique_ptr<Evaluator> MakeEvaluator(const Seat& seat,
                                            const std::vector<RankingMetric>& metrics,
                                            std::uint64_t turn);
@@ -121,7 +122,7 @@ class Member {
   Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
   std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
-  std::vector<std::uint32_t> training_samples_;  // By item; empty before the first Rank.
+  std::vector<std::uint32_t> training_samples_;  // By item; empty before the first MeasureLists.
   // By partition: how many files a committed manifest names; 0 before the first. What Write adds
   // counts when it is committed.
   std::vector<std::uint32_t> chain_;

@@ -24,7 +24,7 @@ Work WorkOf(const Command& command) {
       return Work::kTraining;
     case Command::kValidate:
       return Work::kValidating;
-    case Command::kRank:
+    case Command::kMeasureLists:
       return Work::kRanking;
     case Command::kPenalty:
     case Command::kFindNotFinite:

@@ -55,8 +55,9 @@ std::string DescribeCounts(const RankingCounts& counts, std::uint64_t items,
                       " and the items of ", counted(counts.cold_positives, "sample"), " are cold");
 }
 
-absl::StatusOr<RankingFigures> AddUpRanks(const Rank& command, std::span<const Reply> replies,
-                                          std::uint32_t partitions, std::uint32_t items) {
+absl::StatusOr<RankingFigures> AddUpLists(const MeasureLists& command,
+                                          std::span<const Reply> replies, std::uint32_t partitions,
+                                          std::uint32_t items) {
   const auto metrics = static_cast<std::size_t>(command.metrics_size());
   std::vector<std::vector<MetricSum>> sums(metrics, std::vector<MetricSum>(partitions));
   RankingFigures found;
@@ -89,8 +90,8 @@ absl::StatusOr<RankingFigures> AddUpRanks(const Rank& command, std::span<const R
   return found;
 }
 
-Rank RankCommand(std::span<const std::string> names) {
-  Rank command;
+MeasureLists MeasureListsCommand(std::span<const std::string> names) {
+  MeasureLists command;
   for (const std::string& name : names) {
     const bool there = std::find(command.metrics().begin(), command.metrics().end(), name) !=
                        command.metrics().end();

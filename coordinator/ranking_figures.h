@@ -41,10 +41,11 @@ std::string DescribeCounts(const RankingCounts& counts, std::uint64_t items,
 
 /// Adds up what the members answered to `command`. DataLoss: a partition that is not there, or
 /// another number of figures than were asked for.
-absl::StatusOr<RankingFigures> AddUpRanks(const Rank& command, std::span<const Reply> replies,
-                                          std::uint32_t partitions, std::uint32_t items);
+absl::StatusOr<RankingFigures> AddUpLists(const MeasureLists& command,
+                                          std::span<const Reply> replies, std::uint32_t partitions,
+                                          std::uint32_t items);
 
 /// The names of the metrics of ranking among `names`, each once.
-Rank RankCommand(std::span<const std::string> names);
+MeasureLists MeasureListsCommand(std::span<const std::string> names);
 
 }  // namespace cf

@@ -52,7 +52,7 @@ std::vector<std::string> Seeds() {
   command->mutable_set_up()->add_threads(2);
   command->mutable_set_up()->set_rating_mean(3.5);
   envelopes[2].mutable_command()->set_sequence(300);
-  envelopes[2].mutable_command()->mutable_rank()->add_metrics("val_ndcg_10");
+  envelopes[2].mutable_command()->mutable_measure_lists()->add_metrics("val_ndcg_10");
   Reply* reply = envelopes[3].mutable_reply();
   reply->set_sequence(300);
   reply->add_figures()->set_loss(0.5);

@@ -14,8 +14,8 @@ namespace {
 
 using ::testing::ElementsAre;
 
-Rank Asking(const std::vector<std::string>& names) {
-  return RankCommand(names);
+MeasureLists Asking(const std::vector<std::string>& names) {
+  return MeasureListsCommand(names);
 }
 
 /// What a member of one partition answers to two metrics.
@@ -47,16 +47,16 @@ TEST(OtherFigures, AreWhatTheJobAsksForAndMonitorsEachOnce) {
   EXPECT_THAT(OtherFigures(job), ElementsAre("val_hr_5", "val_ndcg_10"));
 }
 
-TEST(RankCommand, LeavesOutWhatIsNotOfRanking) {
+TEST(MeasureListsCommand, LeavesOutWhatIsNotOfRanking) {
   EXPECT_THAT(Asking({"val_bce", "val_hr_5", "val_hr_5", "val_loss"}).metrics(),
               ElementsAre("val_hr_5"));
 }
 
-TEST(AddUpRanks, AddsPartitionsAndJoinsLists) {
+TEST(AddUpLists, AddsPartitionsAndJoinsLists) {
   const std::vector<Reply> replies = {Answer(1, 1.5, 3, std::string("\x81\x00", 2)),
                                       Answer(0, 0.5, 1, std::string("\x01\x02", 2)), Reply()};
   const absl::StatusOr<RankingFigures> found =
-      AddUpRanks(Asking({"val_recall_10", "val_coverage_10"}), replies, 2, 10);
+      AddUpLists(Asking({"val_recall_10", "val_coverage_10"}), replies, 2, 10);
   ASSERT_TRUE(found.ok()) << found.status();
   EXPECT_THAT(found->figures,
               ElementsAre(Figure{"val_recall_10", 0.5}, Figure{"val_coverage_10", 0.3}));
@@ -68,18 +68,18 @@ TEST(AddUpRanks, AddsPartitionsAndJoinsLists) {
             "41 samples are cold");
 }
 
-TEST(AddUpRanks, NobodyToRankHasNoFigure) {
+TEST(AddUpLists, NobodyToRankHasNoFigure) {
   const absl::StatusOr<RankingFigures> found =
-      AddUpRanks(Asking({"val_recall_10"}), std::vector<Reply>(1), 2, 10);
+      AddUpLists(Asking({"val_recall_10"}), std::vector<Reply>(1), 2, 10);
   ASSERT_TRUE(found.ok());
   EXPECT_TRUE(std::isnan(found->figures.Find("val_recall_10").value()));
 }
 
-TEST(AddUpRanks, RefusesWhatWasNotAskedFor) {
+TEST(AddUpLists, RefusesWhatWasNotAskedFor) {
   const std::vector<Reply> replies = {Answer(1, 1.5, 3, "")};
-  const Rank two = Asking({"val_recall_10", "val_coverage_10"});
-  EXPECT_EQ(AddUpRanks(two, replies, 1, 10).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(AddUpRanks(Asking({"val_recall_10"}), replies, 2, 10).status().code(),
+  const MeasureLists two = Asking({"val_recall_10", "val_coverage_10"});
+  EXPECT_EQ(AddUpLists(two, replies, 1, 10).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(AddUpLists(Asking({"val_recall_10"}), replies, 2, 10).status().code(),
             absl::StatusCode::kDataLoss);
 }
 

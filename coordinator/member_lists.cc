@@ -16,7 +16,7 @@
 namespace cf {
 namespace {
 
-absl::StatusOr<std::vector<RankingMetric>> MetricsOf(const Rank& command) {
+absl::StatusOr<std::vector<RankingMetric>> MetricsOf(const MeasureLists& command) {
   std::vector<RankingMetric> metrics;
   for (const std::string& name : command.metrics()) {
     const std::optional<RankingMetric> metric = ParseRankingMetric(name);
@@ -71,7 +71,7 @@ std::unique_ptr<Evaluator> Member::MakeEvaluator(const Seat& seat,
                                    .kernels = &kernels_}});
 }
 
-absl::Status Member::Rank(const cf::Rank& command, Reply& reply) {
+absl::Status Member::MeasureLists(const cf::MeasureLists& command, Reply& reply) {
   const absl::StatusOr<std::vector<RankingMetric>> metrics = MetricsOf(command);
   if (!metrics.ok()) return metrics.status();
   const TrainingData& data = *options_.data;
