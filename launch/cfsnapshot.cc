@@ -51,6 +51,19 @@ absl::Status NeedOneOf(const CLI::App& verb, const std::vector<std::string>& fla
       verb.get_name(), " ", *useless, " does something only with ", absl::StrJoin(with, " or ")));
 }
 
+// Refuses flags that would change nothing beside one of `with`.
+absl::Status NeedNoneOf(const CLI::App& verb, const std::vector<std::string>& flags,
+                        const std::vector<std::string>& with) {
+  for (const std::string& flag : flags) {
+    for (const std::string& other : with) {
+      if (verb.count(flag) == 0 || verb.count(other) == 0) continue;
+      return absl::InvalidArgumentError(
+          absl::StrCat(verb.get_name(), " ", flag, " does nothing with ", other));
+    }
+  }
+  return absl::OkStatus();
+}
+
 CLI::App* AddVerb(CommandLine& line, const std::string& name, const std::string& what,
                   std::function<absl::Status()> run) {
   CLI::App* verb = line.app.add_subcommand(name, what);
@@ -95,6 +108,22 @@ void AddFallback(CLI::App* verb, bool& popular, const std::string& what) {
       ->check(OneOf({"popular"}));
 }
 
+void AddMask(CLI::App* verb, Mask& mask, const std::string& what) {
+  verb->add_option_function<std::string>(
+          "--mask",
+          [&mask](const std::string& name) {
+            mask = name == "none" ? Mask::kNone : name == "train" ? Mask::kTrain : Mask::kAll;
+          },
+          what)
+      ->check(OneOf({"all", "train", "none"}));
+}
+
+// The flags of AddRecordFlags behind others.
+std::vector<std::string> RecordFlagNames(std::vector<std::string> names) {
+  names.insert(names.end(), {"--columns", "--separator", "--encoding", "--time-unit"});
+  return names;
+}
+
 void AddInspection(CommandLine& line) {
   CLI::App* list = AddVerb(line, "list", "The snapshots of a run",
                            [&line] { return ListSnapshots(line.first, line.output); });
@@ -118,8 +147,15 @@ void AddInspection(CommandLine& line) {
 
 void AddEvaluate(CommandLine& line) {
   EvaluateFlags& flags = line.evaluate;
-  CLI::App* verb = AddVerb(line, "evaluate", "Its figures, as its training measured them",
-                           [&flags] { return Evaluate(flags); });
+  CLI::App* verb = line.app.add_subcommand(
+      "evaluate", "Its figures, as its training measured them, or on samples of a file");
+  verb->callback([&line, &flags, verb] {
+    line.run = [&flags, verb] {
+      absl::Status used = NeedOneOf(*verb, RecordFlagNames({"--mask"}), {"--samples"});
+      used.Update(ReadRecordFlags(&flags.records));
+      return used.ok() ? Evaluate(flags) : used;
+    };
+  });
   AddModel(verb, flags.model);
   verb->add_option("--metrics", flags.metrics,
                    "Figures beside loss, RMSE and MAE, such as val_ndcg_10,val_top_100_unmasked; "
@@ -130,15 +166,37 @@ void AddEvaluate(CommandLine& line) {
           "--split",
           [&flags](const std::string& name) { flags.training_samples = name == "train"; },
           "val or train: which samples of the job's split (val)")
-      ->check(OneOf({"val", "train"}));
+      ->check(OneOf({"val", "train"}))
+      ->excludes(verb->add_option(
+          "--samples", flags.samples,
+          "File of ratings or pairs, such as a test file: errors where it has ratings, and ranks"));
+  AddMask(verb, flags.mask,
+          "With --samples: which of a user's other samples are no candidates: train, all or none "
+          "(train)");
+  AddRecordFlags(verb, &flags.records);
 }
 
 void AddPredict(CommandLine& line) {
   PredictFlags& flags = line.predict;
-  CLI::App* verb = AddVerb(line, "predict", "Predicted ratings, and the actual where known",
-                           [&flags] { return Predict(flags); });
+  CLI::App* verb =
+      line.app.add_subcommand("predict", "Predicted ratings, and the actual where known");
+  verb->callback([&line, &flags, verb] {
+    line.run = [&flags, verb] {
+      absl::Status used = NeedOneOf(*verb, RecordFlagNames({}), {"--pairs"});
+      used.Update(NeedOneOf(*verb, {"--limit"}, {"--split"}));
+      used.Update(ReadRecordFlags(&flags.records));
+      return used.ok() ? Predict(flags) : used;
+    };
+  });
   AddModel(verb, flags.model);
-  verb->add_option("--pairs", flags.pairs, "CSV file of user,item[,rating], with raw ids");
+  verb->add_option("--pairs", flags.pairs,
+                   "File of users and items by raw ids, perhaps with ratings, read as the import "
+                   "reads ratings");
+  verb->add_option("--split", flags.split, "val or train: samples of the job's split")
+      ->check(OneOf({"val", "train"}));
+  verb->add_option("--limit", flags.limit, "So many of these samples, spread over all users")
+      ->check(CLI::PositiveNumber);
+  AddRecordFlags(verb, &flags.records);
   verb->add_option("--user", flags.user, "A user, by raw id, for --titles");
   verb->add_option("--titles", flags.titles, "Titles or raw ids of items")->expected(1, -1);
   AddFallback(verb, flags.fallback_popular,
@@ -155,8 +213,12 @@ void AddRecommend(CommandLine& line) {
     line.run = [&flags, verb] {
       absl::Status used = NeedOneOf(*verb, {"--top-users"}, {"--item"});
       used.Update(NeedOneOf(*verb, {"--top", "--min-ratings", "--genre", "--fallback"},
-                            {"--user", "--all-users"}));
-      used.Update(NeedOneOf(*verb, {"--threads"}, {"--all-users"}));
+                            {"--user", "--all-users", "--candidates"}));
+      used.Update(NeedNoneOf(*verb, {"--exclude", "--candidates"}, {"--item"}));
+      used.Update(NeedOneOf(*verb, RecordFlagNames({}), {"--exclude", "--candidates"}));
+      used.Update(NeedNoneOf(*verb, {"--threads"}, {"--user", "--item"}));
+      used.Update(NeedNoneOf(*verb, {"--format"}, {"--all-users"}));
+      used.Update(ReadRecordFlags(&flags.records));
       return used.ok() ? Recommend(flags) : used;
     };
   });
@@ -167,16 +229,17 @@ void AddRecommend(CommandLine& line) {
   verb->add_option("--top", flags.top, "Length of a list of items")->capture_default_str();
   verb->add_option("--top-users", flags.top_users, "Length of a list of users")
       ->capture_default_str();
-  verb->add_option_function<std::string>(
-          "--mask",
-          [&flags](const std::string& name) {
-            flags.mask = name == "none" ? Mask::kNone : name == "train" ? Mask::kTrain : Mask::kAll;
-          },
+  AddMask(verb, flags.mask,
           "Which of a user's own items are left out: all, train (of training samples only, for "
-          "figures on validation samples) or none (all)")
-      ->check(OneOf({"all", "train", "none"}));
+          "figures on validation samples) or none (all)");
   AddMinRatings(verb, flags.min_ratings);
   AddGenres(verb, flags.genres);
+  verb->add_option("--exclude", flags.exclude,
+                   "File of items that no list holds, or of users and items that theirs do not");
+  verb->add_option("--candidates", flags.candidates,
+                   "File of the items that lists are made of, or of users and items, such as the "
+                   "lists of another model: then these users' lists, into --out");
+  AddRecordFlags(verb, &flags.records);
   AddFallback(verb, flags.fallback_popular,
               "What a user gets of whom the model has learned nothing: popular, the most rated "
               "items");

@@ -7,6 +7,7 @@
 
 #include <absl/status/status.h>
 
+#include "launch/record_flags.h"
 #include "launch/snapshot_output.h"
 #include "serving/catalogue.h"
 #include "serving/open_model.h"
@@ -27,15 +28,21 @@ struct EvaluateFlags {
   OutputFlags output;
   bool training_samples = false;  ///< The training samples instead of the validation samples.
   std::vector<std::string> metrics;
+  std::string samples;       ///< File of pairs or ratings, instead of either.
+  RecordFlags records;       ///< How that is written.
+  Mask mask = Mask::kTrain;  ///< What figures of ranking leave out of its candidates.
 };
 absl::Status Evaluate(const EvaluateFlags& flags);
 
 struct PredictFlags {
   OpenModel::Options model;
   OutputFlags output;
-  std::string pairs;                ///< File of raw user,item[,rating]; or else
+  std::string pairs;                ///< File of pairs, or ratings; or else
+  RecordFlags records;              ///< (how that is written)
+  std::string split;                ///< "val" or "train": samples of the data set; or else
   std::string user;                 ///< a raw user id with
   std::vector<std::string> titles;  ///< raw ids or titles of items.
+  std::uint64_t limit = 0;          ///< So many of the samples; 0: all.
   bool fallback_popular = false;    ///< Whether means stand in for what the model cannot know.
 };
 absl::Status Predict(const PredictFlags& flags);
@@ -44,13 +51,16 @@ struct RecommendFlags {
   OpenModel::Options model;
   OutputFlags output;
   std::string user;        ///< Raw user id: items for one user; or else
-  bool all_users = false;  ///< items for each user; or else
+  bool all_users = false;  ///< items for each user (or for those of `candidates`); or else
   std::string item;        ///< raw id or title of an item: users for it.
   std::uint32_t top = 10;
   std::uint32_t top_users = 100;
   std::optional<std::uint32_t> min_ratings;
   Mask mask = Mask::kAll;
   std::vector<std::string> genres;
+  std::string exclude;            ///< File of items or pairs that no list holds.
+  std::string candidates;         ///< File of those that lists are made of.
+  RecordFlags records;            ///< How both are written.
   bool fallback_popular = false;  ///< Whether unknown users get the most rated items.
   unsigned threads = 0;           ///< 0: as many as the machine has.
 };

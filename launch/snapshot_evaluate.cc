@@ -1,11 +1,18 @@
+#include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <absl/status/statusor.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
+#include "common/text/numbers.h"
 #include "coordinator/evaluate.h"
 #include "launch/snapshot_commands.h"
+#include "serving/pair_figures.h"
+#include "serving/pair_file.h"
 
 namespace cf {
 namespace {
@@ -18,11 +25,96 @@ std::string ColumnOf(const std::string& figure, const std::string& samples) {
   return figure;
 }
 
+absl::Status Print(const Evaluation& evaluation, const std::string& samples, const std::string& of,
+                   Output& output) {
+  if (!output.for_people()) {
+    // All digits, as in history.csv.
+    std::string header = "split,samples,count";
+    std::string row =
+        absl::StrFormat("\"%s\",%s,%d", evaluation.split, samples, evaluation.samples);
+    for (const Figure& figure : evaluation.figures) {
+      absl::StrAppend(&header, ",", ColumnOf(figure.name, samples));
+      absl::StrAppendFormat(&row, ",%.17g", figure.value);
+    }
+    return output.Deliver(absl::StrCat(header, "\n", row, "\n"));
+  }
+  std::string text;
+  for (const Figure& figure : evaluation.figures) {
+    absl::StrAppendFormat(&text, "%s %.4f ", figure.name, figure.value);
+  }
+  absl::StrAppend(&text, "(", Counted(evaluation.samples, "sample"), " of ", of, ")\n");
+  if (!evaluation.ranked.empty()) absl::StrAppend(&text, evaluation.ranked, "\n");
+  return output.Deliver(text);
+}
+
+// The pairs of the file that the model knows, in order, each once.
+RankedPairs RankedOf(const PairFile& file, Mask mask) {
+  RankedPairs ranked = {
+      .pairs = {}, .masks_training = mask != Mask::kNone, .masks_validation = mask == Mask::kAll};
+  for (const NamedPair& pair : file.pairs()) {
+    if (pair.known()) ranked.pairs.push_back({.user = *pair.user, .item = *pair.item});
+  }
+  std::sort(ranked.pairs.begin(), ranked.pairs.end());
+  ranked.pairs.erase(std::unique(ranked.pairs.begin(), ranked.pairs.end()), ranked.pairs.end());
+  return ranked;
+}
+
+// The errors of what is predicted for the pairs with a rating; none where there are none to measure.
+Figures ErrorsIn(const PairFile& file, const OpenModel& open) {
+  if (!open.model().spec().predicts_ratings()) return {};
+  std::vector<RatedPair> rated;
+  for (const NamedPair& pair : file.pairs()) {
+    if (!pair.known() || !pair.rating.has_value()) continue;
+    rated.push_back({.pair = {.user = *pair.user, .item = *pair.item}, .rating = *pair.rating});
+  }
+  return ErrorsOf(open.model(), open.snapshot().manifest().partitions(), "test_", std::move(rated));
+}
+
+absl::Status EvaluateFile(const EvaluateFlags& flags, Output& output) {
+  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
+  if (!open.ok()) return open.status();
+  const absl::StatusOr<PairFile> file =
+      PairFile::Read(flags.samples, {.records = flags.records.options}, (*open)->data());
+  if (!file.ok()) return file.status();
+  RankedPairs ranked = RankedOf(*file, flags.mask);
+  if (ranked.pairs.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flags.samples, ": none of its ", Counted(file->pairs().size(), "pair"),
+                     " has both a user and an item of the data set ", (*open)->data().name()));
+  }
+  Evaluation evaluation;
+  evaluation.figures = ErrorsIn(*file, **open);
+  absl::StatusOr<Evaluation> ranks =
+      EvaluateSnapshot({.snapshot = flags.model.snapshot,
+                        .data = DataFolderOf((*open)->snapshot().manifest(), flags.model.data),
+                        .metrics = flags.metrics,
+                        .pairs = std::move(ranked)});
+  if (!ranks.ok()) return ranks.status();
+  evaluation.figures.SetAll(ranks->figures);
+  if (evaluation.figures.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        flags.samples,
+        (*open)->model().spec().predicts_ratings() ? " has no ratings to compare predictions with"
+                                                   : ": the model predicts no ratings",
+        ": --metrics names figures of ranking, such as ndcg_10"));
+  }
+  evaluation.ranked = ranks->ranked;
+  evaluation.split = flags.samples;
+  evaluation.samples = file->pairs().size() - file->unknown();
+  if (file->unknown() > 0) {
+    Note(absl::StrCat("of ", Counted(file->pairs().size(), "pair"), " ",
+                      WithThousands(file->unknown()), file->unknown() == 1 ? " has" : " have",
+                      " a user or an item that is not in the data set, and counts nowhere"));
+  }
+  return Print(evaluation, "test", flags.samples, output);
+}
+
 }  // namespace
 
 absl::Status Evaluate(const EvaluateFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags.output);
   if (!output.ok()) return output.status();
+  if (!flags.samples.empty()) return EvaluateFile(flags, *output);
   const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(flags.model.snapshot);
   if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<Evaluation> evaluation =
@@ -31,26 +123,8 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
                         .training_samples = flags.training_samples,
                         .metrics = flags.metrics});
   if (!evaluation.ok()) return evaluation.status();
-  const char* samples = flags.training_samples ? "train" : "val";
-  if (!output->for_people()) {
-    // All digits, as in history.csv.
-    std::string header = "split,samples,count";
-    std::string row =
-        absl::StrFormat("\"%s\",%s,%d", evaluation->split, samples, evaluation->samples);
-    for (const Figure& figure : evaluation->figures) {
-      absl::StrAppend(&header, ",", ColumnOf(figure.name, samples));
-      absl::StrAppendFormat(&row, ",%.17g", figure.value);
-    }
-    return output->Deliver(absl::StrCat(header, "\n", row, "\n"));
-  }
-  std::string text;
-  for (const Figure& figure : evaluation->figures) {
-    absl::StrAppendFormat(&text, "%s %.4f ", figure.name, figure.value);
-  }
-  absl::StrAppend(&text, "(", Counted(evaluation->samples, "sample"), " of split ",
-                  evaluation->split, ")\n");
-  if (!evaluation->ranked.empty()) absl::StrAppend(&text, evaluation->ranked, "\n");
-  return output->Deliver(text);
+  return Print(*evaluation, flags.training_samples ? "train" : "val", "split " + evaluation->split,
+               *output);
 }
 
 }  // namespace cf

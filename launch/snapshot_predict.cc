@@ -1,63 +1,23 @@
 #include <algorithm>
+#include <memory>
 #include <optional>
-#include <string_view>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include <absl/strings/ascii.h>
-#include <absl/strings/numbers.h>
+#include <absl/status/statusor.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
 
-#include "common/base/files.h"
-#include "common/base/status.h"
-#include "common/text/csv.h"
 #include "common/text/numbers.h"
 #include "launch/item_table.h"
 #include "launch/snapshot_commands.h"
+#include "serving/pair_figures.h"
+#include "serving/pair_file.h"
 #include "serving/pair_predictor.h"
 
 namespace cf {
 namespace {
-
-/// A pair as the user wrote it.
-struct RawPair {
-  std::string user;
-  std::string item;
-  std::string rating;  ///< Empty if not given.
-};
-
-bool IsHeader(const std::vector<std::string>& fields) {
-  const std::string name = absl::AsciiStrToLower(fields.front());
-  return name == "user" || name == "userid" || name == "user_id";
-}
-
-absl::StatusOr<std::vector<RawPair>> ReadPairs(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return text.status();
-  std::vector<RawPair> pairs;
-  std::string_view rest = *text;
-  if (rest.substr(0, 3) == "\xef\xbb\xbf") rest.remove_prefix(3);  // A byte order mark.
-  for (std::size_t number = 1; !rest.empty(); ++number) {
-    std::string_view line = rest.substr(0, rest.find('\n'));
-    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-    if (line.empty()) continue;
-    const std::string place = absl::StrCat(path, ":", number);
-    absl::StatusOr<std::vector<std::string>> fields = ParseCsvLine(line);
-    if (!fields.ok()) return Because(fields.status(), place);
-    if (number == 1 && IsHeader(*fields)) continue;
-    if (fields->size() < 2) {
-      return absl::InvalidArgumentError(absl::StrCat(place, ": expected user,item[,rating]"));
-    }
-    RawPair pair = {.user = (*fields)[0], .item = (*fields)[1], .rating = ""};
-    if (fields->size() > 2) pair.rating = (*fields)[2];
-    float rating = 0;
-    if (!pair.rating.empty() && !absl::SimpleAtof(pair.rating, &rating)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(place, ": the rating \"", pair.rating, "\" is not a number"));
-    }
-    pairs.push_back(std::move(pair));
-  }
-  return pairs;
-}
 
 /// Which pairs a model could not be asked for, for standard error.
 struct Unanswered {
@@ -83,8 +43,58 @@ struct Unanswered {
   }
 };
 
+/// The place of number `k` of `wanted` that are spread over `all`.
+std::uint64_t PlaceOf(std::uint64_t k, std::uint64_t wanted, std::uint64_t all) {
+  return all / wanted * k + all % wanted * k / wanted;
+}
+
+/// What is asked for: raw ids as they were written, and the ratings that are known.
+absl::StatusOr<std::vector<NamedPair>> PairsOf(const OpenModel& open, const PredictFlags& flags) {
+  if (flags.split.empty()) {
+    absl::StatusOr<PairFile> file =
+        PairFile::Read(flags.pairs, {.records = flags.records.options}, open.data());
+    if (!file.ok()) return file.status();
+    return file->pairs();
+  }
+  const bool validation = flags.split == "val";
+  const DataSplit& split = open.catalogue().split();
+  const std::uint64_t samples = validation ? split.validation_count() : split.training_count();
+  if (samples == 0) {
+    return absl::FailedPreconditionError(
+        "the model was trained without a split, so there are no validation samples");
+  }
+  // Spread evenly over all of them: they are in the order of users.
+  const std::uint64_t wanted = flags.limit == 0 ? samples : std::min(flags.limit, samples);
+  std::vector<NamedPair> pairs;
+  std::uint64_t number = 0;
+  for (std::uint32_t user = 0; user < open.data().users(); ++user) {
+    const std::uint64_t first = open.data().user_offsets()[user];
+    for (std::uint64_t s = first; s < open.data().user_offsets()[user + 1]; ++s) {
+      if (split.is_validation(s) != validation) continue;
+      if (pairs.size() == wanted || number++ != PlaceOf(pairs.size(), wanted, samples)) continue;
+      const RowId item = open.data().item_column()[s];
+      pairs.push_back({.raw_user = open.data().user_raw_id(RowId{user}),
+                       .raw_item = open.data().item_raw_id(item),
+                       .user = RowId{user},
+                       .item = item,
+                       .rating = open.data().ratings()[s]});
+    }
+  }
+  return pairs;
+}
+
+/// The errors of what the model itself predicted, as a line.
+std::string ErrorsText(const OpenModel& open, std::vector<RatedPair> rated) {
+  const std::uint64_t count = rated.size();
+  if (count == 0 || !open.model().spec().predicts_ratings()) return "";
+  const Figures errors =
+      ErrorsOf(open.model(), open.snapshot().manifest().partitions(), "test_", std::move(rated));
+  return absl::StrFormat("rmse %.4f mae %.4f of %s with a rating", *errors.Find("test_rmse"),
+                         *errors.Find("test_mae"), Counted(count, "pair"));
+}
+
 absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags, Output& output) {
-  const absl::StatusOr<std::vector<RawPair>> pairs = ReadPairs(flags.pairs);
+  const absl::StatusOr<std::vector<NamedPair>> pairs = PairsOf(open, flags);
   if (!pairs.ok()) return pairs.status();
   TextTable table({{.name = "user"},
                    {.name = "item"},
@@ -93,28 +103,38 @@ absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags, Outp
                    {.name = "source"}});
   PairPredictor predictor(open.model(), open.catalogue(), open.substance(), flags.fallback_popular);
   Unanswered unanswered;
-  for (const RawPair& pair : *pairs) {
-    const std::optional<RowId> user = open.data().FindUser(pair.user);
-    const std::optional<RowId> item = open.data().FindItem(pair.item);
-    const Prediction predicted = predictor.Predict(user, item);
-    std::string actual = pair.rating;
-    if (actual.empty() && user && item) {
-      const std::optional<float> rating = open.catalogue().RatingOf(*user, *item);
-      if (rating) actual = FloatText(*rating);
+  std::vector<RatedPair> rated;
+  for (const NamedPair& pair : *pairs) {
+    const Prediction predicted = predictor.Predict(pair.user, pair.item);
+    const bool by_model = predicted.source == open.substance().lists();
+    std::optional<float> actual = pair.rating;
+    if (!actual && pair.known()) actual = open.catalogue().RatingOf(*pair.user, *pair.item);
+    if (!by_model) unanswered.Add(pair.user, pair.item);
+    if (by_model && actual) {
+      rated.push_back({.pair = {.user = *pair.user, .item = *pair.item}, .rating = *actual});
     }
-    if (predicted.source != open.substance().lists()) unanswered.Add(user, item);
-    table.AddRow({pair.user, pair.item,
-                  predicted.source == Source::kNone ? "" : FloatText(predicted.value), actual,
-                  NameOf(predicted.source)});
+    table.AddRow({pair.raw_user, pair.raw_item,
+                  predicted.source == Source::kNone ? "" : FloatText(predicted.value),
+                  actual ? FloatText(*actual) : "", NameOf(predicted.source)});
   }
   unanswered.Tell(pairs->size(), flags.fallback_popular);
-  return output.Deliver(table.Format(output.table_format()));
+  std::string text = table.Format(output.table_format());
+  const std::string errors = ErrorsText(open, std::move(rated));
+  if (!errors.empty() && output.for_people()) absl::StrAppend(&text, errors, "\n");
+  if (!errors.empty() && !output.for_people()) Note(errors);
+  return output.Deliver(text);
 }
 
 absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags, Output& output) {
   const absl::StatusOr<RowId> found = open.lookup().User(flags.user);
   if (!found.ok() && !flags.fallback_popular) return found.status();
   const std::optional<RowId> user = found.ok() ? std::optional(*found) : std::nullopt;
+  if (user.has_value() && !open.substance().OfUser(*user) && !flags.fallback_popular) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("user ", flags.user,
+                     " has no training sample, so a prediction would rest on nothing (--fallback "
+                     "popular gives means)"));
+  }
   ItemTable table(
       open, output,
       {{.name = ScoreName(open.model()), .right = true}, {.name = "actual", .right = true}},
@@ -143,8 +163,11 @@ absl::Status PredictTitles(const OpenModel& open, const PredictFlags& flags, Out
 }  // namespace
 
 absl::Status Predict(const PredictFlags& flags) {
-  if (flags.pairs.empty() == flags.user.empty()) {
-    return absl::InvalidArgumentError("predict needs either --pairs FILE or --user U --titles ...");
+  const int kinds =
+      (flags.pairs.empty() ? 0 : 1) + (flags.split.empty() ? 0 : 1) + (flags.user.empty() ? 0 : 1);
+  if (kinds != 1) {
+    return absl::InvalidArgumentError(
+        "predict needs one of --pairs FILE, --split val|train, --user U --titles ...");
   }
   if (flags.titles.empty() != flags.user.empty()) {
     return absl::InvalidArgumentError("--user and --titles go together");
@@ -157,8 +180,8 @@ absl::Status Predict(const PredictFlags& flags) {
     return absl::FailedPreconditionError(
         "--fallback: the model predicts no ratings, so means of ratings do not stand in for them");
   }
-  return flags.pairs.empty() ? PredictTitles(**open, flags, *output)
-                             : PredictPairs(**open, flags, *output);
+  return flags.user.empty() ? PredictPairs(**open, flags, *output)
+                            : PredictTitles(**open, flags, *output);
 }
 
 }  // namespace cf

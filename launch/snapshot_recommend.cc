@@ -10,6 +10,7 @@
 #include "common/text/numbers.h"
 #include "launch/item_table.h"
 #include "launch/snapshot_commands.h"
+#include "serving/pair_file.h"
 
 namespace cf {
 namespace {
@@ -151,37 +152,89 @@ absl::Status RecommendUsers(const OpenModel& open, const RecommendFlags& flags, 
   return output.Deliver(text + table.Format(output.table_format()));
 }
 
+/// What a file of --exclude or --candidates says.
+absl::StatusOr<PairFile> ReadNamed(const std::string& path, const RecommendFlags& flags,
+                                   const Dataset& data) {
+  absl::StatusOr<PairFile> file = PairFile::Read(
+      path, {.users = PairFile::Users::kOptional, .records = flags.records.options}, data);
+  if (!file.ok() || file->unknown() == 0) return file;
+  Note(absl::StrCat(path, ": of ",
+                    Counted(file->pairs().size(), file->has_users() ? "pair" : "item"), " ",
+                    WithThousands(file->unknown()), file->unknown() == 1 ? " is" : " are",
+                    " of a user or an item that is not in the data set"));
+  return file;
+}
+
+/// Which items lists may hold, and which users are asked for that nobody knows.
+struct Choice {
+  ItemChoice::Options rules;
+  std::vector<std::string> unknown_users;
+};
+
+absl::StatusOr<Choice> ChoiceOf(const OpenModel& open, const RecommendFlags& flags) {
+  Choice choice;
+  for (const std::string& name : flags.genres) {
+    absl::StatusOr<std::string> genre = FindGenre(open.data(), name);
+    if (!genre.ok()) return genre.status();
+    choice.rules.genres.push_back(*std::move(genre));
+  }
+  if (!flags.exclude.empty()) {
+    const absl::StatusOr<PairFile> file = ReadNamed(flags.exclude, flags, open.data());
+    if (!file.ok()) return file.status();
+    choice.rules.excluded = file->Names(flags.user);
+  }
+  if (flags.candidates.empty()) return choice;
+  const absl::StatusOr<PairFile> file = ReadNamed(flags.candidates, flags, open.data());
+  if (!file.ok()) return file.status();
+  choice.rules.candidates = file->Names(flags.user);
+  const bool of_file = flags.user.empty() && !flags.all_users;  // Whose lists are asked for.
+  if (of_file && !file->has_users()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flags.candidates,
+                     ": names no users; --user U or --all-users says whose lists "
+                     "are asked for"));
+  }
+  if (!flags.user.empty() && choice.rules.candidates->for_all.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flags.candidates, ": names no item of the data set for user ", flags.user));
+  }
+  if (of_file) choice.unknown_users = file->UnknownUsers();
+  return choice;
+}
+
+absl::Status CheckWhatIsAskedFor(const RecommendFlags& flags) {
+  const int kinds =
+      (flags.user.empty() ? 0 : 1) + (flags.all_users ? 1 : 0) + (flags.item.empty() ? 0 : 1);
+  if (kinds > 1 || (kinds == 0 && flags.candidates.empty())) {
+    return absl::InvalidArgumentError(
+        "recommend needs one of --user U, --all-users, --item I, --candidates FILE");
+  }
+  if (flags.user.empty() && flags.item.empty() && flags.output.out.empty()) {
+    return absl::InvalidArgumentError("lists of many users need --out FILE");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Recommend(const RecommendFlags& flags) {
-  const int kinds =
-      (flags.user.empty() ? 0 : 1) + (flags.all_users ? 1 : 0) + (flags.item.empty() ? 0 : 1);
-  if (kinds != 1) {
-    return absl::InvalidArgumentError("recommend needs one of --user U, --all-users, --item I");
-  }
-  if (flags.all_users && flags.output.out.empty()) {
-    return absl::InvalidArgumentError("--all-users needs --out FILE");
-  }
+  if (absl::Status asked = CheckWhatIsAskedFor(flags); !asked.ok()) return asked;
   absl::StatusOr<Output> output = Output::Open(flags.output);
   if (!output.ok()) return output.status();
   const absl::StatusOr<std::unique_ptr<OpenModel>> opened = OpenModel::Open(flags.model);
   if (!opened.ok()) return opened.status();
   const OpenModel& open = **opened;
-  ItemChoice::Options rules;
-  for (const std::string& name : flags.genres) {
-    absl::StatusOr<std::string> genre = FindGenre(open.data(), name);
-    if (!genre.ok()) return genre.status();
-    rules.genres.push_back(*std::move(genre));
-  }
-  const ItemChoice choice(open.data(), std::move(rules));
+  absl::StatusOr<Choice> chosen = ChoiceOf(open, flags);
+  if (!chosen.ok()) return chosen.status();
+  const ItemChoice choice(open.data(), std::move(chosen->rules));
   const ListOptions options = {.top = flags.top,
                                .min_ratings = flags.min_ratings,
                                .mask = flags.mask,
                                .choice = &choice,
                                .fallback_popular = flags.fallback_popular};
-  if (flags.all_users) return WriteLists(open, flags, options, *output);
-  return flags.item.empty() ? RecommendItems(open, flags, options, *output)
-                            : RecommendUsers(open, flags, options, *output);
+  if (!flags.item.empty()) return RecommendUsers(open, flags, options, *output);
+  if (!flags.user.empty()) return RecommendItems(open, flags, options, *output);
+  return WriteLists(open, flags, options, chosen->unknown_users, *output);
 }
 
 }  // namespace cf

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <string>
+
 #include <absl/status/status.h>
 
 #include "launch/snapshot_commands.h"
@@ -8,8 +11,11 @@
 namespace cf {
 
 /// Writes the lists of many users as CSV, with a line for each user who has
-/// none, and says on standard error how many these are. `options` are those of each list.
+/// none, and says on standard error how many these are. Of whom the candidates name users, only
+/// these have lists, unless all are asked for; `unknown_users` are those of them whom nobody knows.
+/// `options` are those of each list.
 absl::Status WriteLists(const OpenModel& open, const RecommendFlags& flags,
-                        const ListOptions& options, Output& output);
+                        const ListOptions& options, std::span<const std::string> unknown_users,
+                        Output& output);
 
 }  // namespace cf

@@ -60,8 +60,7 @@ class ListWriter {
   void Write(RowId user, const ItemList& list) {
     const std::string name = CsvField(open_.data().user_raw_id(user));
     if (list.source == Source::kNone) {
-      ++without_;
-      output_.Write(absl::StrCat(name, ",,,,,", NameOf(Source::kNone), "\n"));
+      WriteNone(open_.data().user_raw_id(user));
       return;
     }
     // A number of ratings stands in the column of scores only where that is what scores are.
@@ -77,6 +76,12 @@ class ListWriter {
     output_.Write(lines_);
     ++(scored ? by_model_ : by_popularity_);
     if (list.items.empty()) ++empty_;
+  }
+
+  /// The line of a user who has no list.
+  void WriteNone(const std::string& raw_user) {
+    ++without_;
+    output_.Write(absl::StrCat(CsvField(raw_user), ",,,,,", NameOf(Source::kNone), "\n"));
   }
 
   /// How many users have lists of which kind, for standard error.
@@ -108,17 +113,21 @@ class ListWriter {
 }  // namespace
 
 absl::Status WriteLists(const OpenModel& open, const RecommendFlags& flags,
-                        const ListOptions& options, Output& output) {
+                        const ListOptions& options, std::span<const std::string> unknown_users,
+                        Output& output) {
   ListWriter writer(open, output);
-  SearchProgress progress(open.data().users());
+  const std::vector<RowId> users = flags.all_users ? std::vector<RowId>() : options.choice->Users();
+  SearchProgress progress(flags.all_users ? open.data().users() : users.size());
   const auto write = [&](RowId user, const ItemList& list) {
     writer.Write(user, list);
     progress.DoneOne();
     return output.status();
   };
-  absl::Status written =
-      open.recommender().ForAllUsers({.list = options, .threads = flags.threads}, write);
+  const ManyUsersOptions many = {.list = options, .threads = flags.threads};
+  absl::Status written = flags.all_users ? open.recommender().ForAllUsers(many, write)
+                                         : open.recommender().ForUsers(users, many, write);
   if (!written.ok()) return written;
+  for (const std::string& user : unknown_users) writer.WriteNone(user);
   Note(writer.Summary());
   return output.Close();
 }

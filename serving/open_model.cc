@@ -1,6 +1,6 @@
-#include "serving/open_model.h"
-
 #include <utility>
+
+#include "serving/open_model.h"
 
 namespace cf {
 

@@ -41,6 +41,8 @@ struct RecordOptions {
   /// Whether "1,2,3" without a header is read by position (user, item, rating, timestamp, those
   /// that are wanted), whatever separates it. Tabs and "::" always are.
   bool positions = false;
+  /// Whether a record may have no item where there is a column of them.
+  bool empty_items = false;
   /// Whether a file without a rating, but with a column of numbers that may be one, is refused.
   bool ask_for_rating = false;
 
@@ -61,6 +63,7 @@ struct RecordFormat {
   int fields = 0;                       ///< How many fields each record has.
   std::vector<std::string> names = {};  ///< The header's; empty without one.
   bool empty_ratings = false;           ///< Whether a record may have none.
+  bool empty_items = false;             ///< The same of its item.
   std::size_t begin = 0;                ///< Bytes before the first record of data.
   std::uint64_t lines_before = 0;       ///< Lines that these bytes are.
 

@@ -103,7 +103,11 @@ absl::Status ParseRecord(const RecordFormat& format, std::string_view record,
     if (place == format.user) {
       status = ReadId("user", field, format.encoding, &parsed->user);
     } else if (place == format.item) {
-      status = ReadId("item", field, format.encoding, &parsed->item);
+      if (format.empty_items && field.empty()) {
+        parsed->item = RawId();
+      } else {
+        status = ReadId("item", field, format.encoding, &parsed->item);
+      }
     } else if (place == format.rating) {
       status = ReadRating(format, field, parsed);
     } else if (place == format.timestamp) {

@@ -17,6 +17,7 @@ absl::StatusOr<std::unique_ptr<RecordReader>> RecordReader::Open(const std::stri
   }
   reader->format_ = *std::move(format);
   reader->format_.empty_ratings = options.rating == Need::kOptional;
+  reader->format_.empty_items = options.empty_items;
   reader->source_.Begin(reader->format_.begin, reader->format_.syntax);
   reader->next_line_ = reader->format_.lines_before + 1;
   return reader;

@@ -27,7 +27,8 @@ struct Record {
 
 /// Reads a file of ratings, of pairs, of one user's ratings or of items, record by record, as the
 /// import reads it: separators, headers, quotes, encodings and times are found out or chosen alike.
-/// What is optional may be empty in a record where it is a rating; nothing else may.
+/// What is optional may be empty in a record where it is a rating, and an item if the options say
+/// so; nothing else may.
 ///
 /// Owner:   whoever opened it.
 /// Threads: one.
