@@ -67,6 +67,29 @@ bool EndsLinesInCarriageReturns(std::string_view bytes) {
          bytes.find('\n') == std::string_view::npos;
 }
 
+/// "4 1:1 20:1": the first line of a file of features, a value and then places with values.
+bool LooksLikeFeatures(std::string_view text) {
+  const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size()));
+  constexpr std::string_view kDigits = "0123456789";
+  const auto is_feature = [&](std::string_view word) {
+    const std::size_t colon = word.find(':');
+    return colon != std::string_view::npos && colon > 0 && colon + 1 < word.size() &&
+           word.find_first_not_of(kDigits) == colon &&
+           word.find_first_not_of("0123456789.+-e", colon + 1) == std::string_view::npos;
+  };
+  std::size_t words = 0;
+  std::size_t features = 0;
+  for (std::size_t at = 0; at < line.size();) {
+    const std::size_t end = std::min(line.find_first_of(" \t\r", at), line.size());
+    if (end > at) {
+      ++words;
+      if (is_feature(line.substr(at, end - at))) ++features;
+    }
+    at = end + 1;
+  }
+  return features >= 2 && features + 1 == words;
+}
+
 /// What a line of text that is no table begins with.
 std::string OtherText(std::string_view text) {
   constexpr const char* kDocs = "docs/data.md";
@@ -79,6 +102,10 @@ std::string OtherText(std::string_view text) {
   if (begin.starts_with("<?xml") || begin.starts_with("<!DOCTYPE") || begin.starts_with("<html") ||
       begin.starts_with("<HTML")) {
     return "HTML or XML, expected a table as CSV; is it the page of a download?";
+  }
+  if (LooksLikeFeatures(begin)) {
+    return "features as of LIBFM or LIBSVM (place:value), expected a line of user, item and rating "
+           "for each rating";
   }
   const std::size_t colon = begin.find(':');
   const std::string_view id = begin.substr(0, colon);

@@ -214,11 +214,17 @@ absl::Status PlaceColumns(const RecordOptions& options, const RecordTable& table
   if (movie_lens) format->encoding = Encoding::kAutomatic;
   format->header = false;
   if (options.columns.by_number()) return PlaceByNumber(options, table, format);
-  if (!options.columns.empty() || HasRequiredNames(first, options)) {
+  const bool named = HasRequiredNames(first, options);
+  if (named && options.columns.empty() && options.format == FileFormat::kTabs) {
+    return Wrong(
+        absl::StrCat(Quoted(absl::StrJoin(first, ",")),
+                     " is a header, and --format u.data means that there is none; --format "
+                     "tsv reads it by its names"));
+  }
+  if (!options.columns.empty() || named) {
     format->header = true;
     format->names = first;
-    absl::Status placed = PlaceByName(options, first, format);
-    return placed;
+    return PlaceByName(options, first, format);
   }
   if (movie_lens || (options.positions && numbers)) return PlaceByPosition(options, table, format);
   if (IsListOfIds(table, options)) return PlaceByPosition(options, table, format);
@@ -297,6 +303,9 @@ absl::StatusOr<RecordFormat> DetectRecordFormat(std::string_view sample, bool wh
   if (options.encoding != Encoding::kAutomatic) format.encoding = options.encoding;
   format.begin = start.begin + (format.header ? table.first_end : table.first_begin);
   format.lines_before = LinesOf(sample.substr(0, format.begin));
+  if (options.time_unit != TimeUnit::kAutomatic && format.timestamp < 0) {
+    return Wrong("--time-unit decides nothing: no column is a timestamp; --columns names one");
+  }
   absl::Status sure = AskWhatIsUnsure(table, options, format);
   if (!sure.ok()) return sure;
   return format;

@@ -115,7 +115,11 @@ TEST_F(Cfdata, AnswersTheUsersMistakesWithOneLineAndExitCode2) {
            {"import", "--ratings", Path("none.csv"), "--out", Path("e")},
            {"stats", Path("none")},
            {"export-split", Path("d"), "--fraction", "2", "--out", Path("csv")},
-           {"export-split", Path("d"), "--split", "given", "--out", Path("csv")}}) {
+           {"export-split", Path("d"), "--split", "given", "--out", Path("csv")},
+           {"export-split", Path("d"), "--split", "leave-last-out", "--seed", "1", "--out",
+            Path("csv")},
+           {"export-split", Path("d"), "--split", "leave-one-out", "--fraction", ".1", "--out",
+            Path("csv")}}) {
     const Process::Result result = Run(arguments);
     EXPECT_EQ(result.exit_code, 2) << result.errors;
     EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1) << result.errors;

@@ -147,7 +147,7 @@ class File:
             flags += ["--columns", ",".join(f"{r}={self.names[r]}" for r in self.roles)]
         if self.encoding != "utf-8":
             flags += ["--encoding", self.encoding]
-        if self.time == "milliseconds":
+        if self.time == "milliseconds" and "timestamp" in self.roles:
             flags += ["--time-unit", "milliseconds"]
         return flags
 

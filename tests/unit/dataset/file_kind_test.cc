@@ -31,6 +31,7 @@ TEST(NotATable, KnowsWhatPeopleHaveInstead) {
         std::pair(" [{\"user\": 1}]"sv, "JSON"),
         std::pair("<!DOCTYPE html>"sv, "HTML or XML"),
         std::pair("1:\n14888,3,2005-09-06\n"sv, "docs/data.md has the line of awk"),
+        std::pair("5 1:1 20:1\n3 1:1 21:0.5\n"sv, "features as of LIBFM or LIBSVM"),
         std::pair("17770:\r\n1,3,2005-09-06\r\n"sv, "Netflix prize")}) {
     EXPECT_THAT(NotATable(bytes, "f"), HasSubstr(expected));
   }
@@ -39,7 +40,8 @@ TEST(NotATable, KnowsWhatPeopleHaveInstead) {
 TEST(NotATable, LeavesTablesAlone) {
   for (const std::string_view text :
        {"userId,movieId\n1,2\n"sv, "1::2::3\n"sv, "1:2,3\n"sv, "\xEF\xBB\xBFuser,item\r\n"sv,
-        "L\xE9on\t2\n"sv, "user,item\r\n1,2\r\n"sv, "1\t2\t3"sv, "[x],y\n"sv, "PK,1\n"sv}) {
+        "L\xE9on\t2\n"sv, "user,item\r\n1,2\r\n"sv, "1\t2\t3"sv, "[x],y\n"sv, "PK,1\n"sv,
+        "1 2 10:30\n"sv, "a:1 b:2\n"sv}) {
     EXPECT_EQ(NotATable(text, "f"), "") << text;
   }
 }

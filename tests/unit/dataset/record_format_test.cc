@@ -99,7 +99,10 @@ TEST(DetectRecordFormat, RefusesAHeaderWhereNumbersAreGiven) {
         << text;
     EXPECT_THAT(error, HasSubstr(flag)) << text;
   }
-  EXPECT_THAT(DetectionError("userId\titemId\n1\t2\n", {.format = FileFormat::kTabs}), "");
+  EXPECT_THAT(DetectionError("userId\titemId\n1\t2\n", {.format = FileFormat::kTabs}),
+              HasSubstr("is a header, and --format u.data means that there is none"));
+  EXPECT_THAT(DetectionError("user,item\n1,2\n", {.time_unit = TimeUnit::kMilliseconds}),
+              HasSubstr("--time-unit decides nothing"));
   EXPECT_THAT(DetectionError("1,2,3\n", Numbers("user=1,item=5")),
               "--columns item=5, there are 3 fields separated by \",\"");
   EXPECT_EQ(
