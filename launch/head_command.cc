@@ -38,7 +38,7 @@ absl::Status HeadOfFile(const Flags& flags) {
       ReadFirst(source.name(), source.sample(), source.whole(), *format, flags.rows);
   std::fputs(Describe(reading).c_str(), stdout);
   std::fputs(FirstRecords(reading).c_str(), stdout);
-  return absl::OkStatus();
+  return reading.bad.empty() ? absl::OkStatus() : absl::InvalidArgumentError(reading.bad);
 }
 
 absl::Status HeadOfDataset(const Flags& flags) {

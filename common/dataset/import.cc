@@ -115,9 +115,9 @@ std::vector<UnratedItem> UnratedOf(const Titles& titles, const Vocabulary& items
 }
 
 /// Gives the items their titles and, where the options say so, raw ids that are these.
-absl::Status GiveTitles(const ImportOptions& options, const TitleFile& file,
-                        const Vocabulary& items, DatasetWriter* writer, ImportSummary* summary) {
-  const absl::StatusOr<Titles> titles = file.Join(items);
+absl::Status GiveTitles(const ImportOptions& options, TitleFile* file, const Vocabulary& items,
+                        DatasetWriter* writer, ImportSummary* summary) {
+  const absl::StatusOr<Titles> titles = file->Join(items);
   if (!titles.ok()) return titles.status();
   std::vector<ItemText> texts(items.size());
   std::vector<std::string> untitled;
@@ -132,8 +132,8 @@ absl::Status GiveTitles(const ImportOptions& options, const TitleFile& file,
   }
   const std::uint64_t found = items.size() - untitled.size();
   summary->titles = titles->size();
-  summary->titles_reading = file.Describe();
-  summary->titles_note = file.Note();
+  summary->titles_reading = file->Describe();
+  summary->titles_note = file->Note();
   summary->titled = {.joined = found, .all = items.size()};
   if (!untitled.empty()) {
     std::vector<std::string> known;
@@ -161,7 +161,7 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   absl::Status sound = CheckOptions(options);
   if (!sound.ok()) return sound;
   // Titles first: they are small, and a mistake in them is found before the long read.
-  const absl::StatusOr<std::optional<TitleFile>> titles = TitlesOf(options, &summary.bad_lines);
+  absl::StatusOr<std::optional<TitleFile>> titles = TitlesOf(options, &summary.bad_lines);
   if (!titles.ok()) return titles.status();
   // Once before reading, to refuse early; again after it, when the columns are known.
   DatasetWriterOptions writer_options = WriterOptionsOf(options);
@@ -187,7 +187,7 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   if (!writer.ok()) return writer.status();
   const Vocabulary items = reader.MoveInto(&*writer);
   if (titles->has_value()) {
-    absl::Status given = GiveTitles(options, **titles, items, &*writer, &summary);
+    absl::Status given = GiveTitles(options, &**titles, items, &*writer, &summary);
     if (!given.ok()) return given;
   }
   if (options.dry_run) return summary;

@@ -111,19 +111,27 @@ std::string DescribeSyntax(const RecordSyntax& syntax, bool header, Encoding enc
 
 Reading ReadFirst(const std::string& name, std::string_view sample, bool whole,
                   const RecordFormat& format, std::size_t records_max) {
-  Reading reading = {.name = name, .format = format, .first = {}, .first_time = {}};
+  Reading reading = {.name = name, .format = format, .first = {}, .first_time = {}, .bad = {}};
+  std::uint64_t line = format.lines_before + 1;
   for (std::string_view rest = sample.substr(format.begin);
        !rest.empty() && reading.first.size() < records_max;) {
     const std::size_t bytes = RecordBytes(rest, format.syntax, whole);
     if (bytes == 0) break;
     const std::string_view record = WithoutEndOfLine(rest.substr(0, bytes));
+    const std::uint64_t place = line;
+    line += LinesOf(rest.substr(0, bytes));
     rest.remove_prefix(bytes);
+    if (IsBlank(record)) continue;
     ParsedRecord parsed;
-    if (IsBlank(record) || !ParseRecord(format, record, &parsed).ok()) continue;
+    const absl::Status status = ParseRecord(format, record, &parsed);
+    if (!status.ok()) {
+      if (reading.bad.empty()) reading.bad = absl::StrCat(name, ":", place, ": ", status.message());
+      continue;
+    }
     if (reading.first.empty() && format.timestamp >= 0) {
       FieldReader fields(record, format.syntax.separator, format.syntax.quotes);
       std::string_view field;
-      for (int place = 0; place <= format.timestamp && fields.Next(&field); ++place) {
+      for (int column = 0; column <= format.timestamp && fields.Next(&field); ++column) {
       }
       reading.first_time = field;
     }

@@ -17,6 +17,7 @@ struct Reading {
   RecordFormat format;
   std::vector<ParsedRecord> first;
   std::string first_time;  ///< The first timestamp as it is written.
+  std::string bad;  ///< "FILE:LINE: what" of the first malformed record among them, or empty.
 };
 
 /// The first `records_max` sound records of the sample that the format was found from.

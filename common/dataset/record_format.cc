@@ -101,13 +101,17 @@ bool HasRequiredNames(const std::vector<std::string>& row, const RecordOptions& 
   return any;
 }
 
-/// Whether the columns that must be there are: by name as a header, or by number.
+/// Whether the columns that must be there are: by name as a header; or by number, where a rating is a
+/// number.
 bool HasColumns(const RecordTable& table, const RecordOptions& options) {
   if (table.rows.empty()) return false;
   if (!options.columns.by_number()) return HasRequiredNames(table.rows.front(), options);
   return std::all_of(kRoles.begin(), kRoles.end(), [&](Role role) {
     const std::optional<int> number = ColumnNumber(options.columns.of(role));
-    return !number.has_value() || static_cast<std::size_t>(*number) <= table.fields();
+    if (!number.has_value()) return true;
+    const auto place = static_cast<std::size_t>(*number) - 1;
+    return place < table.fields() &&
+           (role != Role::kRating || ParseRating(table.rows.front()[place]).has_value());
   });
 }
 
@@ -120,10 +124,10 @@ RecordTable ReadBestTable(std::string_view text, bool whole, const std::string& 
   std::tuple<bool, bool, std::size_t> best_score;
   for (const std::string& candidate : KnownSeparators()) {
     // Blanks are within fields, too: they separate only where nothing else makes the columns that
-    // are needed, and where there must be two.
+    // are needed of every record, and where there must be two.
     const bool blanks = candidate == kBlanks;
-    if (blanks && (std::get<0>(best_score) || options.user != Need::kRequired ||
-                   options.item != Need::kRequired)) {
+    const bool fits = std::get<0>(best_score) && std::get<1>(best_score);
+    if (blanks && (fits || options.user != Need::kRequired || options.item != Need::kRequired)) {
       continue;
     }
     RecordTable table = ReadTable(text, whole, SyntaxOf(candidate), kRowsLookedAt);

@@ -37,19 +37,22 @@ bool AllNumbers(const std::vector<std::string>& row) {
   return !row.empty() && std::all_of(row.begin(), row.end(), LooksLikeNumber);
 }
 
-/// Whether the first row has text where all others have numbers, and no number at all.
+/// Whether the first row has text where all others have numbers, and no number at all; where there
+/// is one other only, it must have no text.
 bool HasTextAboveNumbers(const Rows& rows, const RecordFormat& format) {
-  if (rows.size() < 3) return false;
+  if (rows.size() < 2) return false;
   bool text_above_numbers = false;
+  bool text_above_text = false;
   for (const Role role : kRoles) {
     const int place = format.of(role);
     if (place < 0) continue;
     if (ParseRating(FieldOf(rows.front(), place)).has_value()) return false;
-    text_above_numbers |= std::all_of(rows.begin() + 1, rows.end(), [place](const auto& row) {
+    const bool numbers = std::all_of(rows.begin() + 1, rows.end(), [place](const auto& row) {
       return ParseRating(FieldOf(row, place)).has_value();
     });
+    (numbers ? text_above_numbers : text_above_text) = true;
   }
-  return text_above_numbers;
+  return text_above_numbers && (rows.size() > 2 || !text_above_text);
 }
 
 /// --columns with the names that the first row would be, as a header.
@@ -105,6 +108,22 @@ absl::Status AskForRating(const RecordTable& table, const RecordFormat& format) 
                    several ? " have numbers; " : " has numbers; ", ColumnsFlag(with),
                    several ? " reads the first as the rating, " : " reads it as the rating, ",
                    ColumnsFlag(without), " reads interactions"));
+}
+
+/// Refuses positions that cannot be: a rating that is a time.
+absl::Status AskForPositions(const RecordTable& table, const RecordOptions& options,
+                             const RecordFormat& format) {
+  if (format.header || format.rating < 0 || !options.columns.empty()) return absl::OkStatus();
+  constexpr float kEpoch = 1e8F;
+  for (const std::vector<std::string>& row : table.rows) {
+    const std::optional<float> rating = ParseRating(FieldOf(row, format.rating));
+    if (!rating.has_value() || *rating < kEpoch) return absl::OkStatus();
+  }
+  return Wrong(absl::StrCat("without a header column ", format.rating + 1,
+                            " is the rating, but column ", format.rating + 1, " has ",
+                            Quoted(FieldOf(table.rows.front(), format.rating)),
+                            "; --columns user=1,item=2,timestamp=", format.rating + 1,
+                            " or the like says which is what"));
 }
 
 absl::Status AskForDates(const RecordTable& table, const RecordFormat& format) {
@@ -216,7 +235,8 @@ absl::Status AskWhatIsUnsure(const RecordTable& table, const RecordOptions& opti
     absl::Status asked = AskForRating(table, format);
     if (!asked.ok()) return asked;
   }
-  return AskForDates(table, format);
+  absl::Status placed = AskForPositions(table, options, format);
+  return placed.ok() ? AskForDates(table, format) : placed;
 }
 
 }  // namespace cf

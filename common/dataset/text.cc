@@ -1,5 +1,6 @@
 #include "common/dataset/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -70,11 +71,18 @@ std::string Cp1252ToUtf8(std::string_view bytes) {
   return text;
 }
 
+bool MayBeLatin1(std::string_view bytes) {
+  return std::none_of(bytes.begin(), bytes.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte >= 0x80 && byte < 0xA0;
+  });
+}
+
 std::optional<std::string> Decode(std::string_view bytes, Encoding encoding) {
   if (encoding == Encoding::kLatin1) return Latin1ToUtf8(bytes);
   if (encoding == Encoding::kCp1252) return Cp1252ToUtf8(bytes);
   if (IsUtf8(bytes)) return std::string(bytes);
-  if (encoding == Encoding::kAutomatic) return Latin1ToUtf8(bytes);
+  if (encoding == Encoding::kAutomatic && MayBeLatin1(bytes)) return Latin1ToUtf8(bytes);
   return std::nullopt;
 }
 

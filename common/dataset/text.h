@@ -6,7 +6,8 @@
 
 namespace cf {
 
-/// How the bytes of a text file are read. Automatic: UTF-8 where the bytes are, else latin-1.
+/// How the bytes of a text file are read. Automatic: UTF-8 where the bytes are, else latin-1 where it
+/// has signs for all of them.
 enum class Encoding { kAutomatic, kUtf8, kLatin1, kCp1252 };
 
 /// A separator that is any run of spaces and tabs, not one space.
@@ -21,7 +22,11 @@ std::string Latin1ToUtf8(std::string_view bytes);
 /// What Windows calls ANSI in western Europe: latin-1 with signs in place of control characters.
 std::string Cp1252ToUtf8(std::string_view bytes);
 
-/// The text in UTF-8; nothing if it must be UTF-8 and is not.
+/// Whether latin-1 has signs for all of the bytes: not for those from 0x80 to 0x9F, which it has
+/// control characters for, and other encodings signs.
+bool MayBeLatin1(std::string_view bytes);
+
+/// The text in UTF-8; nothing if it is not in the encoding.
 std::optional<std::string> Decode(std::string_view bytes, Encoding encoding);
 
 /// Without spaces at both ends.

@@ -174,7 +174,8 @@ absl::Status TitleFile::Detect(const TitleOptions& options) {
   // are UTF-8. A file is of one kind throughout: single latin-1 lines may look like UTF-8.
   format_.encoding = options.encoding;
   if (format_.encoding == Encoding::kAutomatic) {
-    format_.encoding = format_.header || IsUtf8(text_) ? Encoding::kUtf8 : Encoding::kLatin1;
+    const bool latin1 = !format_.header && !IsUtf8(text_) && MayBeLatin1(text_);
+    format_.encoding = latin1 ? Encoding::kLatin1 : Encoding::kUtf8;
   }
   if (format_.header) format_.names = first;
   absl::Status placed = PlaceColumns(options);
@@ -392,18 +393,20 @@ std::string TitleFile::GenresOf(const std::vector<std::string>& fields) const {
   return absl::StrJoin(genres, "|");
 }
 
-absl::StatusOr<Titles> TitleFile::Join(const Vocabulary& rated) const {
+absl::StatusOr<Titles> TitleFile::Join(const Vocabulary& rated) {
   const absl::StatusOr<int> item = ItemColumn(rated);
   if (!item.ok()) return item.status();
   joined_by_ = *item;
+  other_titles_ = 0;
   Titles titles;
   std::vector<std::string> fields;
   for (const std::string& record : records_) {
     Check(Split(record, &fields).ok(), "a record that was checked splits");
     const std::string& raw_id = fields[static_cast<std::size_t>(*item)];
     if (raw_id.empty()) continue;  // No rating has it.
-    titles.try_emplace(raw_id,
-                       ItemText{fields[static_cast<std::size_t>(format_.title)], GenresOf(fields)});
+    const std::string& title = fields[static_cast<std::size_t>(format_.title)];
+    const auto [place, added] = titles.try_emplace(raw_id, ItemText{title, GenresOf(fields)});
+    if (!added && place->second.title != title) ++other_titles_;
   }
   return titles;
 }
@@ -411,7 +414,10 @@ absl::StatusOr<Titles> TitleFile::Join(const Vocabulary& rated) const {
 std::string TitleFile::Note() const {
   const bool unnamed =
       format_.has_flags && format_.flag_names.empty() && format_.fields > kItemFlagsBegin;
-  return unnamed ? "no genres: u.genre (--genres) names the flags of u.item" : "";
+  if (unnamed) return "no genres: u.genre (--genres) names the flags of u.item";
+  if (other_titles_ == 0) return "";
+  return absl::StrCat(other_titles_, other_titles_ == 1 ? " title" : " titles",
+                      " left out, for an item before has the same id and another title");
 }
 
 std::string TitleFile::Describe() const {

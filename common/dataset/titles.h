@@ -59,12 +59,13 @@ class TitleFile {
   /// says, else the one that is called so or like an id, where no other has half of the rated items
   /// (without a header the first); of several such columns the one that has 95 in a hundred of
   /// them. InvalidArgument where that does not decide.
-  absl::StatusOr<Titles> Join(const Vocabulary& rated) const;
+  absl::StatusOr<Titles> Join(const Vocabulary& rated);
 
   /// How the file is read, in two lines, after Join.
   std::string Describe() const;
 
-  /// What to do where u.item has flags of genres that nothing names; else empty.
+  /// What to know of the titles, after Join: that nothing names the flags of genres, or that some
+  /// ids have several titles; else empty.
   std::string Note() const;
 
  private:
@@ -101,7 +102,8 @@ class TitleFile {
   std::size_t begin_ = 0;             ///< Where the records begin,
   std::uint64_t first_line_ = 1;      ///< and on which line.
   std::vector<std::string> records_;  ///< All but the blank and the malformed ones.
-  mutable int joined_by_ = -1;
+  int joined_by_ = -1;                ///< The item's column, when Join has found it.
+  std::uint64_t other_titles_ = 0;    ///< Of raw ids that came before with another title.
 };
 
 }  // namespace cf

@@ -162,6 +162,12 @@ TEST_F(Cfdata, SaysHowItReadAFile) {
             "d: 2 users, 2 items, 2 ratings, timestamps\n  from " + ratings +
                 "\n  user  item  rating  timestamp\n"
                 "     1     x     2.5  2005-09-06 00:00:00\n");
+  const std::string bad = Write("bad.csv", "user,item,rating\n1,2,\"4,5\"\n1,3,4\n");
+  const Process::Result malformed = Run({"head", bad});
+  EXPECT_EQ(malformed.exit_code, 2);
+  EXPECT_EQ(malformed.errors,
+            bad + ":2: the rating is \"4,5\", expected a number with a point, as 4.5\n");
+  EXPECT_THAT(malformed.output, HasSubstr("     1     3       4\n"));
   EXPECT_THAT(Run({"import", "--help"}).output, HasSubstr("user: userid, user, uid"));
   EXPECT_THAT(Run({"head", "--help"}).output, HasSubstr("rating: rating, ratings, score"));
 }
@@ -271,6 +277,10 @@ TEST_F(Cfdata, RefusesWhatItCannotBeSureOf) {
   file("userId,itemId,rating\n1,2,\"4,5\"\n", "expected a number with a point, as 4.5");
   file("userId,itemId,rating\n1,2\n", "every line was malformed, as", {"--skip-bad-lines"});
   file("userId,itemId,rating\nL\x93,2,3\n", "--encoding latin-1 or cp1252 reads that");
+  // Signs of Windows are control characters in latin-1.
+  file("1::2::3\nL\x93::2::3\n", "--encoding latin-1 or cp1252 reads that");
+  file("1\t2\t964982703\t4.5\n", "column 3 has \"964982703\"");
+  file("1\t2\t964982703\n3\t2\t964982704\n", "column 3 has \"964982703\"");
   refused({"--ratings", good, "--genres", "/nonexistent"}, "--genres without --titles");
   refused({"--ratings", good, "--titles", titles, "--genres", "/nonexistent"},
           "names the flags of u.item");

@@ -10,7 +10,7 @@ namespace cf::fuzz {
 namespace {
 
 absl::StatusOr<Titles> Read(const TitleOptions& options, BadLines* bad_lines) {
-  const absl::StatusOr<TitleFile> file = TitleFile::Open(options, bad_lines);
+  absl::StatusOr<TitleFile> file = TitleFile::Open(options, bad_lines);
   if (!file.ok()) return file.status();
   return file->Join(Vocabulary());
 }

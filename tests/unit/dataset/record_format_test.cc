@@ -79,6 +79,7 @@ TEST(DetectRecordFormat, NeverTakesTheFirstLineForAHeaderWhereNumbersAreGiven) {
   EXPECT_EQ(format.begin, 0U);
   EXPECT_EQ(format.rating, 2);
   EXPECT_FALSE(DetectRecordFormat("2::1::5\n", true, Numbers("user=2,item=1"))->header);
+  EXPECT_EQ(DetectionError("alice,x\n2,y\n", Numbers("user=1,item=2")), "");
   EXPECT_FALSE(DetectRecordFormat("alice,1,2\n", true, Numbers("user=1,item=3"))->header);
 }
 
@@ -91,6 +92,7 @@ TEST(DetectRecordFormat, RefusesAHeaderWhereNumbersAreGiven) {
         std::tuple("who,what,liked\nann,x,3\n", "user=1,item=2,rating=3",
                    "--columns user=who,item=what,rating=liked"),
         std::tuple("who,what\n1,7\n2,8\n", "user=1,item=2", "--columns user=who,item=what"),
+        std::tuple("who,what\n1,7\n", "user=1,item=2", "--columns user=who,item=what"),
         std::tuple("my user,ISBN\nann,x\n", "user=1,item=2",
                    "--columns \"user=my user,item=ISBN\"")}) {
     const std::string error = DetectionError(text, Numbers(columns));
@@ -122,6 +124,9 @@ TEST(DetectRecordFormat, FindsTheSeparatorThatMakesTheColumns) {
   EXPECT_EQ(separator("1,10,a;b\n2,11,c\n", Numbers("user=1,item=2")), ",");
   EXPECT_EQ(separator("1\t10\tx, y\n2\t11\tz\n", Numbers("user=1,item=2")), "\t");
   EXPECT_EQ(separator("0 1 3.5\n1 1 2\n", Numbers("user=1,item=2,rating=3")), kBlanks);
+  EXPECT_EQ(separator("x  27  1\t4.0\tso\tfine\n", Numbers("user=1,item=2,rating=4")), kBlanks);
+  EXPECT_EQ(separator("user\titem\n90  38\n", {}), kBlanks);
+  EXPECT_EQ(separator("user\titem\n90 x\t38\n", {}), "\t");
   EXPECT_EQ(separator("userId;itemId;a,b,c,d\n1;2;x\n", {}), ";");
   EXPECT_EQ(separator("user,item,genres\n1,2,A|B|C|D\n", {}), ",");
   EXPECT_EQ(separator("\"user;x\",item\n", {.columns = {.user = "user;x"}}), ",");

@@ -12,7 +12,7 @@ namespace {
 absl::StatusOr<Titles> Read(const TitleOptions& options, std::vector<std::int64_t> rated = {},
                             BadLines* bad_lines = nullptr) {
   BadLines ignored;
-  const absl::StatusOr<TitleFile> file =
+  absl::StatusOr<TitleFile> file =
       TitleFile::Open(options, bad_lines == nullptr ? &ignored : bad_lines);
   if (!file.ok()) return file.status();
   return file->Join(Vocabulary(std::move(rated)));
@@ -168,6 +168,16 @@ TEST(TitleFile, RefusesWhatItCannotBeSureOf) {
   BadLines bad_lines;
   EXPECT_EQ(TitleFile::Open({.path = items}, &bad_lines)->Note(),
             "no genres: u.genre (--genres) names the flags of u.item");
+}
+
+TEST(TitleFile, SaysWhereIdsHaveSeveralTitles) {
+  const TestFolder folder;
+  BadLines bad_lines;
+  absl::StatusOr<TitleFile> file = TitleFile::Open(
+      {.path = folder.Write("t.csv", "id,title\n1,One\n1,Uno\n1,One\n2,Two\n")}, &bad_lines);
+  ASSERT_TRUE(file.ok());
+  EXPECT_EQ(file->Join(Vocabulary())->at("1").title, "One");
+  EXPECT_EQ(file->Note(), "1 title left out, for an item before has the same id and another title");
 }
 
 TEST(TitleFile, ReadsLineBreaksInQuotesAndOtherSeparators) {
