@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <map>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -18,84 +16,16 @@
 #include "common/dataset/reading.h"
 #include "common/dataset/record_table.h"
 #include "common/dataset/text.h"
+#include "common/dataset/title_table.h"
 
 namespace cf {
 namespace {
 
-constexpr std::array<std::string_view, 7> kTitleNames = {
-    "title", "movietitle", "booktitle", "itemname", "name", "trackname", "productname"};
-constexpr std::array<std::string_view, 4> kGenreNames = {"genres", "genre", "categories",
-                                                         "category"};
-
 /// u.item: id, title, two dates, an address, then one flag for each genre.
 constexpr std::size_t kItemFlagsBegin = 5;
-constexpr std::size_t kRowsLookedAt = 100;
 
 absl::Status Wrong(const std::string& what) {
   return absl::InvalidArgumentError(what);
-}
-
-/// Whether a header's name says that the column identifies something.
-bool IsNameOfId(const std::string& name) {
-  const std::string normalized = NormalizedName(name);
-  const std::span<const std::string_view> items = UsualNames(Role::kItem);
-  return std::find(items.begin(), items.end(), normalized) != items.end() ||
-         normalized.ends_with("id") || normalized.starts_with("isbn") ||
-         normalized.starts_with("sku");
-}
-
-/// "Action|1" on each line, in the order of the flags.
-absl::StatusOr<std::vector<std::string>> FlagNamesOf(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
-  if (!text.ok()) return text.status();
-  std::vector<std::string> names;
-  std::size_t number = 0;
-  for (const absl::string_view part : absl::StrSplit(*text, '\n')) {
-    ++number;
-    const std::string_view line = WithoutEndOfLine({part.data(), part.size()});
-    if (line.empty()) continue;
-    const std::size_t bar = line.find('|');
-    if (bar == std::string_view::npos ||
-        NumberOf(line.substr(bar + 1)) != static_cast<std::int64_t>(names.size())) {
-      return Wrong(
-          absl::StrCat(path, ":", number, ": ", Quoted(line), ", expected NAME|", names.size()));
-    }
-    names.emplace_back(line.substr(0, bar));
-  }
-  return names;
-}
-
-/// How many fields most of the records have.
-std::size_t UsualFields(const RecordTable& table) {
-  std::map<std::size_t, std::size_t> counts;
-  for (const auto& row : table.rows) ++counts[row.size()];
-  return std::max_element(counts.begin(), counts.end(),
-                          [](const auto& a, const auto& b) { return a.second < b.second; })
-      ->first;
-}
-
-RecordTable BestTable(std::string_view text, const std::string& separator) {
-  std::optional<RecordTable> best;
-  std::tuple<bool, bool, std::size_t> best_score;
-  for (const std::string& candidate : KnownSeparators()) {
-    if (candidate == kBlanks || (!separator.empty() && candidate != separator)) continue;
-    RecordTable table =
-        ReadTable(text, true, {.separator = candidate, .quotes = candidate != "::"}, kRowsLookedAt);
-    const bool named = !table.rows.empty() && PlaceOf(table.rows.front(), kTitleNames) >= 0;
-    const std::tuple score(named, table.fields() > 1 && table.consistent(), table.fields());
-    if (best.has_value() && score <= best_score) continue;
-    best = std::move(table);
-    best_score = score;
-  }
-  if (best.has_value()) return *std::move(best);
-  return ReadTable(text, true, {.separator = separator}, kRowsLookedAt);
-}
-
-/// u.item: a number in front of a bar.
-bool LooksLikeFlags(std::string_view text) {
-  const std::string_view line = text.substr(0, text.find('\n'));
-  const std::size_t bar = line.find('|');
-  return bar != std::string_view::npos && NumberOf(line.substr(0, bar)).has_value();
 }
 
 std::string SeparatorOf(FileFormat format) {
@@ -151,20 +81,20 @@ absl::Status TitleFile::Detect(const TitleOptions& options) {
   FileFormat kind = options.format;
   std::string separator = options.separator.empty() ? SeparatorOf(kind) : options.separator;
   if (separator.empty()) separator = start.separator;
-  if (kind == FileFormat::kAutomatic && separator.empty() && LooksLikeFlags(text)) {
+  if (kind == FileFormat::kAutomatic && separator.empty() && LooksLikeGenreFlags(text)) {
     kind = FileFormat::kPipes;
     separator = "|";
   }
   const RecordTable table =
       kind == FileFormat::kPipes
-          ? ReadTable(text, true, {.separator = separator, .quotes = false}, kRowsLookedAt)
-          : BestTable(text, separator);
+          ? ReadTable(text, true, {.separator = separator, .quotes = false}, kTitleRowsLookedAt)
+          : ReadTitleTable(text, separator);
   if (table.rows.empty()) return At(1, "the file has blank lines only");
   format_.syntax = table.syntax;
   format_.has_flags = kind == FileFormat::kPipes;
   const std::vector<std::string>& first = table.rows.front();
   const bool plain = kind == FileFormat::kPipes || table.syntax.separator == "::";
-  format_.header = !plain || (table.syntax.separator == "::" && PlaceOf(first, kTitleNames) >= 0);
+  format_.header = !plain || (table.syntax.separator == "::" && PlaceOf(first, TitleNames()) >= 0);
   const std::uint64_t line = LinesOf(std::string_view(text_).substr(0, start.begin)) + 1;
   if (!table.error.empty()) return At(line, table.error);
   format_.fields = format_.header ? first.size() : UsualFields(table);
@@ -201,8 +131,8 @@ absl::Status TitleFile::PlaceColumns(const TitleOptions& options) {
     return Wrong(absl::StrCat("--title-columns: no column ", Quoted(choice), " among ",
                               Quoted(absl::StrJoin(names, ","))));
   };
-  format_.title = PlaceOf(names, kTitleNames);
-  format_.genres = options.columns.empty() ? PlaceOf(names, kGenreNames) : -1;
+  format_.title = PlaceOf(names, TitleNames());
+  format_.genres = options.columns.empty() ? PlaceOf(names, GenreNames()) : -1;
   std::size_t ids = 0;
   for (std::size_t k = 0; k < names.size(); ++k) {
     const auto place = static_cast<int>(k);
@@ -233,7 +163,7 @@ absl::Status TitleFile::ReadFlagNames(const TitleOptions& options) {
     std::error_code error;
     if (!std::filesystem::exists(path, error)) return absl::OkStatus();
   }
-  absl::StatusOr<std::vector<std::string>> names = FlagNamesOf(path);
+  absl::StatusOr<std::vector<std::string>> names = ReadGenreFlags(path);
   if (!names.ok()) return names.status();
   format_.flag_names = *std::move(names);
   if (!format_.flag_names.empty()) format_.fields = kItemFlagsBegin + format_.flag_names.size();
