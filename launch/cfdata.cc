@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
@@ -33,16 +32,16 @@ namespace {
 
 using Command = std::function<absl::Status()>;
 
-void AddStatistics(CLI::App* app, Command* chosen) {
+void AddStatistics(ArgumentParser* app, Command* chosen) {
   struct Flags {
     std::string folder;
     bool verify = false;
   };
   const auto flags = std::make_shared<Flags>();
-  CLI::App* const command = app->add_subcommand("stats", "Describes a data set");
-  command->add_option("DATA", flags->folder, "Folder of the data set")->required();
-  command->add_flag("--verify", flags->verify, "Read every column and compare with the digest");
-  command->callback([flags, chosen] {
+  ArgumentParser* const command = app->AddCommand("stats", "Describes a data set");
+  command->Option("DATA", flags->folder, "Folder of the data set").Required();
+  command->Switch("--verify", flags->verify, "Read every column and compare with the digest");
+  command->OnChosen([flags, chosen] {
     *chosen = [flags]() -> absl::Status {
       const absl::StatusOr<Dataset> data = Dataset::Open(flags->folder);
       if (!data.ok()) return data.status();
@@ -57,7 +56,7 @@ void AddStatistics(CLI::App* app, Command* chosen) {
   });
 }
 
-void AddExportSplit(CLI::App* app, Command* chosen) {
+void AddExportSplit(ArgumentParser* app, Command* chosen) {
   enum class Kind { kRandom, kGiven, kLeaveLastOut, kLeaveOneOut, kGlobalTime };
   static const std::map<std::string, Kind> kKinds = {{"random", Kind::kRandom},
                                                      {"given", Kind::kGiven},
@@ -73,23 +72,22 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
     bool overwrite = false;
   };
   const auto flags = std::make_shared<Flags>();
-  CLI::App* const command =
-      app->add_subcommand("export-split", "Writes train.csv and val.csv for other tools");
-  command->add_option("DATA", flags->folder, "Folder of the data set")->required();
-  command->add_option("--out", flags->out, "Folder for the two files")->required();
+  ArgumentParser* const command =
+      app->AddCommand("export-split", "Writes train.csv and val.csv for other tools");
+  command->Option("DATA", flags->folder, "Folder of the data set").Required();
+  command->Option("--out", flags->out, "Folder for the two files").Required();
   AddChoice(command, "--split", &flags->kind, kKinds, "Which samples validate (random)");
-  const CLI::Option* const fraction =
-      command->add_option("--fraction", flags->fraction, "Their share (.1)");
-  const CLI::Option* const seed =
-      command->add_option("--seed", flags->seed, "Of the random and the leave-one-out split (42)");
-  command->add_flag("--overwrite", flags->overwrite, "Replace files that are there already");
-  command->callback([flags, fraction, seed, chosen] {
+  const Flag fraction = command->Option("--fraction", flags->fraction, "Their share (.1)");
+  const Flag seed =
+      command->Option("--seed", flags->seed, "Of the random and the leave-one-out split (42)");
+  command->Switch("--overwrite", flags->overwrite, "Replace files that are there already");
+  command->OnChosen([flags, fraction, seed, chosen] {
     *chosen = [flags, fraction, seed]() -> absl::Status {
       const bool has_seed = flags->kind == Kind::kRandom || flags->kind == Kind::kLeaveOneOut;
       const bool has_share = flags->kind == Kind::kRandom || flags->kind == Kind::kGlobalTime;
       for (const auto& [flag, used] : {std::pair{fraction, has_share}, {seed, has_seed}}) {
-        if (used || flag->count() == 0) continue;
-        return absl::InvalidArgumentError(absl::StrCat(flag->get_name(), " has no effect with ",
+        if (used || !flag.given()) continue;
+        return absl::InvalidArgumentError(absl::StrCat(flag.name(), " has no effect with ",
                                                        "--split ", WordOf(kKinds, flags->kind)));
       }
       Split config;
@@ -127,9 +125,8 @@ void AddExportSplit(CLI::App* app, Command* chosen) {
 }
 
 absl::StatusOr<ExitCode> Run(const std::vector<std::string>& words) {
-  CLI::App app("Makes and describes data sets");
-  app.name("cfdata");
-  app.require_subcommand(1);
+  ArgumentParser app("cfdata", "Makes and describes data sets");
+  app.RequireCommand();
   CfdataProgress::Mode mode = CfdataProgress::Mode::kAuto;
   Command chosen;
   AddImport(&app, &mode, &chosen);

@@ -14,7 +14,6 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
@@ -269,33 +268,30 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
 
 absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   Flags flags;
-  CLI::App app{
+  ArgumentParser app(
+      "cfworker",
       "Trains a collaborative-filtering model: one rank of the cluster that mpirun starts, or the "
       "whole of it alone.\n"
       "Exit codes: 0 finished, 2 the input is wrong, 75 a snapshot was taken and the job is to be "
-      "continued, 1 else."};
-  app.name("cfworker");
-  app.add_option("CONFIG", flags.config, "The job, a textproto (see configs/)")->required();
-  app.add_option("--data", flags.data, "Folder of the data set (cfdata import)");
-  app.add_option("--run", flags.run, "Run folder; made, or resumed");
-  app.add_option("--set", flags.set, "FIELD=VALUE, such as train.epochs=3; may be repeated")
-      ->allow_extra_args(false);
-  app.add_option("--threads", flags.threads, "Compute threads of a rank, or auto");
-  app.add_option("--resume", flags.resume, "auto, never, or a snapshot to go on from")
-      ->capture_default_str();
-  app.add_option("--progress", flags.progress, "auto, bar or lines")
-      ->capture_default_str()
-      ->check(OneOf({"auto", "bar", "lines"}));
-  app.add_option("--width", flags.width, "Columns of the bar (the terminal's)")
-      ->check(Between(20, 10000));
-  app.add_option("--cores", flags.cores,
-                 "Cores that each rank may use, where they are fewer than it sees");
-  app.add_option(
-      "--memory", flags.memory_mib,
-      "MiB of memory that each rank may use, where it is less than its share of the host's");
-  app.add_flag("--profile", flags.profile,
-               "Show where the time went: a table at the end, and one for each epoch in log.txt");
-  app.add_flag("--print-config", flags.print_config, "Print the whole configuration and end");
+      "continued, 1 else.");
+  app.Option("CONFIG", flags.config, "The job, a textproto (see configs/)").Required();
+  app.Option("--data", flags.data, "Folder of the data set (cfdata import)");
+  app.Option("--run", flags.run, "Run folder; made, or resumed");
+  app.Option("--set", flags.set, "FIELD=VALUE, such as train.epochs=3; may be repeated")
+      .OneValueEach();
+  app.Option("--threads", flags.threads, "Compute threads of a rank, or auto");
+  app.Option("--resume", flags.resume, "auto, never, or a snapshot to go on from").ShowDefault();
+  app.Option("--progress", flags.progress, "auto, bar or lines")
+      .ShowDefault()
+      .OneOf({"auto", "bar", "lines"});
+  app.Option("--width", flags.width, "Columns of the bar (the terminal's)").Between(20, 10000);
+  app.Option("--cores", flags.cores,
+             "Cores that each rank may use, where they are fewer than it sees");
+  app.Option("--memory", flags.memory_mib,
+             "MiB of memory that each rank may use, where it is less than its share of the host's");
+  app.Switch("--profile", flags.profile,
+             "Show where the time went: a table at the end, and one for each epoch in log.txt");
+  app.Switch("--print-config", flags.print_config, "Print the whole configuration and end");
   // Of the ranks of a job, one speaks.
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   const bool speaks = !place.ok() || place->rank == 0;

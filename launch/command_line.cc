@@ -7,7 +7,9 @@
 #include <memory>
 #include <sstream>
 #include <unistd.h>
+#include <utility>
 
+#include <CLI/CLI.hpp>
 #include <absl/status/status.h>
 #include <absl/strings/match.h>
 #include <absl/strings/numbers.h>
@@ -207,6 +209,30 @@ absl::Status CheckValues(const CLI::App& app) {
   return absl::OkStatus();
 }
 
+// --- Values --------------------------------------------------------------------------------------
+
+CLI::Validator AmongWords(const std::vector<std::string>& words) {
+  const std::string names = absl::StrJoin(words, "|");
+  return CLI::Validator(
+      [words, names](const std::string& word) {
+        if (std::find(words.begin(), words.end(), word) != words.end()) return std::string();
+        return absl::StrCat(word, ": expected ", names, Suggestion(word, words));
+      },
+      "");
+}
+
+CLI::Validator AmongNumbers(std::int64_t least, std::int64_t most) {
+  return CLI::Validator(
+      [least, most](const std::string& word) {
+        std::int64_t number = 0;
+        if (absl::SimpleAtoi(word, &number) && number >= least && number <= most) {
+          return std::string();
+        }
+        return absl::StrCat(word, ": expected a whole number from ", least, " to ", most);
+      },
+      "");
+}
+
 }  // namespace
 
 std::string NoSuchCommand(const std::string& name, const std::vector<std::string>& commands) {
@@ -214,8 +240,9 @@ std::string NoSuchCommand(const std::string& name, const std::vector<std::string
                       absl::StrJoin(commands, ", "));
 }
 
-absl::StatusOr<std::optional<ExitCode>> ReadWords(CLI::App& app,
+absl::StatusOr<std::optional<ExitCode>> ReadWords(ArgumentParser& command,
                                                   const std::vector<std::string>& words) {
+  CLI::App& app = *command.app_;
   FormatHelp(app, std::make_shared<HelpFormatter>());
   const std::string program = app.get_name().substr(0, app.get_name().find(' '));
   if (program == app.get_name()) app.set_version_flag("--version", VersionText(program));
@@ -233,35 +260,145 @@ absl::StatusOr<std::optional<ExitCode>> ReadWords(CLI::App& app,
   return std::optional<ExitCode>();
 }
 
-std::optional<ExitCode> ParseWords(CLI::App& app, const std::vector<std::string>& words) {
-  const absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(app, words);
+std::optional<ExitCode> ParseWords(ArgumentParser& command, const std::vector<std::string>& words) {
+  const absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(command, words);
   if (ended.ok()) return *ended;
   const std::string text(ended.status().message());
-  std::fprintf(stderr, "%s: %s\n", app.get_name().c_str(), Printable(text).c_str());
+  std::fprintf(stderr, "%s: %s\n", command.name().c_str(), Printable(text).c_str());
   return kExitUserInput;
 }
 
-CLI::Validator OneOf(const std::vector<std::string>& words) {
-  const std::string names = absl::StrJoin(words, "|");
-  return CLI::Validator(
-      [words, names](const std::string& word) {
-        if (std::find(words.begin(), words.end(), word) != words.end()) return std::string();
-        return absl::StrCat(word, ": expected ", names, Suggestion(word, words));
-      },
-      "");
+// --- Flag ----------------------------------------------------------------------------------------
+
+Flag& Flag::Required() {
+  option_->required();
+  return *this;
 }
 
-CLI::Validator Between(std::int64_t least, std::int64_t most) {
-  return CLI::Validator(
-      [least, most](const std::string& word) {
-        std::int64_t number = 0;
-        if (absl::SimpleAtoi(word, &number) && number >= least && number <= most) {
-          return std::string();
-        }
-        return absl::StrCat(word, ": expected a whole number from ", least, " to ", most);
-      },
-      "");
+Flag& Flag::ShowDefault() {
+  option_->capture_default_str();
+  return *this;
 }
+
+Flag& Flag::TypeName(const std::string& name) {
+  option_->type_name(name);
+  return *this;
+}
+
+Flag& Flag::OneOf(const std::vector<std::string>& words) {
+  option_->check(AmongWords(words));
+  return *this;
+}
+
+Flag& Flag::Between(std::int64_t least, std::int64_t most) {
+  option_->check(AmongNumbers(least, most));
+  return *this;
+}
+
+Flag& Flag::OneValueEach() {
+  option_->allow_extra_args(false);
+  return *this;
+}
+
+Flag& Flag::AllThatFollow() {
+  option_->expected(1, -1);
+  return *this;
+}
+
+Flag& Flag::SplitAt(char sign) {
+  option_->delimiter(sign);
+  return *this;
+}
+
+Flag& Flag::Excludes(const Flag& other) {
+  option_->excludes(other.option_);
+  return *this;
+}
+
+bool Flag::given() const {
+  return option_->count() > 0;
+}
+
+std::string Flag::name() const {
+  return option_->get_name();
+}
+
+// --- ArgumentParser -------------------------------------------------------------------------------------
+
+ArgumentParser::ArgumentParser(const std::string& name, const std::string& what)
+    : owned_(std::make_unique<CLI::App>(what, name)), app_(owned_.get()) {
+}
+
+ArgumentParser::ArgumentParser(CLI::App* app) : app_(app) {
+}
+
+ArgumentParser::~ArgumentParser() = default;
+
+ArgumentParser* ArgumentParser::AddCommand(const std::string& name, const std::string& what) {
+  // The constructor is not std::make_unique's to call.
+  commands_.push_back(
+      std::unique_ptr<ArgumentParser>(new ArgumentParser(app_->add_subcommand(name, what))));
+  return commands_.back().get();
+}
+
+void ArgumentParser::RequireCommand() {
+  app_->require_subcommand(1);
+}
+
+template <class T>
+Flag ArgumentParser::Option(const std::string& name, T& value, const std::string& what) {
+  return Flag(app_->add_option(name, value, what));
+}
+
+Flag ArgumentParser::OptionBy(const std::string& name, std::function<void(const std::string&)> take,
+                              const std::string& what) {
+  return Flag(app_->add_option_function<std::string>(name, std::move(take), what));
+}
+
+Flag ArgumentParser::Switch(const std::string& name, bool& value, const std::string& what) {
+  return Flag(app_->add_flag(name, value, what));
+}
+
+void ArgumentParser::Footer(const std::string& text) {
+  app_->footer(text);
+}
+
+void ArgumentParser::OnChosen(std::function<void()> call) {
+  app_->callback(std::move(call));
+}
+
+bool ArgumentParser::Given(const std::string& flag) const {
+  return app_->count(flag) > 0;
+}
+
+std::string ArgumentParser::name() const {
+  return app_->get_name();
+}
+
+const ArgumentParser* ArgumentParser::chosen() const {
+  const auto named = [](const std::unique_ptr<ArgumentParser>& command) {
+    return command->app_->parsed();
+  };
+  const auto command = std::find_if(commands_.begin(), commands_.end(), named);
+  return command == commands_.end() ? nullptr : command->get();
+}
+
+// The types that flags of programs have.
+template Flag ArgumentParser::Option(const std::string&, std::string&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::vector<std::string>&,
+                                     const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::vector<float>&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, int&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::uint32_t&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::uint64_t&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, double&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::optional<float>&, const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::optional<double>&,
+                                     const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::optional<std::uint32_t>&,
+                                     const std::string&);
+template Flag ArgumentParser::Option(const std::string&, std::optional<std::uint64_t>&,
+                                     const std::string&);
 
 std::string VersionText(const std::string& program) {
   return absl::StrCat(program, " ", CF_VERSION);

@@ -11,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
@@ -254,18 +253,18 @@ absl::StatusOr<ExitCode> Compare(const Flags& flags) {
 
 absl::StatusOr<ExitCode> CompareCommand(const std::vector<std::string>& words) {
   Flags flags;
-  CLI::App app{"Compares runs: one table, the best first, and one page with their curves."};
-  app.name("cfrun compare");
-  app.add_option("RUN", flags.runs,
-                 "Run folders, or folders of runs such as a sweep's; files are "
-                 "passed over, so that runs/sweep/* works")
-      ->required();
-  app.add_option("--html", flags.html, "The page to write (compare.html beside the runs)");
-  app.add_option("--csv", flags.csv, "Write the table to this file too, with all digits");
-  app.add_option("--sort", flags.sort,
-                 "Column to order by, such as seconds (the figure that the runs monitor)");
-  app.add_flag("--overwrite", flags.overwrite,
-               "Replace the files of --html and --csv where they are there already");
+  ArgumentParser app("cfrun compare",
+                     "Compares runs: one table, the best first, and one page with their curves.");
+  app.Option("RUN", flags.runs,
+             "Run folders, or folders of runs such as a sweep's; files are "
+             "passed over, so that runs/sweep/* works")
+      .Required();
+  app.Option("--html", flags.html, "The page to write (compare.html beside the runs)");
+  app.Option("--csv", flags.csv, "Write the table to this file too, with all digits");
+  app.Option("--sort", flags.sort,
+             "Column to order by, such as seconds (the figure that the runs monitor)");
+  app.Switch("--overwrite", flags.overwrite,
+             "Replace the files of --html and --csv where they are there already");
   const std::optional<ExitCode> ended = ParseWords(app, words);
   if (ended.has_value()) return *ended;
   return Compare(flags);

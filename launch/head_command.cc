@@ -78,16 +78,16 @@ absl::Status HeadOfDataset(const Flags& flags) {
 
 }  // namespace
 
-void AddHead(CLI::App* app, std::function<absl::Status()>* chosen) {
+void AddHead(ArgumentParser* app, std::function<absl::Status()>* chosen) {
   const auto flags = std::make_shared<Flags>();
-  CLI::App* const command = app->add_subcommand(
+  ArgumentParser* const command = app->AddCommand(
       "head", "Shows how a file of ratings is read, or what a data set has, with a few rows");
-  command->add_option("FILE", flags->path, "File of ratings (- is standard input), or a data set")
-      ->required();
-  command->add_option("--rows", flags->rows, "How many (5)")->check(CLI::Range(1, 1000));
+  command->Option("FILE", flags->path, "File of ratings (- is standard input), or a data set")
+      .Required();
+  command->Option("--rows", flags->rows, "How many (5)").Between(1, 1000);
   AddRecordFlags(command, &flags->records);
-  command->footer(UsualNamesHelp());
-  command->callback([flags, chosen] {
+  command->Footer(UsualNamesHelp());
+  command->OnChosen([flags, chosen] {
     *chosen = [flags]() -> absl::Status {
       absl::Status read = ReadRecordFlags(&flags->records);
       if (!read.ok()) return read;

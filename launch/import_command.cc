@@ -160,53 +160,52 @@ struct Flags {
   std::string title_columns;
 };
 
-void AddFileFlags(CLI::App* command, Flags* flags) {
+void AddFileFlags(ArgumentParser* command, Flags* flags) {
   ImportOptions& options = flags->options;
   command
-      ->add_option("--ratings", options.ratings,
-                   "File of ratings or interactions, or several; - is standard input")
-      ->required();
-  command->add_option("--validation", options.validation,
-                      "File of given validation samples, as u1.test");
-  command->add_option("--titles", options.titles, "File of titles: movies.csv, u.item, movies.dat");
-  command->add_option("--genres", options.genres,
-                      "What names the flags of u.item (u.genre beside it)");
-  command->add_option("--out", options.out, "Folder to make");
-  command->add_option("--name", options.name, "Name of the data set (the folder's)");
+      ->Option("--ratings", options.ratings,
+               "File of ratings or interactions, or several; - is standard input")
+      .Required();
+  command->Option("--validation", options.validation,
+                  "File of given validation samples, as u1.test");
+  command->Option("--titles", options.titles, "File of titles: movies.csv, u.item, movies.dat");
+  command->Option("--genres", options.genres, "What names the flags of u.item (u.genre beside it)");
+  command->Option("--out", options.out, "Folder to make");
+  command->Option("--name", options.name, "Name of the data set (the folder's)");
   AddChoice(command, "--format", &flags->records.options.format, kFormats,
             "Of the ratings (by the first lines)");
   AddChoice(command, "--titles-format", &options.titles_format, kTitleFormats,
             "Of the titles (by the first lines)");
   AddRecordFlags(command, &flags->records);
-  command->add_option("--title-columns", flags->title_columns,
-                      "item=NAME,title=NAME[,genres=NAME] of the titles' header");
+  command->Option("--title-columns", flags->title_columns,
+                  "item=NAME,title=NAME[,genres=NAME] of the titles' header");
 }
 
 }  // namespace
 
-void AddImport(CLI::App* app, CfdataProgress::Mode* mode, std::function<absl::Status()>* chosen) {
+void AddImport(ArgumentParser* app, CfdataProgress::Mode* mode,
+               std::function<absl::Status()>* chosen) {
   const auto flags = std::make_shared<Flags>();
   ImportOptions& options = flags->options;
   options.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
-  CLI::App* const command = app->add_subcommand("import", "Makes a data set out of text files");
+  ArgumentParser* const command = app->AddCommand("import", "Makes a data set out of text files");
   AddFileFlags(command, flags.get());
   AddChoice(command, "--item-key", &options.item_key, kItemKeys,
             "What identifies an item (id); title makes one of those with equal titles");
   AddChoice(command, "--duplicates", &options.duplicates, kDuplicates,
             "Which rating of a repeated pair counts (last): by the place in the file, or by time");
-  command->add_option("--drop-ratings", options.drop_ratings,
-                      "Ratings that mean that there is none, as -1 or 0: left out");
-  command->add_option("--min-rating", options.min_rating, "Leaves lower ratings out");
-  command->add_flag("--skip-bad-lines", options.skip_bad_lines,
-                    "Count malformed lines instead of stopping at the first");
-  command->add_flag("--overwrite", options.overwrite, "Replace an existing data set");
-  command->add_flag("--dry-run", options.dry_run,
-                    "Say how the files are read, with a few rows, and write nothing");
-  command->add_option("--threads", options.threads, "Threads (one for each core)")
-      ->check(Between(1, 64));
+  command->Option("--drop-ratings", options.drop_ratings,
+                  "Ratings that mean that there is none, as -1 or 0: left out");
+  command->Option("--min-rating", options.min_rating, "Leaves lower ratings out");
+  command->Switch("--skip-bad-lines", options.skip_bad_lines,
+                  "Count malformed lines instead of stopping at the first");
+  command->Switch("--overwrite", options.overwrite, "Replace an existing data set");
+  command->Switch("--dry-run", options.dry_run,
+                  "Say how the files are read, with a few rows, and write nothing");
+  command->Option("--threads", options.threads, "Threads (one for each core)").Between(1, 64);
   AddChoice(command, "--progress", mode, kModes, "How to show how far it is");
-  command->footer(UsualNamesHelp());
-  command->callback([flags, mode, chosen] {
+  command->Footer(UsualNamesHelp());
+  command->OnChosen([flags, mode, chosen] {
     *chosen = [flags, mode]() -> absl::Status {
       absl::Status read = ReadRecordFlags(&flags->records);
       if (!read.ok()) return read;

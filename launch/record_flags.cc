@@ -23,12 +23,12 @@ const std::map<std::string, TimeUnit> kTimeUnits = {{"auto", TimeUnit::kAutomati
 
 }  // namespace
 
-void AddRecordFlags(CLI::App* command, RecordFlags* flags) {
-  command->add_option("--columns", flags->columns,
-                      "user=NAME,item=NAME[,rating=NAME][,timestamp=NAME], by the header's names, "
-                      "or by numbers from 1, which mean that there is no header");
-  command->add_option("--separator", flags->separator,
-                      "comma, tab, semicolon, pipe, colons (::), blanks or a sign (found out)");
+void AddRecordFlags(ArgumentParser* command, RecordFlags* flags) {
+  command->Option("--columns", flags->columns,
+                  "user=NAME,item=NAME[,rating=NAME][,timestamp=NAME], by the header's names, "
+                  "or by numbers from 1, which mean that there is no header");
+  command->Option("--separator", flags->separator,
+                  "comma, tab, semicolon, pipe, colons (::), blanks or a sign (found out)");
   AddChoice(command, "--encoding", &flags->options.encoding, kEncodings,
             "Of the text (UTF-8; in u.data and .dat latin-1 where it is not UTF-8)");
   AddChoice(command, "--time-unit", &flags->options.time_unit, kTimeUnits,

@@ -2,10 +2,10 @@
 
 #include <string>
 
-#include <CLI/CLI.hpp>
 #include <absl/status/status.h>
 
 #include "common/dataset/record_format.h"
+#include "launch/command_line.h"
 
 namespace cf {
 
@@ -18,7 +18,7 @@ struct RecordFlags {
 };
 
 /// Adds --columns, --separator, --encoding and --time-unit. `flags` outlives the command.
-void AddRecordFlags(CLI::App* command, RecordFlags* flags);
+void AddRecordFlags(ArgumentParser* command, RecordFlags* flags);
 
 /// Puts the words into flags->options. InvalidArgument says which of them is wrong.
 absl::Status ReadRecordFlags(RecordFlags* flags);

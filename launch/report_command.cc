@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <absl/strings/str_cat.h>
 
 #include "common/base/output_file.h"
@@ -18,18 +17,17 @@
 namespace cf {
 
 absl::StatusOr<ExitCode> ReportCommand(const std::vector<std::string>& words) {
-  CLI::App app{
-      "The page that a run ends with, made again: figures, curves, model, data set, "
-      "recommendations, configuration."};
-  app.name("cfrun report");
+  ArgumentParser app("cfrun report",
+                     "The page that a run ends with, made again: figures, curves, model, data set, "
+                     "recommendations, configuration.");
   ReportOptions options;
   std::string out;
-  app.add_option("RUN", options.run, "The run's folder")->required();
-  app.add_option("--beside", options.beside, "Another run, to be shown beside it");
-  app.add_option("--data", options.data, "Folder of the data set, where it has moved");
-  app.add_option("--out", out, "The page (RUN/report.html)");
+  app.Option("RUN", options.run, "The run's folder").Required();
+  app.Option("--beside", options.beside, "Another run, to be shown beside it");
+  app.Option("--data", options.data, "Folder of the data set, where it has moved");
+  app.Option("--out", out, "The page (RUN/report.html)");
   bool overwrite = false;
-  app.add_flag("--overwrite", overwrite, "Replace the file of --out where it is there already");
+  app.Switch("--overwrite", overwrite, "Replace the file of --out where it is there already");
   if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
   if (overwrite && out.empty()) {
     return absl::InvalidArgumentError("report: --overwrite is for --out");

@@ -148,12 +148,11 @@ void Complain(const std::string& verb, const absl::Status& error) {
 }  // namespace
 
 absl::StatusOr<ExitCode> StatusCommand(const std::vector<std::string>& words) {
-  CLI::App app{"How runs stand, from any host that sees their folders."};
-  app.name("cfrun status");
+  ArgumentParser app("cfrun status", "How runs stand, from any host that sees their folders.");
   std::vector<std::string> paths;
   bool json = false;
-  app.add_option("RUN", paths, "Run folders")->required();
-  app.add_flag("--json", json, "For programs: a JSON object for each run, on a line of its own");
+  app.Option("RUN", paths, "Run folders").Required();
+  app.Switch("--json", json, "For programs: a JSON object for each run, on a line of its own");
   if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
   ExitCode code = kExitFinished;
   for (const std::string& path : paths) {
@@ -171,10 +170,9 @@ absl::StatusOr<ExitCode> StatusCommand(const std::vector<std::string>& words) {
 }
 
 absl::StatusOr<ExitCode> ListCommand(const std::vector<std::string>& words) {
-  CLI::App app{"The runs of a folder, a line each."};
-  app.name("cfrun list");
+  ArgumentParser app("cfrun list", "The runs of a folder, a line each.");
   std::string folder = "runs";
-  app.add_option("FOLDER", folder, "Where the run folders are")->capture_default_str();
+  app.Option("FOLDER", folder, "Where the run folders are").ShowDefault();
   if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
   const absl::StatusOr<std::vector<std::string>> paths = FindRuns(folder);
   if (!paths.ok()) return paths.status();

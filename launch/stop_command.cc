@@ -75,16 +75,16 @@ absl::StatusOr<ExitCode> StopRun(const std::string& path, std::chrono::seconds w
 }  // namespace
 
 absl::StatusOr<ExitCode> StopCommand(const std::vector<std::string>& words) {
-  CLI::App app{
+  ArgumentParser app(
+      "cfrun stop",
       "Has jobs take a snapshot and end, from any host that sees their run folders, and waits for "
-      "it. The command that started a job continues it."};
-  app.name("cfrun stop");
+      "it. The command that started a job continues it.");
   std::vector<std::string> paths;
   int wait = 300;
-  app.add_option("RUN", paths, "Run folders")->required();
-  app.add_option("--wait", wait, "Seconds to wait for the end; 0 only asks")
-      ->capture_default_str()
-      ->check(Between(0, 1 << 20));
+  app.Option("RUN", paths, "Run folders").Required();
+  app.Option("--wait", wait, "Seconds to wait for the end; 0 only asks")
+      .ShowDefault()
+      .Between(0, 1 << 20);
   if (const std::optional<ExitCode> ended = ParseWords(app, words)) return *ended;
   ExitCode worst = kExitFinished;
   for (const std::string& path : paths) {

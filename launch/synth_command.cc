@@ -123,36 +123,36 @@ absl::Status RunSynth(const Flags& flags, CfdataProgress::Mode mode) {
 
 }  // namespace
 
-void AddSynth(CLI::App* app, CfdataProgress::Mode* mode, std::function<absl::Status()>* chosen) {
+void AddSynth(ArgumentParser* app, CfdataProgress::Mode* mode,
+              std::function<absl::Status()>* chosen) {
   static const std::map<std::string, CfdataProgress::Mode> kModes = {
       {"auto", CfdataProgress::Mode::kAuto},
       {"bar", CfdataProgress::Mode::kBar},
       {"lines", CfdataProgress::Mode::kLines}};
   const auto flags = std::make_shared<Flags>();
-  CLI::App* const command =
-      app->add_subcommand("synth", "Makes a data set of ratings generated from a known truth");
-  command->add_option("--preset", flags->preset,
-                      "Shape of a known data set: ml-100k, ml-1m, ml-latest-small, ml-20m");
-  command->add_option("--users", flags->users, "Users (10,000, or the preset's)");
-  command->add_option("--items", flags->items, "Items (2,000, or the preset's)");
-  command->add_option("--ratings", flags->ratings, "Ratings (1,000,000, or the preset's)");
-  command->add_option("--dim", flags->dim, "Length of the truth's vectors");
-  command->add_option("--noise", flags->noise, "Deviation of what no model can learn");
-  command->add_option("--seed", flags->seed, "The same seed gives the same bytes (42)");
-  command->add_option("--out", flags->out, "Folder of the data set to make");
-  command->add_option("--csv", flags->csv, "Folder for ratings.csv and movies.csv");
-  command->add_option("--name", flags->name, "Name of the data set (the folder's)");
-  command->add_flag("--overwrite", flags->overwrite,
-                    "Replace an existing data set, or the files of --csv");
-  command->add_option("--threads", flags->threads, "Threads (one for each core)")
-      ->check(Between(1, 64));
+  ArgumentParser* const command =
+      app->AddCommand("synth", "Makes a data set of ratings generated from a known truth");
+  command->Option("--preset", flags->preset,
+                  "Shape of a known data set: ml-100k, ml-1m, ml-latest-small, ml-20m");
+  command->Option("--users", flags->users, "Users (10,000, or the preset's)");
+  command->Option("--items", flags->items, "Items (2,000, or the preset's)");
+  command->Option("--ratings", flags->ratings, "Ratings (1,000,000, or the preset's)");
+  command->Option("--dim", flags->dim, "Length of the truth's vectors");
+  command->Option("--noise", flags->noise, "Deviation of what no model can learn");
+  command->Option("--seed", flags->seed, "The same seed gives the same bytes (42)");
+  command->Option("--out", flags->out, "Folder of the data set to make");
+  command->Option("--csv", flags->csv, "Folder for ratings.csv and movies.csv");
+  command->Option("--name", flags->name, "Name of the data set (the folder's)");
+  command->Switch("--overwrite", flags->overwrite,
+                  "Replace an existing data set, or the files of --csv");
+  command->Option("--threads", flags->threads, "Threads (one for each core)").Between(1, 64);
   command
-      ->add_option_function<std::string>(
+      ->OptionBy(
           "--progress", [mode](const std::string& word) { *mode = kModes.at(word); },
           "How to show how far it is")
-      ->check(OneOf({"auto", "bar", "lines"}))
-      ->type_name("auto|bar|lines");
-  command->callback(
+      .OneOf({"auto", "bar", "lines"})
+      .TypeName("auto|bar|lines");
+  command->OnChosen(
       [flags, mode, chosen] { *chosen = [flags, mode] { return RunSynth(*flags, *mode); }; });
 }
 

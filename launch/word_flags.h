@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <absl/strings/str_join.h>
 
 #include "common/base/check.h"
@@ -15,15 +14,15 @@ namespace cf {
 
 /// A flag whose values are words; others are refused with the words there are.
 template <class T>
-CLI::Option* AddChoice(CLI::App* command, const std::string& flag, T* value,
-                       const std::map<std::string, T>& words, const std::string& description) {
+Flag AddChoice(ArgumentParser* command, const std::string& flag, T* value,
+               const std::map<std::string, T>& words, const std::string& description) {
   std::vector<std::string> names;
   for (const auto& [name, unused] : words) names.push_back(name);
   return command
-      ->add_option_function<std::string>(
+      ->OptionBy(
           flag, [value, &words](const std::string& word) { *value = words.at(word); }, description)
-      ->check(OneOf(names))
-      ->type_name(absl::StrJoin(names, "|"));
+      .OneOf(names)
+      .TypeName(absl::StrJoin(names, "|"));
 }
 
 /// The word that a flag has for `value`.
