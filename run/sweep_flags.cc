@@ -114,10 +114,11 @@ class FlagReader {
 
 const char kSweepUsage[] =
     "usage: cfrun sweep JOBS.csv CONFIG --run DIR [-n N] [flags of cfrun, cfworker]\n"
-    "       cfrun sweep --make JOBS.csv CONFIG [--random N [--seed S]] FIELD=VALUES...\n"
+    "       cfrun sweep --make JOBS.csv CONFIG [--random N [--seed S]]\n"
+    "             FIELD=VALUES...\n"
     "\n"
     "Trains CONFIG once for each line of JOBS.csv, whose header holds field paths;\n"
-    "one after another, or as the tasks of a Slurm array (launch/slurm/sweep.sbatch).\n"
+    "one after another, or as tasks of a Slurm array (launch/slurm/sweep.sbatch).\n"
     "Called again, it goes on: what is finished is not run again.\n"
     "\n"
     "  cfrun sweep --make jobs.csv CONFIG train.seed=1,2 \\\n"

@@ -11,6 +11,7 @@
 
 #include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 #include <google/protobuf/text_format.h>
 
 #include "common/base/check.h"
@@ -100,6 +101,26 @@ absl::Status Publish(const std::string& temporary, const std::string& folder, bo
   return SyncPath(parent.empty() ? "." : parent);
 }
 
+/// Whether all that is in the folder of a data set is the data set's: what is somebody else's would
+/// go with it.
+absl::Status CheckOnlyDataset(const std::string& folder) {
+  constexpr const char* kEndings[] = {".u64", ".u32", ".f32", ".i64", ".bits", ".bytes"};
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(folder, error), end; !error && entry != end;
+       entry.increment(error)) {
+    const std::filesystem::path name = entry->path().filename();
+    const bool known =
+        name == layout::kManifest ||
+        std::any_of(std::begin(kEndings), std::end(kEndings),
+                    [&name](const char* ending) { return name.extension() == ending; });
+    if (known) continue;
+    return absl::AlreadyExistsError(absl::StrCat(folder, "/", name.string(),
+                                                 " is not of a data set and would be lost: move "
+                                                 "it, or choose another folder"));
+  }
+  return error ? ErrnoError(error.value(), folder) : absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<DatasetWriter> DatasetWriter::Create(DatasetWriterOptions options) {
@@ -113,7 +134,11 @@ absl::StatusOr<DatasetWriter> DatasetWriter::Create(DatasetWriterOptions options
   options.threads = std::max(options.threads, 1U);
   std::error_code error;
   if (std::filesystem::exists(folder / layout::kManifest, error)) {
-    if (options.overwrite) return DatasetWriter(std::move(options));
+    if (options.overwrite) {
+      absl::Status only = CheckOnlyDataset(options.folder);
+      if (!only.ok()) return only;
+      return DatasetWriter(std::move(options));
+    }
     return absl::AlreadyExistsError(
         absl::StrCat(options.folder, " already has a data set; --overwrite replaces it"));
   }
@@ -147,17 +172,25 @@ void DatasetWriter::KeyItemsByTitle(Vocabulary items, std::span<const std::uint3
 absl::StatusOr<WriteSummary> DatasetWriter::Finish() {
   if (blocks_.empty()) return absl::InvalidArgumentError("there is no sample to write");
   Check(users_.size() < kUnused && items_.size() < kUnused, "ids are 32 bits");
-  const std::string temporary = absl::StrCat(options_.folder, ".tmp.", ::getpid());
+  // Where links lead: a link to a folder on a larger disk stays one.
   std::error_code error;
+  const std::string place = std::filesystem::weakly_canonical(options_.folder, error).string();
+  if (error) return ErrnoError(error.value(), options_.folder);
+  const std::string temporary = absl::StrCat(place, ".tmp.", ::getpid());
   std::filesystem::create_directories(temporary, error);
-  if (error) return ErrnoError(error.value(), temporary);
+  if (error) return ErrnoError(error.value(), options_.folder);
   const absl::Cleanup remove = [&temporary] {
     std::error_code ignored;
     std::filesystem::remove_all(temporary, ignored);
   };
   absl::StatusOr<WriteSummary> summary = WriteFolder(temporary);
-  if (!summary.ok()) return summary.status();
-  absl::Status published = Publish(temporary, options_.folder, options_.overwrite);
+  if (!summary.ok()) {
+    // By the names that its files would have had.
+    return absl::Status(
+        summary.status().code(),
+        absl::StrReplaceAll(summary.status().message(), {{temporary, options_.folder}}));
+  }
+  absl::Status published = Publish(temporary, place, options_.overwrite);
   if (!published.ok()) return published;
   return summary;
 }

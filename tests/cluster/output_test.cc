@@ -171,6 +171,24 @@ TEST_F(OutputTest, AnExportReplacesAnExportAndNothingElse) {
   EXPECT_EQ(Text("w/empty/notes.txt"), "mine");
 }
 
+TEST_F(OutputTest, ADataSetReplacesADataSetAndNothingElse) {
+  const auto write = [&](const std::string& to) {
+    return RunProgram("cfdata", {"synth", "--users", "60", "--items", "40", "--ratings", "300",
+                                 "--overwrite", "--out", to});
+  };
+  fs::create_directories(Path("w/empty"));
+  fs::create_directory_symlink("empty", Path("w/link"));
+  for (int k = 0; k < 2; ++k) EXPECT_EQ(write(Path("w/link")).exit_code, 0);
+  EXPECT_TRUE(fs::is_symlink(Path("w/link")));
+  EXPECT_TRUE(fs::exists(Path("w/empty/manifest.textproto")));
+  Put("w/empty/notes.txt", "mine");
+  const Process::Result refused = write(Path("w/link"));
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_THAT(refused.errors, HasSubstr("w/link/notes.txt is not of a data set"));
+  EXPECT_EQ(Text("w/empty/notes.txt"), "mine");
+  EXPECT_EQ(std::distance(fs::directory_iterator(Path("w")), {}), 2);
+}
+
 // --- Runs of somebody else -----------------------------------------------------------------------
 
 // What only looks needs no right to write, in a colleague's folder or on a disk that is read-only.
