@@ -6,9 +6,12 @@
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
 
 #include "common/base/activity.h"
 #include "common/base/status.h"
+#include "common/text/display.h"
 #include "common/text/numbers.h"
 
 namespace cf {
@@ -22,27 +25,65 @@ std::string PlaceText(const EpochProgress& p) {
   return absl::StrFormat("Epoch %d/%d %d/%d", p.epoch, p.epochs, p.step, p.steps);
 }
 
-/// "0.9s 0.6ms/step 101k samples/s loss 0.6093 rmse 0.8177"
-std::string FiguresText(const EpochProgress& p) {
+/// "0.9s", "0.6ms/step", "101k samples/s", "loss 0.6093", "rmse 0.8177": no line is broken in one.
+std::vector<std::string> FiguresOf(const EpochProgress& p) {
   const double steps = static_cast<double>(std::max<std::uint64_t>(p.step, 1));
   const double milliseconds = 1e3 * p.seconds / steps;
-  std::string text = absl::StrFormat(
-      "%s %.*fms/step %s samples/s loss %.4f", DurationText(p.seconds), milliseconds < 0.1 ? 3 : 1,
-      milliseconds, InShort(p.samples_per_second), p.figures.Find("train_loss").value_or(0));
+  std::vector<std::string> figures = {
+      DurationText(p.seconds),
+      absl::StrFormat("%.*fms/step", milliseconds < 0.1 ? 3 : 1, milliseconds),
+      absl::StrCat(InShort(p.samples_per_second), " samples/s"),
+      absl::StrCat("loss ", FixedText(p.figures.Find("train_loss").value_or(0), 4))};
   if (const std::optional<double> rmse = p.figures.Find("train_rmse"); rmse.has_value()) {
-    absl::StrAppendFormat(&text, " rmse %.4f", *rmse);
+    figures.push_back(absl::StrCat("rmse ", FixedText(*rmse, 4)));
+  }
+  return figures;
+}
+
+/// "[=========>....................]"
+std::string BarText(const EpochProgress& p, std::size_t count) {
+  const std::uint64_t steps = std::max<std::uint64_t>(p.steps, 1);
+  const auto done = static_cast<std::size_t>(std::min(p.step, steps) * count / steps);
+  std::string cells(count, '.');
+  std::fill_n(cells.begin(), done, '=');
+  if (done < count) cells[done] = '>';
+  return "[" + cells + "]";
+}
+
+/// The line that is redrawn: on a narrow terminal its bar is shorter, and then what comes last is
+/// left out, figure by figure.
+std::string FittingText(const EpochProgress& p, std::size_t columns) {
+  constexpr std::size_t kCellsMin = 10;
+  const std::string place = PlaceText(p);
+  const std::vector<std::string> figures = FiguresOf(p);
+  const std::size_t around = place.size() + absl::StrJoin(figures, " ").size() + std::size_t{4};
+  const std::size_t room = columns > around ? columns - around : 0;
+  std::string text = absl::StrCat(place, " ", BarText(p, std::clamp(room, kCellsMin, kBarCells)));
+  for (const std::string& figure : figures) {
+    if (text.size() + 1 + figure.size() > columns) break;
+    absl::StrAppend(&text, " ", figure);
   }
   return text;
 }
 
-/// "[=========>....................]"
-std::string BarText(const EpochProgress& p) {
-  const std::uint64_t steps = std::max<std::uint64_t>(p.steps, 1);
-  const std::size_t done = static_cast<std::size_t>(std::min(p.step, steps) * kBarCells / steps);
-  std::string cells(kBarCells, '.');
-  std::fill_n(cells.begin(), done, '=');
-  if (done < kBarCells) cells[done] = '>';
-  return "[" + cells + "]";
+/// The pieces in lines of at most `columns`, none broken in two; those after the first are indented.
+std::string InLines(const std::vector<std::string>& pieces, std::size_t columns) {
+  constexpr std::size_t kIndent = 2;
+  std::string lines;
+  std::size_t width = 0;
+  for (const std::string& piece : pieces) {
+    const std::size_t wide = DisplayWidth(piece);
+    if (width > 0 && width + 1 + wide > columns) {
+      lines += "\n" + std::string(kIndent, ' ');
+      width = kIndent;
+    } else if (width > 0) {
+      lines += ' ';
+      ++width;
+    }
+    lines += piece;
+    width += wide;
+  }
+  return lines;
 }
 
 // Whoever reads the output may take his time (Ctrl-S): that is not this thread's fault.
@@ -97,21 +138,24 @@ absl::Status Console::SegmentTrained(const TrainedSegment& segment) {
   if (!bar && progress.seconds - shown < kSecondsBetweenLines) return absl::OkStatus();
   shown_ = progress;
   if (bar) {
-    DrawBar(absl::StrCat(PlaceText(progress), " ", BarText(progress), " ", FiguresText(progress)));
+    DrawBar(FittingText(progress, BarColumns()));
   } else {
-    WriteLine(absl::StrCat(PlaceText(progress), " ", FiguresText(progress)));
+    std::vector<std::string> pieces = FiguresOf(progress);
+    pieces.insert(pieces.begin(), PlaceText(progress));
+    WritePieces(pieces);
   }
   return absl::OkStatus();
 }
 
 absl::Status Console::EpochEnded(const FinishedEpoch& epoch) {
-  std::string text = absl::StrCat(PlaceText(epoch.progress), " ", FiguresText(epoch.progress));
+  std::vector<std::string> pieces = FiguresOf(epoch.progress);
+  pieces.insert(pieces.begin(), PlaceText(epoch.progress));
   for (const Figure& figure : ValidationOf(epoch.figures.figures)) {
-    absl::StrAppendFormat(&text, " %s %.4f", figure.name, figure.value);
+    pieces.push_back(absl::StrCat(figure.name, " ", FixedText(figure.value, 4)));
   }
-  if (epoch.is_best) text += " best";
+  if (epoch.is_best) pieces.emplace_back("best");
   const std::lock_guard lock(mutex_);
-  WriteLine(text);
+  WritePieces(pieces);
   return absl::OkStatus();
 }
 
@@ -125,18 +169,39 @@ absl::Status Console::Ended(const Verdict& verdict) {
   return absl::OkStatus();
 }
 
+// A log has whole lines, to be searched; a terminal would break figures at its edge.
 void Console::WriteLine(const std::string& text) {
+  const auto columns = static_cast<std::size_t>(std::max(options_.line_width, 0));
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    lines.push_back(Printable({line.data(), line.size()}));
+  }
+  // Several lines are a table.
+  const bool breaks = columns > 0 && lines.size() == 1;
+  Write(breaks ? WrapToWidth(lines[0], columns, 2) : absl::StrJoin(lines, "\n"), text);
+}
+
+void Console::WritePieces(const std::vector<std::string>& pieces) {
+  const std::string text = absl::StrJoin(pieces, " ");
+  const auto columns = static_cast<std::size_t>(std::max(options_.line_width, 0));
+  Write(columns > 0 ? InLines(pieces, columns) : text, text);
+}
+
+void Console::Write(const std::string& shown, const std::string& logged) {
   EraseBar();
-  Put(text + "\n", options_.output);
+  Put(shown + "\n", options_.output);
   if (log_ == nullptr) return;
-  std::fputs((text + "\n").c_str(), log_);
+  std::fputs((logged + "\n").c_str(), log_);
   std::fflush(log_);
 }
 
-void Console::DrawBar(const std::string& text) {
+std::size_t Console::BarColumns() const {
   // The last column stays free: some terminals wrap as soon as it is written.
-  const auto columns = static_cast<std::size_t>(std::max(options_.width - 1, 1));
-  const std::string fits = text.substr(0, columns);
+  return static_cast<std::size_t>(std::max(options_.width - 1, 1));
+}
+
+void Console::DrawBar(const std::string& text) {
+  const std::string fits = text.substr(0, BarColumns());
   const std::size_t stale = bar_.size() > fits.size() ? bar_.size() - fits.size() : 0;
   Put("\r" + fits + std::string(stale, ' '), options_.output);
   bar_ = fits;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -26,6 +27,7 @@ class Console final : public JobObserver {
   struct Options {
     Mode mode = Mode::kLines;
     int width = 80;              ///< Columns of the terminal, for the bar.
+    int line_width = 0;          ///< At which lines are broken, though not in the log; 0: nowhere.
     std::string log_path;        ///< Appended to; empty for none.
     std::FILE* output = stdout;  ///< Not closed.
   };
@@ -52,6 +54,9 @@ class Console final : public JobObserver {
   Console(const Options& options, std::FILE* log);
 
   void WriteLine(const std::string& text);
+  void WritePieces(const std::vector<std::string>& pieces);
+  void Write(const std::string& shown, const std::string& logged);
+  std::size_t BarColumns() const;
   void DrawBar(const std::string& text);
   void EraseBar();
 

@@ -104,16 +104,16 @@ absl::StatusOr<Job> MakeJob(const Flags& flags) {
   return job;
 }
 
-// A rank's own terminal is none that anybody sees, so mpirun's is believed to be as most are.
-int WidthOf(const LaunchPlace& place) {
-  constexpr int kUsual = 80;
-  return place.by_mpirun ? kUsual : static_cast<int>(TerminalWidth(STDOUT_FILENO));
-}
-
 Console::Options DisplayFor(const Flags& flags, const LaunchPlace& place) {
-  const bool bar = flags.progress == "bar" || (flags.progress == "auto" && WritesToTerminal(place));
+  // A rank's own terminal is none that anybody sees, so mpirun's is believed to be as most are.
+  constexpr int kUsual = 80;
+  const int usual = place.by_mpirun ? kUsual : static_cast<int>(TerminalWidth(STDOUT_FILENO));
+  const bool terminal = WritesToTerminal(place);
+  const bool bar = flags.progress == "bar" || (flags.progress == "auto" && terminal);
+  const int width = flags.width > 0 ? flags.width : usual;
   return {.mode = bar ? Console::Mode::kBar : Console::Mode::kLines,
-          .width = flags.width > 0 ? flags.width : WidthOf(place),
+          .width = width,
+          .line_width = bar || terminal || flags.width > 0 ? width : 0,
           .log_path = ""};
 }
 
@@ -284,7 +284,8 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   app.Option("--progress", flags.progress, "auto, bar or lines")
       .ShowDefault()
       .OneOf({"auto", "bar", "lines"});
-  app.Option("--width", flags.width, "Columns of the bar (the terminal's)").Between(20, 10000);
+  app.Option("--width", flags.width, "Columns of the bar and of lines (the terminal's)")
+      .Between(20, 10000);
   app.Option("--cores", flags.cores,
              "Cores that each rank may use, where they are fewer than it sees");
   app.Option("--memory", flags.memory_mib,
@@ -299,9 +300,6 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   if (ended.ok() && !ended->has_value() && !flags.print_config && flags.run.empty()) {
     ended = absl::InvalidArgumentError(
         "--run is missing: name the folder of this run, such as runs/first");
-  }
-  if (ended.ok() && flags.width > 0 && flags.progress == "lines") {
-    ended = absl::InvalidArgumentError("--width is of the bar: --progress lines has none");
   }
   if (!speaks && (!ended.ok() || flags.print_config)) return kExitFinished;
   if (!ended.ok()) return ended.status();

@@ -18,6 +18,7 @@
 #include "common/base/output_file.h"
 #include "common/page/html_page.h"
 #include "common/text/display.h"
+#include "common/text/numbers.h"
 #include "common/text/text_table.h"
 #include "launch/command_line.h"
 #include "launch/run_commands.h"
@@ -181,8 +182,9 @@ void Print(const Comparison& comparison) {
   std::fputs(FormatTable(comparison).c_str(), stdout);
   if (!comparison.best.has_value()) return;
   const ComparedRun& best = comparison.runs[*comparison.best];
-  std::printf("best: %s, %s %.4f at epoch %u\n", best.name.c_str(), comparison.figure.c_str(),
-              best.best->figures.Find(comparison.figure).value_or(0), best.best->epoch);
+  std::printf("best: %s, %s %s at epoch %u\n", best.name.c_str(), comparison.figure.c_str(),
+              FixedText(best.best->figures.Find(comparison.figure).value_or(0), 4).c_str(),
+              best.best->epoch);
 }
 
 /// The page's place where none is given, as short as it can be said from here.

@@ -4,6 +4,8 @@
 
 #include <absl/strings/str_format.h>
 
+#include "common/text/numbers.h"
+
 namespace cf {
 namespace {
 
@@ -45,7 +47,7 @@ const char* ScoreName(const ServedModel& model) {
 }
 
 std::string ScoreText(float value) {
-  return absl::StrFormat("%.3f", static_cast<double>(value));
+  return FixedText(static_cast<double>(value), 3);
 }
 
 }  // namespace cf

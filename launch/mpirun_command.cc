@@ -50,7 +50,7 @@ void TellAboutTerminal(std::vector<std::string>& flags) {
     }
     flags.insert(flags.end(), {"--progress", bar ? "bar" : "lines"});
   }
-  if (bar && FindFlag(flags, "--width").empty()) {
+  if ((bar || ::isatty(STDOUT_FILENO) == 1) && FindFlag(flags, "--width").empty()) {
     flags.insert(flags.end(), {"--width", absl::StrCat(TerminalWidth(STDOUT_FILENO))});
   }
 }

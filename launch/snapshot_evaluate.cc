@@ -40,7 +40,7 @@ absl::Status Print(const Evaluation& evaluation, const std::string& samples, con
   }
   std::string text;
   for (const Figure& figure : evaluation.figures) {
-    absl::StrAppendFormat(&text, "%s %.4f ", figure.name, figure.value);
+    absl::StrAppend(&text, figure.name, " ", FixedText(figure.value, 4), " ");
   }
   absl::StrAppend(&text, "(", Counted(evaluation.samples, "sample"), " of ", of, ")\n");
   if (!evaluation.ranked.empty()) absl::StrAppend(&text, evaluation.ranked, "\n");

@@ -10,6 +10,7 @@
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
+#include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
 
 namespace cf {
@@ -17,7 +18,7 @@ namespace {
 
 std::string ValRmse(const Manifest& manifest) {
   if (!manifest.has_last_metrics() || !manifest.last_metrics().has_val_rmse()) return "-";
-  return absl::StrFormat("%.4f", manifest.last_metrics().val_rmse());
+  return FixedText(manifest.last_metrics().val_rmse(), 4);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include <absl/strings/str_cat.h>
@@ -11,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/snapshot/kept_figures.h"
+#include "common/text/display.h"
 #include "common/text/numbers.h"
 #include "common/text/text_table.h"
 #include "launch/command_line.h"
@@ -32,7 +34,7 @@ std::string ShownFigure(const RunSummary& run) {
 
 std::string MonitoredText(const RunSummary& run, const EpochMetrics& metrics) {
   const std::optional<double> figure = FiguresOf(metrics).figures.Find(ShownFigure(run));
-  return figure.has_value() ? absl::StrFormat("%.4f", *figure) : "not measured";
+  return figure.has_value() ? FixedText(*figure, 4) : "not measured";
 }
 
 std::string PlaceText(const RunSummary& run) {
@@ -51,9 +53,9 @@ std::string FiguresText(const RunSummary& run) {
                                     MonitoredText(run, run.best()), run.best().epoch()));
   }
   if (run.has_last()) {
-    parts.push_back(absl::StrFormat("last %s, train loss %.4f (epoch %d)",
-                                    MonitoredText(run, run.last()), run.last().train_loss(),
-                                    run.last().epoch()));
+    parts.push_back(absl::StrFormat("last %s, train loss %s (epoch %d)",
+                                    MonitoredText(run, run.last()),
+                                    FixedText(run.last().train_loss(), 4), run.last().epoch()));
   }
   return absl::StrJoin(parts, "; ");
 }
@@ -107,7 +109,10 @@ void PrintForPeople(const RunSummary& run) {
   if (run.silent_seconds() > kSilentSeconds) {
     lines.push_back(absl::StrCat("it has said nothing for ", DurationText(run.silent_seconds())));
   }
-  std::printf("%s\n", absl::StrJoin(lines, "\n  ").c_str());
+  for (std::size_t k = 0; k < lines.size(); ++k) {
+    const std::string line = (k == 0 ? "" : "  ") + Printable(lines[k]);
+    std::printf("%s\n", WrapToWidth(line, TerminalWidth(STDOUT_FILENO), 4).c_str());
+  }
 }
 
 void PrintJson(const RunSummary& run) {

@@ -188,7 +188,8 @@ std::string BestOf(const Comparison& comparison, const ComparedRun& run) {
   if (!run.best.has_value()) return "";
   const std::optional<double> figure = run.best->figures.Find(comparison.figure);
   if (!figure.has_value()) return "";
-  return absl::StrFormat(", %s %.4f at epoch %d", comparison.figure, *figure, run.best->epoch);
+  return absl::StrCat(", ", comparison.figure, " ", FixedText(*figure, 4), " at epoch ",
+                      run.best->epoch);
 }
 
 }  // namespace

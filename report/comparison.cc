@@ -162,7 +162,7 @@ ComparisonCell Number(double number, const std::string& text) {
 }
 
 ComparisonCell FigureCell(const std::optional<double>& figure) {
-  return figure.has_value() ? Number(*figure, absl::StrFormat("%.4f", *figure)) : ComparisonCell();
+  return figure.has_value() ? Number(*figure, FixedText(*figure, 4)) : ComparisonCell();
 }
 
 /// A value of the configuration, which is a number or a word.
@@ -171,6 +171,11 @@ ComparisonCell Value(const std::string& value) {
   return absl::SimpleAtod(value, &number) && !std::isnan(number)
              ? ComparisonCell{.text = value, .exact = value, .number = number}
              : Word(value);
+}
+
+/// Of a field. So many threads as there are cores are written as 0.
+ComparisonCell FieldValue(const std::string& path, const std::string& value) {
+  return path == "cluster.threads" && value == "0" ? Word("auto") : Value(value);
 }
 
 ComparisonCell Epochs(const ComparedRun& run, const Job& job) {
@@ -285,7 +290,7 @@ void MakeTable(const std::vector<Job>& jobs, bool largest_is_best, Comparison& c
         field.values.begin(), field.values.end(),
         [](const std::string& value) { return value.empty() || Value(value).number.has_value(); });
     table.Add({.name = field.path, .right = numbers, .is_field = true},
-              [&](std::size_t k) { return Value(field.values[k]); });
+              [&](std::size_t k) { return FieldValue(field.path, field.values[k]); });
   }
   table.Label();
 }

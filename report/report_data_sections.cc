@@ -52,7 +52,7 @@ std::string RatingText(float rating) {
   return absl::StrFormat("%g", static_cast<double>(rating));
 }
 std::string PredictionText(float rating) {
-  return absl::StrFormat("%.3f", static_cast<double>(rating));
+  return FixedText(static_cast<double>(rating), 3);
 }
 
 void AddTopRatings(const TopRatings& top, HtmlPage& page) {

@@ -5,6 +5,7 @@
 
 #include "common/snapshot/kept_figures.h"
 #include "common/snapshot/manifest.h"
+#include "common/text/numbers.h"
 #include "run/early_stopping.h"
 
 namespace cf {
@@ -14,7 +15,7 @@ namespace {
 std::string MonitoredText(const Job& job, const EpochFigures& epoch) {
   const std::string& name = MonitorOf(job);
   const std::optional<double> value = epoch.figures.Find(name);
-  return value.has_value() ? absl::StrFormat("%s %.4f", name, *value)
+  return value.has_value() ? absl::StrCat(name, " ", FixedText(*value, 4))
                            : absl::StrCat(name, " not measured");
 }
 

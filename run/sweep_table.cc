@@ -13,6 +13,7 @@
 #include "common/config/config.h"
 #include "common/snapshot/kept_figures.h"
 #include "common/snapshot/snapshot.h"
+#include "common/text/numbers.h"
 #include "common/text/text_table.h"
 #include "run/early_stopping.h"
 #include "run/finished_verdict.h"
@@ -51,7 +52,7 @@ std::string NumberText(const std::optional<double>& number) {
 }
 
 std::string ShortText(const std::optional<double>& number) {
-  return number.has_value() ? absl::StrFormat("%.4f", *number) : "";
+  return number.has_value() ? FixedText(*number, 4) : "";
 }
 
 SweepRow Failed(const absl::Status& status) {

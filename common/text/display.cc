@@ -123,6 +123,21 @@ std::size_t WidthOf(std::uint32_t code) {
   return Holds(kWide, code) ? 2 : 1;
 }
 
+bool IsFigure(std::string_view word) {
+  const std::size_t sign = !word.empty() && (word[0] == '-' || word[0] == '+') ? 1 : 0;
+  return (word.size() > sign && word[sign] >= '0' && word[sign] <= '9') || word == "nan" ||
+         word.substr(sign) == "inf";
+}
+
+// Where the first word ends that no line is broken in: with the figure behind it, which it names.
+std::size_t EndOfUnit(std::string_view text) {
+  const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+  if (end == 0 || end == text.size() || text[end] == '\n') return end;
+  const std::string_view rest = text.substr(end + 1);
+  const std::string_view next = rest.substr(0, rest.find_first_of(" \n"));
+  return IsFigure(next) && !IsFigure(text.substr(0, end)) ? end + 1 + next.size() : end;
+}
+
 }  // namespace
 
 std::string Printable(std::string_view text) {
@@ -182,22 +197,21 @@ std::string WrapToWidth(std::string_view text, std::size_t columns, std::size_t 
     begins = true;
   };
   while (!text.empty()) {
-    const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
-    std::string_view word = text.substr(0, end);
-    if (!begins && width + 1 + DisplayWidth(word) > columns) new_line();
+    const std::size_t end = EndOfUnit(text);
+    std::string_view unit = text.substr(0, end);
+    if (!begins && width + 1 + DisplayWidth(unit) > columns) new_line();
     if (!begins) {
       wrapped += ' ';
       ++width;
     }
-    while (!word.empty()) {
-      const Character next = FirstOf(word);
+    while (!unit.empty()) {
+      const Character next = FirstOf(unit);
       const std::size_t wide = next.bytes == 0 ? 1 : WidthOf(next.code);
       if (width + wide > columns && width > indent) new_line();
       const std::size_t bytes = std::max<std::size_t>(next.bytes, 1);
-      wrapped += word.substr(0, bytes);
+      wrapped += unit.substr(0, bytes);
       width += wide;
-      begins = false;
-      word.remove_prefix(bytes);
+      unit.remove_prefix(bytes);
     }
     begins = false;
     if (end < text.size() && text[end] == '\n') new_line();

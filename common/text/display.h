@@ -20,7 +20,8 @@ std::size_t DisplayWidth(std::string_view text);
 /// columns > 3.
 std::string CutToWidth(std::string_view text, std::size_t columns);
 
-/// The text in lines of at most `columns`, broken at its spaces; lines after the first begin with
+/// The text in lines of at most `columns`, broken at its spaces, but not between a name and the figure
+/// behind it; lines after the first begin with
 /// `indent` spaces, for which there is room. A word that is wider than a line is broken where the line ends.
 /// Without a newline at its end. Requires: as Printable makes it, but for newlines, which stay.
 std::string WrapToWidth(std::string_view text, std::size_t columns, std::size_t indent);

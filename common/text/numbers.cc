@@ -28,6 +28,16 @@ std::string InShort(double number) {
   return absl::StrFormat("%.*f%s", decimals, number, kUnits[unit]);
 }
 
+std::string FixedText(double value, int decimals) {
+  constexpr double kLong = 1e7;
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
+  if (std::abs(value) >= kLong) return absl::StrFormat("%.4g", value);
+  std::string text = absl::StrFormat("%.*f", decimals, value);
+  const bool zero = text.find_first_not_of("-0.") == std::string::npos;
+  return zero && text.front() == '-' ? text.substr(1) : text;
+}
+
 std::string DurationText(double seconds) {
   if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
   const auto whole = static_cast<std::int64_t>(std::llround(std::min(seconds, 1e12)));

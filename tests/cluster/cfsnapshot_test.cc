@@ -38,7 +38,7 @@ class CfsnapshotTest : public testing::Test {
     const std::string out = folder_.At("out.txt");
     const std::string err = folder_.At("err.txt");
     const std::string command =
-        CF_BIN_DIR "/cfsnapshot " + arguments + " > '" + out + "' 2> '" + err + "'";
+        "COLUMNS=120 " CF_BIN_DIR "/cfsnapshot " + arguments + " > '" + out + "' 2> '" + err + "'";
     const int status = std::system(command.c_str());
     return {.code = WEXITSTATUS(status), .out = *ReadFile(out), .err = *ReadFile(err)};
   }

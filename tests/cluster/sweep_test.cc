@@ -186,10 +186,9 @@ TEST_F(SweepTest, WhatIsWrongIsSaidBeforeAnythingRuns) {
 TEST_F(SweepTest, AFlagThatNoJobTakesEndsTheSweepAtTheFirst) {
   const Process::Result result = Process(Command("none", {"--thread", "2"})).Wait();
   EXPECT_EQ(result.exit_code, kExitUserInput);
-  EXPECT_THAT(result.errors,
-              AllOf(HasSubstr("--thread"),
-                    EndsWith("cfrun: job 1 of 3 did not even begin, nor would the "
-                             "others\n")));
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("--thread"),
+                                   EndsWith("cfrun: job 1 of 3 did not even begin, nor would the "
+                                            "others\n")));
   EXPECT_THAT(result.output, Not(HasSubstr("job 2 of 3")));
 }
 

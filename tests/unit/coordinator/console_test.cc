@@ -1,8 +1,11 @@
 #include "coordinator/console.h"
 
+#include <algorithm>
 #include <cstdlib>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
@@ -102,10 +105,10 @@ TEST_F(ConsoleTest, RedrawsTheBarInPlaceAndKeepsItOutOfTheLog) {
   const auto console = Open(Console::Mode::kBar, 60);
   Draw(*console, At(709, .4));
   Draw(*console, At(720, .45));  // Too soon to be worth drawing.
-  const std::string bar = "Epoch 3/20 709/1418 [===============>..............] 0.4s 0.";
-  EXPECT_EQ(Output(), "\r" + bar.substr(0, 59));
+  const std::string bar = "\rEpoch 3/20 709/1418 [=====>....] 0.4s 0.6ms/step";
+  EXPECT_EQ(Output(), bar);
   End(*console, kBest);
-  EXPECT_EQ(Output(), "\r" + bar.substr(0, 59) + "\r" + std::string(59, ' ') + "\r" + kEndLine);
+  EXPECT_EQ(Output(), bar + "\r" + std::string(bar.size() - 1, ' ') + "\r" + kEndLine);
   EXPECT_EQ(Log(), kEndLine);
 }
 
@@ -129,6 +132,35 @@ TEST_F(ConsoleTest, ALineGoesAboveTheBar) {
   const std::string bar = "\rEpoch 3/20";
   EXPECT_EQ(Output(), bar + "\r          \rdropped a peer\n" + bar);
   EXPECT_EQ(Log(), "dropped a peer\n");
+}
+
+// Of retrieval with its figures of ranking a line has 350 characters. The log keeps it whole.
+TEST_F(ConsoleTest, LinesFitTheTerminalAndNoFigureIsBroken) {
+  Figures figures = kFigures;
+  for (const int k : {1, 5, 10, 50, 100}) {
+    figures.Set(absl::StrCat("val_top_", k, "_unmasked"), 0.1234);
+  }
+  const FinishedEpoch epoch = {.progress = kEnd, .figures = {.figures = figures}, .is_best = true};
+  for (const int width : {60, 80, 120}) {
+    const auto console = Console::Open({.mode = Console::Mode::kBar,
+                                        .width = width,
+                                        .line_width = width,
+                                        .log_path = folder_ + "/log.txt",
+                                        .output = output_});
+    ASSERT_TRUE(console.ok());
+    End(**console, epoch);
+    (*console)->Line(std::string(50, 'x') + " " + std::string(50, 'y') + " \x1b[31m");
+  }
+  std::size_t lines = 0;
+  for (const absl::string_view line : absl::StrSplit(Output(), '\n')) {
+    EXPECT_LE(line.size(), 120U);
+    EXPECT_TRUE(line.empty() || !absl::StartsWith(line, "  0."));
+    ++lines;
+  }
+  EXPECT_GT(lines, 10U);
+  EXPECT_EQ(Output().find('\x1b'), std::string::npos);
+  const std::string log = Log();
+  EXPECT_EQ(std::count(log.begin(), log.end(), '\n'), 6);
 }
 
 TEST_F(ConsoleTest, LeavesNoBarBehind) {

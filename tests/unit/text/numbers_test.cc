@@ -1,5 +1,7 @@
 #include "common/text/numbers.h"
 
+#include <cmath>
+
 #include <gtest/gtest.h>
 
 namespace cf {
@@ -19,6 +21,16 @@ TEST(InShort, KeepsThreeDigits) {
   EXPECT_EQ(InShort(9996), "10.0k");
   EXPECT_EQ(InShort(100836), "101k");
   EXPECT_EQ(InShort(2345678), "2.35M");
+}
+
+TEST(FixedText, IsOneFormForEveryFigure) {
+  EXPECT_EQ(FixedText(0.83751, 4), "0.8375");
+  EXPECT_EQ(FixedText(-0.00001, 4), "0.0000");
+  EXPECT_EQ(FixedText(-0.5, 4), "-0.5000");
+  EXPECT_EQ(FixedText(-std::nan(""), 4), "nan");
+  EXPECT_EQ(FixedText(-HUGE_VAL, 4), "-inf");
+  EXPECT_EQ(FixedText(3.4028234e38, 4), "3.403e+38");
+  EXPECT_EQ(FixedText(983264.5, 3), "983264.500");
 }
 
 }  // namespace
