@@ -14,13 +14,12 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
-#include "common/base/files.h"
 #include "common/base/output_file.h"
-#include "common/page/html_page.h"
 #include "common/text/display.h"
 #include "common/text/numbers.h"
 #include "common/text/text_table.h"
 #include "launch/command_line.h"
+#include "launch/page_output.h"
 #include "launch/run_commands.h"
 #include "report/compare_page.h"
 #include "report/comparison.h"
@@ -195,21 +194,6 @@ std::string DefaultPage(const Comparison& comparison) {
   return near.empty() || *near.begin() == ".." ? page.string() : near.string();
 }
 
-/// Opens a file that a flag names.
-absl::StatusOr<OutputFile> OpenOutput(const std::string& flag, const std::string& path,
-                                      bool overwrite) {
-  absl::StatusOr<OutputFile> file = OutputFile::Create(path, {.overwrite = overwrite});
-  return file.ok() ? std::move(file) : Because(file.status(), flag);
-}
-
-/// Opens the page. In its usual place it replaces the one of last time, but nothing else.
-absl::StatusOr<OutputFile> OpenPage(const Flags& flags, const Comparison& comparison) {
-  if (!flags.html.empty()) return OpenOutput("--html", flags.html, flags.overwrite);
-  const std::string path = DefaultPage(comparison);
-  const absl::StatusOr<std::string> old = ReadFile(path);
-  return OpenOutput("--html", path, flags.overwrite || (old.ok() && IsHtmlPage(*old)));
-}
-
 absl::Status Write(const std::string& flag, OutputFile file, const std::string& contents) {
   file.Write(contents);
   if (absl::Status written = file.Close(); !written.ok()) return Because(written, flag);
@@ -228,11 +212,13 @@ absl::StatusOr<ExitCode> Compare(const Flags& flags) {
   // Whether both may be written is asked before either is.
   std::optional<OutputFile> table;
   if (!flags.csv.empty()) {
-    absl::StatusOr<OutputFile> opened = OpenOutput("--csv", flags.csv, flags.overwrite);
-    if (!opened.ok()) return opened.status();
+    absl::StatusOr<OutputFile> opened =
+        OutputFile::Create(flags.csv, {.overwrite = flags.overwrite});
+    if (!opened.ok()) return Because(opened.status(), "--csv");
     table.emplace(*std::move(opened));
   }
-  absl::StatusOr<OutputFile> page = OpenPage(flags, *comparison);
+  absl::StatusOr<OutputFile> page = OpenPageOutput(
+      "--html", flags.html.empty() ? DefaultPage(*comparison) : flags.html, flags.overwrite);
   // Runs of somebody else are compared without a page beside them.
   const bool elsewhere = flags.html.empty() && absl::IsPermissionDenied(page.status());
   if (!page.ok() && !elsewhere) return page.status();

@@ -10,6 +10,7 @@
 #include "common/base/output_file.h"
 #include "common/base/status.h"
 #include "launch/command_line.h"
+#include "launch/page_output.h"
 #include "launch/run_commands.h"
 #include "report/report.h"
 #include "run/run_folder.h"
@@ -38,12 +39,12 @@ absl::StatusOr<ExitCode> ReportCommand(const std::vector<std::string>& words) {
   // The page in the run's own folder is the program's to replace.
   const bool own = out.empty();
   if (own) out = (std::filesystem::path(options.run) / "report.html").string();
-  absl::StatusOr<OutputFile> output = OutputFile::Create(out, {.overwrite = own || overwrite});
+  absl::StatusOr<OutputFile> output = OpenPageOutput("--out", out, own || overwrite);
   if (own && absl::IsPermissionDenied(output.status())) {
     return absl::PermissionDeniedError(
         absl::StrCat(output.status().message(), "; --out FILE writes the page elsewhere"));
   }
-  if (!output.ok()) return Because(output.status(), "--out");
+  if (!output.ok()) return output.status();
   const absl::StatusOr<std::string> page = MakeReport(options);
   if (!page.ok()) return page.status();
   output->Write(*page);

@@ -110,6 +110,15 @@ Character FirstOf(std::string_view text) {
   return {code, bytes};
 }
 
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    const Character next = FirstOf(text);
+    if (next.bytes == 0) return false;
+    text.remove_prefix(next.bytes);
+  }
+  return true;
+}
+
 // What turns the direction of writing, or ends a line, without being a control character of ASCII.
 bool IsActedUpon(std::uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
@@ -141,12 +150,16 @@ std::size_t EndOfUnit(std::string_view text) {
 }  // namespace
 
 std::string Printable(std::string_view text) {
+  // In bytes that are no text what happens to be a character is none either.
+  const bool is_text = IsUtf8(text);
   std::string shown;
   while (!text.empty()) {
     const Character next = FirstOf(text);
     const std::size_t bytes = std::max<std::size_t>(next.bytes, 1);
-    if (next.bytes == 0) {
-      absl::StrAppendFormat(&shown, "\\x%02x", static_cast<unsigned char>(text[0]));
+    if (next.bytes == 0 || (next.bytes > 1 && !is_text)) {
+      for (const char byte : text.substr(0, bytes)) {
+        absl::StrAppendFormat(&shown, "\\x%02x", static_cast<unsigned char>(byte));
+      }
     } else if (!IsActedUpon(next.code)) {
       shown += text.substr(0, bytes);
     } else if (next.code == '\n' || next.code == '\t' || next.code == '\r') {

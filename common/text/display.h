@@ -7,7 +7,7 @@
 namespace cf {
 
 /// The text with everything that a terminal would act upon made visible: control characters as \n,
-/// \t or \x1b, those that turn the direction of writing as \u202e, bytes that are no UTF-8 as \xff.
+/// \t or \x1b, those that turn the direction of writing as \u202e, bytes of what is no UTF-8 as \xff.
 /// Text without these is returned as it is.
 std::string Printable(std::string_view text);
 

@@ -34,6 +34,10 @@ struct Writer {
   std::string begins;  ///< What it writes begins with this.
 };
 
+Process::Result Shell(const std::string& script) {
+  return Process({"bash", "-c", script}).Wait();
+}
+
 class OutputTest : public testing::Test {
  protected:
   OutputTest() {
@@ -144,6 +148,12 @@ TEST_F(OutputTest, ItsOwnPagesAreMadeAgain) {
     EXPECT_EQ(RunProgram("cfrun", {"report", Path("run")}).exit_code, 0);
     EXPECT_EQ(RunProgram("cfrun", {"compare", Path("run")}).exit_code, 0);
   }
+  // Wherever it lies: what one command has written the other may, too.
+  for (const std::string command : {"report --out ", "compare --html ", "report --out "}) {
+    EXPECT_EQ(
+        Shell(CF_BIN_DIR "/cfrun " + command + Path("page.html") + " " + Path("run")).exit_code, 0)
+        << command;
+  }
   Put("compare.html", "<html>my notes</html>");
   const Process::Result refused = RunProgram("cfrun", {"compare", Path("run")});
   EXPECT_EQ(refused.exit_code, 2);
@@ -249,10 +259,6 @@ std::vector<std::string> Printers(const std::string& folder) {
           "cfsnapshot recommend " + best + " --user 1007",
           "cfsnapshot predict " + best + " --pairs " + folder + "/pairs.csv",
           "cfsnapshot --help"};
-}
-
-Process::Result Shell(const std::string& script) {
-  return Process({"bash", "-c", script}).Wait();
 }
 
 TEST_F(OutputTest, WhatStandardOutputDoesNotTakeIsALineAndNoSuccess) {

@@ -31,7 +31,7 @@ TEST(Printable, ShowsBytesThatAreNoUtf8) {
   EXPECT_EQ(Printable("\xc0\xaf"), "\\xc0\\xaf");           // Longer than it need be.
   EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // Half of a pair.
   EXPECT_EQ(Printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
-  EXPECT_EQ(Printable("千\xe5\x8d"), "千\\xe5\\x8d");  // Cut off.
+  EXPECT_EQ(Printable("千\xe5\x8d"), "\\xe5\\x8d\\x83\\xe5\\x8d");  // Cut off.
 }
 
 TEST(DisplayWidth, CountsColumns) {
