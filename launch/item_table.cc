@@ -40,12 +40,6 @@ void ItemTable::AddRow(std::vector<std::string> before, RowId item,
   table_.AddRow(std::move(cells));
 }
 
-const char* ScoreName(const ServedModel& model) {
-  if (model.spec().predicts_ratings()) return "predicted";
-  if (model.spec().counts_items()) return "ratings";
-  return model.objective().link == Objective::Link::kIdentity ? "score" : "probability";
-}
-
 std::string ScoreText(float value) {
   return FixedText(static_cast<double>(value), 3);
 }

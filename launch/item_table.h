@@ -35,10 +35,6 @@ class ItemTable {
   TextTable table_;
 };
 
-/// What a model's numbers are called where they stand in a table: "predicted" where they are
-/// ratings, else "probability", "ratings" (a count of them) or "score".
-const char* ScoreName(const ServedModel& model);
-
 /// A score as people read it.
 std::string ScoreText(float value);
 

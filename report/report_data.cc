@@ -97,6 +97,7 @@ absl::Status Recommend(const RunView& run, const Catalogue& catalogue, std::uint
   const absl::StatusOr<Recommender> recommender = Recommender::Make(*model, catalogue);
   if (!recommender.ok()) return recommender.status();
   report.snapshot = snapshot->manifest().name();
+  report.score_name = ScoreName(*model);
   const std::uint32_t users = catalogue.data().users();
   const std::pair<std::uint32_t, const char*> chosen[] = {
       {0, "the most active"}, {users / 2, "of median activity"}, {users - 1, "the least active"}};

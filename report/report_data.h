@@ -51,7 +51,8 @@ struct ReportData {
   Histogram per_user;
   Histogram per_item;
   TopRatings top;
-  std::string snapshot;  ///< The name of the one that recommends.
+  std::string snapshot;                  ///< The name of the one that recommends.
+  std::string score_name = "predicted";  ///< What it orders by: "predicted" of ratings only.
   std::vector<SampleUser> sample_users;
   std::string no_sample_users;  ///< Why there are none; empty where there are.
 };

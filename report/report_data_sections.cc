@@ -145,7 +145,7 @@ void AddRecommendations(const std::optional<ReportData>& described, HtmlPage& pa
                        : "Nothing is left to recommend.");
       continue;
     }
-    page.AddTable(ItemsTable("recommended", "predicted", PredictionText, user.recommended));
+    page.AddTable(ItemsTable("recommended", data.score_name, PredictionText, user.recommended));
   }
 }
 

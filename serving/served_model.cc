@@ -207,4 +207,10 @@ float ServedModel::RawScore(RowId user, RowId item) const {
   return raw;
 }
 
+const char* ScoreName(const ServedModel& model) {
+  if (model.spec().predicts_ratings()) return "predicted";
+  if (model.spec().counts_items()) return "ratings";
+  return model.objective().link == Objective::Link::kIdentity ? "score" : "probability";
+}
+
 }  // namespace cf

@@ -115,4 +115,8 @@ class ServedModel {
   std::vector<ServedFeature> features_;
 };
 
+/// What a model's numbers are called where they stand in a table: "predicted" where they are
+/// ratings, else "probability", "ratings" (a count of them) or "score".
+const char* ScoreName(const ServedModel& model);
+
 }  // namespace cf

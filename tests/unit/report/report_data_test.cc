@@ -81,6 +81,7 @@ TEST(ReportData, RecommendsWhatTheModelPredictsHighest) {
   const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
   const Dataset& data = catalogue.data();
   EXPECT_EQ(report.snapshot, run.snapshot->name());
+  EXPECT_EQ(report.score_name, "predicted");
   EXPECT_THAT(report.no_sample_users, IsEmpty());
   ASSERT_THAT(report.sample_users, SizeIs(3));
   const RowId users[] = {RowId{0}, RowId{30}, RowId{59}};
