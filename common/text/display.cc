@@ -138,13 +138,32 @@ bool IsFigure(std::string_view word) {
          word.substr(sign) == "inf";
 }
 
-// Where the first word ends that no line is broken in: with the figure behind it, which it names.
-std::size_t EndOfUnit(std::string_view text) {
-  const std::size_t end = std::min(text.find_first_of(" \n"), text.size());
-  if (end == 0 || end == text.size() || text[end] == '\n') return end;
+// Whether it can be the name of a figure behind it: no sign ends a sentence or a part of one.
+bool MayName(std::string_view word) {
+  return !word.empty() && !IsFigure(word) && word.find_last_of(",;:.)") + 1 != word.size();
+}
+
+// The word behind the one that ends at `end`; empty where a line ends.
+std::string_view NextWord(std::string_view text, std::size_t end) {
+  if (end >= text.size() || text[end] == '\n') return {};
   const std::string_view rest = text.substr(end + 1);
-  const std::string_view next = rest.substr(0, rest.find_first_of(" \n"));
-  return IsFigure(next) && !IsFigure(text.substr(0, end)) ? end + 1 + next.size() : end;
+  return rest.substr(0, rest.find_first_of(" \n"));
+}
+
+// Where the first word ends that no line is broken in: with the figure behind it, which it names
+// ("val_rmse 0.8375"), or, of a figure, with what is counted ("9.2 MiB"), unless that names the next.
+std::size_t EndOfUnit(std::string_view text) {
+  std::size_t end = std::min(text.find_first_of(" \n"), text.size());
+  if (end == 0) return end;
+  std::string_view last = text.substr(0, end);
+  if (const std::string_view next = NextWord(text, end); MayName(last) && IsFigure(next)) {
+    end += 1 + next.size();
+    last = next;
+  }
+  const std::string_view next = NextWord(text, end);
+  if (!IsFigure(last) || next.empty() || IsFigure(next)) return end;
+  const std::size_t behind = end + 1 + next.size();
+  return MayName(next) && IsFigure(NextWord(text, behind)) ? end : behind;
 }
 
 }  // namespace

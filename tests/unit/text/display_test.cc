@@ -82,6 +82,7 @@ TEST(WrapToWidth, KeepsAFigureWithItsName) {
   EXPECT_EQ(WrapToWidth("val_rmse 0.8375 val_mae 0.65", 17, 2), "val_rmse 0.8375\n  val_mae 0.65");
   EXPECT_EQ(WrapToWidth("loss -0.5 rmse nan", 12, 0), "loss -0.5\nrmse nan");
   EXPECT_EQ(WrapToWidth("Epoch 1/20 10/100 0.9s", 11, 0), "Epoch 1/20\n10/100 0.9s");
+  EXPECT_EQ(WrapToWidth("779,160 parameters, 9.2 MiB", 24, 2), "779,160 parameters,\n  9.2 MiB");
 }
 
 TEST(TerminalWidth, IsTheTerminalsOrWhatColumnsSaysOrEighty) {
