@@ -266,7 +266,7 @@ TEST_F(Report, NamesWhatIsWrong) {
   EXPECT_EQ(none.errors, "cfrun: " + Path("nowhere") + ": no run is here\n");
   const Process::Result without = RunReport({});
   EXPECT_EQ(without.exit_code, kExitUserInput);
-  EXPECT_THAT(without.errors, HasSubstr("cfrun report: RUN is required"));
+  EXPECT_THAT(without.errors, HasSubstr("cfrun report: RUN is missing"));
 }
 
 TEST_F(Report, FitsADeskAndAPhone) {
