@@ -68,6 +68,12 @@ void PrintMerged(const ImportOptions& options, const ImportSummary& summary) {
       by_place && timed ? ", by the place in the file; newest and oldest go by time" : "", ")"));
 }
 
+void PrintTwins(const Twins& twins, const std::string& noun) {
+  if (twins.count == 0) return;
+  Say(absl::StrCat(Counted(twins.count, noun), twins.count == 1 ? " is" : " are",
+                   " written as another but for case, zeros or blanks (", twins.hint, ")"));
+}
+
 void PrintJoins(const ImportOptions& options, const ImportSummary& summary) {
   if (summary.validation.has_value()) {
     const auto& [users, items] = *summary.validation;
@@ -80,6 +86,13 @@ void PrintJoins(const ImportOptions& options, const ImportSummary& summary) {
       Say(MissingText(items, items.all == 1 ? "validation item" : "validation items",
                       "no training sample"));
     }
+  }
+  // Where the files' ids do not join, that has been said.
+  if (!summary.validation || summary.validation->users.hint.empty()) {
+    PrintTwins(summary.user_twins, "user");
+  }
+  if (!summary.validation || summary.validation->items.hint.empty()) {
+    PrintTwins(summary.item_twins, "item");
   }
   if (summary.written.leaks > 0) {
     Say(Counted(summary.written.leaks, "training sample") +

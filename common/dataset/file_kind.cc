@@ -36,9 +36,10 @@ constexpr std::array<Compression, 6> kCompressions = {{
     {"7z\xBC\xAF\x27\x1C"sv, "7z", "7z x -so"},
 }};
 
-constexpr std::array<Signature, 11> kSignatures = {{
+constexpr std::array<Signature, 12> kSignatures = {{
     {"PAR1"sv, "Parquet"},
     {"ARROW1"sv, "Arrow"},
+    {"FEA1"sv, "Feather"},
     {"\x89HDF"sv, "HDF5"},
     {"\x93NUMPY"sv, "a NumPy array"},
     {"SQLite format 3"sv, "an SQLite database"},
@@ -93,6 +94,8 @@ bool LooksLikeFeatures(std::string_view text) {
 /// What a line of text that is no table begins with.
 std::string OtherText(std::string_view text) {
   constexpr const char* kDocs = "docs/data.md";
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   const std::size_t first = std::min(text.find_first_not_of(" \t\r\n"), text.size());
   const std::string_view begin = text.substr(first);
   if (begin.starts_with('{') || begin.starts_with("[{") || begin.starts_with("[\n")) {

@@ -65,6 +65,29 @@ std::string NearMiss(std::span<const std::string> missing, std::span<const std::
   return "";
 }
 
+Twins FindTwins(const Vocabulary& ids) {
+  Twins twins;
+  if (ids.numeric()) return twins;
+  absl::flat_hash_map<std::string, std::uint32_t> forms;
+  std::uint32_t first = 0;
+  std::uint32_t second = 0;
+  for (std::uint32_t code = 0; code < ids.size(); ++code) {
+    const auto [place, added] = forms.try_emplace(CommonForm(ids.string(code)), code);
+    if (added) continue;
+    // The pair that is first by its bytes, whatever the order of the codes.
+    const std::uint32_t lower = ids.Less(code, place->second) ? code : place->second;
+    const std::uint32_t upper = lower == code ? place->second : code;
+    if (twins.count++ == 0 || ids.Less(lower, first)) {
+      first = lower;
+      second = upper;
+    }
+  }
+  if (twins.count > 0) {
+    twins.hint = absl::StrCat(IdText(ids.string(second)), " is not ", IdText(ids.string(first)));
+  }
+  return twins;
+}
+
 ValidationJoin JoinValidation(const Dataset& data) {
   std::vector<bool> users[2] = {std::vector<bool>(data.users()), std::vector<bool>(data.users())};
   std::vector<bool> items[2] = {std::vector<bool>(data.items()), std::vector<bool>(data.items())};

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/dataset/dataset.h"
+#include "common/dataset/vocabulary.h"
 
 namespace cf {
 
@@ -27,6 +28,14 @@ std::string CommonForm(std::string_view id);
 /// "1.0 is not 1": the first of the ids that has the common form of a known one without being it;
 /// empty if none has.
 std::string NearMiss(std::span<const std::string> missing, std::span<const std::string> known);
+
+/// Ids that are one in common form: how many there are beside the first of each, and two of them
+/// ("1.0 is not 1"). None among numbers.
+struct Twins {
+  std::uint64_t count = 0;
+  std::string hint = {};
+};
+Twins FindTwins(const Vocabulary& ids);
 
 /// How many of the users and items of the given validation samples have training samples.
 struct ValidationJoin {

@@ -186,6 +186,8 @@ absl::StatusOr<ImportSummary> Import(const ImportOptions& options) {
   writer = DatasetWriter::Create(std::move(writer_options));
   if (!writer.ok()) return writer.status();
   const Vocabulary items = reader.MoveInto(&*writer);
+  summary.user_twins = FindTwins(writer->users());
+  summary.item_twins = FindTwins(items);
   if (titles->has_value()) {
     absl::Status given = GiveTitles(options, &**titles, items, &*writer, &summary);
     if (!given.ok()) return given;

@@ -49,6 +49,8 @@ struct ImportSummary {
   std::string titles_note;        ///< What the titles lack, or empty.
   std::uint64_t titles = 0;
   std::uint64_t titles_without_ratings = 0;
+  Twins user_twins;                          ///< Users that may be one, written in several ways,
+  Twins item_twins;                          ///< and items.
   JoinCount titled;                          ///< Of the rated items, those that have a title.
   std::optional<ValidationJoin> validation;  ///< Of a file of validation samples.
 };

@@ -177,7 +177,8 @@ absl::Status PlaceByName(const RecordOptions& options, const std::vector<std::st
 /// User, item, rating, timestamp in this order, those that are wanted.
 absl::Status PlaceByPosition(const RecordOptions& options, const RecordTable& table,
                              RecordFormat* format) {
-  if (table.fields() > kPositionsMax) {
+  const bool lists = table.syntax.separator != "::" && IsListOfEachUser(table);
+  if (table.fields() > kPositionsMax || lists) {
     const std::string why = WhyNoColumns(table);
     return Wrong(why.empty() ? absl::StrCat(table.fields(),
                                             " columns without a header; --columns "

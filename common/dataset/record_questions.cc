@@ -1,6 +1,7 @@
 #include "common/dataset/record_questions.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 
 #include <absl/strings/match.h>
@@ -62,19 +63,39 @@ std::string FlagByNames(const std::vector<std::string>& row, const RecordFormat&
   return ColumnsFlag(columns);
 }
 
-/// Whether every row below the header has a number there, none of them counting rows, and none
-/// too large for a rating.
+/// A number, also one with a comma for the point, which is asked about as well.
+std::optional<float> NumberLike(std::string_view field) {
+  std::string text(field);
+  const std::size_t comma = text.find(',');
+  if (comma != std::string::npos) text[comma] = '.';
+  return ParseRating(text);
+}
+
+/// Whether the rows below the header have numbers there, at least half of them and the others
+/// nothing; none of them counting rows, and none too large for a rating.
 bool MayBeRating(const RecordTable& table, std::size_t place) {
-  bool counts_rows = table.rows.size() > 2;
+  // Fewer may ascend by accident.
+  bool counts_rows = table.rows.size() > 5;
   std::optional<float> before;
+  std::size_t numbers = 0;
   for (std::size_t k = 1; k < table.rows.size(); ++k) {
-    const std::optional<float> value = ParseRating(FieldOf(table.rows[k], static_cast<int>(place)));
+    const std::string_view field = FieldOf(table.rows[k], static_cast<int>(place));
+    if (field.empty()) continue;
+    const std::optional<float> value = NumberLike(field);
     constexpr float kEpoch = 1e8F;
     if (!value.has_value() || *value >= kEpoch) return false;
     counts_rows = counts_rows && (!before.has_value() || *value == *before + 1);
     before = value;
+    ++numbers;
   }
-  return table.rows.size() > 1 && !counts_rows;
+  return numbers > 0 && 2 * numbers + 1 >= table.rows.size() && !counts_rows;
+}
+
+/// Whether a column is called like a rating, whatever it has.
+bool IsNameOfRating(const std::string& name) {
+  const std::string normalized = NormalizedName(name);
+  return absl::StrContains(normalized, "rating") || absl::StrContains(normalized, "score") ||
+         absl::StrContains(normalized, "stars");
 }
 
 /// Names of what has numbers and is no rating.
@@ -90,7 +111,8 @@ absl::Status AskForRating(const RecordTable& table, const RecordFormat& format) 
   for (std::size_t k = 0; k < format.names.size(); ++k) {
     const auto place = static_cast<int>(k);
     if (place == format.user || place == format.item || place == format.timestamp) continue;
-    if (!IsNameOfOther(format.names[k]) && MayBeRating(table, k)) {
+    if (IsNameOfRating(format.names[k]) ||
+        (!IsNameOfOther(format.names[k]) && MayBeRating(table, k))) {
       candidates.push_back(format.names[k]);
     }
   }
@@ -103,11 +125,10 @@ absl::Status AskForRating(const RecordTable& table, const RecordFormat& format) 
   with.rating = candidates.front();
   const bool several = candidates.size() > 1;
   for (std::string& name : candidates) name = Quoted(name);
-  return Wrong(
-      absl::StrCat("no column is called a rating, but ", absl::StrJoin(candidates, " and "),
-                   several ? " have numbers; " : " has numbers; ", ColumnsFlag(with),
-                   several ? " reads the first as the rating, " : " reads it as the rating, ",
-                   ColumnsFlag(without), " reads interactions"));
+  return Wrong(absl::StrCat(
+      "no column is called a rating, but ", absl::StrJoin(candidates, " and "), " may be one; ",
+      ColumnsFlag(with), several ? " reads the first as the rating, " : " reads it as the rating, ",
+      ColumnsFlag(without), " reads interactions"));
 }
 
 /// Refuses positions that cannot be: a rating that is a time.
@@ -159,7 +180,27 @@ std::string OtherSeparator(std::string_view text, bool whole, const RecordTable&
                                          : Quoted(found));
 }
 
+/// Whether below the first row all but the first columns have numbers, or nothing.
+bool MayBeMatrix(const RecordTable& table) {
+  if (table.fields() < 4 || table.rows.size() < 2 || !table.consistent()) return false;
+  return std::all_of(table.rows.begin() + 1, table.rows.end(), [](const auto& row) {
+    return std::all_of(row.begin() + 1, row.end(), [](const std::string& field) {
+      return field.empty() || ParseRating(field).has_value();
+    });
+  });
+}
+
 }  // namespace
+
+bool IsListOfEachUser(const RecordTable& table) {
+  for (const std::string& name : table.rows.front()) {
+    if (IsUsualName(Role::kUser, name) || IsUsualName(Role::kItem, name)) return false;
+  }
+  std::map<std::size_t, std::size_t> counts;
+  std::size_t most = 0;
+  for (const auto& row : table.rows) most = std::max(most, ++counts[row.size()]);
+  return counts.size() > 1 && 2 * most <= table.rows.size();
+}
 
 absl::Status CheckNoHeader(const Rows& rows, const RecordFormat& format, const std::string& why) {
   const std::vector<std::string>& first = rows.front();
@@ -179,11 +220,10 @@ absl::Status CheckNoHeader(const Rows& rows, const RecordFormat& format, const s
 
 std::string WhyNoColumns(const RecordTable& table) {
   const std::vector<std::string>& first = table.rows.front();
-  const bool numbers = std::all_of(table.rows.begin(), table.rows.end(), AllNumbers);
-  if (numbers && !table.consistent()) {
+  if (IsListOfEachUser(table)) {
     const auto other = std::find_if(table.rows.begin(), table.rows.end(),
                                     [&](const auto& row) { return row.size() != first.size(); });
-    return absl::StrCat("a line of ", first.size(), " numbers, then one of ", other->size(),
+    return absl::StrCat("a line of ", first.size(), " fields, then one of ", other->size(),
                         ": one line for each user? Expected one for each rating; docs/data.md has "
                         "the line of awk that makes them");
   }
@@ -224,6 +264,11 @@ std::string WhyNoColumn(Role role, std::string_view text, bool whole, const Reco
     return why;
   }
   absl::StrAppend(&why, "; --columns says which it is");
+  if (MayBeMatrix(table)) {
+    absl::StrAppend(&why,
+                    ", or is it a matrix of users and items? docs/data.md has the line that "
+                    "makes ratings of one");
+  }
   return why;
 }
 

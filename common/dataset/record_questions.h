@@ -17,6 +17,10 @@ namespace cf {
 absl::Status CheckNoHeader(const std::vector<std::vector<std::string>>& rows,
                            const RecordFormat& format, const std::string& why);
 
+/// Whether at most half of the records have equally many fields, and no header is there: each may be
+/// a user with all items.
+bool IsListOfEachUser(const RecordTable& table);
+
 /// What a file is of which nothing says which columns it has.
 /// Empty where that is unknown.
 std::string WhyNoColumns(const RecordTable& table);

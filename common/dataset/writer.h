@@ -85,6 +85,7 @@ class DatasetWriter {
 
   /// The raw ids behind the codes. Raw ids that no sample has are left out.
   void SetUsers(Vocabulary users) { users_ = std::move(users); }
+  const Vocabulary& users() const { return users_; }
   void SetItems(Vocabulary items) { items_ = std::move(items); }
 
   /// Texts by item code. Requires: as many as there are items in the vocabulary.

@@ -197,6 +197,9 @@ TEST_F(Cfdata, CountsWhatJoins) {
   EXPECT_EQ(first_lines({"--titles", Write("t2.csv", "itemId,title\n7,Seven\n")}),
             "1 title, 0 of them without ratings\n1 of 10 rated items has a title\n");
   EXPECT_EQ(first_lines({}), "");
+  // Also within the ratings, of several files or one.
+  EXPECT_EQ(first_lines({"--ratings", Write("more.csv", "userId,itemId,rating\n03,5,1\n")}),
+            "1 user is written as another but for case, zeros or blanks (3 is not 03)\n");
 }
 
 TEST_F(Cfdata, LeavesRatingsOutAndGoesByTime) {

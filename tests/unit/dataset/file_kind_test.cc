@@ -28,6 +28,8 @@ TEST(NotATable, KnowsWhatPeopleHaveInstead) {
         std::pair("user,item\n1,\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"sv, "binary"),
         std::pair("user,item\r1,2\r"sv, "lines end in CR"),
         std::pair("{\"user\": 1}\n"sv, "JSON, expected a table as CSV"),
+        std::pair("\xEF\xBB\xBF{\"user\": 1}\n"sv, "JSON"),
+        std::pair("[\n  {"sv, "JSON"),
         std::pair(" [{\"user\": 1}]"sv, "JSON"),
         std::pair("<!DOCTYPE html>"sv, "HTML or XML"),
         std::pair("1:\n14888,3,2005-09-06\n"sv, "docs/data.md has the line of awk"),

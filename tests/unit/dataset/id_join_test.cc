@@ -20,6 +20,15 @@ TEST(NearMiss, SeesOtherWaysToWriteAnId) {
   EXPECT_EQ(Near({}, {}), "");
 }
 
+TEST(FindTwins, FindsIdsThatAreWrittenInTwoWays) {
+  const auto twins = [](std::vector<std::string> ids) { return FindTwins(Vocabulary(ids)); };
+  EXPECT_EQ(twins({"2", "1.0", "1", "x"}).count, 1U);
+  EXPECT_EQ(twins({"2", "1.0", "1", "x"}).hint, "1.0 is not 1");
+  EXPECT_EQ(twins({"b", "B", "07", "7", "007"}).count, 3U);
+  EXPECT_EQ(twins({"a", "b"}).count, 0U);
+  EXPECT_EQ(FindTwins(Vocabulary(std::vector<std::int64_t>{1, 2})).count, 0U);
+}
+
 TEST(MissingText, CountsBothSides) {
   EXPECT_EQ(MissingText({.joined = 0, .all = 7, .hint = "1.0 is not 1"}, "validation users",
                         "no training sample"),

@@ -142,12 +142,18 @@ TEST(DetectRecordFormat, FindsTheSeparatorThatMakesTheColumns) {
 TEST(DetectRecordFormat, AsksWhichColumnIsTheRating) {
   const std::string books = "User-ID,ISBN,My Rating\n1,a,4\n1,b,5\n2,a,1\n";
   EXPECT_EQ(DetectionError(books, {.ask_for_rating = true}),
-            "no column is called a rating, but \"My Rating\" has numbers; --columns "
+            "no column is called a rating, but \"My Rating\" may be one; --columns "
             "\"user=User-ID,item=ISBN,rating=My Rating\" reads it as the rating, --columns "
             "user=User-ID,item=ISBN reads interactions");
   EXPECT_EQ(DetectRecordFormat(books, true, {.columns = {.rating = "My Rating"}})->rating, 2);
   RecordOptions chosen = Numbers("user=User-ID,item=ISBN");
   EXPECT_EQ(DetectRecordFormat(books, true, chosen)->rating, -1);
+  // Also where some are empty, where a comma is the point, and where it is not even a number.
+  for (const std::string text :
+       {"user,item,given\n1,2,4\n1,3,\n2,2,5\n", "user;item;given\n1;2;4,5\n1;3;2\n",
+        "user,item,review/score\n1,2,4 of 5\n"}) {
+    EXPECT_THAT(DetectionError(text, {.ask_for_rating = true}), HasSubstr("may be one")) << text;
+  }
   // What is no rating: text, counters of rows, ids, large numbers.
   for (const std::string text :
        {"user,item,note\n1,2,good\n2,3,4\n", ",user,item\n0,1,2\n1,1,3\n2,5,5\n",
@@ -155,7 +161,7 @@ TEST(DetectRecordFormat, AsksWhichColumnIsTheRating) {
     EXPECT_EQ(DetectionError(text, {.ask_for_rating = true}), "") << text;
   }
   EXPECT_THAT(DetectionError("user,item,a,b\n1,2,3,4\n1,3,3,3\n", {.ask_for_rating = true}),
-              HasSubstr("\"a\" and \"b\" have numbers"));
+              HasSubstr("\"a\" and \"b\" may be one"));
 }
 
 TEST(DetectRecordFormat, RefusesTwoColumnsOfOneName) {
@@ -167,7 +173,14 @@ TEST(DetectRecordFormat, RefusesTwoColumnsOfOneName) {
 
 TEST(DetectRecordFormat, SaysWhatAFileIsInstead) {
   EXPECT_THAT(DetectionError("0 5 7 9\n1 3\n2 5 6\n"), HasSubstr("one line for each user?"));
-  EXPECT_THAT(DetectionError("1,5,7\n2,3\n"), HasSubstr("one line for each user?"));
+  for (const std::string text :
+       {"1,5,7\n2,3\n", "1\t5\t7\t9\n2\t3\n3\t4\t5\n", "1: 5 7 9\n2: 5\n", "ann,x,y,z\nbob,x\n"}) {
+    EXPECT_THAT(DetectionError(text), HasSubstr("one line for each user?")) << text;
+  }
+  // One short line among many is malformed, and no other kind of file.
+  EXPECT_EQ(DetectionError("1\t5\t7\t9\n2\t3\n3\t4\t5\t6\n"), "");
+  EXPECT_THAT(DetectionError("userId,Heat,Seven,Alien\n1,5,,3\n2,,4,\n"),
+              HasSubstr("or is it a matrix of users and items?"));
   EXPECT_THAT(DetectionError("5,3,0,1,0,0,2,4,1\n4,0,0,1,1,2,0,0,3\n"),
               HasSubstr("a matrix of users and items?"));
   EXPECT_THAT(DetectionError("userId,1,2,3,4,5,6,7,8\n1,5,3,0,1,0,0,2,4\n"),
