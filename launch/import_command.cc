@@ -99,13 +99,13 @@ void PrintJoins(const ImportOptions& options, const ImportSummary& summary) {
         " left out, for the validation file has the same pair");
   }
   if (options.titles.empty()) return;
+  if (!summary.titles_note.empty()) Say(summary.titles_note);
   const JoinCount& titled = summary.titled;
   Say(absl::StrCat(Counted(summary.titles, "title"), ", ",
                    WithThousands(summary.titles_without_ratings), " of them without ratings"));
   Say(absl::StrCat(WithThousands(titled.joined), " of ", Counted(titled.all, "rated item"),
                    titled.joined == 1 ? " has a title" : " have a title",
                    titled.hint.empty() ? "" : absl::StrCat(" (", titled.hint, ")")));
-  if (!summary.titles_note.empty()) Say(summary.titles_note);
 }
 
 /// What to know about the data before how the files were read: few lines, and mostly none.

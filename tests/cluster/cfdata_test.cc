@@ -197,6 +197,10 @@ TEST_F(Cfdata, CountsWhatJoins) {
   EXPECT_EQ(first_lines({"--titles", Write("t2.csv", "itemId,title\n7,Seven\n")}),
             "1 title, 0 of them without ratings\n1 of 10 rated items has a title\n");
   EXPECT_EQ(first_lines({}), "");
+  const std::string flags = Write("u.item", "1|One|||http://x|0|1\n2|Two|||http://y|1|0\n");
+  EXPECT_EQ(first_lines({"--titles", flags}),
+            "no genres: u.genre (--genres) names the flags of u.item\n"
+            "2 titles, 0 of them without ratings\n2 of 10 rated items have a title\n");
   // Also within the ratings, of several files or one.
   EXPECT_EQ(first_lines({"--ratings", Write("more.csv", "userId,itemId,rating\n03,5,1\n")}),
             "1 user is written as another but for case, zeros or blanks (3 is not 03)\n");
