@@ -106,7 +106,8 @@ bool IsNameOfOther(const std::string& name) {
          normalized.starts_with("unnamed") || normalized.starts_with("isbn");
 }
 
-absl::Status AskForRating(const RecordTable& table, const RecordFormat& format) {
+absl::Status AskForRating(const RecordTable& table, const RecordOptions& options,
+                          const RecordFormat& format) {
   std::vector<std::string> candidates;
   for (std::size_t k = 0; k < format.names.size(); ++k) {
     const auto place = static_cast<int>(k);
@@ -125,10 +126,12 @@ absl::Status AskForRating(const RecordTable& table, const RecordFormat& format) 
   with.rating = candidates.front();
   const bool several = candidates.size() > 1;
   for (std::string& name : candidates) name = Quoted(name);
-  return Wrong(absl::StrCat(
-      "no column is called a rating, but ", absl::StrJoin(candidates, " and "), " may be one; ",
-      ColumnsFlag(with), several ? " reads the first as the rating, " : " reads it as the rating, ",
-      ColumnsFlag(without), " reads interactions"));
+  return Wrong(
+      absl::StrCat(options.columns.empty() ? "no column is called a rating, but "
+                                           : "--columns names no rating, but ",
+                   absl::StrJoin(candidates, " and "), " may be one; ", ColumnsFlag(with),
+                   several ? " reads the first as the rating, " : " reads it as the rating, ",
+                   ColumnsFlag(without), " reads interactions"));
 }
 
 /// Refuses positions that cannot be: a rating that is a time.
@@ -277,7 +280,7 @@ absl::Status AskWhatIsUnsure(const RecordTable& table, const RecordOptions& opti
   // With both named, --columns has said that there is none.
   const bool chosen = !options.columns.user.empty() && !options.columns.item.empty();
   if (options.ask_for_rating && !chosen && format.header && format.rating < 0) {
-    absl::Status asked = AskForRating(table, format);
+    absl::Status asked = AskForRating(table, options, format);
     if (!asked.ok()) return asked;
   }
   absl::Status placed = AskForPositions(table, options, format);

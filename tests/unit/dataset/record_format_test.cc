@@ -154,6 +154,9 @@ TEST(DetectRecordFormat, AsksWhichColumnIsTheRating) {
         "user,item,review/score\n1,2,4 of 5\n"}) {
     EXPECT_THAT(DetectionError(text, {.ask_for_rating = true}), HasSubstr("may be one")) << text;
   }
+  EXPECT_THAT(DetectionError("user,item,rating\n1,2,3\n",
+                             {.columns = {.user = "user"}, .ask_for_rating = true}),
+              HasSubstr("--columns names no rating, but \"rating\" may be one"));
   // What is no rating: text, counters of rows, ids, large numbers.
   for (const std::string text :
        {"user,item,note\n1,2,good\n2,3,4\n", ",user,item\n0,1,2\n1,1,3\n2,5,5\n",
