@@ -138,6 +138,10 @@ void AddInspection(CommandLine& line) {
               [&line] { return PrintDigest(line.first, line.output); });
   digest->Option("SNAPSHOT", line.first, kSnapshot).Required();
   AddOut(digest, line.output);
+  ArgumentParser* summary = AddVerb(line, "summary", "The model's layers, shapes and parameters",
+                                    [&line] { return Summarise(line.first, line.output); });
+  summary->Option("SNAPSHOT", line.first, kSnapshot).Required();
+  AddOutput(summary, line.output);
   ArgumentParser* compare =
       AddVerb(line, "compare", "Whether two snapshots are the same, bit for bit",
               [&line] { return CompareSnapshots(line.first, line.second, line.output); });

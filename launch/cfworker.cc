@@ -27,8 +27,10 @@
 #include "coordinator/generation_end.h"
 #include "coordinator/preparation.h"
 #include "coordinator/roster.h"
+#include "coordinator/training_data.h"
 #include "launch/allocation.h"
 #include "launch/command_line.h"
+#include "launch/model_summary.h"
 #include "launch/program.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
@@ -51,6 +53,7 @@ struct Flags {
   std::uint64_t memory_mib = 0;
   bool profile = false;
   bool print_config = false;
+  bool summary = false;
 };
 
 // Set by the first SIGUSR1, SIGTERM or SIGINT: a snapshot and a clean end are asked for. The one
@@ -102,6 +105,16 @@ absl::StatusOr<Job> MakeJob(const Flags& flags) {
   absl::Status valid = ValidateJob(*job);
   if (!valid.ok()) return valid;
   return job;
+}
+
+// What the model is made of, which the data set has a part in, without training it.
+absl::Status Summarise(const Flags& flags) {
+  const absl::StatusOr<Job> job = MakeJob(flags);
+  if (!job.ok()) return job.status();
+  const absl::StatusOr<TrainingData> data = TrainingData::Open(*job);
+  if (!data.ok()) return data.status();
+  std::fputs(SummaryText(*data->model, data->Tables(), TableFormat::kText).c_str(), stdout);
+  return absl::OkStatus();
 }
 
 Console::Options DisplayFor(const Flags& flags, const LaunchPlace& place) {
@@ -292,16 +305,19 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
              "MiB of memory that each rank may use, where it is less than its share of the host's");
   app.Switch("--profile", flags.profile,
              "Show where the time went: a table at the end, and one for each epoch in log.txt");
+  app.Switch("--summary", flags.summary,
+             "Print the model's layers, shapes and parameters for the data set, and end");
   app.Switch("--print-config", flags.print_config, "Print the whole configuration and end");
   // Of the ranks of a job, one speaks.
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   const bool speaks = !place.ok() || place->rank == 0;
   absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(app, {argv + 1, argv + argc});
-  if (ended.ok() && !ended->has_value() && !flags.print_config && flags.run.empty()) {
+  if (ended.ok() && !ended->has_value() && !flags.print_config && !flags.summary &&
+      flags.run.empty()) {
     ended = absl::InvalidArgumentError(
         "--run is missing: name the folder of this run, such as runs/first");
   }
-  if (!speaks && (!ended.ok() || flags.print_config)) return kExitFinished;
+  if (!speaks && (!ended.ok() || flags.print_config || flags.summary)) return kExitFinished;
   if (!ended.ok()) return ended.status();
   if (ended->has_value()) return **ended;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
@@ -309,6 +325,11 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
     const absl::StatusOr<Job> job = MakeJob(flags);
     if (!job.ok()) return job.status();
     std::fputs(PrintJob(*job).c_str(), stdout);
+    return kExitFinished;
+  }
+  if (flags.summary) {
+    const absl::Status summarised = Summarise(flags);
+    if (!summarised.ok()) return summarised;
     return kExitFinished;
   }
   absl::StatusOr<ExitCode> code = RunRank(flags);

@@ -23,6 +23,9 @@ absl::Status PrintDigest(const std::string& snapshot, const OutputFlags& output)
 absl::Status CompareSnapshots(const std::string& a, const std::string& b,
                               const OutputFlags& output);
 
+/// What the model is made of, from the manifest alone.
+absl::Status Summarise(const std::string& snapshot, const OutputFlags& output);
+
 struct EvaluateFlags {
   OpenModel::Options model;
   OutputFlags output;

@@ -14,10 +14,7 @@
 #include "common/config/config.h"
 
 namespace cf {
-namespace {
 
-/// The model of the snapshot's job, which comes out of a file, perhaps of another program: it is
-/// judged before it is believed.
 absl::StatusOr<std::unique_ptr<const ModelSpec>> SpecOf(const Manifest& manifest) {
   Job job = manifest.job();
   FillDefaults(job);
@@ -28,7 +25,7 @@ absl::StatusOr<std::unique_ptr<const ModelSpec>> SpecOf(const Manifest& manifest
   return ModelSpec::Make(job);
 }
 
-absl::Status CheckTables(const Manifest& manifest, const ModelSpec& spec) {
+absl::StatusOr<std::vector<TableSpec>> TablesOf(const Manifest& manifest, const ModelSpec& spec) {
   const std::size_t first_feature = Index(spec.first_feature());
   if (static_cast<std::size_t>(manifest.tables_size()) != first_feature + spec.features().size()) {
     return absl::FailedPreconditionError("the snapshot has other tables than its model's job says");
@@ -37,12 +34,19 @@ absl::Status CheckTables(const Manifest& manifest, const ModelSpec& spec) {
   for (std::size_t k = 0; k < spec.features().size(); ++k) {
     features.push_back(manifest.tables(static_cast<int>(first_feature + k)).rows());
   }
-  const std::vector<TableSpec> expected = spec.Tables({.users = manifest.tables(0).rows(),
-                                                       .items = manifest.tables(1).rows(),
-                                                       .features = features});
-  for (std::size_t t = 0; t < expected.size(); ++t) {
+  return spec.Tables({.users = manifest.tables(0).rows(),
+                      .items = manifest.tables(1).rows(),
+                      .features = features});
+}
+
+namespace {
+
+absl::Status CheckTables(const Manifest& manifest, const ModelSpec& spec) {
+  const absl::StatusOr<std::vector<TableSpec>> expected = TablesOf(manifest, spec);
+  if (!expected.ok()) return expected.status();
+  for (std::size_t t = 0; t < expected->size(); ++t) {
     const SnapshotTable& table = manifest.tables(static_cast<int>(t));
-    const TableShape& shape = expected[t].shape;
+    const TableShape& shape = (*expected)[t].shape;
     if (table.rows() == shape.rows && table.dim() == shape.dim && table.bias() == shape.biases) {
       continue;
     }

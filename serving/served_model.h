@@ -18,6 +18,14 @@
 
 namespace cf {
 
+/// The model of a snapshot's job, which comes out of a file, perhaps of another program: it is
+/// judged before it is believed. FailedPrecondition: the job is none that this program could run.
+absl::StatusOr<std::unique_ptr<const ModelSpec>> SpecOf(const Manifest& manifest);
+
+/// The tables of that model, with the rows that the manifest says. FailedPrecondition: the manifest
+/// has another number of them.
+absl::StatusOr<std::vector<TableSpec>> TablesOf(const Manifest& manifest, const ModelSpec& spec);
+
 /// A trained model as serving needs it: weights without optimizer state, and the scorer that makes
 /// raw sums of them. These have the bits that training and validation compute: the same kernels in
 /// the same order (docs/arithmetic.md).

@@ -34,11 +34,11 @@ class CfsnapshotTest : public testing::Test {
     best_ = WriteTestSnapshot(folder_.At("run"), *data_);
   }
 
-  Result Call(const std::string& arguments) {
+  Result Call(const std::string& arguments, const std::string& program = "cfsnapshot") {
     const std::string out = folder_.At("out.txt");
     const std::string err = folder_.At("err.txt");
-    const std::string command =
-        "COLUMNS=120 " CF_BIN_DIR "/cfsnapshot " + arguments + " > '" + out + "' 2> '" + err + "'";
+    const std::string command = "COLUMNS=120 " CF_BIN_DIR "/" + program + " " + arguments + " > '" +
+                                out + "' 2> '" + err + "'";
     const int status = std::system(command.c_str());
     return {.code = WEXITSTATUS(status), .out = *ReadFile(out), .err = *ReadFile(err)};
   }
@@ -227,6 +227,25 @@ TEST_F(CfsnapshotTest, MasksWhatIsAskedForAndKeepsToGenres) {
   EXPECT_THAT(list("--mask train --min-ratings 0"), HasSubstr(",209,"));
   EXPECT_THAT(list("--genre sci-fi"), Not(HasSubstr("Drama")));
   EXPECT_THAT(list("--genre sci-fi"), HasSubstr("Sci-Fi"));
+}
+
+TEST_F(CfsnapshotTest, SummarisesModelsWithoutTrainingThem) {
+  const Result trained = Call("summary " + best_);
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_THAT(trained.out, HasSubstr("60 x 10 + bias"));
+  EXPECT_THAT(trained.out, HasSubstr("matrix_factorization, 1,650 parameters; rating = "));
+  EXPECT_EQ(Call("summary " + best_ + " --format csv").out,
+            "layer,kind,shape,activation,dropout,parameters\nusers,embedding,60 x 10 + bias,,,660\n"
+            "items,embedding,90 x 10 + bias,,,990\n");
+  const std::string job =
+      CF_SOURCE_DIR "/configs/mlp_128_32.textproto --data " + folder_.At("data");
+  const Result untrained = Call(job + " --summary", "cfworker");
+  EXPECT_EQ(untrained.code, 0) << untrained.err;
+  EXPECT_THAT(untrained.out, testing::ContainsRegex("dense_0 +dense +[0-9]+ x 128 \\+ bias +relu"));
+  EXPECT_THAT(untrained.out, HasSubstr("linear"));
+  const Result wrong = Call(job + "x --summary", "cfworker");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_EQ(std::count(wrong.err.begin(), wrong.err.end(), '\n'), 1) << wrong.err;
 }
 
 // Goal: a file of pairs is read as the import reads ratings, whatever it looks like, and what cannot
