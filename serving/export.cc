@@ -21,6 +21,7 @@
 #include "common/text/csv.h"
 #include "serving/export.pb.h"
 #include "serving/npy_header.h"
+#include "serving/substance.h"
 
 namespace cf {
 namespace {
@@ -231,12 +232,42 @@ absl::Status WriteFeatures(const std::string& folder, const ServedModel& model) 
   return written;
 }
 
+// A byte for each of `count` numbers from 0 on: whether `is` holds of it.
+template <class Is>
+absl::Status WriteTruth(const std::string& path, std::size_t count, const Is& is) {
+  std::vector<std::uint8_t> bytes(count);
+  for (std::size_t k = 0; k < count; ++k) bytes[k] = is(k) ? 1 : 0;
+  return WriteColumn(path, "|b1", bytes.data(), count, 1);
+}
+
+// What lists are made by beside the scores: of what the model has learned something, and what is
+// masked.
+absl::Status WriteRules(const std::string& folder, const ServedModel& model,
+                        const Catalogue& catalogue) {
+  const auto path = [&](const char* name) { return absl::StrCat(folder, "/", name); };
+  const Dataset& data = catalogue.data();
+  const Substance substance(model, catalogue);
+  const auto row = [](std::size_t k) { return RowId{static_cast<std::uint32_t>(k)}; };
+  absl::Status written;
+  written.Update(WriteTruth(path("user_learned.npy"), data.users(),
+                            [&](std::size_t k) { return substance.OfUser(row(k)); }));
+  written.Update(WriteTruth(path("item_learned.npy"), data.items(),
+                            [&](std::size_t k) { return substance.OfItem(row(k)); }));
+  // Offsets are far below 2^63 and ids below 2^31, so the signed numbers have the same bytes.
+  written.Update(WriteColumn(path("seen_offsets.npy"), "<i8", data.user_offsets().data(),
+                             data.user_offsets().size(), 8));
+  written.Update(WriteColumn(path("seen_items.npy"), "<i4", data.item_column().data(),
+                             data.item_column().size(), 4));
+  written.Update(WriteTruth(path("seen_in_training.npy"), data.samples(),
+                            [&](std::size_t s) { return !catalogue.split().is_validation(s); }));
+  return written;
+}
+
 absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
                         const ServedModel& model, const Catalogue& catalogue) {
   const auto path = [&](const char* name) { return absl::StrCat(folder, "/", name); };
   const WeightTable& users = model.users();
   const WeightTable& items = model.items();
-  const Dataset& data = catalogue.data();
   static_assert(sizeof(RowId) == sizeof(std::int32_t));
   absl::Status written;
   written.Update(WriteVectors(path("user_embeddings.npy"), model.user_embeddings()));
@@ -252,11 +283,7 @@ absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
   written.Update(WriteFeatures(folder, model));
   written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
   written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));
-  // Offsets are far below 2^63 and ids below 2^31, so the signed numbers have the same bytes.
-  written.Update(WriteColumn(path("seen_offsets.npy"), "<i8", data.user_offsets().data(),
-                             data.user_offsets().size(), 8));
-  written.Update(WriteColumn(path("seen_items.npy"), "<i4", data.item_column().data(),
-                             data.item_column().size(), 4));
+  written.Update(WriteRules(folder, model, catalogue));
   written.Update(WriteUsers(path("users.csv"), catalogue));
   written.Update(WriteItems(path("items.csv"), catalogue));
   if (!written.ok()) return written;

@@ -29,7 +29,9 @@ if any(feature["of"] == "samples" for feature in model["features"]):
     # A pair of the data set has a timestamp of its own, which an export does not know.
     seen = [set(items_of) for items_of in np.split(arrays["seen_items"], arrays["seen_offsets"][1:-1])]
     pairs = [row for row in pairs if items[row["item"]] not in seen[users[row["user"]]]]
-worst = max(abs(ratings[row["user"]][items[row["item"]]] - float(row["predicted"])) for row in pairs)
+score = next(name for name in ("predicted", "probability", "score") if name in pairs[0])
+pairs = [row for row in pairs if row["source"] == "model"]
+worst = max(abs(ratings[row["user"]][items[row["item"]]] - float(row[score])) for row in pairs)
 
 if model["vector_dim"]:
     for stack in ("user_", "item_"):
@@ -38,7 +40,9 @@ if model["vector_dim"]:
 
 listed = {}
 for row in rows_of(lists):
-    listed.setdefault(row["user"], []).append(row["item"])
+    listed.setdefault(row["user"], [])
+    if row["source"] != "none":
+        listed[row["user"]].append(row["item"])
 checked = list(listed)[:100]
 wrong = [u for u in checked if [raw[row] for row, _ in recommend(model, arrays, users[u])] != listed[u]]
 seen = [u for u in listed for item in listed[u]

@@ -11,7 +11,8 @@ def vectors_of(feature):
 
 def load(folder):
     model = json.load(open(f"{folder}/model.json", encoding="utf-8"))
-    names = ["user_embeddings", "item_embeddings", "user_biases", "item_biases", "seen_offsets", "seen_items"]
+    names = ["user_embeddings", "item_embeddings", "user_biases", "item_biases"]
+    names += ["seen_offsets", "seen_items", "seen_in_training", "user_learned", "item_learned"]
     for stack in ("", "user_", "item_"):
         for k in range(len(model[f"{stack}layers"])):
             names += [f"{stack}dense_{k}_kernel", f"{stack}dense_{k}_bias"]
@@ -50,10 +51,14 @@ def predict(model, a, user):
     return model["rating_min"] + (model["rating_max"] - model["rating_min"]) / (1 + np.exp(-x))
 
 
-def recommend(model, a, user, top=10):
-    """The rows of the `top` unseen items with the highest predictions; ties by row."""
-    ratings = predict(model, a, user)
-    ratings[a["seen_items"][a["seen_offsets"][user] : a["seen_offsets"][user + 1]]] = -np.inf
+def recommend(model, a, user, top=10, mask="all"):
+    """The rows of the `top` items with the highest predictions, but for those that the mask leaves out; ties by row."""
+    if not a["user_learned"][user]:
+        return []
+    ratings = np.where(a["item_learned"], predict(model, a, user), -np.inf)
+    own = slice(a["seen_offsets"][user], a["seen_offsets"][user + 1])
+    masked = {"all": True, "train": a["seen_in_training"][own], "none": False}[mask]
+    ratings[a["seen_items"][own][np.broadcast_to(masked, own.stop - own.start)]] = -np.inf
     rows = np.argsort(-ratings, kind="stable")[:top]
     return [(int(row), ratings[row]) for row in rows if ratings[row] > -np.inf]
 
