@@ -59,6 +59,15 @@ RankedPairs RankedOf(const PairFile& file, Mask mask) {
   return ranked;
 }
 
+// How many pairs the model was trained on: figures of these say nothing of others.
+std::uint64_t TrainedIn(const PairFile& file, const Catalogue& catalogue) {
+  const auto trained = [&catalogue](const NamedPair& pair) {
+    return pair.known() && catalogue.IsMasked(*pair.user, *pair.item, Mask::kTrain);
+  };
+  return static_cast<std::uint64_t>(
+      std::count_if(file.pairs().begin(), file.pairs().end(), trained));
+}
+
 // The errors of what is predicted for the pairs with a rating; none where there are none to measure.
 Figures ErrorsIn(const PairFile& file, const OpenModel& open) {
   if (!open.model().spec().predicts_ratings()) return {};
@@ -105,6 +114,12 @@ absl::Status EvaluateFile(const EvaluateFlags& flags, Output& output) {
     Note(absl::StrCat("of ", Counted(file->pairs().size(), "pair"), " ",
                       WithThousands(file->unknown()), file->unknown() == 1 ? " has" : " have",
                       " a user or an item that is not in the data set, and counts nowhere"));
+  }
+  const std::uint64_t trained = TrainedIn(*file, (*open)->catalogue());
+  if (trained > 0) {
+    Note(absl::StrCat("of ", Counted(file->pairs().size(), "pair"), " ", WithThousands(trained),
+                      trained == 1 ? " is a training sample" : " are training samples",
+                      ", which the model has seen"));
   }
   return Print(evaluation, "test", flags.samples, output);
 }

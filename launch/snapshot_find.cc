@@ -41,6 +41,19 @@ std::string Heading(std::size_t shown, std::size_t found, const char* what,
                       flags.random ? absl::StrCat(", drawn with seed ", flags.seed) : "", ":\n");
 }
 
+// Items without a rating have a title, but no row.
+void TellUnrated(const OpenModel& open, const std::string& text) {
+  constexpr std::size_t kTold = 3;
+  const std::vector<std::uint32_t> unrated = TitleSearch(open.catalogue()).UnratedContaining(text);
+  if (unrated.empty()) return;
+  std::string titles;
+  for (std::size_t k = 0; k < std::min(kTold, unrated.size()); ++k) {
+    absl::StrAppend(&titles, titles.empty() ? "" : ", ", open.data().unrated_title(unrated[k]));
+  }
+  Note(absl::StrCat("without a rating, so that the model knows nothing of them: ", titles,
+                    unrated.size() > kTold ? ", and more" : ""));
+}
+
 absl::Status FindItems(const OpenModel& open, const FindFlags& flags, Output& output) {
   ItemChoice::Options rules;
   for (const std::string& name : flags.genres) {
@@ -60,6 +73,7 @@ absl::Status FindItems(const OpenModel& open, const FindFlags& flags, Output& ou
     const absl::Status none = open.lookup().Items(flags.text).status();
     if (!none.ok()) return none;
   }
+  if (!flags.text.empty()) TellUnrated(open, flags.text);
   const std::vector<RowId> shown = Shown(found, flags);
   ItemTable table(open, output, {}, {{.name = "training ratings", .right = true}});
   for (const RowId item : shown) {

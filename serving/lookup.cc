@@ -66,6 +66,15 @@ absl::StatusOr<RowId> Lookup::User(const std::string& raw) const {
 
 absl::Status Lookup::NoItem(const std::string& name) const {
   const Dataset& data = catalogue_->data();
+  for (std::uint32_t k = 0; k < data.unrated_items(); ++k) {
+    if (data.unrated_raw_id(k) != name && !absl::EqualsIgnoreCase(data.unrated_title(k), name)) {
+      continue;
+    }
+    return absl::NotFoundError(absl::StrCat("item ", data.unrated_raw_id(k), ", \"",
+                                            data.unrated_title(k), "\", has no rating in the data ",
+                                            "set ", data.name(),
+                                            ", so the model knows nothing of it"));
+  }
   std::vector<std::string> near =
       WrittenAlike(name, data.items(), [&](RowId item) { return data.item_raw_id(item); });
   if (data.has_titles() || data.items_keyed_by_title()) {

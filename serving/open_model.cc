@@ -1,6 +1,6 @@
-#include <utility>
-
 #include "serving/open_model.h"
+
+#include <utility>
 
 namespace cf {
 

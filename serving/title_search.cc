@@ -109,6 +109,17 @@ std::vector<RowId> TitleSearch::Containing(std::string_view text) const {
   return items;
 }
 
+std::vector<std::uint32_t> TitleSearch::UnratedContaining(std::string_view text) const {
+  const std::vector<std::string> words = FoldedWords(text);
+  std::vector<std::uint32_t> found;
+  for (std::uint32_t k = 0; k < catalogue_->data().unrated_items(); ++k) {
+    if (HeldBy(FoldedWords(catalogue_->data().unrated_title(k)), words) != Held::kNot) {
+      found.push_back(k);
+    }
+  }
+  return found;
+}
+
 std::vector<RowId> TitleSearch::Near(std::string_view text, std::size_t count) const {
   const std::vector<std::string> words = FoldedWords(text);
   const std::string letters = Letters(words);

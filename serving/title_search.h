@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -29,6 +30,10 @@ class TitleSearch {
   /// also as a part of a word. Titles that begin with the text come first, then those where its
   /// words begin words; among these, what people rate most. All items if `text` has no word.
   std::vector<RowId> Containing(std::string_view text) const;
+
+  /// The same of titles that no sample needs, by their number in the data set: items without a
+  /// rating, of which a model knows nothing.
+  std::vector<std::uint32_t> UnratedContaining(std::string_view text) const;
 
   /// At most `count` items of titles that `text` may have been meant for: those that hold its words,
   /// then those with few letters otherwise.

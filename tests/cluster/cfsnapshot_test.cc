@@ -171,6 +171,9 @@ TEST_F(CfsnapshotTest, FindsItemsAndUsersByWhatPeopleCallThem) {
   EXPECT_EQ(none.code, 2);
   EXPECT_THAT(none.err, HasSubstr("no item has the raw id or title \"Casablanca\""));
   EXPECT_EQ(Call("find " + best_ + " --users zzz").code, 2);
+  const std::string cold = WriteColdSnapshot(folder_.At("cold"));
+  EXPECT_THAT(Call("find " + cold + " 'toy story'").err,
+              HasSubstr("without a rating, so that the model knows nothing of them: Toy Story 3"));
   EXPECT_EQ(Call("find " + best_ + " --genre Western").code, 2);
 }
 
@@ -367,6 +370,11 @@ TEST_F(CfsnapshotTest, EvaluatesOnAFile) {
   };
   EXPECT_EQ(figures(test), figures(validation));
   EXPECT_THAT(test.out, HasSubstr("count,loss,rmse,mae,test_ndcg_5,test_hr_5_unmasked,"));
+  EXPECT_EQ(test.err, "");
+  ASSERT_EQ(Call("predict " + best + " --split train --limit 3 --out " + folder_.At("tr.csv")).code,
+            0);
+  EXPECT_THAT(Call("evaluate " + best + " --metrics ndcg_5 --samples " + folder_.At("tr.csv")).err,
+              HasSubstr("of 3 pairs 3 are training samples, which the model has seen"));
   const Result train = Call("evaluate " + best + " --split train --metrics ndcg_5");
   EXPECT_EQ(train.code, 0) << train.err;
   EXPECT_THAT(train.out, HasSubstr("train_ndcg_5 "));

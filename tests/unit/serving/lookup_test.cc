@@ -51,6 +51,14 @@ TEST_F(LookupTest, OffersWhatIsNearAndTakesNothingOfIt) {
   EXPECT_TRUE(absl::IsNotFound(lookup_->Items("Toy Story").status()));
 }
 
+TEST_F(LookupTest, ATitleWithoutARatingIsKnownAndNoItem) {
+  for (const char* name : {"300", "toy story 3 (2010)"}) {
+    EXPECT_EQ(RawId(lookup_->Item(name)),
+              "item 300, \"Toy Story 3 (2010)\", has no rating in the data set cold, so the model "
+              "knows nothing of it");
+  }
+}
+
 TEST_F(LookupTest, ATitleOfTwoItemsIsNoNameOfOne) {
   const absl::Status refused = lookup_->Item("Twice (2000)").status();
   EXPECT_TRUE(absl::IsInvalidArgument(refused));

@@ -77,7 +77,8 @@ inline void WriteTestData(const std::string& folder) {
 /// Users 100 to 107 and items 200 to 209 with a given validation file. In training, users 100 to 105
 /// have rated some of the items 200 to 206, the first of them most often, and user 107 item 200.
 /// User 106 has samples of validation only, and so have item 208, which shares the genre Drama with
-/// others, and item 209, which has none. User 107 has item 209 to validate.
+/// others, and item 209, which has none. User 107 has item 209 to validate. Item 300 has a title and
+/// no rating.
 inline void WriteColdData(const std::string& folder) {
   SampleBlock training;
   SampleBlock validation;
@@ -124,6 +125,8 @@ inline void WriteColdData(const std::string& folder) {
   writer.SetUsers(Vocabulary(std::move(users)));
   writer.SetItems(Vocabulary(std::move(items)));
   writer.SetItemTexts(std::move(texts));
+  writer.SetUnratedItems(
+      {{.raw_id = "300", .text = {.title = "Toy Story 3 (2010)", .genres = ""}}});
   Check(writer.Finish().ok(), "the test can write a data set");
 }
 

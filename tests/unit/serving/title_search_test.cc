@@ -71,6 +71,11 @@ TEST_F(TitleSearchTest, OffersWhatIsNear) {
   EXPECT_THAT(search_->Near("x", 3), IsEmpty());
 }
 
+TEST_F(TitleSearchTest, KnowsTitlesWithoutRatings) {
+  EXPECT_THAT(search_->UnratedContaining("toy story"), ElementsAre(0));
+  EXPECT_THAT(search_->UnratedContaining("matrix"), IsEmpty());
+}
+
 TEST_F(TitleSearchTest, TakesOnlyTheSameTitle) {
   EXPECT_THAT(Titles(search_->WithTitle("toy story (1995)")), ElementsAre("Toy Story (1995)"));
   EXPECT_THAT(search_->WithTitle("Twice (2000)"), SizeIs(2));
