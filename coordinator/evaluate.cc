@@ -124,12 +124,15 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
   const Job& job = *believed;
   const absl::StatusOr<std::vector<std::string>> others = OthersOf(options, job);
   if (!others.ok()) return others.status();
-  absl::StatusOr<TrainingData> data = TrainingData::Open(job);
-  if (!data.ok()) return data.status();
-  if (data->data.digest() != snapshot->manifest().data().digest()) {
+  // First, because what else is wrong with another data set is not the cause.
+  const absl::StatusOr<Dataset> same = Dataset::Open(job.data().path());
+  if (!same.ok()) return same.status();
+  if (same->digest() != snapshot->manifest().data().digest()) {
     return absl::FailedPreconditionError(absl::StrCat(
         job.data().path(), " is not the data set that ", options.snapshot, " was trained on"));
   }
+  absl::StatusOr<TrainingData> data = TrainingData::Open(job);
+  if (!data.ok()) return data.status();
   if (absl::Status some = CheckThereAreSamples(*data, options); !some.ok()) return some;
   absl::StatusOr<Placement> placement =
       Placement::Make({.partitions = job.train().partitions(), .threads = {1}, .servers = 0});
