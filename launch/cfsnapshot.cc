@@ -38,6 +38,9 @@ struct CommandLine {
   std::string export_format = "npy";
 };
 
+// No list and no sample of samples is longer.
+constexpr int kLongest = 1'000'000'000;
+
 constexpr char kSnapshot[] = "RUN/snapshots/best, RUN/snapshots/latest, or a manifest";
 
 // Refuses flags that would change nothing, because none of `with` is there.
@@ -200,7 +203,7 @@ void AddPredict(CommandLine& line) {
   verb->Option("--split", flags.split, "val or train: samples of the job's split")
       .OneOf({"val", "train"});
   verb->Option("--limit", flags.limit, "So many of these samples, spread over all users")
-      .Between(1, 1'000'000'000);
+      .Between(1, kLongest);
   AddRecordFlags(verb, &flags.records);
   verb->Option("--user", flags.user, "A user, by raw id, for --titles");
   verb->Option("--titles", flags.titles, "Titles or raw ids of items").AllThatFollow();
@@ -231,8 +234,10 @@ void AddRecommend(CommandLine& line) {
   verb->Option("--user", flags.user, "A user, by raw id");
   verb->Switch("--all-users", flags.all_users, "A list for every user, into --out");
   verb->Option("--item", flags.item, "An item, by raw id or title: the users to show it to");
-  verb->Option("--top", flags.top, "Length of a list of items").ShowDefault();
-  verb->Option("--top-users", flags.top_users, "Length of a list of users").ShowDefault();
+  verb->Option("--top", flags.top, "Length of a list of items").ShowDefault().Between(1, kLongest);
+  verb->Option("--top-users", flags.top_users, "Length of a list of users")
+      .ShowDefault()
+      .Between(1, kLongest);
   AddMask(verb, flags.mask,
           "Which of a user's own items are left out: all, train (of training samples only, for "
           "figures on validation samples) or none (all)");
@@ -257,7 +262,7 @@ void AddSimilar(CommandLine& line) {
                                  [&flags] { return PrintSimilar(flags); });
   AddModel(verb, flags.model);
   verb->Option("--item", flags.item, "An item, by raw id or title").Required();
-  verb->Option("--top", flags.top, "Length of the list").ShowDefault();
+  verb->Option("--top", flags.top, "Length of the list").ShowDefault().Between(1, kLongest);
   AddMinRatings(verb, flags.min_ratings);
   AddGenres(verb, flags.genres);
   AddOutput(verb, flags.output);
@@ -279,7 +284,7 @@ void AddFind(CommandLine& line) {
       .Excludes(verb->Option("--genre", flags.genres,
                              "Only items of this genre; repeated: of any of them")
                     .OneValueEach());
-  verb->Option("--top", flags.top, "How many are shown").ShowDefault();
+  verb->Option("--top", flags.top, "How many are shown").ShowDefault().Between(1, kLongest);
   verb->Switch("--random", flags.random, "Draws among what is found");
   verb->Option("--seed", flags.seed, "Of the draw").ShowDefault();
   AddOutput(verb, flags.output);

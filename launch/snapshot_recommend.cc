@@ -105,6 +105,9 @@ absl::Status RecommendItems(const OpenModel& open, const RecommendFlags& flags,
                      " has no training sample, so a list would rest on nothing (--fallback popular "
                      "gives the most rated items)"));
   }
+  if (list.all_alike()) {
+    Note("the model scores all of these alike; they are in the order of how often they are rated");
+  }
   std::string text;
   if (output.for_people()) {
     text = absl::StrCat(Favourites(open, *user, output), Heading(open, *user, list, flags.mask));

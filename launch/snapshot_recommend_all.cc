@@ -76,6 +76,7 @@ class ListWriter {
     output_.Write(lines_);
     ++(scored ? by_model_ : by_popularity_);
     if (list.items.empty()) ++empty_;
+    if (list.all_alike()) ++alike_;
   }
 
   /// The line of a user who has no list.
@@ -95,6 +96,10 @@ class ListWriter {
       absl::StrAppend(&text, ", none for ", Counted(without_, "user"),
                       " without a training sample (--fallback popular)");
     }
+    if (alike_ > 0) {
+      absl::StrAppend(&text, "; in ", Counted(alike_, "list"),
+                      " the model scores all alike, so the most rated come first");
+    }
     if (empty_ > 0) absl::StrAppend(&text, "; nothing was left for ", Counted(empty_, "user"));
     return text;
   }
@@ -108,6 +113,7 @@ class ListWriter {
   std::uint64_t by_popularity_ = 0;
   std::uint64_t without_ = 0;
   std::uint64_t empty_ = 0;
+  std::uint64_t alike_ = 0;
 };
 
 }  // namespace

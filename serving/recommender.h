@@ -38,6 +38,13 @@ struct ItemList {
   std::vector<ScoredRow> items;
 
   bool operator==(const ItemList&) const = default;
+
+  /// Whether the model scores all of several items alike, so that their order is only that of ids:
+  /// how often they are rated.
+  bool all_alike() const {
+    return source == Source::kModel && items.size() > 1 &&
+           items.front().score == items.back().score;
+  }
 };
 
 /// Lists for many users.

@@ -441,6 +441,17 @@ TEST_F(CfsnapshotTest, PredictsSamplesOfTheSplit) {
   EXPECT_EQ(all.out, many.out);
 }
 
+// A model that knows no difference between items has an order of ids, which is that of frequency.
+TEST_F(CfsnapshotTest, SaysWhereAllScoresAreAlike) {
+  const std::string same = WriteTestSnapshot(folder_.At("same"), *data_, {.same_items = true});
+  const std::string user = data_->user_raw_id(RowId{0});
+  EXPECT_THAT(Call("recommend " + same + " --user " + user).err,
+              HasSubstr("the model scores all of these alike"));
+  EXPECT_THAT(Call("recommend " + same + " --all-users --out " + folder_.At("lists.csv")).err,
+              HasSubstr("in 60 lists the model scores all alike"));
+  EXPECT_EQ(Call("recommend " + best_ + " --user " + user).err, "");
+}
+
 TEST_F(CfsnapshotTest, RefusesFlagsWithoutEffect) {
   const std::string start = " " + best_ + " ";
   for (const char* wrong : {"recommend{}--user 1007 --top-users 3",
@@ -473,6 +484,7 @@ TEST_F(CfsnapshotTest, RefusesFlagsWithoutEffect) {
     EXPECT_EQ(refused.out, "") << arguments;
     EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1) << refused.err;
     EXPECT_THAT(refused.err, testing::StartsWith("cfsnapshot")) << arguments;
+    EXPECT_LT(refused.err.size(), 200) << refused.err;
   }
 }
 

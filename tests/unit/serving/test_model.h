@@ -135,6 +135,7 @@ struct TestSnapshotOptions {
   Fit::Link link = Fit::IDENTITY;
   /// Of a feature of the items' genres: how many the data set has; 0: there is no such feature.
   std::uint32_t genres = 0;
+  bool same_items = false;    ///< Whether all items have the same row.
   bool counts_items = false;  ///< Whether the model is of popularity. Requires: dim is 0.
   /// What is changed in the manifest before it is committed.
   std::function<void(Manifest&)> change = [](Manifest&) {};
@@ -219,7 +220,8 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
       const TableId table{t};
       for (std::uint32_t s = 0; s < partitioning.RowsIn(PartitionId{p}, rows[Index(table)]); ++s) {
         const RowId row = partitioning.IdAt(PartitionId{p}, s);
-        std::vector<float> record = TestRecord(table, row, options.dim);
+        std::vector<float> record =
+            TestRecord(table, options.same_items && table == kItems ? RowId{0} : row, options.dim);
         if (options.counts_items) record.resize(1);  // No optimizer has state.
         Check(writer->Add(table, row, record).ok(), "the test can write a row");
       }
