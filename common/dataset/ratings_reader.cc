@@ -15,6 +15,8 @@
 namespace cf {
 namespace {
 
+static_assert(RecordSource::kPadding >= PlainLines::kPadding);
+
 /// How many records a reading shows at most.
 constexpr std::size_t kFirstRecords = 5;
 
@@ -99,7 +101,6 @@ struct RatingsReader::Chunk {
   SampleBlock block;
   unsigned thread = 0;  ///< Whose code books the block's codes are from.
   std::uint64_t lines = 0;
-  absl::Status failed;  ///< Of reading, not of a record.
   std::uint64_t bad_lines = 0;
   std::uint64_t first_bad_line = 0;  ///< From 0 within the chunk.
   std::string first_bad;             ///< What is wrong with it.
@@ -146,27 +147,36 @@ absl::Status RatingsReader::Read(const std::string& path, bool validation) {
   // Pieces are taken in order, so all before the first bad one are read to their end.
   std::mutex mutex;
   std::deque<Chunk> chunks;
+  absl::Status failed;
   RunParallel(options_.threads, options_.threads, [&](std::size_t, unsigned thread) {
     for (;;) {
-      absl::StatusOr<std::optional<RecordSource::Piece>> piece =
+      const absl::StatusOr<std::optional<RecordSource::Piece>> piece =
           source.Next(&scratches_[thread].text);
       if (piece.ok() && !piece->has_value()) return;
       Chunk* chunk = nullptr;
       {
         const std::scoped_lock lock(mutex);
-        const std::size_t index = piece.ok() ? (*piece)->index : chunks.size();
+        if (!piece.ok()) {
+          failed = piece.status();
+          source.Stop();
+          return;
+        }
+        const std::size_t index = (*piece)->index;
         if (index >= chunks.size()) chunks.resize(index + 1);
         chunk = &chunks[index];
       }
       chunk->thread = thread;
-      chunk->failed = piece.status();
-      if (piece.ok()) ReadChunk(*format, (*piece)->text, chunk);
-      if (!chunk->failed.ok() || chunk->stops) source.Stop();
+      ReadChunk(*format, (*piece)->text, chunk);
+      if (chunk->stops) source.Stop();
       if (thread == 0 && options_.progress) {
         options_.progress("reading " + source.name(), source.bytes_read(), source.size());
       }
     }
   });
+  // What is malformed before the place that could not be read is said first.
+  const bool malformed =
+      std::any_of(chunks.begin(), chunks.end(), [](const Chunk& chunk) { return chunk.stops; });
+  if (!failed.ok() && !malformed) return failed;
   return Collect(source, *format, validation, &chunks);
 }
 
@@ -245,7 +255,6 @@ absl::Status RatingsReader::Collect(const RecordSource& source, const RecordForm
   std::uint64_t dropped = 0;
   std::uint64_t bad_lines = 0;
   for (Chunk& chunk : *chunks) {
-    if (!chunk.failed.ok()) return chunk.failed;
     if (chunk.bad_lines > 0) {
       const absl::Status bad = At(source, line + chunk.first_bad_line, chunk.first_bad);
       if (chunk.stops) return bad;
