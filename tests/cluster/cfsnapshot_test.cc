@@ -103,10 +103,10 @@ TEST_F(CfsnapshotTest, PredictsPairsAndTitles) {
       HasSubstr("Motion (a.k.a. Standstill) (1994)"));
   EXPECT_EQ(Call("predict " + best_ + " --user " + user + " --titles Nothing").code, 2);
 
-  ASSERT_TRUE(WriteFileAtomically(folder_.At("bad.csv"), "1007,5\n1007\n").ok());
+  ASSERT_TRUE(WriteFileAtomically(folder_.At("bad.csv"), "user,item\n1007,5\n1007\n").ok());
   const Result bad = Call("predict " + best_ + " --pairs " + folder_.At("bad.csv"));
   EXPECT_EQ(bad.code, 2);
-  EXPECT_THAT(bad.err, HasSubstr("bad.csv:2: 1 field, expected 2"));
+  EXPECT_THAT(bad.err, HasSubstr("bad.csv:3: 1 field, expected 2"));
 }
 
 TEST_F(CfsnapshotTest, FindsUsersAndSimilarItems) {
