@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <filesystem>
+#include <system_error>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
@@ -48,8 +50,15 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", layout::kManifest);
   const absl::StatusOr<std::string> text = ReadFile(path);
   if (absl::IsNotFound(text.status())) {
-    return absl::NotFoundError(absl::StrCat(folder, ": not a data set (no ", layout::kManifest,
-                                            "); cfdata import makes one"));
+    // A job's own path is relative to where somebody stood who wrote it.
+    std::error_code error;
+    const std::filesystem::path here = std::filesystem::current_path(error);
+    const std::string from =
+        error || std::filesystem::path(folder).is_absolute()
+            ? ""
+            : absl::StrCat(" as seen from ", here.string(), "; --data says where it is, and");
+    return absl::NotFoundError(absl::StrCat(folder, ": not a data set (no ", layout::kManifest, ")",
+                                            from.empty() ? ";" : from, " cfdata import makes one"));
   }
   if (!text.ok()) return text.status();
   // The version first: a later one may have fields that this program does not know.

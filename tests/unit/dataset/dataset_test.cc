@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +14,7 @@
 namespace cf {
 namespace {
 
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 
 /// A data set of two users and three items with everything that one can have.
@@ -89,7 +91,12 @@ TEST(Dataset, HasGoldenBytes) {
 TEST(Dataset, RefusesWhatIsNotWhole) {
   const TestFolder folder;
   EXPECT_THAT(std::string(Dataset::Open(folder.Path("none")).status().message()),
-              HasSubstr("not a data set"));
+              EndsWith(": not a data set (no manifest.textproto); cfdata import makes one"));
+  // Of a relative path it says from where.
+  EXPECT_EQ(Dataset::Open("no/such/data").status().message(),
+            "no/such/data: not a data set (no manifest.textproto) as seen from " +
+                std::filesystem::current_path().string() +
+                "; --data says where it is, and cfdata import makes one");
   ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
   const std::string ratings = ReadFile(folder.Path("d/ratings.f32")).value();
   folder.Write("d/ratings.f32", ratings.substr(1));
