@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "common/dataset/export_split.h"
 #include "common/dataset/split.h"
 #include "common/dataset/statistics.h"
+#include "common/text/display.h"
 #include "common/text/numbers.h"
 #include "launch/cfdata_progress.h"
 #include "launch/command_line.h"
@@ -115,10 +117,11 @@ void AddExportSplit(ArgumentParser* app, Command* chosen) {
       if (!split.ok()) return split.status();
       absl::Status exported = ExportSplit(*data, *split, flags->out, flags->overwrite);
       if (!exported.ok()) return exported;
-      std::printf("%s training and %s validation samples (%s) -> %s\n",
-                  WithThousands(split->training_count()).c_str(),
-                  WithThousands(split->validation_count()).c_str(), split->name().c_str(),
-                  flags->out.c_str());
+      const std::string line =
+          absl::StrCat(WithThousands(split->training_count()), " training and ",
+                       WithThousands(split->validation_count()), " validation samples (",
+                       split->name(), ") -> ", flags->out, "\n");
+      std::fputs(FitToWidth(line, TerminalWidth(STDOUT_FILENO)).c_str(), stdout);
       return absl::OkStatus();
     };
   });

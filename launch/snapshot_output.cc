@@ -1,10 +1,12 @@
 #include "launch/snapshot_output.h"
 
 #include <cstdio>
+#include <unistd.h>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
 
+#include "common/text/display.h"
 #include "common/text/numbers.h"
 
 namespace cf {
@@ -19,9 +21,13 @@ absl::StatusOr<Output> Output::Open(const OutputFlags& flags) {
 }
 
 void Output::Write(const std::string& text) {
-  if (file_.has_value()) return file_->Write(text);
+  // Titles are people's: what a terminal would act upon is made visible. Files are as wide as they
+  // are.
+  const std::size_t columns = file_.has_value() ? text.size() + 1 : TerminalWidth(STDOUT_FILENO);
+  const std::string shown = for_people() ? FitToWidth(text, columns) : text;
+  if (file_.has_value()) return file_->Write(shown);
   // What is lost of standard output, the end of the program says.
-  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fwrite(shown.data(), 1, shown.size(), stdout);
 }
 
 absl::Status Output::status() const {
@@ -38,7 +44,7 @@ absl::Status Output::Deliver(const std::string& text) {
 }
 
 void Note(const std::string& line) {
-  std::fprintf(stderr, "cfsnapshot: %s\n", line.c_str());
+  std::fprintf(stderr, "cfsnapshot: %s\n", Printable(line).c_str());
 }
 
 std::string Counted(std::uint64_t count, const char* what) {

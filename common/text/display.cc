@@ -252,6 +252,19 @@ std::string WrapToWidth(std::string_view text, std::size_t columns, std::size_t 
   return wrapped;
 }
 
+std::string FitToWidth(std::string_view text, std::size_t columns) {
+  constexpr std::size_t kIndent = 2;
+  std::string fitting;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string line = Printable(text.substr(0, end));
+    fitting += DisplayWidth(line) > columns ? WrapToWidth(line, columns, kIndent) : line;
+    if (end < text.size()) fitting += '\n';
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return fitting;
+}
+
 std::size_t TerminalWidth(int descriptor) {
   winsize size = {};
   if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {

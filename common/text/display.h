@@ -26,6 +26,10 @@ std::string CutToWidth(std::string_view text, std::size_t columns);
 /// Without a newline at its end. Requires: as Printable makes it, but for newlines, which stay.
 std::string WrapToWidth(std::string_view text, std::size_t columns, std::size_t indent);
 
+/// The lines of `text` as a terminal can show them: as Printable makes each, and those that are wider
+/// than `columns` wrapped. Tables that fit stay as they are.
+std::string FitToWidth(std::string_view text, std::size_t columns);
+
 /// The columns of the terminal that `descriptor` is. Of what is none, those that the environment
 /// names as COLUMNS, else 80.
 std::size_t TerminalWidth(int descriptor);

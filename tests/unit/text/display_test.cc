@@ -85,6 +85,13 @@ TEST(WrapToWidth, KeepsAFigureWithItsName) {
   EXPECT_EQ(WrapToWidth("779,160 parameters, 9.2 MiB", 24, 2), "779,160 parameters,\n  9.2 MiB");
 }
 
+TEST(FitToWidth, WrapsWhatIsTooWideAndShowsWhatActs) {
+  EXPECT_EQ(FitToWidth("Users who have not rated \x1b[31mred:\n  rank  user\n     1    42\n", 20),
+            "Users who have not\n  rated \\x1b[31mred:\n  rank  user\n     1    42\n");
+  EXPECT_EQ(FitToWidth("", 20), "");
+  EXPECT_EQ(FitToWidth("a", 20), "a");
+}
+
 TEST(TerminalWidth, IsTheTerminalsOrWhatColumnsSaysOrEighty) {
   const char* const before = std::getenv("COLUMNS");
   const std::string saved = before == nullptr ? "" : before;
