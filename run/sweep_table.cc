@@ -6,11 +6,13 @@
 #include <iterator>
 #include <vector>
 
+#include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
 #include "common/config/config.h"
+#include "common/config/loss_text.h"
 #include "common/snapshot/kept_figures.h"
 #include "common/snapshot/snapshot.h"
 #include "common/text/numbers.h"
@@ -137,6 +139,14 @@ absl::StatusOr<std::size_t> FindBest(const Sweep& sweep, std::span<const SweepRo
     if (stopping.monitor() != judged.monitor() || stopping.mode() != judged.mode()) {
       return absl::FailedPreconditionError(
           "the jobs differ in early_stopping.monitor or mode, so none is the best");
+    }
+    const Job& other = sweep.jobs[*first].job;
+    if (sweep.jobs[k].job.split().SerializeAsString() != other.split().SerializeAsString()) {
+      return absl::FailedPreconditionError("the jobs differ in their split, so none is the best");
+    }
+    if (absl::EndsWith(stopping.monitor(), "_loss") &&
+        LossText(sweep.jobs[k].job) != LossText(other)) {
+      return absl::FailedPreconditionError("the jobs differ in their loss, so none is the best");
     }
     const std::optional<double> value = FigureOf(rows[k], stopping.monitor());
     if (!value.has_value() || std::isnan(*value)) continue;

@@ -43,7 +43,7 @@ std::string DescribeResult(const SweepJob& job, const SweepRow& row);
 
 /// The finished job with the best figure by its early_stopping.monitor, the first of equals.
 /// NotFound: no job is finished, or none has a number to show; FailedPrecondition: the finished
-/// jobs do not judge by one figure.
+/// jobs do not judge by one figure, are of different splits, or judge by different losses.
 absl::StatusOr<std::size_t> FindBest(const Sweep& sweep, std::span<const SweepRow> rows);
 
 /// A line for each job in the file's order. Holds no times and no paths: the same jobs give the

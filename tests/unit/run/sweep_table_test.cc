@@ -86,6 +86,26 @@ TEST(SweepTable, ThereMayBeNoBest) {
       0U);
 }
 
+TEST(SweepTable, JobsOfDifferentSplitsOrLossesHaveNoBest) {
+  const std::vector<SweepRow> rows = {Finished(0.9), Finished(0.8)};
+  EXPECT_EQ(FindBest(MakeSweep("split.random.seed\n1\n2\n"), rows).status().message(),
+            "the jobs differ in their split, so none is the best");
+  const std::string losses =
+      "model.matrix_factorization.loss,model.matrix_factorization.link,"
+      "model.matrix_factorization.mean,early_stopping.monitor\n";
+  EXPECT_EQ(
+      FindBest(MakeSweep(losses + "MSE,IDENTITY,false,val_loss\nBCE,SIGMOID,false,val_loss\n"),
+               rows)
+          .status()
+          .message(),
+      "the jobs differ in their loss, so none is the best");
+  EXPECT_EQ(
+      FindBest(MakeSweep(losses + "MSE,IDENTITY,false,val_rmse\nBCE,SIGMOID,false,val_rmse\n"),
+               rows)
+          .value(),
+      1U);
+}
+
 TEST(SweepTable, LooksAtFolders) {
   const std::string folder = ::testing::TempDir() + "sweep_table_" + std::to_string(::getpid());
   std::filesystem::create_directories(folder + "/no_run");
