@@ -1,11 +1,14 @@
 #include "launch/output_relay.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <fcntl.h>
 #include <poll.h>
 #include <string_view>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
@@ -42,14 +45,26 @@ absl::StatusOr<OutputRelay> OutputRelay::Open(int to) {
     ::close(ends[1]);
     return ErrnoError(error, "eventfd");
   }
-  return OutputRelay(to, ends[0], ends[1], wake);
+  OutputRelay relay(to, ends[0], ends[1], wake);
+  const pid_t parent = ::getpid();
+  relay.process_ = ::fork();
+  if (relay.process_ < 0) return ErrnoError(errno, "fork");
+  if (relay.process_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(0);
+    ::close(relay.writer_);
+    ::_exit(relay.Carry());
+  }
+  return relay;
 }
 
 OutputRelay::OutputRelay(OutputRelay&& other) noexcept
     : to_(other.to_),
       reader_(std::exchange(other.reader_, -1)),
       writer_(std::exchange(other.writer_, -1)),
-      wake_(std::exchange(other.wake_, -1)) {
+      wake_(std::exchange(other.wake_, -1)),
+      error_(other.error_),
+      process_(std::exchange(other.process_, -1)) {
 }
 
 OutputRelay::~OutputRelay() {
@@ -59,38 +74,43 @@ OutputRelay::~OutputRelay() {
   }
 }
 
-void OutputRelay::Begin() {
+void OutputRelay::CloseWriter() {
   ::close(std::exchange(writer_, -1));
-  thread_ = std::thread([this] { Carry(); });
 }
 
 int OutputRelay::Finish() {
-  if (!thread_.joinable()) return error_;
+  if (process_ < 0) return error_;
   const std::uint64_t one = 1;
   while (::write(wake_, &one, sizeof one) < 0 && errno == EINTR) {
   }
-  thread_.join();
+  int status = 0;
+  while (::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+  }
+  process_ = -1;
+  error_ = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
   return error_;
 }
 
-void OutputRelay::Carry() {
+// errno of what was lost.
+int OutputRelay::Carry() const {
   char buffer[1 << 16];
   bool wanted = true;
   bool waiting = true;
+  int lost = 0;
   for (;;) {
     pollfd looked[] = {{.fd = reader_, .events = POLLIN, .revents = 0},
                        {.fd = wake_, .events = POLLIN, .revents = 0}};
-    if (::poll(looked, waiting ? 2 : 1, waiting ? -1 : 0) < 0 && errno != EINTR) return;
-    if (looked[0].revents == 0 && !waiting) return;
+    if (::poll(looked, waiting ? 2 : 1, waiting ? -1 : 0) < 0 && errno != EINTR) return lost;
+    if (looked[0].revents == 0 && !waiting) return lost;
     if (looked[1].revents != 0) waiting = false;
     if (looked[0].revents == 0) continue;
     const ssize_t got = ::read(reader_, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return;
+    if (got <= 0) return lost;
     if (!wanted) continue;
     const int error = WriteWhole(to_, {buffer, static_cast<std::size_t>(got)});
     wanted = error == 0;
-    if (error != EPIPE) error_ = error;
+    if (error != EPIPE) lost = error;
   }
 }
 

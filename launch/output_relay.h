@@ -1,7 +1,6 @@
 #pragma once
 
-#include <atomic>
-#include <thread>
+#include <sys/types.h>
 
 #include <absl/status/statusor.h>
 
@@ -12,39 +11,44 @@ namespace cf {
 /// dropped: the child never hears of it, for to mpirun a broken pipe is the end of the job.
 ///
 /// Owner:   the call that runs the child.
-/// Threads: one of its own; the object belongs to the thread that made it.
+/// Threads: none, but a process of its own that ends with this one: the kernel tells a child of the
+///   death of each thread of its parent, and mpirun crashes at the second such signal.
 /// Bounds:  a pipe and 64 KiB.
 class OutputRelay {
  public:
-  /// Opens the pipe. No thread runs yet, so that the process may still fork.
+  /// Opens the pipe and begins to carry.
   static absl::StatusOr<OutputRelay> Open(int to);
 
   OutputRelay(OutputRelay&& other) noexcept;
   OutputRelay(const OutputRelay&) = delete;
   ~OutputRelay();
 
-  /// The end that the child writes to; this process closes its own in Begin.
+  /// The end that the child writes to, until CloseWriter.
   int writer() const { return writer_; }
 
-  /// To be called once, when the child has its end.
-  void Begin();
+  /// The other end, for the child to hold, too: while it does, it hears of no broken pipe even where
+  /// this process is killed.
+  int reader() const { return reader_; }
 
-  /// Carries what is in the pipe, without waiting for those who still hold its other end, and ends
-  /// the thread. errno of what could not be written; 0 where nothing was lost, or only because
+  /// To be called when the child has its end.
+  void CloseWriter();
+
+  /// Carries what is in the pipe, without waiting for those who still hold its other end, and ends.
+  /// errno of what could not be written; 0 where nothing was lost, or only because
   /// nobody reads it.
   int Finish();
 
  private:
   OutputRelay(int to, int reader, int writer, int wake)
       : to_(to), reader_(reader), writer_(writer), wake_(wake) {}
-  void Carry();
+  int Carry() const;
 
   int to_;
   int reader_;
   int writer_;
-  int wake_;       ///< An event: what is there now is all that is wanted.
-  int error_ = 0;  ///< The thread's, until it has ended.
-  std::thread thread_ = {};
+  int wake_;  ///< An event: what is there now is all that is wanted.
+  int error_ = 0;
+  pid_t process_ = -1;  ///< That carries.
 };
 
 /// Whether `descriptor` is a pipe, or the like, whose other end nobody holds any more.

@@ -85,6 +85,9 @@ struct Relays {
   if (nothing >= 0) ::dup2(nothing, STDIN_FILENO);
   ::dup2(relays.output.writer(), STDOUT_FILENO);
   ::dup2(relays.errors.writer(), STDERR_FILENO);
+  // Should this process be killed, mpirun ends its ranks, and must not die of its own last words.
+  ::fcntl(relays.output.reader(), F_SETFD, 0);
+  ::fcntl(relays.errors.reader(), F_SETFD, 0);
   std::signal(SIGTTOU, SIG_IGN);
   std::signal(SIGPIPE, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
@@ -159,16 +162,16 @@ Supervisor::Supervisor() : signals_(SignalsToHear()) {
 
 absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
                                        const std::function<bool()>& is_over) {
+  std::fflush(stdout);  // What was said before comes first.
   absl::StatusOr<OutputRelay> output = OutputRelay::Open(STDOUT_FILENO);
   if (!output.ok()) return output.status();
   absl::StatusOr<OutputRelay> errors = OutputRelay::Open(STDERR_FILENO);
   if (!errors.ok()) return errors.status();
-  std::fflush(stdout);  // What was said before comes first.
   Relays relays = {*std::move(output), *std::move(errors)};
   const absl::StatusOr<pid_t> job = Start(command, inherited_, relays);
   if (!job.ok()) return job.status();
-  relays.output.Begin();
-  relays.errors.Begin();
+  relays.output.CloseWriter();
+  relays.errors.CloseWriter();
   std::optional<Clock::time_point> over;
   bool terminated = false;
   for (;;) {
@@ -176,9 +179,9 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
     const pid_t ended = ::waitpid(*job, &status, WNOHANG);
     if (ended < 0) return ErrnoError(errno, "waiting for mpirun");
     if (ended == *job) {
-      EndOrphans();
       if (const int error = relays.output.Finish(); error != 0) output_error_ = error;
       relays.errors.Finish();
+      EndOrphans();
       const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       return JobEnd{
           .exit_code = code, .by_stop_signal = code == 128 + kStopSignal, .killed = requests_ > 1};
