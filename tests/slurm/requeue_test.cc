@@ -58,7 +58,7 @@ TEST_F(RequeueInSlurm, ByScontrolAtAnyStep) {
 // The limit of a minute is nearer than the 120 s of the script's --signal from the start.
 TEST_F(RequeueInSlurm, AtItsTimeLimit) {
   BatchJobOptions options{.sbatch = {"--nodes=4", "--time=1"}, .run = "limit"};
-  options.set.push_back("snapshot.every_steps=20");  // Longer, with the same result.
+  options.set.push_back("snapshot.every_steps=1");  // Longer, same bits.
   slurm().WaitForTimeCheck();
   const std::string job = Submit(options);
   ASSERT_TRUE(Eventually([&] { return slurm().State(job).restarts == 1; })) << slurm().Log(job);
@@ -99,7 +99,7 @@ TEST_F(RequeueInSlurm, TrainsAgainWithinThreeSeconds) {
   const std::string job = Submit({.config = "ml_1m_biased_mf",
                                   .data = data,
                                   .run = "quick",
-                                  .set = {"snapshot.every_steps=20", "early_stopping.patience=0"}});
+                                  .set = {"snapshot.every_steps=1", "early_stopping.patience=0"}});
   ASSERT_TRUE(WaitForSnapshot("quick", 200)) << slurm().Log(job);
   Requeue(job);
   ASSERT_TRUE(slurm().HastenRestart(job, 1));
