@@ -95,24 +95,6 @@ int PlaceOf(std::span<const std::string> header, std::span<const std::string_vie
   return -1;
 }
 
-const std::string& ColumnChoice::of(Role role) const {
-  switch (role) {
-    case Role::kUser:
-      return user;
-    case Role::kItem:
-      return item;
-    case Role::kRating:
-      return rating;
-    case Role::kTimestamp:
-      break;
-  }
-  return timestamp;
-}
-
-std::string& ColumnChoice::of(Role role) {
-  return const_cast<std::string&>(std::as_const(*this).of(role));
-}
-
 bool ColumnChoice::by_number() const {
   for (const Role role : kRoles) {
     if (!of(role).empty()) return ColumnNumber(of(role)).has_value();

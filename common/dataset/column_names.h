@@ -15,6 +15,22 @@ enum class Role { kUser, kItem, kRating, kTimestamp };
 inline constexpr std::array<Role, 4> kRoles = {Role::kUser, Role::kItem, Role::kRating,
                                                Role::kTimestamp};
 
+/// The member of `columns` that is the role's.
+template <class Columns>
+auto& MemberOf(Columns& columns, Role role) {
+  switch (role) {
+    case Role::kUser:
+      return columns.user;
+    case Role::kItem:
+      return columns.item;
+    case Role::kRating:
+      return columns.rating;
+    case Role::kTimestamp:
+      break;
+  }
+  return columns.timestamp;
+}
+
 /// "user", as --columns has it.
 const char* NameOf(Role role);
 
@@ -39,8 +55,8 @@ struct ColumnChoice {
   std::string rating = {};
   std::string timestamp = {};
 
-  const std::string& of(Role role) const;
-  std::string& of(Role role);
+  const std::string& of(Role role) const { return MemberOf(*this, role); }
+  std::string& of(Role role) { return MemberOf(*this, role); }
   bool empty() const { return user.empty() && item.empty() && rating.empty() && timestamp.empty(); }
   bool by_number() const;
 };

@@ -25,23 +25,6 @@ absl::Status Wrong(const std::string& what) {
   return absl::InvalidArgumentError(what);
 }
 
-std::string SeparatorOf(FileFormat format) {
-  switch (format) {
-    case FileFormat::kCsv:
-      return ",";
-    case FileFormat::kTsv:
-    case FileFormat::kTabs:
-      return "\t";
-    case FileFormat::kDoubleColons:
-      return "::";
-    case FileFormat::kPipes:
-      return "|";
-    case FileFormat::kAutomatic:
-      break;
-  }
-  return "";
-}
-
 /// Quotes are letters in ratings.dat and movies.dat.
 RecordSyntax SyntaxOf(const std::string& separator) {
   return {.separator = separator, .quotes = separator != "::"};
@@ -240,46 +223,21 @@ absl::Status PlaceColumns(const RecordOptions& options, const RecordTable& table
 
 }  // namespace
 
-Need RecordOptions::of(Role role) const {
-  switch (role) {
-    case Role::kUser:
-      return user;
-    case Role::kItem:
-      return item;
-    case Role::kRating:
-      return rating;
-    case Role::kTimestamp:
+std::string SeparatorOf(FileFormat format) {
+  switch (format) {
+    case FileFormat::kCsv:
+      return ",";
+    case FileFormat::kTsv:
+    case FileFormat::kTabs:
+      return "\t";
+    case FileFormat::kDoubleColons:
+      return "::";
+    case FileFormat::kPipes:
+      return "|";
+    case FileFormat::kAutomatic:
       break;
   }
-  return timestamp;
-}
-
-int RecordFormat::of(Role role) const {
-  switch (role) {
-    case Role::kUser:
-      return user;
-    case Role::kItem:
-      return item;
-    case Role::kRating:
-      return rating;
-    case Role::kTimestamp:
-      break;
-  }
-  return timestamp;
-}
-
-int& RecordFormat::of(Role role) {
-  switch (role) {
-    case Role::kUser:
-      return user;
-    case Role::kItem:
-      return item;
-    case Role::kRating:
-      return rating;
-    case Role::kTimestamp:
-      break;
-  }
-  return timestamp;
+  return "";
 }
 
 absl::StatusOr<RecordFormat> DetectRecordFormat(std::string_view sample, bool whole,

@@ -24,6 +24,9 @@ enum class FileFormat {
   kPipes,         ///< u.item: "|", no header; titles only.
 };
 
+/// What separates the fields of a format; empty where it is found out.
+std::string SeparatorOf(FileFormat format);
+
 /// Whether a file has to have a column.
 enum class Need { kUnwanted, kOptional, kRequired };
 
@@ -46,7 +49,7 @@ struct RecordOptions {
   /// Whether a file without a rating, but with a column of numbers that may be one, is refused.
   bool ask_for_rating = false;
 
-  Need of(Role role) const;
+  Need of(Role role) const { return MemberOf(*this, role); }
 };
 
 /// How each record of a file is read; a plain value found out from its first bytes.
@@ -67,8 +70,8 @@ struct RecordFormat {
   std::size_t begin = 0;                ///< Bytes before the first record of data.
   std::uint64_t lines_before = 0;       ///< Lines that these bytes are.
 
-  int of(Role role) const;
-  int& of(Role role);
+  int of(Role role) const { return MemberOf(*this, role); }
+  int& of(Role role) { return MemberOf(*this, role); }
 };
 
 /// Reads the format off a file's first bytes; `whole` says that they are all it has.

@@ -28,23 +28,6 @@ absl::Status Wrong(const std::string& what) {
   return absl::InvalidArgumentError(what);
 }
 
-std::string SeparatorOf(FileFormat format) {
-  switch (format) {
-    case FileFormat::kCsv:
-      return ",";
-    case FileFormat::kTsv:
-    case FileFormat::kTabs:
-      return "\t";
-    case FileFormat::kDoubleColons:
-      return "::";
-    case FileFormat::kPipes:
-      return "|";
-    case FileFormat::kAutomatic:
-      break;
-  }
-  return "";
-}
-
 }  // namespace
 
 absl::StatusOr<TitleColumns> ParseTitleColumns(const std::string& text) {
