@@ -91,17 +91,8 @@ class StoppedThread {
   bool is_stopped_ = false;
 };
 
-class Hang : public ::testing::Test {
+class Hang : public KilledJobTest {
  protected:
-  static void SetUpTestSuite() {
-    cluster_ = new Cluster;
-    digest_ = new std::string(KillOracle(*cluster_));
-  }
-  static void TearDownTestSuite() {
-    delete cluster_;
-    delete digest_;
-  }
-
   static void SetLimit(JobOptions& options) {
     options.set.push_back("cluster.progress_timeout_seconds=" + std::to_string(kLimitSeconds));
   }
@@ -162,13 +153,7 @@ class Hang : public ::testing::Test {
     EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
               (std::vector<std::string>{"1", "2", "3", "4"}));
   }
-
-  static Cluster* cluster_;
-  static std::string* digest_;
 };
-
-Cluster* Hang::cluster_ = nullptr;
-std::string* Hang::digest_ = nullptr;
 
 TEST_F(Hang, OfAFollowerIsNoticedAndTheJobGoesOn) {
   CheckHang("follower", 3, {.rank = 2});

@@ -22,29 +22,14 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 
-class Kill : public ::testing::Test {
+class Kill : public KilledJobTest {
  protected:
-  static void SetUpTestSuite() {
-    cluster_ = new Cluster;
-    digest_ = new std::string(KillOracle(*cluster_));
-  }
-  static void TearDownTestSuite() {
-    delete cluster_;
-    delete digest_;
-  }
-
   // A job that would train for minutes.
   static JobOptions EndlessJob(const std::string& run) {
     return {.run = run,
             .set = {"train.epochs=100000", "early_stopping.patience=0", "snapshot.every_epochs=0"}};
   }
-
-  static Cluster* cluster_;
-  static std::string* digest_;
 };
-
-Cluster* Kill::cluster_ = nullptr;
-std::string* Kill::digest_ = nullptr;
 
 // The check of every other test can fail: it finds what nobody waits for any more.
 TEST_F(Kill, AnOrphanWouldBeFound) {

@@ -25,17 +25,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-class Restart : public ::testing::Test {
+class Restart : public KilledJobTest {
  protected:
-  static void SetUpTestSuite() {
-    cluster_ = new Cluster;
-    digest_ = new std::string(KillOracle(*cluster_));
-  }
-  static void TearDownTestSuite() {
-    delete cluster_;
-    delete digest_;
-  }
-
   // Kills with SIGKILL, after a snapshot, whom `find` finds; the job ends well all the same.
   static std::string KillAndWait(const std::string& run, pid_t (*find)(const ClusterJob&)) {
     JobOptions options = KilledJob(run);
@@ -54,13 +45,7 @@ class Restart : public ::testing::Test {
               (std::vector<std::string>{"1", "2", "3", "4"}));
     return result.errors;
   }
-
-  static Cluster* cluster_;
-  static std::string* digest_;
 };
-
-Cluster* Restart::cluster_ = nullptr;
-std::string* Restart::digest_ = nullptr;
 
 TEST_F(Restart, AfterTheDeathOfAMember) {
   EXPECT_THAT(KillAndWait("member", [](const ClusterJob& job) { return job.FindRank(1); }),

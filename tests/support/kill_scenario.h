@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include <gtest/gtest.h>
 
 #include "tests/support/cluster.h"
 
@@ -33,5 +36,24 @@ std::string KillOracle(const Cluster& cluster);
 /// Runs the job, kills, checks that no process is left, resumes with another number of ranks, and
 /// checks that it ends with `digest`.
 void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::string& digest);
+
+/// Tests that disturb KilledJob in various ways and compare with the digest of the undisturbed one.
+///
+/// Owner:   a test program, which has one such class: cluster and digest are made once for all tests.
+/// Threads: the first.
+class KilledJobTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    cluster_ = std::make_unique<Cluster>();
+    digest_ = std::make_unique<std::string>(KillOracle(*cluster_));
+  }
+  static void TearDownTestSuite() {
+    cluster_.reset();
+    digest_.reset();
+  }
+
+  static inline std::unique_ptr<Cluster> cluster_;
+  static inline std::unique_ptr<std::string> digest_;
+};
 
 }  // namespace cf
