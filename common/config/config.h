@@ -51,7 +51,4 @@ std::string PrintJob(const Job& job);
 absl::Status CheckSameResult(const Job& trained, const Job& wanted, const std::string& run,
                              const std::string& way_out = "choose another --run");
 
-/// The schema as it is written: each field with its description, default and mark.
-std::string DescribeFields();
-
 }  // namespace cf

@@ -219,14 +219,5 @@ TEST(PrintJob, ReadsBackTheSameBits) {
   EXPECT_EQ(PrintJob(job), "optimizer {\n  adam {\n    learning_rate: 0.001\n  }\n}\n");
 }
 
-TEST(DescribeFields, IsTheSchema) {
-  const std::string text = DescribeFields();
-  EXPECT_NE(text.find("optional double learning_rate = 1 [default = 0.001, (mark) = RESULT, "
-                      "(number_range) = {above: 0}];"),
-            std::string::npos);
-  EXPECT_EQ(text.substr(0, 3), "// ");
-  EXPECT_EQ(text.back(), '\n');
-}
-
 }  // namespace
 }  // namespace cf
