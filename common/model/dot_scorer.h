@@ -11,7 +11,9 @@ namespace cf {
 /// <user vector, item vector>, with the biases and the mean (RawSum): of every model that compares
 /// one vector of a user with one of an item.
 ///
-/// Owner, Threads, Bounds: as Scorer.
+/// Owner:   Evaluator, ServedModel.
+/// Threads: any, once the towers' layers are set; each has a workspace of its own.
+/// Bounds:  the towers.
 class DotScorer final : public Scorer {
  public:
   /// `dim` is the length of the vectors, behind the towers where there are any.

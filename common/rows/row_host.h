@@ -42,8 +42,10 @@ struct ServedTurn {
 /// the one that ends the step: nobody counts, and nobody releases by hand. A row may move or leave
 /// memory at any other time.
 ///
+/// Owner:   Member, one for each thread that serves; a RowClient borrows those of its process.
 /// Threads: RowsFor on the worker's thread, between the answer to its push and its next push; the
 ///          others on the hosting thread.
+/// Bounds:  what pushes of one turn want (with a delay, of that many turns more).
 class RowHost {
  public:
   virtual ~RowHost() = default;
