@@ -55,8 +55,9 @@ TEST_F(RequeueInSlurm, ByScontrolAtAnyStep) {
   EXPECT_EQ(slurm().State(job).restarts, 1);
 }
 
-// The limit of a minute is nearer than the 120 s of the script's --signal from the start: Slurm ends the job wherever its next look at
-// the clock finds it. The second life gets an hour, so that however slow the machine is, it is the last.
+// The limit of a minute is nearer than the 120 s of the script's --signal from the start: Slurm ends
+// the job wherever its next look at the clock finds it. The second life gets an hour, so that however
+// slow the machine is, it is the last.
 TEST_F(RequeueInSlurm, AtItsTimeLimit) {
   BatchJobOptions options{.sbatch = {"--nodes=4", "--time=1"}, .run = "limit"};
   options.set.push_back("snapshot.every_steps=1");  // Longer, same bits.
@@ -65,9 +66,12 @@ TEST_F(RequeueInSlurm, AtItsTimeLimit) {
   ASSERT_TRUE(Eventually([&] { return slurm().State(job).restarts == 1; })) << slurm().Log(job);
   ExpectWaiting("limit", 1);
   EXPECT_EQ(Status("limit").exit_code, 75) << slurm().Log(job);
-  slurm().Run({"scontrol", "update", "JobId=" + job, "TimeLimit=60"});
+  const Process::Result extended =
+      slurm().Run({"scontrol", "update", "JobId=" + job, "TimeLimit=60"});
+  EXPECT_EQ(extended.exit_code, 0) << extended.errors;
   ASSERT_TRUE(slurm().HastenRestart(job, 1));
   ExpectSameBits(job, "limit");
+  EXPECT_EQ(slurm().State(job).restarts, 1);
   EXPECT_THAT(slurm().Log(job), HasSubstr("is requeued (restart 1 of at most 20)"));
   EXPECT_THAT(slurm().Log(job), HasSubstr("resuming from "));
 }
