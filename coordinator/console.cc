@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <utility>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
@@ -104,7 +105,7 @@ absl::StatusOr<std::unique_ptr<Console>> Console::Open(const Options& options) {
   return std::unique_ptr<Console>(new Console(options, log));
 }
 
-Console::Console(const Options& options, std::FILE* log) : options_(options), log_(log) {
+Console::Console(Options options, std::FILE* log) : options_(std::move(options)), log_(log) {
 }
 
 Console::~Console() {

@@ -51,7 +51,7 @@ class Console final : public JobObserver {
   absl::Status Ended(const Verdict& verdict) override;
 
  private:
-  Console(const Options& options, std::FILE* log);
+  Console(Options options, std::FILE* log);
 
   void WriteLine(const std::string& text);
   void WritePieces(const std::vector<std::string>& pieces);

@@ -350,9 +350,10 @@ Flag ArgumentParser::Option(const std::string& name, T& value, const std::string
   return Flag(app_->add_option(name, value, what));
 }
 
-Flag ArgumentParser::OptionBy(const std::string& name, std::function<void(const std::string&)> take,
+Flag ArgumentParser::OptionBy(const std::string& name,
+                              const std::function<void(const std::string&)>& take,
                               const std::string& what) {
-  return Flag(app_->add_option_function<std::string>(name, std::move(take), what));
+  return Flag(app_->add_option_function<std::string>(name, take, what));
 }
 
 Flag ArgumentParser::Switch(const std::string& name, bool& value, const std::string& what) {

@@ -11,7 +11,7 @@
 
 #include "common/base/status.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library chose the name.
 class App;
 class Option;
 }  // namespace CLI
@@ -70,7 +70,7 @@ class ArgumentParser {
   template <class T>
   Flag Option(const std::string& name, T& value, const std::string& what);
   /// Calls `take` with the value.
-  Flag OptionBy(const std::string& name, std::function<void(const std::string&)> take,
+  Flag OptionBy(const std::string& name, const std::function<void(const std::string&)>& take,
                 const std::string& what);
   /// Sets `value` to true where the flag is given.
   Flag Switch(const std::string& name, bool& value, const std::string& what);

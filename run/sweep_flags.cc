@@ -67,7 +67,7 @@ class FlagReader {
                word == "--restart-minutes") {
       flags_.others.push_back(word);
       return Value(word, flags_.others.emplace_back());
-    } else if (absl::StartsWith(word, "-")) {
+    } else if (absl::StartsWith(word, "-") || IsValueOfAnother()) {
       flags_.others.push_back(word);
     } else if (flags_.jobs.empty()) {
       flags_.jobs = word;
@@ -75,12 +75,15 @@ class FlagReader {
       flags_.config = word;
     } else if (flags_.make_file) {
       flags_.make.specs.push_back(word);
-    } else if (absl::StartsWith(words_[at_ - 1], "-")) {
-      flags_.others.push_back(word);
     } else {
       return absl::InvalidArgumentError(word + ": expected a flag (try --help)");
     }
     return absl::OkStatus();
+  }
+
+  /// Whether the word follows a flag that is not this reader's: both files are named before it.
+  bool IsValueOfAnother() const {
+    return !flags_.config.empty() && !flags_.make_file && absl::StartsWith(words_[at_ - 1], "-");
   }
 
   /// Reads the value of `--name=value` or `--name value`.

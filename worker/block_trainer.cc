@@ -48,8 +48,8 @@ BlockTrainer::Side::Touched BlockTrainer::Side::Touch(std::uint32_t slot, const 
   return {place.entry, true};
 }
 
-BlockTrainer::BlockTrainer(Options options, std::span<const PartitionSamples> samples)
-    : options_(std::move(options)),
+BlockTrainer::BlockTrainer(const Options& options, std::span<const PartitionSamples> samples)
+    : options_(options),
       sub_batch_(std::max(1U, options_.batch_size / options_.schedule.partitions())),
       users_(SlotsMax(options_.users), EntriesMax(samples), options_.layout),
       items_(SlotsMax(options_.items), EntriesMax(samples), options_.layout) {

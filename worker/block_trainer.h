@@ -42,7 +42,7 @@ class BlockTrainer {
   };
 
   /// `samples`: by partition of the range; not looked at afterwards.
-  BlockTrainer(Options options, std::span<const PartitionSamples> samples);
+  BlockTrainer(const Options& options, std::span<const PartitionSamples> samples);
 
   /// Sub-epochs `first` to `last` - 1 of `epoch` (both counted from 0). `first_step` is the global
   /// step before the epoch's first; `sums`, by partition of the range, are added to. The exchange's

@@ -23,7 +23,7 @@ struct Compression {
   const char* command;
 };
 
-using std::string_view_literals::operator""sv;
+using namespace std::string_view_literals;
 
 constexpr std::array<Compression, 6> kCompressions = {{
     {"\x1F\x8B"sv, "gzip", "zcat"},

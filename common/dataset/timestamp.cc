@@ -71,7 +71,7 @@ bool ReadOffset(Cursor* cursor, std::int64_t* ahead) {
   if (!cursor->OneOf("+-") || !cursor->Number(2, &hours)) return false;
   if (!cursor->done() && (cursor->OneOf(":"), !cursor->Number(2, &minutes))) return false;
   if (hours > 14 || minutes > 59) return false;
-  *ahead = (behind ? -1 : 1) * (hours * 3600 + minutes * 60);
+  *ahead = (behind ? -1 : 1) * (hours * std::int64_t{3600} + minutes * std::int64_t{60});
   return true;
 }
 

@@ -29,8 +29,11 @@ struct Figure {
 /// Invariants: no two have the same name.
 class Figures {
  public:
+  // The names by which algorithms look for the types of a container.
+  // NOLINTBEGIN(readability-identifier-naming)
   using value_type = Figure;
   using const_iterator = std::vector<Figure>::const_iterator;
+  // NOLINTEND(readability-identifier-naming)
 
   Figures() = default;
   Figures(std::initializer_list<Figure> figures);

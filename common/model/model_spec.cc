@@ -48,7 +48,7 @@ std::unique_ptr<const ModelSpec> ModelSpec::Make(const Job& job) {
   return kind->make(job);
 }
 
-ModelSpec::ModelSpec(const Job& job, Traits traits) : job_(job), traits_(std::move(traits)) {
+ModelSpec::ModelSpec(Job job, Traits traits) : job_(std::move(job)), traits_(std::move(traits)) {
 }
 
 const std::string& ModelSpec::kind_name() const {

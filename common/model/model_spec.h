@@ -123,7 +123,7 @@ class ModelSpec {
     bool batch_is_candidates = false;
   };
 
-  ModelSpec(const Job& job, Traits traits);
+  ModelSpec(Job job, Traits traits);
 
   /// Optimizer state of a row: so many more floats for each weight.
   std::uint32_t moments() const;

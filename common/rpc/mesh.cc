@@ -351,7 +351,7 @@ absl::StatusOr<std::unique_ptr<Mesh>> Mesh::Connect(Listener listener, Options o
 Mesh::Mesh(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {
 }
 
-Mesh::~Mesh() {
+Mesh::~Mesh() {  // NOLINT(bugprone-exception-escape)
   Close();
 }
 

@@ -88,7 +88,8 @@ class Mesh {
 
   Mesh(const Mesh&) = delete;
   Mesh& operator=(const Mesh&) = delete;
-  ~Mesh();  ///< Closes.
+  /// Closes. Where the system has no memory for that, the process ends: a mesh cannot stay half open.
+  ~Mesh();  // NOLINT(bugprone-exception-escape)
 
   /// Sends `message` to rank `to`, writing it at once where the socket takes it and leaving the
   /// rest to the I/O thread; the payload's buffer goes to pool() when it is written. Waits, for

@@ -183,8 +183,10 @@ std::string Printable(std::string_view text) {
       shown += text.substr(0, bytes);
     } else if (next.code == '\n' || next.code == '\t' || next.code == '\r') {
       shown += next.code == '\n' ? "\\n" : next.code == '\t' ? "\\t" : "\\r";
+    } else if (next.code < 0x80) {
+      absl::StrAppendFormat(&shown, "\\x%02x", next.code);
     } else {
-      absl::StrAppendFormat(&shown, next.code < 0x80 ? "\\x%02x" : "\\u%04x", next.code);
+      absl::StrAppendFormat(&shown, "\\u%04x", next.code);
     }
     text.remove_prefix(bytes);
   }
@@ -271,7 +273,8 @@ std::size_t TerminalWidth(int descriptor) {
     return std::max<std::size_t>(size.ws_col, kWidthMin);
   }
   std::uint32_t named = 0;
-  const char* const columns = std::getenv("COLUMNS");
+  // Our programs never change their environment, which is what makes reading it unsafe.
+  const char* const columns = std::getenv("COLUMNS");  // NOLINT(concurrency-mt-unsafe)
   if (columns != nullptr && absl::SimpleAtoi(columns, &named) && named >= kWidthMin) return named;
   return kWidthDefault;
 }
