@@ -9,9 +9,9 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
+#include "common/model/optimizer.h"
 #include "coordinator/not_finite.h"
 #include "coordinator/ranking_figures.h"
-#include "paramserver/optimizer.h"
 #include "run/finished_verdict.h"
 
 namespace cf {
@@ -108,7 +108,9 @@ absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_
   command.mutable_train()->set_first_leg(state_.leg);
   command.mutable_train()->set_last_leg(last_leg);
   command.mutable_train()->set_steps_per_epoch(state_.steps_per_epoch);
-  command.mutable_train()->set_plateau_factor(state_.plateau_factor());
+  for (const double factor : state_.PlateauFactors()) {
+    command.mutable_train()->add_plateau_factors(factor);
+  }
   const Clock::time_point begin = Clock::now();
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
@@ -174,7 +176,7 @@ absl::StatusOr<EpochFigures> Coordinator::Measure() {
   epoch.figures.Set("l2_penalty", *penalty);
   if (absl::Status validated = Validate(epoch); !validated.ok()) return validated;
   OptimizerRule optimizer(options_.job.optimizer(), state_.steps_per_epoch);
-  optimizer.SetPlateauFactor(state_.plateau_factor());
+  optimizer.SetPlateauFactors(state_.PlateauFactors());
   epoch.figures.Set("learning_rate", optimizer.LearningRate(state_.step() - 1));
   epoch.figures.Set("samples_per_second", Progress().samples_per_second);
   epoch.figures.Set("seconds", train_seconds_);

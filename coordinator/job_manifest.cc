@@ -36,6 +36,7 @@ Manifest JobManifest(const Job& job, const TrainingData& data) {
     entry.set_dim(table.shape.dim);
     entry.set_bias(table.shape.biases);
     entry.set_slots(table.shape.moments);
+    entry.set_last_step(table.shape.last_step);
   }
   *manifest.mutable_job() = job;
   return manifest;

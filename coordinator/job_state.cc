@@ -40,6 +40,7 @@ void JobState::Restore(const Manifest& manifest) {
         {.factor = saved.factor(),
          .best = saved.has_best_value() ? std::optional(saved.best_value()) : std::nullopt,
          .waited = saved.waited()});
+    past_plateau_factors.assign(saved.past_factors().begin(), saved.past_factors().end());
   }
   if (manifest.has_last_metrics()) last = FiguresOf(manifest.last_metrics());
   if (manifest.has_best_metrics()) best = FiguresOf(manifest.best_metrics());
@@ -63,10 +64,18 @@ JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
     best_snapshot.clear();  // The next one is.
   }
   if (plateau.has_value()) {
+    past_plateau_factors.push_back(plateau_factor());
     const std::optional<double> figure = measured.figures.Find(plateau_monitor);
     judgement.stalled = figure.has_value() && plateau->Observe(*figure);
   }
   return judgement;
+}
+
+std::vector<double> JobState::PlateauFactors() const {
+  if (!plateau.has_value()) return {};
+  std::vector<double> factors = past_plateau_factors;
+  factors.push_back(plateau_factor());
+  return factors;
 }
 
 void JobState::NameBestSnapshot(const std::string& name) {
@@ -104,6 +113,9 @@ void JobState::Save(Manifest& manifest) const {
     manifest.mutable_plateau()->set_factor(state.factor);
     if (state.best.has_value()) manifest.mutable_plateau()->set_best_value(*state.best);
     manifest.mutable_plateau()->set_waited(state.waited);
+    for (const double factor : past_plateau_factors) {
+      manifest.mutable_plateau()->add_past_factors(factor);
+    }
   }
   if (last.has_value()) *manifest.mutable_last_metrics() = KeptOf(*last);
   if (best.has_value()) *manifest.mutable_best_metrics() = KeptOf(*best);

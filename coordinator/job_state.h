@@ -53,6 +53,9 @@ struct JobState {
   /// What the schedule of a plateau multiplies the rate by; 1 without one.
   double plateau_factor() const { return plateau.has_value() ? plateau->state().factor : 1; }
 
+  /// The same for each epoch up to the current one; empty without a plateau.
+  std::vector<double> PlateauFactors() const;
+
   // Constant after construction.
   std::uint64_t epochs;  ///< That the job asks for.
   std::uint64_t steps_per_epoch;
@@ -67,6 +70,7 @@ struct JobState {
   std::vector<ObjectiveSums> sums;  ///< By partition, of the current epoch.
   StoppingRule stopping;
   std::optional<PlateauRule> plateau;         ///< Nothing where the schedule is another.
+  std::vector<double> past_plateau_factors;   ///< Of the finished epochs; empty without one.
   std::optional<EpochFigures> last;           ///< Of the last finished epoch.
   std::optional<EpochFigures> best;           ///< Of the best epoch.
   std::string best_snapshot;                  ///< Empty before there is one.

@@ -55,6 +55,7 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
   const Snapshot* snapshot = options.snapshot;
   std::unique_ptr<Member> member(new Member(std::move(options), **kernels));
   if (snapshot != nullptr) {
+    member->optimizer_.SetPlateauFactors(PlateauFactorsOf(snapshot->manifest()));
     // A run that goes on from another's snapshot has none of its files, and writes its own.
     std::error_code elsewhere;
     if (std::filesystem::equivalent(snapshot->folder(), member->options_.snapshots_folder,
@@ -95,15 +96,17 @@ absl::Status Member::OpenSeats() {
     counts_of_items.assign(counts.begin(), counts.end());
   }
   for (std::size_t k = 0; k < serving.size(); ++k) {
-    seats_[k].service = std::make_unique<RowService>(
-        RowService::Options{.seat = serving[k],
-                            .tables = tables_,
-                            .optimizer = &optimizer_,
-                            .kernels = &kernels_,
-                            .exchange = exchange_.get(),
-                            .store = store_.get(),
-                            .profile = seats_[k].profile.get(),
-                            .rows_in_place = options_.job.train().delay() == 0});
+    seats_[k].service = std::make_unique<RowService>(RowService::Options{
+        .seat = serving[k],
+        .tables = tables_,
+        .optimizer = &optimizer_,
+        .kernels = &kernels_,
+        .exchange = exchange_.get(),
+        .store = store_.get(),
+        .profile = seats_[k].profile.get(),
+        .rows_in_place = options_.job.train().delay() == 0,
+        .steps =
+            options_.snapshot != nullptr ? options_.snapshot->manifest().position().step() : 0});
     seats_[k].served = seats_[k].service->range();
   }
   const std::vector<const RowHost*> hosts = HostsInPlace();
@@ -288,7 +291,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
 }
 
 absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
-  optimizer_.SetPlateauFactor(steps.plateau_factor());
+  optimizer_.SetPlateauFactors({steps.plateau_factors().begin(), steps.plateau_factors().end()});
   if (steps.first_leg() == 0) std::ranges::fill(sums_, ObjectiveSums());
   absl::Status done = blocks_.has_value() ? TrainBlocks(steps) : TrainBatches(steps);
   AddFigures(sums_, reply);
@@ -306,8 +309,10 @@ absl::Status Member::TrainBlocks(const TrainSteps& steps) {
     absl::Status left =
         seat.block_host->Leave(steps.epoch() * blocks_->sub_epochs() + segment.first);
     if (!left.ok()) return left;
-    return seat.block_trainer->Train(
+    absl::Status trained = seat.block_trainer->Train(
         segment, std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
+    seat.service->SetSteps(segment.first_step + blocks_->StepAt(segment.last, 0, 1));
+    return trained;
   });
 }
 

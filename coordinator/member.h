@@ -21,6 +21,7 @@
 #include "coordinator/control.pb.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
+#include "paramserver/row_scan.h"
 #include "paramserver/row_service.h"
 #include "paramserver/row_store.h"
 #include "worker/block_trainer.h"
@@ -103,6 +104,7 @@ class Member {
   // What a seat does that only serves: a run of steps, or turns without any.
   absl::Status ServeSteps(RowService& service, const Trainer::Segment& run) const;
   static absl::Status ServeReads(RowService& service, std::uint64_t first, std::uint64_t turns);
+  ScannedRows RowsOf(const Seat& seat) const;  // Requires: a seat that serves.
   absl::Status FindPenalties(Reply& reply);
   absl::Status FindNotFinite(RowStore::Which which, Reply& reply);
   absl::Status Write(std::uint64_t step, Reply& reply);

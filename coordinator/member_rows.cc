@@ -13,7 +13,6 @@
 #include "common/snapshot/partition_writer.h"
 #include "coordinator/member.h"
 #include "paramserver/row_files.h"
-#include "paramserver/row_scan.h"
 
 namespace cf {
 namespace {
@@ -23,12 +22,19 @@ constexpr std::uint32_t kChainFilesMax = 8;
 
 }  // namespace
 
+ScannedRows Member::RowsOf(const Seat& seat) const {
+  return {.tables = tables_,
+          .store = *store_,
+          .optimizer = seat.service->optimizer(),
+          .steps = seat.service->steps()};
+}
+
 absl::Status Member::FindPenalties(Reply& reply) {
   std::vector<double> penalties(options_.job.train().partitions());
   absl::Status found = OnSeats([&](const Seat& seat) {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
       Activity::Tick();
-      const absl::StatusOr<double> penalty = L2Penalty(tables_, PartitionId{p}, *store_);
+      const absl::StatusOr<double> penalty = L2Penalty(RowsOf(seat), PartitionId{p});
       if (!penalty.ok()) return penalty.status();
       penalties[p] = *penalty;
     }
@@ -51,7 +57,7 @@ absl::Status Member::FindNotFinite(RowStore::Which which, Reply& reply) {
     for (std::uint32_t t = 0; t < tables_.size(); ++t) {
       Activity::Tick();
       const absl::StatusOr<std::optional<RowId>> first =
-          FirstNotFinite(TableId{t}, seat.served, which, *store_);
+          FirstNotFinite(RowsOf(seat), TableId{t}, seat.served, which);
       if (!first.ok()) return first.status();
       found[static_cast<std::size_t>(&seat - seats_.data())].push_back(*first);
     }

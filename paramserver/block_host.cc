@@ -29,6 +29,7 @@ BlockHost::BlockHost(Options options)
       placement_(options_.exchange->placement()),
       range_(placement_.servers().range(options_.seat)),
       layouts_(LayoutsOf(options_.tables)),
+      optimizer_(options_.optimizer, options_.kernels, options_.tables),
       users_(range_.size()),
       items_(placement_.partitioning().count()) {
   Check(placement_.combined(), "who works on users hosts them");
@@ -201,8 +202,7 @@ void BlockHost::Apply(TableId table, std::uint64_t step, float* rows,
   for (std::size_t k = 0; k < gradients.slots.size(); ++k) {
     updates_.push_back({rows + gradients.slots[k] * stride, gradients.gradients[k]});
   }
-  options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(table)]),
-                                updates_);
+  optimizer_.Update(table, step, updates_);
 }
 
 void BlockHost::PassItems(PartitionId q, std::uint64_t sub_epoch) {

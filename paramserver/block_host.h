@@ -9,9 +9,9 @@
 
 #include "common/kernels/kernels.h"
 #include "common/model/block_schedule.h"
+#include "common/model/row_optimizer.h"
 #include "common/rows/block_rows.h"
 #include "common/rows/exchange.h"
-#include "paramserver/optimizer.h"
 #include "paramserver/row_store.h"
 
 namespace cf {
@@ -57,6 +57,15 @@ class BlockHost : public BlockRows {
   absl::StatusOr<SlabRows> Users(PartitionId p) override;
   void ReleaseUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override;
+  bool moves_rows() const override { return optimizer_.moves_rows(); }
+  void ReadUsers(std::uint64_t step, std::span<const float* const> rows, float* to,
+                 std::size_t stride) override {
+    optimizer_.Read(kUsers, step, rows, to, stride);
+  }
+  void ReadItems(std::uint64_t step, std::span<const float* const> rows, float* to,
+                 std::size_t stride) override {
+    optimizer_.Read(kItems, step, rows, to, stride);
+  }
   void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override;
   void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override;
   void PassItems(PartitionId q, std::uint64_t sub_epoch) override;
@@ -77,8 +86,9 @@ class BlockHost : public BlockRows {
 
   const Options options_;
   const Placement& placement_;
-  const SeatRange range_;                        // Of the seat's partitions.
-  const std::vector<RowLayout> layouts_;         // Of users and items.
+  const SeatRange range_;                 // Of the seat's partitions.
+  const std::vector<RowLayout> layouts_;  // Of users and items.
+  RowOptimizer optimizer_;
   std::vector<float*> users_;                    // By partition of the range; null: not pinned.
   std::vector<std::optional<Parcel>> items_;     // By item partition; nothing where it is not here.
   std::optional<std::uint64_t> next_sub_epoch_;  // While items are away; nothing at home.

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "common/base/activity.h"
 #include "common/model/layout.h"
@@ -21,24 +22,50 @@ bool IsFinite(std::span<const float> values) {
   return largest < 0x7f800000U;
 }
 
+/// The weights of one row after another.
+class Weights {
+ public:
+  Weights(const ScannedRows& rows, TableId table)
+      : rows_(rows),
+        table_(table),
+        layout_(rows.tables[Index(table)].shape),
+        copy_(layout_.wire_floats()) {}
+
+  /// The padded vector and the bias of a stored row; valid until the next.
+  std::span<const float> Of(std::span<const float> row) {
+    if (!rows_.optimizer.moves_rows()) return row.first(layout_.wire_floats());
+    const float* const stored = row.data();
+    rows_.optimizer.Read(table_, rows_.steps, {&stored, 1}, copy_.data(), copy_.size());
+    return copy_;
+  }
+
+  const RowLayout& layout() const { return layout_; }
+
+ private:
+  const ScannedRows& rows_;
+  TableId table_;
+  RowLayout layout_;
+  std::vector<float> copy_;
+};
+
 }  // namespace
 
-absl::StatusOr<double> L2Penalty(const std::vector<TableSpec>& tables, PartitionId partition,
-                                 RowStore& store) {
+absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition) {
   double penalty = 0;
-  for (std::uint32_t t = 0; t < tables.size(); ++t) {
-    const TableSpec& spec = tables[t];
+  for (std::uint32_t t = 0; t < rows.tables.size(); ++t) {
+    const TableSpec& spec = rows.tables[t];
     if (spec.l2_vectors == 0 && spec.l2_biases == 0) continue;
-    const RowLayout layout(spec.shape);
+    Weights weights(rows, TableId{t});
     double vectors = 0;
     double biases = 0;
-    absl::Status read = store.Visit(
-        TableId{t}, partition, RowStore::Which::kAll, [&](RowId, std::span<const float> row) {
+    absl::Status read = rows.store.Visit(
+        TableId{t}, partition, RowStore::Which::kAll, [&](RowId, std::span<const float> stored) {
           Activity::Tick();
+          const std::span<const float> row = weights.Of(stored);
           for (std::uint32_t k = 0; k < spec.shape.dim; ++k) {
             vectors += static_cast<double>(row[k]) * static_cast<double>(row[k]);
           }
-          const auto bias = static_cast<double>(row[layout.padded_dim()]);
+          const auto bias = static_cast<double>(row.back());
           if (spec.shape.biases) biases += bias * bias;
           return absl::OkStatus();
         });
@@ -48,14 +75,20 @@ absl::StatusOr<double> L2Penalty(const std::vector<TableSpec>& tables, Partition
   return penalty;
 }
 
-absl::StatusOr<std::optional<RowId>> FirstNotFinite(TableId table, SeatRange range,
-                                                    RowStore::Which which, RowStore& store) {
+absl::StatusOr<std::optional<RowId>> FirstNotFinite(const ScannedRows& rows, TableId table,
+                                                    SeatRange range, RowStore::Which which) {
+  Weights weights(rows, table);
+  // What is stored, but for the last step, which is no float, and what is made of it.
+  const std::size_t last_step = weights.layout().last_step_at();
   std::optional<RowId> first;
   for (std::uint32_t p = range.first; p < range.last; ++p) {
     absl::Status read =
-        store.Visit(table, PartitionId{p}, which, [&](RowId id, std::span<const float> row) {
+        rows.store.Visit(table, PartitionId{p}, which, [&](RowId id, std::span<const float> row) {
           Activity::Tick();
-          if (!IsFinite(row) && (!first.has_value() || id < *first)) first = id;
+          const bool finite = IsFinite(row.first(last_step)) &&
+                              IsFinite(row.subspan(last_step + 1)) &&
+                              (!rows.optimizer.moves_rows() || IsFinite(weights.Of(row)));
+          if (!finite && (!first.has_value() || id < *first)) first = id;
           return absl::OkStatus();
         });
     if (!read.ok()) return read;

@@ -19,6 +19,8 @@ RowService::RowService(Options options)
       layouts_(LayoutsOf(options_.tables)),
       partitioning_(options_.exchange->placement().partitioning()),
       range_(options_.exchange->placement().servers().range(options_.seat)),
+      optimizer_(options_.optimizer, options_.kernels, options_.tables),
+      steps_(options_.steps),
       pinned_(options_.exchange->placement().workers().size()) {
   for (std::vector<Pinned>& of_worker : pinned_) of_worker.resize(layouts_.size());
 }
@@ -46,6 +48,7 @@ absl::Status RowService::Serve(const ServedTurn& turn) {
   absl::Status done = AwaitPushes(turn.turn);
   if (done.ok() && turn.step.has_value()) done = ApplyPushes(*turn.step, turn.partials);
   if (!done.ok()) return done;
+  if (turn.step.has_value()) steps_ = *turn.step + 1;
   // Whoever has pushed has read what it wanted before.
   ReleaseRows();
   done = PinOwn(turn.wanted);
@@ -86,8 +89,18 @@ absl::Status RowService::PinOwn(std::span<const std::span<const RowId>> wanted) 
 absl::Status RowService::PinTable(TableId table, std::span<const RowId> ids, Pinned& pinned) {
   pinned.rows.resize(ids.size());
   absl::Status done = options_.store->Pin(table, ids, RowStore::Access::kRead, pinned.rows);
-  if (done.ok()) pinned.ids.assign(ids.begin(), ids.end());
-  return done;
+  if (!done.ok()) return done;
+  pinned.ids.assign(ids.begin(), ids.end());
+  if (optimizer_.moves_rows()) ReadPinned(table, pinned);
+  return absl::OkStatus();
+}
+
+// The stored rows stay pinned beside their copies: the worker's gradients are for them.
+void RowService::ReadPinned(TableId table, Pinned& pinned) {
+  RowCopies& copies = pinned.copies;
+  copies.Resize(pinned.rows.size(), layouts_[Index(table)]);
+  optimizer_.Read(table, steps_, pinned.rows, copies.row(0), copies.stride());
+  for (std::size_t k = 0; k < pinned.rows.size(); ++k) pinned.rows[k] = copies.row(k);
 }
 
 absl::Status RowService::ApplyPushes(std::uint64_t step, std::span<OwnPartials> own) {
@@ -204,8 +217,7 @@ absl::Status RowService::Update(TableId table, std::uint64_t step, std::span<con
   if (!pinned.ok()) return pinned;
   updates_.resize(ids.size());
   for (std::size_t k = 0; k < ids.size(); ++k) updates_[k] = {rows_[k], {gradient_of(k)}};
-  options_.kernels->update_rows(options_.optimizer->At(step, options_.tables[Index(table)]),
-                                updates_);
+  optimizer_.Update(table, step, updates_);
   options_.store->Release(table, ids);
   return absl::OkStatus();
 }
@@ -253,8 +265,7 @@ absl::Status RowService::CopyRows(TableId table, std::span<const RowId> ids, flo
   rows_.resize(ids.size());
   absl::Status pinned = options_.store->Pin(table, ids, RowStore::Access::kRead, rows_);
   if (!pinned.ok()) return pinned;
-  const std::size_t floats = layouts_[Index(table)].wire_floats();
-  for (const float* const row : rows_) to = std::copy_n(row, floats, to);
+  optimizer_.Read(table, steps_, rows_, to, layouts_[Index(table)].wire_floats());
   options_.store->Release(table, ids);
   return absl::OkStatus();
 }

@@ -7,11 +7,13 @@
 #include <absl/status/status.h>
 
 #include "common/base/profile.h"
+#include "common/model/optimizer.h"
+#include "common/model/row_optimizer.h"
 #include "common/model/tables.h"
 #include "common/rows/exchange.h"
 #include "common/rows/id_index.h"
+#include "common/rows/row_copies.h"
 #include "common/rows/row_host.h"
-#include "paramserver/optimizer.h"
 #include "paramserver/row_store.h"
 
 namespace cf {
@@ -36,11 +38,19 @@ class RowService : public RowHost {
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
     /// Whether seats of this process read rows in place, and need none in their parcels.
     bool rows_in_place = true;
+    std::uint64_t steps = 0;  ///< Global steps that the rows have had.
   };
 
   explicit RowService(Options options);
 
   SeatRange range() const { return range_; }
+
+  /// What the rows' weights are. Used by the hosting thread, between turns.
+  RowOptimizer& optimizer() { return optimizer_; }
+  /// Global steps that have been applied.
+  std::uint64_t steps() const { return steps_; }
+  /// Others than this service have applied steps (BLOCKS).
+  void SetSteps(std::uint64_t steps) { steps_ = steps; }
 
   bool CanServe() override;
   absl::Status Serve(const ServedTurn& turn) override;
@@ -56,6 +66,7 @@ class RowService : public RowHost {
   struct Pinned {
     std::vector<RowId> ids;
     std::vector<float*> rows;
+    RowCopies copies;  // What `rows` are where stored rows are not what is read.
   };
   // A row of the step that is being served, with its parts as a chain through parts_.
   struct Entry {
@@ -82,6 +93,7 @@ class RowService : public RowHost {
                       const GradientOf& gradient_of);
   absl::Status PinOwn(std::span<const std::span<const RowId>> wanted);
   absl::Status PinTable(TableId table, std::span<const RowId> ids, Pinned& pinned);
+  void ReadPinned(TableId table, Pinned& pinned);
   absl::Status Answer(const Parcel& push);
   absl::Status CopyRows(TableId table, std::span<const RowId> ids, float* to);
   absl::Status CheckWanted(const Parcel& push) const;
@@ -90,6 +102,8 @@ class RowService : public RowHost {
   const std::vector<RowLayout> layouts_;
   const Partitioning partitioning_;
   const SeatRange range_;
+  RowOptimizer optimizer_;
+  std::uint64_t steps_;
   std::vector<std::vector<Pinned>> pinned_;  // By worker seat, by table; empty for other processes.
 
   // Scratch of Serve and ApplyOwn, kept for its capacity.

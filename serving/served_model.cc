@@ -12,6 +12,8 @@
 #include "common/base/check.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
+#include "common/model/optimizer.h"
+#include "common/model/row_optimizer.h"
 
 namespace cf {
 
@@ -47,7 +49,8 @@ absl::Status CheckTables(const Manifest& manifest, const ModelSpec& spec) {
   for (std::size_t t = 0; t < expected->size(); ++t) {
     const SnapshotTable& table = manifest.tables(static_cast<int>(t));
     const TableShape& shape = (*expected)[t].shape;
-    if (table.rows() == shape.rows && table.dim() == shape.dim && table.bias() == shape.biases) {
+    if (table.rows() == shape.rows && table.dim() == shape.dim && table.bias() == shape.biases &&
+        table.last_step() == shape.last_step) {
       continue;
     }
     return absl::FailedPreconditionError(absl::StrCat(
@@ -55,6 +58,37 @@ absl::Status CheckTables(const Manifest& manifest, const ModelSpec& spec) {
   }
   return absl::OkStatus();
 }
+
+// The weights of records of a snapshot.
+class RecordReader {
+ public:
+  // After `steps` global steps. The rule is borrowed.
+  RecordReader(const OptimizerRule& rule, const KernelSet& kernels,
+               const std::vector<TableSpec>& tables, std::uint64_t steps)
+      : optimizer_(&rule, &kernels, tables), tables_(tables), steps_(steps) {}
+
+  // The vector, and the bias where there is one; valid until the next.
+  std::span<const float> Weights(TableId table, std::span<const float> record) {
+    const TableShape& shape = tables_[Index(table)].shape;
+    const std::size_t floats = shape.dim + (shape.biases ? 1 : 0);
+    if (!optimizer_.moves_rows()) return record.first(floats);
+    const RowLayout layout(shape);
+    row_.resize(layout.stride());
+    layout.FromRecord(record.data(), row_.data());
+    weights_.resize(layout.wire_floats());
+    const float* const stored = row_.data();
+    optimizer_.Read(table, steps_, {&stored, 1}, weights_.data(), weights_.size());
+    if (shape.biases) weights_[shape.dim] = weights_.back();
+    return std::span(weights_).first(floats);
+  }
+
+ private:
+  RowOptimizer optimizer_;
+  std::vector<TableSpec> tables_;
+  std::uint64_t steps_;
+  std::vector<float> row_;
+  std::vector<float> weights_;
+};
 
 // What a tower makes of all rows of `from`.
 WeightTable Through(const Network& tower, const WeightTable& from) {
@@ -92,8 +126,8 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
       OpenFeatures(manifest, *model.spec_, catalogue);
   if (!features.ok()) return features.status();
   model.features_ = *std::move(features);
-  if (absl::Status taken = model.TakeRows(snapshot); !taken.ok()) return taken;
   SetFloatMode();
+  if (absl::Status taken = model.TakeRows(snapshot); !taken.ok()) return taken;
   if (model.has_towers()) model.RunTowers();
   model.ComposeFeatures();
   return model;
@@ -101,9 +135,14 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
 
 absl::Status ServedModel::TakeRows(const Snapshot& snapshot) {
   const Manifest& manifest = snapshot.manifest();
+  const absl::StatusOr<std::vector<TableSpec>> tables = TablesOf(manifest, *spec_);
+  if (!tables.ok()) return tables.status();
+  OptimizerRule rule(spec_->job().optimizer(), manifest.position().steps_per_epoch());
+  rule.SetPlateauFactors(PlateauFactorsOf(manifest));
+  RecordReader reader(rule, *kernels_, *tables, manifest.position().step());
   const auto take = [&](TableId table, RowId id, std::span<const float> record) -> absl::Status {
     const SnapshotTable& shape = manifest.tables(static_cast<int>(Index(table)));
-    const std::span<const float> row = record.first(shape.dim() + (shape.bias() ? 1 : 0));
+    const std::span<const float> row = reader.Weights(table, record);
     if (!std::all_of(row.begin(), row.end(), [](float w) { return std::isfinite(w); })) {
       return absl::FailedPreconditionError(
           absl::StrCat("table ", shape.name(), ", id ", Index(id),

@@ -67,14 +67,16 @@ absl::Status Trainer::ServeTurn(const Pass& pass, std::uint64_t turn) {
   Minibatch* const done = pass.training && turns.EndsStep(turn)
                               ? &BatchAt(pass.first + turns.StepEndedBy(turn))
                               : nullptr;
+  // Before the turn is served: what it brings is read behind the step that it ends.
+  if (done != nullptr && OwnsUsers() && !applies_at_once_) {
+    absl::Status applied =
+        ApplyOwnUsers(pass, *done, 0, done->tables[Index(kUsers)].batch.parts().size());
+    if (!applied.ok()) return applied;
+  }
   absl::Status served = options_.rows->ServeOwn(
       pass.turn + turn, done != nullptr ? std::optional(pass.StepOf(done->number)) : std::nullopt,
       done != nullptr ? std::span(GradientsOf(*done).own) : std::span<OwnPartials>(),
       turns.BringsRows(turn) ? &BatchAt(pass.first + turn).rows : nullptr);
-  // While the others' rows are on their way.
-  if (served.ok() && done != nullptr && OwnsUsers() && !applies_at_once_) {
-    served = ApplyOwnUsers(pass, *done, 0, done->tables[Index(kUsers)].batch.parts().size());
-  }
   if (served.ok() && turns.BringsRows(turn)) {
     options_.rows->TakeOwn(BatchAt(pass.first + turn).rows);
   }

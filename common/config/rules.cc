@@ -285,6 +285,11 @@ absl::Status CheckTogether(const Job& job) {
   if (clip_norm != 0 && clip_norm < kClipNormMin) {
     return Refusal("optimizer.clip_norm", NumberText(clip_norm), "0 or at least 1e-15");
   }
+  const Adam& adam = job.optimizer().adam();
+  if (adam.update() == Adam::DENSE && adam.beta1() * adam.beta1() >= adam.beta2()) {
+    return Refusal("optimizer.adam.beta1", NumberText(adam.beta1()),
+                   "less than the square root of beta2, as update is DENSE");
+  }
   return CheckFigures(job);
 }
 

@@ -8,6 +8,8 @@
 #include "common/kernels/kernels.h"
 
 #include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <xmmintrin.h>
 
 #include <hwy/foreach_target.h>
@@ -270,6 +272,88 @@ struct SgdRule {
   }
 };
 
+HWY_INLINE std::uint32_t LastStep(const float* row, std::size_t n) {
+  std::uint32_t last = 0;
+  std::memcpy(&last, row + n + kLastStepFromBias, sizeof last);
+  return last;
+}
+
+// The weights `w`, whose moments are `m` and `v`, after the steps that they have missed. Where v is 0,
+// they stand still.
+template <class D>
+HWY_INLINE hn::Vec<D> Moved(D d, float shift, float epsilon, hn::Vec<D> w, hn::Vec<D> m,
+                            hn::Vec<D> v) {
+  const auto change =
+      hn::Div(hn::Mul(hn::Set(d, shift), m), hn::Add(hn::Sqrt(v), hn::Set(d, epsilon)));
+  return hn::Sub(w, hn::IfThenZeroElse(hn::Eq(v, hn::Zero(d)), change));
+}
+
+// Brings a row and its moments to where they are before `step`.
+HWY_INLINE void CatchUp(const OptimizerStep& step, float* row) {
+  const Floats d;
+  const std::size_t n = step.padded_dim;
+  const std::uint32_t last = LastStep(row, n);
+  if (last == 0 || last >= step.missed->steps) return;
+  const MissedSteps::Share share = step.missed->After(last);
+  float* bias = row + n;
+  float* moment1 = bias + kLine;
+  float* moment2 = moment1 + n;
+  for (std::size_t k = 0; k < n; k += kWidth) {
+    const auto m = hn::LoadU(d, moment1 + k);
+    const auto v = hn::LoadU(d, moment2 + k);
+    hn::StoreU(Moved(d, share.shift, step.epsilon, hn::LoadU(d, row + k), m, v), d, row + k);
+    hn::StoreU(hn::Mul(hn::Set(d, share.beta1), m), d, moment1 + k);
+    hn::StoreU(hn::Mul(hn::Set(d, share.beta2), v), d, moment2 + k);
+  }
+  if (step.biases) {
+    const hn::CappedTag<float, 1> one;
+    const float shift = share.shift * step.missed->bias_rate;
+    hn::StoreU(Moved(one, shift, step.epsilon, hn::LoadU(one, bias), hn::LoadU(one, bias + 1),
+                     hn::LoadU(one, bias + 2)),
+               one, bias);
+    bias[1] *= share.beta1;
+    bias[2] *= share.beta2;
+  }
+}
+
+HWY_INLINE void SetLastStep(const OptimizerStep& step, float* row) {
+  const std::uint32_t last = step.missed->steps + 1;
+  std::memcpy(row + step.padded_dim + kLastStepFromBias, &last, sizeof last);
+}
+
+void ReadRows(const OptimizerStep& step, std::span<const float* const> rows, float* to,
+              std::size_t stride) {
+  const Floats d;
+  const hn::CappedTag<float, 1> one;
+  const std::size_t n = step.padded_dim;
+  const std::size_t row_floats = n + kLine + AdamRule::kMoments * n;
+  for (std::size_t r = 0; r < rows.size(); ++r, to += stride) {
+    if (r + kAhead < rows.size()) {
+      for (std::size_t k = 0; k < row_floats; k += kLine) __builtin_prefetch(rows[r + kAhead] + k);
+    }
+    const float* HWY_RESTRICT row = rows[r];
+    const float* HWY_RESTRICT bias = row + n;
+    const float* HWY_RESTRICT moment1 = bias + kLine;
+    const float* HWY_RESTRICT moment2 = moment1 + n;
+    const std::uint32_t last = LastStep(row, n);
+    if (last == 0 || last >= step.missed->steps) {
+      for (std::size_t k = 0; k < n; k += kWidth) hn::StoreU(hn::LoadU(d, row + k), d, to + k);
+      to[n] = bias[0];
+      continue;
+    }
+    const float shift = step.missed->After(last).shift;
+    for (std::size_t k = 0; k < n; k += kWidth) {
+      hn::StoreU(Moved(d, shift, step.epsilon, hn::LoadU(d, row + k), hn::LoadU(d, moment1 + k),
+                       hn::LoadU(d, moment2 + k)),
+                 d, to + k);
+    }
+    const auto w = hn::LoadU(one, bias);
+    const auto moved = Moved(one, shift * step.missed->bias_rate, step.epsilon, w,
+                             hn::LoadU(one, bias + 1), hn::LoadU(one, bias + 2));
+    hn::StoreU(step.biases ? moved : w, one, to + n);
+  }
+}
+
 template <class Rule, bool kClips, class Source>
 HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float* row) {
   const Floats d;
@@ -291,7 +375,7 @@ HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float
   }
 }
 
-template <class Rule, bool kClips>
+template <class Rule, bool kClips, bool kDense>
 HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
   const std::size_t row_floats = step.padded_dim + kLine + Rule::kMoments * step.padded_dim;
   for (std::size_t r = 0; r < updates.size(); ++r) {
@@ -300,24 +384,27 @@ HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdat
       for (std::size_t k = 0; k < row_floats; k += kLine) __builtin_prefetch(next + k, 1);
     }
     const RowUpdate& update = updates[r];
+    if constexpr (kDense) CatchUp(step, update.row);
     if (update.gradient.sum != nullptr) {
       UpdateRow<Rule, kClips>(step, Summed(update.gradient), update.row);
     } else {
       UpdateRow<Rule, kClips>(step, OfOneSample(update.gradient), update.row);
     }
+    if constexpr (kDense) SetLastStep(step, update.row);
   }
 }
 
-template <class Rule>
+template <class Rule, bool kDense = false>
 HWY_INLINE void UpdateRowsOf(const OptimizerStep& step, std::span<const RowUpdate> updates) {
-  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true>(step, updates)
-                            : UpdateRowsBy<Rule, false>(step, updates);
+  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true, kDense>(step, updates)
+                            : UpdateRowsBy<Rule, false, kDense>(step, updates);
 }
 
 void UpdateRows(const OptimizerStep& step, std::span<const RowUpdate> updates) {
   switch (step.kind) {
     case OptimizerStep::Kind::kAdam:
-      return UpdateRowsOf<AdamRule>(step, updates);
+      return step.missed != nullptr ? UpdateRowsOf<AdamRule, true>(step, updates)
+                                    : UpdateRowsOf<AdamRule>(step, updates);
     case OptimizerStep::Kind::kAdagrad:
       return UpdateRowsOf<AdagradRule>(step, updates);
     case OptimizerStep::Kind::kSgd:
@@ -342,6 +429,7 @@ constexpr KernelSet kKernels = {
     .pair_gradient = PairGradient,
     .pair_score = PairScore,
     .update_rows = UpdateRows,
+    .read_rows = ReadRows,
     .score_rows = ScoreRows,
 };
 

@@ -60,6 +60,46 @@ struct PairBatch {
   std::size_t padded_dim = 0;
 };
 
+/// Where a row's last step is (RowLayout), in floats behind its bias.
+inline constexpr std::size_t kLastStepFromBias = 3;
+
+/// What dense Adam does to a row in the steps that bring it no gradient, as tables over the row's
+/// last step (docs/arithmetic.md). A row that was last touched by step number `last`, counted from
+/// 1, has missed the steps up to number `steps`. A value: the tables are borrowed.
+struct MissedSteps {
+  /// Powers of Adam's betas.
+  struct Decay {
+    double beta1 = 1;
+    double beta2 = 1;
+  };
+  /// A row's part: its weights are w - shift m / (sqrt(v) + epsilon), its moments m and v times
+  /// these.
+  struct Share {
+    float shift = 0;
+    float beta1 = 1;
+    float beta2 = 1;
+  };
+  static constexpr std::uint32_t kLowPowers = 256;
+
+  /// Of a row that has missed some. Requires: 0 < last < steps.
+  Share After(std::uint32_t last) const {
+    const std::uint32_t missed = steps - last;
+    const Decay& a = low[missed % kLowPowers];
+    const Decay& b = high[missed / kLowPowers];
+    return {.shift = missed < recent_count ? recent[missed] : settled[last],
+            .beta1 = static_cast<float>(a.beta1 * b.beta1),
+            .beta2 = static_cast<float>(a.beta2 * b.beta2)};
+  }
+
+  std::uint32_t steps = 0;
+  std::uint32_t recent_count = 0;
+  const float* recent = nullptr;   ///< Shifts, by the number of missed steps.
+  const float* settled = nullptr;  ///< By last step: those of rows that have missed more.
+  const Decay* low = nullptr;      ///< By number of missed steps, up to kLowPowers - 1,
+  const Decay* high = nullptr;     ///< and by multiples of kLowPowers.
+  float bias_rate = 1;             ///< The biases' learning rate over the vectors'.
+};
+
 /// One row to update: its weights and optimizer state (RowLayout in common/model/layout.h) and its
 /// gradient.
 struct RowUpdate {
@@ -84,6 +124,8 @@ struct OptimizerStep {
   float clip_norm = 0;  ///< Longest gradient of a row, with its L2 term; 0: no limit.
   bool biases = true;   ///< Else the bias of a row stays what it is, whatever its gradient.
   std::size_t padded_dim = 0;
+  /// Of dense Adam: what rows missed before this step, which they make up for first; else null.
+  const MissedSteps* missed = nullptr;
 };
 
 enum class KernelTarget : std::uint8_t { kBest, kAvx2, kAvx512 };
@@ -109,6 +151,12 @@ struct KernelSet {
 
   /// Updates each row once. Formulas: docs/arithmetic.md.
   void (*update_rows)(const OptimizerStep& step, std::span<const RowUpdate> updates);
+
+  /// Copies the weights of row r as they are after the steps that it has missed to `to + r *
+  /// stride`: the padded vector and the bias. Of `step` the numbers that do not depend on the step
+  /// count. Requires: step.missed.
+  void (*read_rows)(const OptimizerStep& step, std::span<const float* const> rows, float* to,
+                    std::size_t stride);
 
   /// scores[r] = dot(query, rows + r * stride) for r < rows: one query against many rows.
   void (*score_rows)(const float* query, const float* rows, std::size_t stride, std::size_t n_rows,

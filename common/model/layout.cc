@@ -1,6 +1,7 @@
 #include "common/model/layout.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace cf {
 
@@ -11,6 +12,8 @@ void RowLayout::ToRecord(const float* row, float* record) const {
     record = std::copy_n(vector, dim_, record);
     if (biases_) *record++ = row[padded_dim_ + moment];
   }
+  // As bytes: what the bits would be as a float is nobody's business.
+  if (last_step_) std::memcpy(record, row + last_step_at(), sizeof(float));
 }
 
 void RowLayout::FromRecord(const float* record, float* row) const {
@@ -21,6 +24,7 @@ void RowLayout::FromRecord(const float* record, float* row) const {
     record += dim_;
     if (biases_) row[padded_dim_ + moment] = *record++;
   }
+  if (last_step_) std::memcpy(row + last_step_at(), record, sizeof(float));
 }
 
 }  // namespace cf

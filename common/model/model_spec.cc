@@ -86,6 +86,8 @@ std::vector<TableSpec> ModelSpec::Tables(const RowCounts& rows) const {
   for (std::size_t k = 0; k < traits_.features.size(); ++k) {
     tables.push_back(FeatureTable(traits_.features[k], rows.features[k]));
   }
+  const bool dense = job_.optimizer().adam().update() == Adam::DENSE;
+  for (TableSpec& table : tables) table.shape.last_step = dense && table.shape.moments > 0;
   return tables;
 }
 

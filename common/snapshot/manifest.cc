@@ -195,7 +195,16 @@ std::optional<SnapshotTime> TimeOfName(std::string_view name) {
 }
 
 std::size_t RecordFloats(const SnapshotTable& table) {
-  return (std::size_t{1} + table.slots()) * (std::size_t{table.dim()} + (table.bias() ? 1 : 0));
+  return (std::size_t{1} + table.slots()) * (std::size_t{table.dim()} + (table.bias() ? 1 : 0)) +
+         (table.last_step() ? 1 : 0);
+}
+
+std::vector<double> PlateauFactorsOf(const Manifest& manifest) {
+  if (!manifest.has_plateau()) return {};
+  const SnapshotPlateau& plateau = manifest.plateau();
+  std::vector<double> factors(plateau.past_factors().begin(), plateau.past_factors().end());
+  factors.push_back(plateau.factor());
+  return factors;
 }
 
 absl::Status ValidateManifest(const Manifest& manifest) {

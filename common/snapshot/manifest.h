@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -57,8 +58,13 @@ inline bool InMidEpoch(const Position& position) {
 /// nothing for other names.
 std::optional<SnapshotTime> TimeOfName(std::string_view name);
 
-/// Floats of a row: for the weights, then for each optimizer moment, the vector and the bias.
+/// Floats of a row: for the weights, then for each optimizer moment, the vector and the bias; then
+/// the row's last step, where rows know it.
 std::size_t RecordFloats(const SnapshotTable& table);
+
+/// What the plateau schedule multiplies the learning rate by in each epoch up to the current one, as
+/// OptimizerRule takes it; empty without one.
+std::vector<double> PlateauFactorsOf(const Manifest& manifest);
 
 /// FailedPrecondition names the first thing that no snapshot may have (a name that does not match,
 /// an entry out of order, a missing base, ...).

@@ -61,7 +61,7 @@ std::string NameOf(const Manifest& manifest, const RowStream::Row& row) {
 std::string Shape(const SnapshotTable& table) {
   return absl::StrCat(table.name(), " (", table.rows(), " rows, dim ", table.dim(),
                       table.bias() ? ", biases, " : ", no biases, ", table.slots(),
-                      " optimizer moments)");
+                      " optimizer moments", table.last_step() ? ", last steps)" : ")");
 }
 
 std::optional<std::string> FirstDifferentTable(const Manifest& a, const Manifest& b) {

@@ -54,8 +54,9 @@ TEST(ParseJob, PointsAtAnUnknownFieldAndSuggestsTheNearest) {
   EXPECT_EQ(ParseError("optimizer {\n  adam { lerning_rate: 1 }\n}"),
             R"(f:2:10: no field "lerning_rate" in Adam; did you mean "learning_rate"?)");
   EXPECT_EQ(ParseError("trian {}"), R"(f:1:1: no field "trian" in Job; did you mean "train"?)");
-  EXPECT_EQ(ParseError("optimizer { adam { decay: 1 } }"),
-            R"(f:1:20: no field "decay" in Adam; expected learning_rate, beta1, beta2 or epsilon)");
+  EXPECT_EQ(
+      ParseError("optimizer { adam { decay: 1 } }"),
+      R"(f:1:20: no field "decay" in Adam; expected learning_rate, beta1, beta2, epsilon or update)");
   EXPECT_EQ(ParseError("split { given { fraction: .1 } }"),
             R"(f:1:17: no field "fraction" in GivenSplit, which has none)");
   EXPECT_EQ(ParseError("\xEF\xBB\xBFtrian {}"),

@@ -121,7 +121,7 @@ TEST(Configs, TheNotebooksFactorizationsAreTheirs) {
     EXPECT_EQ(model.dim(), 50U) << expected.name;
     EXPECT_FALSE(model.mean()) << expected.name;
     EXPECT_EQ(job.optimizer().ShortDebugString(),
-              "adam { learning_rate: 0.001 beta1: 0.9 beta2: 0.999 epsilon: 1e-07 } "
+              "adam { learning_rate: 0.001 beta1: 0.9 beta2: 0.999 epsilon: 1e-07 update: LAZY } "
               "schedule { warm_up_steps: 0 } clip_norm: 0")
         << expected.name;
     EXPECT_EQ(job.train().batch_size(), 64U) << expected.name;

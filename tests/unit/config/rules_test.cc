@@ -150,6 +150,7 @@ optimizer {
     beta1: 0.9
     beta2: 0.999
     epsilon: 1e-07
+    update: LAZY
   }
   schedule {
     warm_up_steps: 0
@@ -387,6 +388,20 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << assignment;
     EXPECT_EQ(status.message(), path + error);
   }
+}
+
+// Goal: momentum that does not fade beside the second moment's root is refused where it would count.
+TEST(ValidateJob, RefusesDenseAdamWhoseMomentumDoesNotFade) {
+  const std::vector<std::string> betas = {"optimizer.adam.beta1=0.9", "optimizer.adam.beta2=0.81"};
+  EXPECT_TRUE(ValidateJob(With(SmallJob(), betas)).ok());
+  Job job = With(SmallJob(), betas);
+  job.mutable_optimizer()->mutable_adam()->set_update(Adam::DENSE);
+  EXPECT_EQ(
+      ValidateJob(job).message(),
+      "optimizer.adam.beta1 is 0.9; expected less than the square root of beta2, as update is "
+      "DENSE");
+  job.mutable_optimizer()->mutable_adam()->set_beta2(0.82);
+  EXPECT_TRUE(ValidateJob(job).ok());
 }
 
 // Goal: no number of the schema, present or to come, can be infinite or not a number.

@@ -30,7 +30,10 @@ namespace {
 using ::testing::StartsWith;
 
 /// Of each kind of model.
-class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {};
+class GenerationOf : public GenerationTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void ExpectRepeatsTheValidation(Job job);
+};
 
 INSTANTIATE_TEST_SUITE_P(Models, GenerationOf,
                          ::testing::Values(kTinyFactorization, kTinyRanker, kTinyRetrieval,
@@ -153,8 +156,7 @@ double ShareOfTopThree(const Job& job, const Snapshot& snapshot) {
 // Goal: nothing is dropped outside training, and whoever predicts has the bits of validation.
 // Method: the validation of the last epoch, the evaluation of its snapshot and the predictions that
 // are served from it are the same figures.
-TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
-  Job job = MakeTinyJob(tiny_, 2, GetParam());
+void GenerationOf::ExpectRepeatsTheValidation(Job job) {
   const bool ranks = ModelSpec::Make(job)->ranks();
   for (const char* metric : {"val_ndcg_5", "val_ild_5", "val_top_3_unmasked"}) {
     if (ranks) job.mutable_validation()->add_metrics(metric);
@@ -203,6 +205,18 @@ TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
   for (const Figure& predicted : FiguresOf(sums, names)) {
     EXPECT_EQ(predicted.value, evaluation.figures.Find(predicted.name)) << predicted.name;
   }
+}
+
+TEST_P(GenerationOf, EvaluationAndPredictionsRepeatTheValidation) {
+  ExpectRepeatsTheValidation(MakeTinyJob(tiny_, 2, GetParam()));
+}
+
+// Rows are not what is stored of them.
+TEST_P(GenerationOf, WithDenseAdamEvaluationAndPredictionsRepeatTheValidation) {
+  Job job = MakeTinyJob(tiny_, 2, GetParam());
+  job.mutable_optimizer()->mutable_adam()->set_update(Adam::DENSE);
+  job.mutable_train()->set_batch_size(4);
+  ExpectRepeatsTheValidation(job);
 }
 
 // Goal: popularity is what it says. Method: its rows and its loss against a count of the samples.

@@ -24,8 +24,9 @@ class ResumeTest : public GenerationTest {
  protected:
   /// Four epochs of seven steps. No epoch is better than the first by as much as is asked for: the
   /// rate falls at the end of the third, and the job would end with the fifth.
-  Job MakeJob(Train::Order schedule) const {
+  Job MakeJob(Train::Order schedule, Adam::Update update) const {
     Job job = MakeTinyJob(tiny_, 4);
+    job.mutable_optimizer()->mutable_adam()->set_update(update);
     job.mutable_train()->set_schedule(schedule);
     PlateauSchedule& plateau = *job.mutable_optimizer()->mutable_schedule()->mutable_plateau();
     plateau.set_monitor("train_loss");
@@ -78,8 +79,8 @@ class ResumeTest : public GenerationTest {
     return absl::StrCat(snapshots, "/", SnapshotName({.generation = 1, .step = step}));
   }
 
-  void ExpectResumesEndAlike(Train::Order schedule) {
-    Job job = MakeJob(schedule);
+  void ExpectResumesEndAlike(Train::Order schedule, Adam::Update update = Adam::LAZY) {
+    Job job = MakeJob(schedule, update);
     job.mutable_snapshot()->set_every_steps(1);
     job.mutable_snapshot()->set_keep(100);
     const std::string expected = EndOf(job, "straight", "");
@@ -98,6 +99,15 @@ TEST_F(ResumeTest, FromAnyStepEndsWithTheSameFiguresAndModel) {
 
 TEST_F(ResumeTest, FromAnyStepOfBlocksEndsWithTheSameFiguresAndModel) {
   ExpectResumesEndAlike(Train::BLOCKS);
+}
+
+// Whose rows move by the rates of past epochs.
+TEST_F(ResumeTest, FromAnyStepOfDenseAdamEndsWithTheSameFiguresAndModel) {
+  ExpectResumesEndAlike(Train::SYNC, Adam::DENSE);
+}
+
+TEST_F(ResumeTest, FromAnyStepOfBlocksAndDenseAdamEndsWithTheSameFiguresAndModel) {
+  ExpectResumesEndAlike(Train::BLOCKS, Adam::DENSE);
 }
 
 }  // namespace

@@ -319,6 +319,62 @@ TEST_P(KernelsTest, UpdateRowsClipsAsTheFormulaSays) {
   }
 }
 
+// Rows before step 1,000: never touched, touched in the step before, some steps and long ago.
+TEST_P(KernelsTest, RowsMakeUpForTheStepsThatTheyHaveMissed) {
+  constexpr std::uint32_t kStep = 1000;
+  const std::vector<float> shifts = {0, 0.5F, 0.25F, 0.125F};
+  const std::vector<float> settled(kStep, 0.0625F);
+  std::vector<MissedSteps::Decay> low(MissedSteps::kLowPowers);
+  for (std::size_t k = 0; k < low.size(); ++k) {
+    low[k] = {std::pow(0.9, static_cast<double>(k)), std::pow(0.99, static_cast<double>(k))};
+  }
+  std::vector<MissedSteps::Decay> high(4);
+  for (std::size_t k = 0; k < high.size(); ++k) high[k] = {k == 0 ? 1.0 : 0.0, k == 0 ? 1.0 : 0.5};
+  const MissedSteps missed = {.steps = kStep,
+                              .recent_count = static_cast<std::uint32_t>(shifts.size()),
+                              .recent = shifts.data(),
+                              .settled = settled.data(),
+                              .low = low.data(),
+                              .high = high.data(),
+                              .bias_rate = 3};
+  const std::vector<std::uint32_t> last_steps = {
+      0, kStep, kStep + 3, kStep - 1, kStep - 3, kStep - 4, kStep - 255, kStep - 256, 1};
+  for (const std::size_t n : kSizes) {
+    for (const bool biases : {true, false}) {
+      TestRows fast(OptimizerStep::Kind::kAdam, n);
+      TestRows slow(OptimizerStep::Kind::kAdam, n);
+      OptimizerStep step = MakeStep(OptimizerStep::Kind::kAdam, n);
+      step.biases = biases;
+      step.missed = &missed;
+      std::vector<const float*> rows;
+      for (TestRows* test : {&fast, &slow}) {
+        for (std::size_t r = 0; r < test->updates.size(); ++r) {
+          float* const row = test->updates[r].row;
+          row[n + kLastStepFromBias] = std::bit_cast<float>(last_steps[r % last_steps.size()]);
+          float* const moment2 = row + 2 * n + kLanes;
+          for (std::size_t k = 0; k < n; ++k) moment2[k] = k % 5 == 0 ? 0 : std::abs(moment2[k]);
+          row[n + 2] = r % 2 == 0 ? 0 : std::abs(row[n + 2]);
+        }
+      }
+      for (const RowUpdate& update : fast.updates) rows.push_back(update.row);
+      std::vector<float> read(rows.size() * (n + 1));
+      kernels_->read_rows(step, rows, read.data(), n + 1);
+      std::vector<float> expected;
+      for (const float* const row : rows) {
+        const std::vector<float> weights = slow::ReadRow(step, row);
+        expected.insert(expected.end(), weights.begin(), weights.end());
+      }
+      EXPECT_EQ(BitsOf(read), BitsOf(expected)) << n;
+      EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << "reading changed a row";
+      kernels_->update_rows(step, fast.updates);
+      for (const RowUpdate& update : slow.updates) {
+        slow::UpdateRow(step, update.row, update.gradient.sum);
+      }
+      EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << n;
+    }
+  }
+}
+
 TEST_P(KernelsTest, AGradientThatIsNotFiniteIsNotClippedAway) {
   const float infinity = std::numeric_limits<float>::infinity();
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity}) {

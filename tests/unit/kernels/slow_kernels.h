@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -75,7 +76,52 @@ constexpr std::size_t MomentsOf(OptimizerStep::Kind kind) {
   return kind == OptimizerStep::Kind::kAdam ? 2 : kind == OptimizerStep::Kind::kAdagrad ? 1 : 0;
 }
 
+inline std::uint32_t LastStep(const float* row, std::size_t n) {
+  return std::bit_cast<std::uint32_t>(row[n + kLastStepFromBias]);
+}
+
+/// What the steps that a row has missed make of a weight.
+inline float MovedWeight(const OptimizerStep& step, float shift, float w, float m, float v) {
+  return v == 0 ? w : w - (shift * m) / (std::sqrt(v) + step.epsilon);
+}
+
+/// The weights of a row as they are read: the padded vector and the bias.
+inline std::vector<float> ReadRow(const OptimizerStep& step, const float* row) {
+  const std::size_t n = step.padded_dim;
+  std::vector<float> weights(row, row + n + 1);
+  const std::uint32_t last = LastStep(row, n);
+  if (last == 0 || last >= step.missed->steps) return weights;
+  const float shift = step.missed->After(last).shift;
+  const float* moment1 = row + n + kLanes;
+  for (std::size_t k = 0; k < n; ++k) {
+    weights[k] = MovedWeight(step, shift, row[k], moment1[k], moment1[n + k]);
+  }
+  if (step.biases) {
+    weights[n] = MovedWeight(step, shift * step.missed->bias_rate, row[n], row[n + 1], row[n + 2]);
+  }
+  return weights;
+}
+
+inline void CatchUp(const OptimizerStep& step, float* row) {
+  const std::size_t n = step.padded_dim;
+  const std::vector<float> weights = ReadRow(step, row);
+  std::copy(weights.begin(), weights.end(), row);
+  const std::uint32_t last = LastStep(row, n);
+  row[n + kLastStepFromBias] = std::bit_cast<float>(step.missed->steps + 1);
+  if (last == 0 || last >= step.missed->steps) return;
+  const MissedSteps::Share share = step.missed->After(last);
+  float* moment1 = row + n + kLanes;
+  for (std::size_t k = 0; k < n; ++k) {
+    moment1[k] *= share.beta1;
+    moment1[n + k] *= share.beta2;
+  }
+  if (!step.biases) return;
+  row[n + 1] *= share.beta1;
+  row[n + 2] *= share.beta2;
+}
+
 inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradient) {
+  if (step.missed != nullptr) CatchUp(step, row);
   const std::size_t n = step.padded_dim;
   const std::size_t moments = MomentsOf(step.kind);
   float* bias = row + n;

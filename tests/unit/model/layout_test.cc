@@ -1,6 +1,8 @@
 #include "common/model/layout.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 #include <numeric>
 #include <vector>
 
@@ -23,6 +25,25 @@ TEST(RowLayout, OfBiasesAlone) {
   EXPECT_EQ(layout.stride(), 16U);
   EXPECT_EQ(layout.wire_floats(), 1U);
   EXPECT_EQ(layout.record_floats(), 3U);
+}
+
+TEST(RowLayout, TheLastStepIsBehindEverythingElseAndKeepsItsBits) {
+  const TableShape shape = {
+      .name = "t", .rows = 1, .dim = 2, .biases = true, .moments = 2, .last_step = true};
+  const RowLayout layout(shape);
+  EXPECT_EQ(layout.record_floats(), 10U);
+  EXPECT_EQ(layout.last_step_at(), 19U);
+  // 0x7f800001 would be a float that signals; processors make another of it.
+  for (const std::uint32_t step : {0U, 1U, 0x7f800001U, 0xffffffffU}) {
+    std::vector<float> row(layout.stride());
+    std::memcpy(row.data() + layout.last_step_at(), &step, sizeof step);
+    std::vector<float> record(layout.record_floats());
+    layout.ToRecord(row.data(), record.data());
+    EXPECT_EQ(std::memcmp(&record.back(), &step, sizeof step), 0);
+    std::vector<float> again(layout.stride());
+    layout.FromRecord(record.data(), again.data());
+    EXPECT_EQ(std::memcmp(again.data(), row.data(), layout.stride() * sizeof(float)), 0);
+  }
 }
 
 TEST(RowLayout, RecordsComeBackAndTheRestIsZero) {

@@ -93,6 +93,14 @@ class LocalRows {
   RowService& service(std::size_t seat = 0) { return *services_[seat]; }
   RowClient& client(std::size_t seat = 0) { return *clients_[seat]; }
 
+  /// For what looks through rows, as the first seat's service knows them. Borrows `tables`.
+  ScannedRows Scanned(const std::vector<TableSpec>& tables) {
+    return {.tables = tables,
+            .store = *store_,
+            .optimizer = service().optimizer(),
+            .steps = service().steps()};
+  }
+
   void Initialize() {
     for (std::uint32_t p = 0; p < options_.partitions; ++p) {
       Check(

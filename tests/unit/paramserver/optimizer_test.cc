@@ -1,4 +1,4 @@
-#include "paramserver/optimizer.h"
+#include "common/model/optimizer.h"
 
 #include <algorithm>
 #include <cmath>
@@ -227,7 +227,7 @@ TEST(Optimizer, APlateauMultipliesTheRateOnceMore) {
   const TableSpec table = MakeTable("t", 1, 16, 0);
   EXPECT_EQ(rule.At(0, table).learning_rate, 0.05F);
   EXPECT_EQ(rule.At(7, table).learning_rate, 0.1F);
-  rule.SetPlateauFactor(0.25);
+  rule.SetPlateauFactors({0.25});
   EXPECT_EQ(rule.LearningRate(7), 0.025);
   EXPECT_EQ(rule.At(7, table).learning_rate, 0.025F);
 }

@@ -35,7 +35,7 @@ TEST(RowScan, L2PenaltyIsOfAllRowsOfThePartition) {
         }
       }
     }
-    EXPECT_NEAR(L2Penalty(options.tables, PartitionId{p}, local.store()).value(), expected, 1e-12);
+    EXPECT_NEAR(L2Penalty(local.Scanned(options.tables), PartitionId{p}).value(), expected, 1e-12);
     all += expected;
   }
   EXPECT_GT(all, 0);
@@ -54,18 +54,20 @@ TEST(RowScan, L2PenaltyLooksOnlyAtTablesThatHaveOne) {
   }
   double penalty = 0;
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
-    penalty += L2Penalty(options.tables, PartitionId{p}, local.store()).value();
+    penalty += L2Penalty(local.Scanned(options.tables), PartitionId{p}).value();
   }
   EXPECT_TRUE(std::isfinite(penalty));
 }
 
 // Goal: the row that is named is the first by id, not by partition, and looks at optimizer state.
 TEST(RowScan, FindsTheFirstRowThatIsNotFinite) {
-  LocalRows local(MakeOptions("adam {}", 1));
+  const LocalRows::Options options = MakeOptions("adam {}", 1);
+  LocalRows local(options);
   local.Initialize();
+  const ScannedRows rows = local.Scanned(options.tables);
   const SeatRange all{0, kPartitions};
   const auto first = [&](RowStore::Which which) {
-    return FirstNotFinite(kUsers, all, which, local.store()).value();
+    return FirstNotFinite(rows, kUsers, all, which).value();
   };
   EXPECT_EQ(first(RowStore::Which::kAll), std::nullopt);
   local.Row(kUsers, RowId{40})[0] = INFINITY;
@@ -73,8 +75,7 @@ TEST(RowScan, FindsTheFirstRowThatIsNotFinite) {
   const RowLayout layout(MakeTables()[0].shape);
   local.Row(kUsers, RowId{31})[layout.stride() - 16] = NAN;  // Of the second moments.
   EXPECT_EQ(first(RowStore::Which::kAll), RowId{31});
-  EXPECT_EQ(FirstNotFinite(kItems, all, RowStore::Which::kAll, local.store()).value(),
-            std::nullopt);
+  EXPECT_EQ(FirstNotFinite(rows, kItems, all, RowStore::Which::kAll).value(), std::nullopt);
 
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
     local.store().MarkWritten(PartitionId{p});

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/kernels/kernels.h"
-#include "paramserver/optimizer.h"
+#include "common/model/optimizer.h"
 
 namespace cf {
 namespace {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "common/config/job.pb.h"
 #include "common/kernels/kernels.h"
@@ -12,18 +14,22 @@ namespace cf {
 /// Keras's and PyTorch's, are in docs/arithmetic.md.
 ///
 /// Owner:   a value.
-/// Threads: any; constant but for SetPlateauFactor, which is called while nobody else uses it.
+/// Threads: any; constant but for SetPlateauFactors, which is called while nobody else uses it.
 class OptimizerRule {
  public:
   /// Requires: a validated optimizer with its defaults filled in.
   OptimizerRule(const Optimizer& options, std::uint64_t steps_per_epoch);
 
-  /// What the plateau schedule multiplies the rate by from now on; 1 at first.
-  void SetPlateauFactor(double factor) { plateau_factor_ = factor; }
+  /// What the plateau schedule multiplies the rate by, for each epoch up to the current one; the
+  /// last is that of all later ones. Empty, as at first: 1.
+  void SetPlateauFactors(std::vector<double> by_epoch) { plateau_factors_ = std::move(by_epoch); }
 
   /// The configured rate times the schedule's factor at `step`, counted from 0, and that of the
   /// plateau.
   double LearningRate(std::uint64_t step) const;
+
+  /// The same, of Adam with the bias correction of the step in it.
+  double CorrectedRate(std::uint64_t step) const;
 
   /// The kernel's numbers for `step` and the rows of `table`.
   OptimizerStep At(std::uint64_t step, const TableSpec& table) const;
@@ -31,11 +37,15 @@ class OptimizerRule {
   /// What optimizer state starts as: the accumulators of Adagrad; zeros otherwise.
   float initial_state() const { return initial_state_; }
 
+  /// Whether rows move in steps that bring them no gradient.
+  bool is_dense() const { return options_.adam().update() == Adam::DENSE; }
+  const Optimizer& options() const { return options_; }
+
  private:
   Optimizer options_;
   std::uint64_t steps_per_epoch_;
   float initial_state_ = 0;
-  double plateau_factor_ = 1;
+  std::vector<double> plateau_factors_;
 };
 
 }  // namespace cf

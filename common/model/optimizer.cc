@@ -1,5 +1,6 @@
-#include "paramserver/optimizer.h"
+#include "common/model/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "common/base/check.h"
@@ -20,17 +21,27 @@ double OptimizerRule::LearningRate(std::uint64_t step) const {
   if (options_.has_adam()) rate = options_.adam().learning_rate();
   if (options_.has_adagrad()) rate = options_.adagrad().learning_rate();
   if (options_.has_sgd()) rate = options_.sgd().learning_rate();
-  return rate * LearningRateFactor(options_.schedule(), step, steps_per_epoch_) * plateau_factor_;
+  double plateau_factor = 1;
+  if (!plateau_factors_.empty()) {
+    const std::uint64_t last = plateau_factors_.size() - 1;
+    plateau_factor = plateau_factors_[std::min(step / steps_per_epoch_, last)];
+  }
+  return rate * LearningRateFactor(options_.schedule(), step, steps_per_epoch_) * plateau_factor;
+}
+
+double OptimizerRule::CorrectedRate(std::uint64_t step) const {
+  const double rate = LearningRate(step);
+  if (!options_.has_adam()) return rate;
+  const double correction1 = 1.0 - math::PowInt(options_.adam().beta1(), step + 1);
+  const double correction2 = 1.0 - math::PowInt(options_.adam().beta2(), step + 1);
+  return rate * (std::sqrt(correction2) / correction1);
 }
 
 OptimizerStep OptimizerRule::At(std::uint64_t step, const TableSpec& table) const {
   OptimizerStep result;
-  double rate = LearningRate(step);
+  const double rate = CorrectedRate(step);
   if (options_.has_adam()) {
     const Adam& adam = options_.adam();
-    const double correction1 = 1.0 - math::PowInt(adam.beta1(), step + 1);
-    const double correction2 = 1.0 - math::PowInt(adam.beta2(), step + 1);
-    rate *= std::sqrt(correction2) / correction1;
     result.kind = OptimizerStep::Kind::kAdam;
     result.beta1 = static_cast<float>(adam.beta1());
     result.beta2 = static_cast<float>(adam.beta2());
