@@ -362,7 +362,8 @@ absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
 absl::Status Member::ServeSteps(RowService& service, const Trainer::Segment& run) const {
   const StepTurns turns{.steps = run.last - run.first, .delay = options_.job.train().delay()};
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
-    ServedTurn served{.turn = run.turn + turn};
+    ServedTurn served{.turn = run.turn + turn,
+                      .use = turns.delay == 0 ? ServedTurn::Use::kStep : ServedTurn::Use::kReading};
     if (turns.EndsStep(turn)) served.step = run.applied + turns.StepEndedBy(turn);
     absl::Status done = service.Serve(served);
     if (!done.ok()) return done;

@@ -186,6 +186,25 @@ absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t sub_epoch
   return SlabRows{.rows = RowsOf(q).data(), .stride = layouts_[Index(kItems)].stride()};
 }
 
+void BlockHost::CatchUpUsers(PartitionId p, std::uint64_t step,
+                             std::span<const std::uint32_t> slots) {
+  CatchUp(kUsers, step, users_[Index(p) - range_.first], slots);
+}
+
+void BlockHost::CatchUpItems(PartitionId q, std::uint64_t step,
+                             std::span<const std::uint32_t> slots) {
+  CatchUp(kItems, step, RowsOf(q).data(), slots);
+}
+
+void BlockHost::CatchUp(TableId table, std::uint64_t step, float* rows,
+                        std::span<const std::uint32_t> slots) {
+  if (!optimizer_.moves_rows()) return;
+  const std::size_t stride = layouts_[Index(table)].stride();
+  behind_.clear();
+  for (const std::uint32_t slot : slots) behind_.push_back(rows + slot * stride);
+  optimizer_.CatchUp(table, step, behind_);
+}
+
 void BlockHost::ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) {
   Apply(kUsers, step, users_[Index(p) - range_.first], gradients);
   options_.store->MarkChanged(kUsers, p, gradients.slots);

@@ -57,15 +57,10 @@ class BlockHost : public BlockRows {
   absl::StatusOr<SlabRows> Users(PartitionId p) override;
   void ReleaseUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override;
-  bool moves_rows() const override { return optimizer_.moves_rows(); }
-  void ReadUsers(std::uint64_t step, std::span<const float* const> rows, float* to,
-                 std::size_t stride) override {
-    optimizer_.Read(kUsers, step, rows, to, stride);
-  }
-  void ReadItems(std::uint64_t step, std::span<const float* const> rows, float* to,
-                 std::size_t stride) override {
-    optimizer_.Read(kItems, step, rows, to, stride);
-  }
+  void CatchUpUsers(PartitionId p, std::uint64_t step,
+                    std::span<const std::uint32_t> slots) override;
+  void CatchUpItems(PartitionId q, std::uint64_t step,
+                    std::span<const std::uint32_t> slots) override;
   void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override;
   void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override;
   void PassItems(PartitionId q, std::uint64_t sub_epoch) override;
@@ -73,6 +68,8 @@ class BlockHost : public BlockRows {
  private:
   absl::Status CopyOut(PartitionId q);
   absl::Status CopyIn(PartitionId q);
+  void CatchUp(TableId table, std::uint64_t step, float* rows,
+               std::span<const std::uint32_t> slots);
   void Apply(TableId table, std::uint64_t step, float* rows, const SlotGradients& gradients);
   std::uint32_t HomeOf(PartitionId q) const;
   std::uint32_t HolderOf(PartitionId q, std::uint64_t sub_epoch) const;
@@ -96,6 +93,7 @@ class BlockHost : public BlockRows {
 
   // Scratch.
   std::vector<RowUpdate> updates_;
+  std::vector<float*> behind_;
   std::vector<std::uint32_t> slots_;
 };
 

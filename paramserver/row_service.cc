@@ -51,6 +51,7 @@ absl::Status RowService::Serve(const ServedTurn& turn) {
   if (turn.step.has_value()) steps_ = *turn.step + 1;
   // Whoever has pushed has read what it wanted before.
   ReleaseRows();
+  use_ = turn.use;
   done = PinOwn(turn.wanted);
   for (Parcel& push : pushes_) {
     if (!done.ok()) break;
@@ -86,12 +87,22 @@ absl::Status RowService::PinOwn(std::span<const std::span<const RowId>> wanted) 
   return absl::OkStatus();
 }
 
+absl::Status RowService::Pin(TableId table, std::span<const RowId> ids, std::span<float*> rows) {
+  const bool catches_up =
+      optimizer_.moves_rows() && (use_ == ServedTurn::Use::kStep ||
+                                  (use_ == ServedTurn::Use::kStepButOwnUsers && table != kUsers));
+  absl::Status pinned = options_.store->Pin(
+      table, ids, catches_up ? RowStore::Access::kUpdate : RowStore::Access::kRead, rows);
+  if (pinned.ok() && catches_up) optimizer_.CatchUp(table, steps_, rows);
+  return pinned;
+}
+
 absl::Status RowService::PinTable(TableId table, std::span<const RowId> ids, Pinned& pinned) {
   pinned.rows.resize(ids.size());
-  absl::Status done = options_.store->Pin(table, ids, RowStore::Access::kRead, pinned.rows);
+  absl::Status done = Pin(table, ids, pinned.rows);
   if (!done.ok()) return done;
   pinned.ids.assign(ids.begin(), ids.end());
-  if (optimizer_.moves_rows()) ReadPinned(table, pinned);
+  if (use_ == ServedTurn::Use::kReading && optimizer_.moves_rows()) ReadPinned(table, pinned);
   return absl::OkStatus();
 }
 
@@ -203,6 +214,15 @@ absl::Status RowService::ApplyAlone(std::uint64_t step, std::span<const OwnParti
   return absl::OkStatus();
 }
 
+absl::Status RowService::CatchUpOwn(TableId table, std::uint64_t step, std::span<const RowId> ids) {
+  rows_.resize(ids.size());
+  absl::Status pinned = options_.store->Pin(table, ids, RowStore::Access::kUpdate, rows_);
+  if (!pinned.ok()) return pinned;
+  optimizer_.CatchUp(table, step, rows_);
+  options_.store->Release(table, ids);
+  return absl::OkStatus();
+}
+
 absl::Status RowService::ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
                                   std::span<const float* const> gradients) {
   return Update(table, step, ids, [&](std::size_t k) { return gradients[k]; });
@@ -263,7 +283,7 @@ absl::Status RowService::Answer(const Parcel& push) {
 
 absl::Status RowService::CopyRows(TableId table, std::span<const RowId> ids, float* to) {
   rows_.resize(ids.size());
-  absl::Status pinned = options_.store->Pin(table, ids, RowStore::Access::kRead, rows_);
+  absl::Status pinned = Pin(table, ids, rows_);
   if (!pinned.ok()) return pinned;
   optimizer_.Read(table, steps_, rows_, to, layouts_[Index(table)].wire_floats());
   options_.store->Release(table, ids);

@@ -55,6 +55,8 @@ class RowService : public RowHost {
   bool CanServe() override;
   absl::Status Serve(const ServedTurn& turn) override;
   std::span<const float* const> RowsFor(std::uint32_t worker_seat, TableId table) const override;
+  bool moves_rows() const override { return optimizer_.moves_rows(); }
+  absl::Status CatchUpOwn(TableId table, std::uint64_t step, std::span<const RowId> ids) override;
   absl::Status ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,
                         std::span<const float* const> gradients) override;
 
@@ -92,6 +94,8 @@ class RowService : public RowHost {
   absl::Status Update(TableId table, std::uint64_t step, std::span<const RowId> ids,
                       const GradientOf& gradient_of);
   absl::Status PinOwn(std::span<const std::span<const RowId>> wanted);
+  // Pins rows for the use of the turn. With dense Adam those of a step are brought up to date.
+  absl::Status Pin(TableId table, std::span<const RowId> ids, std::span<float*> rows);
   absl::Status PinTable(TableId table, std::span<const RowId> ids, Pinned& pinned);
   void ReadPinned(TableId table, Pinned& pinned);
   absl::Status Answer(const Parcel& push);
@@ -104,6 +108,7 @@ class RowService : public RowHost {
   const SeatRange range_;
   RowOptimizer optimizer_;
   std::uint64_t steps_;
+  ServedTurn::Use use_ = ServedTurn::Use::kReading;  // Of the turn that is being served.
   std::vector<std::vector<Pinned>> pinned_;  // By worker seat, by table; empty for other processes.
 
   // Scratch of Serve and ApplyOwn, kept for its capacity.

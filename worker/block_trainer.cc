@@ -48,13 +48,6 @@ BlockTrainer::Side::Touched BlockTrainer::Side::Touch(std::uint32_t slot, const 
   return {place.entry, true};
 }
 
-template <class Read>
-void BlockTrainer::Side::ReadRows(const Read& read) {
-  copies_.Resize(rows_.size(), layout_);
-  read(rows_, copies_.row(0), copies_.stride());
-  for (std::size_t k = 0; k < rows_.size(); ++k) rows_[k] = copies_.row(k);
-}
-
 BlockTrainer::BlockTrainer(const Options& options, std::span<const PartitionSamples> samples)
     : options_(options),
       sub_batch_(std::max(1U, options_.batch_size / options_.schedule.partitions())),
@@ -128,7 +121,8 @@ absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, P
     const SampleRange range = SamplesOfBatch(samples.size(), k, count);
     Make(samples.subspan(range.first, range.last - range.first), *user_rows, item_rows);
     const std::uint64_t step = segment.first_step + schedule.StepAt(j, k, count);
-    if (options_.rows->moves_rows()) ReadRows(step);
+    options_.rows->CatchUpUsers(p, step, users_.slots());
+    options_.rows->CatchUpItems(q, step, items_.slots());
     const PairBatch pairs{.samples = pairs_,
                           .user_rows = users_.rows(),
                           .item_rows = items_.rows(),
@@ -169,17 +163,6 @@ void BlockTrainer::Make(std::span<const BlockSample> samples, const SlabRows& us
                       .item_is_first = item.is_first ? 1U : 0U,
                       .rating = samples[s].rating});
   }
-}
-
-void BlockTrainer::ReadRows(std::uint64_t step) {
-  const Profile::Scope scope(options_.profile, Phase::kPull);
-  BlockRows& rows = *options_.rows;
-  users_.ReadRows([&](std::span<const float* const> from, float* to, std::size_t stride) {
-    rows.ReadUsers(step, from, to, stride);
-  });
-  items_.ReadRows([&](std::span<const float* const> from, float* to, std::size_t stride) {
-    rows.ReadItems(step, from, to, stride);
-  });
 }
 
 }  // namespace cf

@@ -12,7 +12,6 @@
 #include "common/model/block_schedule.h"
 #include "common/model/layout.h"
 #include "common/rows/block_rows.h"
-#include "common/rows/row_copies.h"
 #include "worker/block_samples.h"
 #include "worker/minibatch.h"
 
@@ -72,10 +71,7 @@ class BlockTrainer {
     Touched Touch(std::uint32_t slot, const SlabRows& from);
     void Prefetch(std::uint32_t slot) const { __builtin_prefetch(&places_[slot], 1); }
 
-    // Has `read` copy the weights of all rows, which are then what `rows` points at.
-    template <class Read>
-    void ReadRows(const Read& read);
-
+    std::span<const std::uint32_t> slots() const { return slots_; }
     const float* const* rows() const { return rows_.data(); }
     const std::uint8_t* has_one() const { return has_one_.data(); }
     float* sums() { return sums_; }
@@ -90,9 +86,8 @@ class BlockTrainer {
     RowLayout layout_;
     std::vector<Place> places_;  // By slot.
     std::uint32_t batch_ = 0;
-    std::vector<std::uint32_t> slots_;  // By entry, as the next.
-    std::vector<const float*> rows_;    // Weights.
-    RowCopies copies_;
+    std::vector<std::uint32_t> slots_;    // By entry, as the next.
+    std::vector<const float*> rows_;      // Weights.
     std::vector<std::uint8_t> has_one_;   // Whether only one sample has touched it.
     std::vector<RowGradient> gradients_;  // All of them sums before the kernel has run.
     std::vector<float> memory_;
@@ -106,7 +101,6 @@ class BlockTrainer {
                           const SlabRows& item_rows, ObjectiveSums& sums);
   void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
             const SlabRows& item_rows);
-  void ReadRows(std::uint64_t step);
 
   std::uint32_t SlotsMax(std::uint32_t rows) const;
   std::size_t EntriesMax(std::span<const PartitionSamples> samples) const;

@@ -19,7 +19,8 @@ absl::Status RowReader::Read(TableId table, std::span<const RowId> ids, RowCopie
   rows_.Want(batch_, table, ids.size(), [ids](std::size_t k) { return ids[k]; });
   rows_.Push(turn_, std::nullopt, {}, &batch_);
   if (rows_.has_own_server()) {
-    absl::Status served = rows_.ServeOwn(turn_, std::nullopt, {}, &batch_);
+    absl::Status served =
+        rows_.ServeOwn(turn_, std::nullopt, {}, &batch_, ServedTurn::Use::kReading);
     if (!served.ok()) return served;
     rows_.TakeOwn(batch_);
   }

@@ -154,6 +154,10 @@ absl::Status Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* nex
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
     const std::span<const PairSample> samples =
         std::span(batch.samples).subspan(first_sample, batch.samples_end[p] - first_sample);
+    if (pass.training && applies_at_once_ && options_.rows->moves_rows()) {
+      absl::Status done = CatchUpOwnUsers(pass, batch, first_user, batch.user_parts_end[p]);
+      if (!done.ok()) return done;
+    }
     if (!samples.empty()) {
       model_->ComputePartition(step,
                                {.p = p,
@@ -191,6 +195,17 @@ void Trainer::MakeRoomForGradients(const Minibatch& batch) {
     memory.resize(2 * floats + kLanes);
     gradients.first[table] = memory.data() + FloatsBeforeLine(memory);
   }
+}
+
+absl::Status Trainer::CatchUpOwnUsers(const Pass& pass, const Minibatch& batch,
+                                      std::size_t first_part, std::size_t last_part) {
+  const Profile::Scope scope(options_.profile, Phase::kPull);
+  const TableBatch& users = batch.tables[Index(kUsers)].batch;
+  ids_.clear();
+  for (std::size_t part = first_part; part < last_part; ++part) {
+    ids_.push_back(users.rows()[users.parts()[part].row].id);
+  }
+  return options_.rows->CatchUpOwn(kUsers, pass.StepOf(batch.number), ids_);
 }
 
 absl::Status Trainer::ApplyOwnUsers(const Pass& pass, const Minibatch& batch,

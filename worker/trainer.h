@@ -100,6 +100,9 @@ class Trainer {
                        std::span<ObjectiveSums> sums);
   std::span<const float* const> UserRowsOf(const Minibatch& batch, std::uint32_t p) const;
   void MakeRoomForGradients(const Minibatch& batch);
+  // The users of these parts are the seat's own, and of one partition if steps are applied at once.
+  absl::Status CatchUpOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
+                               std::size_t last_part);
   absl::Status ApplyOwnUsers(const Pass& pass, const Minibatch& batch, std::size_t first_part,
                              std::size_t last_part);
   // The part of users whose gradient is the first in memory, in a partition whose first part is
@@ -114,6 +117,7 @@ class Trainer {
   // can be served without waiting.
   absl::Status Serve(const Pass& pass, std::uint64_t due, std::uint64_t pushed);
   absl::Status ServeTurn(const Pass& pass, std::uint64_t turn);
+  ServedTurn::Use UseOf(const Pass& pass) const;
   absl::Status TakeRows(std::uint64_t turn, Minibatch& batch);
   Minibatch& BatchAt(std::uint64_t t) { return batches_[t % batches_.size()]; }
   StepGradients& GradientsOf(const Minibatch& batch) {

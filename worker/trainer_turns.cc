@@ -62,6 +62,11 @@ absl::Status Trainer::Serve(const Pass& pass, std::uint64_t due, std::uint64_t p
   return absl::OkStatus();
 }
 
+ServedTurn::Use Trainer::UseOf(const Pass& pass) const {
+  if (!pass.training || pass.delay > 0) return ServedTurn::Use::kReading;
+  return applies_at_once_ ? ServedTurn::Use::kStepButOwnUsers : ServedTurn::Use::kStep;
+}
+
 absl::Status Trainer::ServeTurn(const Pass& pass, std::uint64_t turn) {
   const StepTurns turns = pass.turns();
   Minibatch* const done = pass.training && turns.EndsStep(turn)
@@ -76,7 +81,7 @@ absl::Status Trainer::ServeTurn(const Pass& pass, std::uint64_t turn) {
   absl::Status served = options_.rows->ServeOwn(
       pass.turn + turn, done != nullptr ? std::optional(pass.StepOf(done->number)) : std::nullopt,
       done != nullptr ? std::span(GradientsOf(*done).own) : std::span<OwnPartials>(),
-      turns.BringsRows(turn) ? &BatchAt(pass.first + turn).rows : nullptr);
+      turns.BringsRows(turn) ? &BatchAt(pass.first + turn).rows : nullptr, UseOf(pass));
   if (served.ok() && turns.BringsRows(turn)) {
     options_.rows->TakeOwn(BatchAt(pass.first + turn).rows);
   }

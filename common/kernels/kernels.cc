@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <xmmintrin.h>
 
 #include <hwy/foreach_target.h>
@@ -246,6 +247,22 @@ struct AdamRule {
   }
 };
 
+// Adam whose weights follow later: a step leaves them pending.
+struct DenseAdamRule {
+  static constexpr std::size_t kMoments = 2;
+
+  template <class D>
+  HWY_INLINE static void Update(D d, const OptimizerStep& step, float, hn::Vec<D> g,
+                                float* HWY_RESTRICT, float* HWY_RESTRICT m, float* HWY_RESTRICT v) {
+    hn::StoreU(hn::MulAdd(hn::Set(d, step.beta1), hn::LoadU(d, m),
+                          hn::Mul(hn::Set(d, step.one_minus_beta1), g)),
+               d, m);
+    hn::StoreU(hn::MulAdd(hn::Set(d, step.beta2), hn::LoadU(d, v),
+                          hn::Mul(hn::Set(d, step.one_minus_beta2), hn::Mul(g, g))),
+               d, v);
+  }
+};
+
 struct AdagradRule {
   static constexpr std::size_t kMoments = 1;
 
@@ -278,8 +295,17 @@ HWY_INLINE std::uint32_t LastStep(const float* row, std::size_t n) {
   return last;
 }
 
-// The weights `w`, whose moments are `m` and `v`, after the steps that they have missed. Where v is 0,
-// they stand still.
+HWY_INLINE void SetLastStep(float* row, std::size_t n, std::uint32_t last) {
+  std::memcpy(row + n + kLastStepFromBias, &last, sizeof last);
+}
+
+// Whether anything is pending for a row with that last step: not before its first gradient.
+HWY_INLINE bool IsPending(std::uint32_t last) {
+  return last != 0 && last < PendingSteps::kNothing;
+}
+
+// The weights `w`, whose moments are `m` and `v`, when nothing is pending. Where v is 0, they stand
+// still.
 template <class D>
 HWY_INLINE hn::Vec<D> Moved(D d, float shift, float epsilon, hn::Vec<D> w, hn::Vec<D> m,
                             hn::Vec<D> v) {
@@ -288,13 +314,13 @@ HWY_INLINE hn::Vec<D> Moved(D d, float shift, float epsilon, hn::Vec<D> w, hn::V
   return hn::Sub(w, hn::IfThenZeroElse(hn::Eq(v, hn::Zero(d)), change));
 }
 
-// Brings a row and its moments to where they are before `step`.
 HWY_INLINE void CatchUp(const OptimizerStep& step, float* row) {
   const Floats d;
   const std::size_t n = step.padded_dim;
   const std::uint32_t last = LastStep(row, n);
-  if (last == 0 || last >= step.missed->steps) return;
-  const MissedSteps::Share share = step.missed->After(last);
+  if (!IsPending(last)) return;
+  const PendingSteps::Share share = step.pending->Of(last);
+  SetLastStep(row, n, step.pending->steps | PendingSteps::kNothing);
   float* bias = row + n;
   float* moment1 = bias + kLine;
   float* moment2 = moment1 + n;
@@ -307,7 +333,7 @@ HWY_INLINE void CatchUp(const OptimizerStep& step, float* row) {
   }
   if (step.biases) {
     const hn::CappedTag<float, 1> one;
-    const float shift = share.shift * step.missed->bias_rate;
+    const float shift = share.shift * step.pending->bias_rate;
     hn::StoreU(Moved(one, shift, step.epsilon, hn::LoadU(one, bias), hn::LoadU(one, bias + 1),
                      hn::LoadU(one, bias + 2)),
                one, bias);
@@ -316,9 +342,16 @@ HWY_INLINE void CatchUp(const OptimizerStep& step, float* row) {
   }
 }
 
-HWY_INLINE void SetLastStep(const OptimizerStep& step, float* row) {
-  const std::uint32_t last = step.missed->steps + 1;
-  std::memcpy(row + step.padded_dim + kLastStepFromBias, &last, sizeof last);
+void CatchUpRows(const OptimizerStep& step, std::span<float* const> rows) {
+  const std::size_t n = step.padded_dim;
+  const std::size_t row_floats = n + kLine + AdamRule::kMoments * n;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    if (r + kAhead < rows.size()) {
+      const float* next = rows[r + kAhead];
+      for (std::size_t k = 0; k < row_floats; k += kLine) __builtin_prefetch(next + k, 1);
+    }
+    CatchUp(step, rows[r]);
+  }
 }
 
 void ReadRows(const OptimizerStep& step, std::span<const float* const> rows, float* to,
@@ -336,19 +369,19 @@ void ReadRows(const OptimizerStep& step, std::span<const float* const> rows, flo
     const float* HWY_RESTRICT moment1 = bias + kLine;
     const float* HWY_RESTRICT moment2 = moment1 + n;
     const std::uint32_t last = LastStep(row, n);
-    if (last == 0 || last >= step.missed->steps) {
+    if (!IsPending(last)) {
       for (std::size_t k = 0; k < n; k += kWidth) hn::StoreU(hn::LoadU(d, row + k), d, to + k);
       to[n] = bias[0];
       continue;
     }
-    const float shift = step.missed->After(last).shift;
+    const float shift = step.pending->Of(last).shift;
     for (std::size_t k = 0; k < n; k += kWidth) {
       hn::StoreU(Moved(d, shift, step.epsilon, hn::LoadU(d, row + k), hn::LoadU(d, moment1 + k),
                        hn::LoadU(d, moment2 + k)),
                  d, to + k);
     }
     const auto w = hn::LoadU(one, bias);
-    const auto moved = Moved(one, shift * step.missed->bias_rate, step.epsilon, w,
+    const auto moved = Moved(one, shift * step.pending->bias_rate, step.epsilon, w,
                              hn::LoadU(one, bias + 1), hn::LoadU(one, bias + 2));
     hn::StoreU(step.biases ? moved : w, one, to + n);
   }
@@ -375,8 +408,9 @@ HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float
   }
 }
 
-template <class Rule, bool kClips, bool kDense>
+template <class Rule, bool kClips>
 HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+  constexpr bool kDense = std::is_same_v<Rule, DenseAdamRule>;
   const std::size_t row_floats = step.padded_dim + kLine + Rule::kMoments * step.padded_dim;
   for (std::size_t r = 0; r < updates.size(); ++r) {
     if (r + kAhead < updates.size()) {
@@ -390,21 +424,21 @@ HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdat
     } else {
       UpdateRow<Rule, kClips>(step, OfOneSample(update.gradient), update.row);
     }
-    if constexpr (kDense) SetLastStep(step, update.row);
+    if constexpr (kDense) SetLastStep(update.row, step.padded_dim, step.pending->steps + 1);
   }
 }
 
-template <class Rule, bool kDense = false>
+template <class Rule>
 HWY_INLINE void UpdateRowsOf(const OptimizerStep& step, std::span<const RowUpdate> updates) {
-  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true, kDense>(step, updates)
-                            : UpdateRowsBy<Rule, false, kDense>(step, updates);
+  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true>(step, updates)
+                            : UpdateRowsBy<Rule, false>(step, updates);
 }
 
 void UpdateRows(const OptimizerStep& step, std::span<const RowUpdate> updates) {
   switch (step.kind) {
     case OptimizerStep::Kind::kAdam:
-      return step.missed != nullptr ? UpdateRowsOf<AdamRule, true>(step, updates)
-                                    : UpdateRowsOf<AdamRule>(step, updates);
+      return step.pending != nullptr ? UpdateRowsOf<DenseAdamRule>(step, updates)
+                                     : UpdateRowsOf<AdamRule>(step, updates);
     case OptimizerStep::Kind::kAdagrad:
       return UpdateRowsOf<AdagradRule>(step, updates);
     case OptimizerStep::Kind::kSgd:
@@ -429,6 +463,7 @@ constexpr KernelSet kKernels = {
     .pair_gradient = PairGradient,
     .pair_score = PairScore,
     .update_rows = UpdateRows,
+    .catch_up_rows = CatchUpRows,
     .read_rows = ReadRows,
     .score_rows = ScoreRows,
 };

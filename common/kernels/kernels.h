@@ -63,10 +63,10 @@ struct PairBatch {
 /// Where a row's last step is (RowLayout), in floats behind its bias.
 inline constexpr std::size_t kLastStepFromBias = 3;
 
-/// What dense Adam does to a row in the steps that bring it no gradient, as tables over the row's
-/// last step (docs/arithmetic.md). A row that was last touched by step number `last`, counted from
-/// 1, has missed the steps up to number `steps`. A value: the tables are borrowed.
-struct MissedSteps {
+/// What dense Adam has still to do to rows, as tables over their last steps (docs/arithmetic.md). A
+/// step that brings a row a gradient changes its moments; its weights follow when they are read,
+/// together with the steps since then that brought it none.
+struct PendingSteps {
   /// Powers of Adam's betas.
   struct Decay {
     double beta1 = 1;
@@ -80,9 +80,13 @@ struct MissedSteps {
     float beta2 = 1;
   };
   static constexpr std::uint32_t kLowPowers = 256;
+  /// Added to the last step of a row that has nothing pending.
+  static constexpr std::uint32_t kNothing = std::uint32_t{1} << 31;
 
-  /// Of a row that has missed some. Requires: 0 < last < steps.
-  Share After(std::uint32_t last) const {
+  /// Of a row with that last step, which is not 0. One of a later epoch, which only a forged file
+  /// can have, counts as the epoch's last.
+  Share Of(std::uint32_t last) const {
+    if (last > steps) return {.shift = own[last < own_count ? last : own_count - 1]};
     const std::uint32_t missed = steps - last;
     const Decay& a = low[missed % kLowPowers];
     const Decay& b = high[missed / kLowPowers];
@@ -91,10 +95,12 @@ struct MissedSteps {
             .beta2 = static_cast<float>(a.beta2 * b.beta2)};
   }
 
-  std::uint32_t steps = 0;
+  std::uint32_t steps = 0;  ///< How many global steps weights are to have had.
   std::uint32_t recent_count = 0;
+  std::uint32_t own_count = 0;
   const float* recent = nullptr;   ///< Shifts, by the number of missed steps.
-  const float* settled = nullptr;  ///< By last step: those of rows that have missed more.
+  const float* settled = nullptr;  ///< By last step: those of rows that have missed more,
+  const float* own = nullptr;      ///< and those of the last step alone.
   const Decay* low = nullptr;      ///< By number of missed steps, up to kLowPowers - 1,
   const Decay* high = nullptr;     ///< and by multiples of kLowPowers.
   float bias_rate = 1;             ///< The biases' learning rate over the vectors'.
@@ -124,8 +130,8 @@ struct OptimizerStep {
   float clip_norm = 0;  ///< Longest gradient of a row, with its L2 term; 0: no limit.
   bool biases = true;   ///< Else the bias of a row stays what it is, whatever its gradient.
   std::size_t padded_dim = 0;
-  /// Of dense Adam: what rows missed before this step, which they make up for first; else null.
-  const MissedSteps* missed = nullptr;
+  /// Of dense Adam: what is pending before this step, which is done first; else null.
+  const PendingSteps* pending = nullptr;
 };
 
 enum class KernelTarget : std::uint8_t { kBest, kAvx2, kAvx512 };
@@ -152,9 +158,12 @@ struct KernelSet {
   /// Updates each row once. Formulas: docs/arithmetic.md.
   void (*update_rows)(const OptimizerStep& step, std::span<const RowUpdate> updates);
 
-  /// Copies the weights of row r as they are after the steps that it has missed to `to + r *
-  /// stride`: the padded vector and the bias. Of `step` the numbers that do not depend on the step
-  /// count. Requires: step.missed.
+  /// Does to rows what is pending, as update_rows does first. Of `step` as read_rows.
+  void (*catch_up_rows)(const OptimizerStep& step, std::span<float* const> rows);
+
+  /// Copies the weights of row r as they are when nothing is pending to `to + r * stride`: the
+  /// padded vector and the bias. Of `step` the numbers that do not depend on the step count.
+  /// Requires: step.pending.
   void (*read_rows)(const OptimizerStep& step, std::span<const float* const> rows, float* to,
                     std::size_t stride);
 

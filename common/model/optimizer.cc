@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/config/learning_rate.h"
@@ -14,6 +15,12 @@ OptimizerRule::OptimizerRule(const Optimizer& options, std::uint64_t steps_per_e
   Check(options.kind_case() != Optimizer::KIND_NOT_SET, "a validated job has an optimizer");
   if (options.has_adagrad())
     initial_state_ = static_cast<float>(options.adagrad().initial_accumulator());
+}
+
+void OptimizerRule::SetPlateauFactors(std::vector<double> by_epoch) {
+  if (by_epoch == plateau_factors_) return;
+  plateau_factors_ = std::move(by_epoch);
+  ++changes_;
 }
 
 double OptimizerRule::LearningRate(std::uint64_t step) const {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "common/config/job.pb.h"
@@ -22,13 +21,20 @@ class OptimizerRule {
 
   /// What the plateau schedule multiplies the rate by, for each epoch up to the current one; the
   /// last is that of all later ones. Empty, as at first: 1.
-  void SetPlateauFactors(std::vector<double> by_epoch) { plateau_factors_ = std::move(by_epoch); }
+  void SetPlateauFactors(std::vector<double> by_epoch);
+  /// How often the factors have changed.
+  std::uint32_t changes() const { return changes_; }
 
   /// The configured rate times the schedule's factor at `step`, counted from 0, and that of the
   /// plateau.
   double LearningRate(std::uint64_t step) const;
 
-  /// The same, of Adam with the bias correction of the step in it.
+  /// The first step of the next epoch after that of `step`, both counted from 0.
+  std::uint64_t EndOfEpoch(std::uint64_t step) const {
+    return (step / steps_per_epoch_ + 1) * steps_per_epoch_;
+  }
+
+  /// The rate of Adam, with the bias correction of the step in it.
   double CorrectedRate(std::uint64_t step) const;
 
   /// The kernel's numbers for `step` and the rows of `table`.
@@ -46,6 +52,7 @@ class OptimizerRule {
   std::uint64_t steps_per_epoch_;
   float initial_state_ = 0;
   std::vector<double> plateau_factors_;
+  std::uint32_t changes_ = 0;
 };
 
 }  // namespace cf

@@ -22,44 +22,59 @@ RowOptimizer::RowOptimizer(const OptimizerRule* rule, const KernelSet* kernels,
   ratio_ = adam.beta1() / std::sqrt(adam.beta2());
   Check(ratio_ < 1, "a validated job's momentum fades");
   for (double share = ratio_; share >= kLeastShare; share *= ratio_) ++terms_;
-  settled_.push_back(0);  // A row that has seen no step does not move.
+  own_.push_back(0);  // Nothing is pending before a row's first step.
+  settled_.push_back(0);
   recent_.resize(terms_ + 1);
-  for (std::uint32_t k = 0; k < MissedSteps::kLowPowers; ++k) {
+  for (std::uint32_t k = 0; k < PendingSteps::kLowPowers; ++k) {
     low_powers_.push_back({math::PowInt(adam.beta1(), k), math::PowInt(adam.beta2(), k)});
   }
-  missed_.low = low_powers_.data();
-  missed_.recent = recent_.data();
-  missed_.recent_count = terms_ + 1;
+  pending_.low = low_powers_.data();
+  pending_.recent = recent_.data();
+  pending_.recent_count = terms_ + 1;
   high_powers_.push_back({});
-  missed_.high = high_powers_.data();
-  missed_.settled = settled_.data();
+  pending_.high = high_powers_.data();
+}
+
+void RowOptimizer::ExtendRates(std::uint64_t step) {
+  if (changes_ != rule_->changes()) {
+    rates_.resize(std::min<std::size_t>(rates_.size(), certain_));
+    own_.resize(rates_.size() + 1);
+    changes_ = rule_->changes();
+  }
+  certain_ = std::max(certain_, step);
+  while (rates_.size() < rule_->EndOfEpoch(step)) {
+    rates_.push_back(rule_->CorrectedRate(rates_.size()));
+    own_.push_back(static_cast<float>(rates_.back()));
+  }
+  pending_.own = own_.data();
+  pending_.own_count = static_cast<std::uint32_t>(own_.size());
 }
 
 void RowOptimizer::Advance(std::uint64_t steps) {
-  if (missed_.steps == steps) return;
-  Check(steps < ~std::uint32_t{0}, "a row's last step is a number of 32 bits");
-  missed_.steps = static_cast<std::uint32_t>(steps);
-  while (rates_.size() < steps) rates_.push_back(rule_->CorrectedRate(rates_.size()));
-  // shift(last) = r (rate(last) + shift(last + 1)), backwards from the last step that counts.
+  if (pending_.steps == steps && changes_ == rule_->changes() && !rates_.empty()) return;
+  Check(steps < PendingSteps::kNothing, "a row's last step is a number of 31 bits");
+  pending_.steps = static_cast<std::uint32_t>(steps);
+  // With BLOCKS a row may have had a later step of the epoch.
+  ExtendRates(steps);
+  // shift(last) = rate(last) + r shift(last + 1), backwards from the last step that counts.
   while (settled_.size() + terms_ < steps) {
     double shift = 0;
     const std::size_t last = settled_.size();
-    for (std::size_t k = last + terms_; k-- > last;) shift = ratio_ * (rates_[k] + shift);
+    for (std::size_t k = last + terms_; k >= last; --k) shift = rates_[k - 1] + ratio_ * shift;
     settled_.push_back(static_cast<float>(shift));
   }
-  missed_.settled = settled_.data();
+  pending_.settled = settled_.data();
   double shift = 0;
-  const auto most = static_cast<std::uint32_t>(std::min<std::uint64_t>(terms_, steps));
-  for (std::uint32_t k = 1; k <= most; ++k) {
-    shift = ratio_ * (rates_[steps - k] + shift);
-    recent_[k] = static_cast<float>(shift);
+  for (std::uint32_t missed = 0; missed <= terms_ && missed < steps; ++missed) {
+    shift = rates_[steps - missed - 1] + ratio_ * shift;
+    recent_[missed] = static_cast<float>(shift);
   }
   const Adam& adam = rule_->options().adam();
-  while (high_powers_.size() * MissedSteps::kLowPowers <= steps) {
-    const std::uint64_t k = high_powers_.size() * MissedSteps::kLowPowers;
+  while (high_powers_.size() * PendingSteps::kLowPowers <= steps) {
+    const std::uint64_t k = high_powers_.size() * PendingSteps::kLowPowers;
     high_powers_.push_back({math::PowInt(adam.beta1(), k), math::PowInt(adam.beta2(), k)});
   }
-  missed_.high = high_powers_.data();
+  pending_.high = high_powers_.data();
 }
 
 void RowOptimizer::Update(TableId table, std::uint64_t step, std::span<const RowUpdate> updates) {
@@ -67,10 +82,23 @@ void RowOptimizer::Update(TableId table, std::uint64_t step, std::span<const Row
   OptimizerStep numbers = rule_->At(step, of);
   if (of.shape.last_step) {
     Advance(step);
-    missed_.bias_rate = static_cast<float>(of.bias_rate);
-    numbers.missed = &missed_;
+    pending_.bias_rate = static_cast<float>(of.bias_rate);
+    numbers.pending = &pending_;
   }
   kernels_->update_rows(numbers, updates);
+}
+
+OptimizerStep RowOptimizer::After(std::uint64_t steps, const TableSpec& table) {
+  Advance(steps);
+  pending_.bias_rate = static_cast<float>(table.bias_rate);
+  OptimizerStep numbers = rule_->At(0, table);
+  numbers.pending = &pending_;
+  return numbers;
+}
+
+void RowOptimizer::CatchUp(TableId table, std::uint64_t step, std::span<float* const> rows) {
+  const TableSpec& of = tables_[Index(table)];
+  if (of.shape.last_step) kernels_->catch_up_rows(After(step, of), rows);
 }
 
 void RowOptimizer::Read(TableId table, std::uint64_t steps, std::span<const float* const> rows,
@@ -84,11 +112,7 @@ void RowOptimizer::Read(TableId table, std::uint64_t steps, std::span<const floa
     }
     return;
   }
-  Advance(steps);
-  missed_.bias_rate = static_cast<float>(of.bias_rate);
-  OptimizerStep numbers = rule_->At(0, of);
-  numbers.missed = &missed_;
-  kernels_->read_rows(numbers, rows, to, stride);
+  kernels_->read_rows(After(steps, of), rows, to, stride);
 }
 
 }  // namespace cf

@@ -44,15 +44,12 @@ class BlockRows {
   /// lost.
   virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) = 0;
 
-  /// Whether the weights of rows are not what is stored: they have to be read, and where they are is
-  /// all that Users and Items tell.
-  virtual bool moves_rows() const = 0;
-  /// Copies the weights of `rows`, which are in a partition of Users or Items, as they are before
-  /// global step `step`: the padded vector and the bias of each, `stride` floats apart.
-  virtual void ReadUsers(std::uint64_t step, std::span<const float* const> rows, float* to,
-                         std::size_t stride) = 0;
-  virtual void ReadItems(std::uint64_t step, std::span<const float* const> rows, float* to,
-                         std::size_t stride) = 0;
+  /// Bring rows that are to have a gradient in global step `step`, and whose weights are read for it,
+  /// to where they are before it.
+  virtual void CatchUpUsers(PartitionId p, std::uint64_t step,
+                            std::span<const std::uint32_t> slots) = 0;
+  virtual void CatchUpItems(PartitionId q, std::uint64_t step,
+                            std::span<const std::uint32_t> slots) = 0;
 
   /// Apply global step `step` to the rows that have gradients, which may point into each other's
   /// rows: a sub-batch's users come before its items.

@@ -75,12 +75,14 @@ void RowClient::PushTo(std::uint32_t server, std::uint64_t turn, const BatchRows
 }
 
 absl::Status RowClient::ServeOwn(std::uint64_t turn, std::optional<std::uint64_t> step,
-                                 std::span<OwnPartials> own, const BatchRows* next) {
+                                 std::span<OwnPartials> own, const BatchRows* next,
+                                 ServedTurn::Use use) {
   for (std::size_t t = 0; t < wanted_.size(); ++t) {
     wanted_[t] = next != nullptr ? std::span<const RowId>(next->tables_[t].by_server[seat()].ids)
                                  : std::span<const RowId>();
   }
-  return options_.host->Serve({.turn = turn, .step = step, .partials = own, .wanted = wanted_});
+  return options_.host->Serve(
+      {.turn = turn, .step = step, .use = use, .partials = own, .wanted = wanted_});
 }
 
 void RowClient::TakeOwn(BatchRows& batch) {

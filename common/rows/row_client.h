@@ -100,10 +100,10 @@ class RowClient {
   bool CanServe() { return options_.host->CanServe(); }
 
   /// The own server's part of turn `turn`: ends global step `step`, if there is one, with the
-  /// worker's own gradients, and pins what `next` wants of it, if there is one. Errors are
-  /// RowHost's. Requires: there is an own server.
+  /// worker's own gradients, and pins what `next` wants of it, if there is one, for `use`. Errors
+  /// are RowHost's. Requires: there is an own server.
   absl::Status ServeOwn(std::uint64_t turn, std::optional<std::uint64_t> step,
-                        std::span<OwnPartials> own, const BatchRows* next);
+                        std::span<OwnPartials> own, const BatchRows* next, ServedTurn::Use use);
 
   /// Takes what the own server has pinned for `batch` in the turn that it served last: copies where
   /// steps will be applied before the batch is computed. What ApplyOwn does is to be done before.
@@ -119,6 +119,12 @@ class RowClient {
 
   /// Gives back what brought the batch's rows.
   void Recycle(BatchRows& batch);
+
+  /// RowHost's, of the own server.
+  bool moves_rows() const { return options_.host->moves_rows(); }
+  absl::Status CatchUpOwn(TableId table, std::uint64_t step, std::span<const RowId> ids) {
+    return options_.host->CatchUpOwn(table, step, ids);
+  }
 
   /// RowHost::ApplyOwn of the own server.
   absl::Status ApplyOwn(TableId table, std::uint64_t step, std::span<const RowId> ids,

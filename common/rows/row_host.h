@@ -28,9 +28,19 @@ struct OwnPartials {
 /// it: what others push with parcels. Both spans are by table, and empty where there is no worker,
 /// no gradient or no wish.
 struct ServedTurn {
+  /// What the rows are for that the turn brings. Rows may be stored otherwise than they are read
+  /// (dense Adam); those of a step are brought up to date where they are.
+  enum class Use : std::uint8_t {
+    kReading,  ///< Validation, or a batch of a later step than the next.
+    kStep,     ///< All of them get gradients in the next step that is applied.
+    /// As kStep, and the worker has its own users brought up to date when it comes to them.
+    kStepButOwnUsers,
+  };
+
   std::uint64_t turn = 0;
   /// The global step that the gradients of this turn end; nothing where it brings only wishes.
   std::optional<std::uint64_t> step = std::nullopt;
+  Use use = Use::kReading;
   std::span<OwnPartials> partials = {};
   std::span<const std::span<const RowId>> wanted = {};
 };
@@ -62,6 +72,14 @@ class RowHost {
   /// The rows that were pinned for a worker of this process in the last turn, in the order in which
   /// it wanted them: the weights of each, the padded vector and then the bias.
   virtual std::span<const float* const> RowsFor(std::uint32_t worker_seat, TableId table) const = 0;
+
+  /// Whether rows are stored otherwise than they are read.
+  virtual bool moves_rows() const = 0;
+
+  /// Brings rows up to date for global step `step`, as Use::kStepButOwnUsers left to the worker.
+  /// Requires: pinned for it by the last turn.
+  virtual absl::Status CatchUpOwn(TableId table, std::uint64_t step,
+                                  std::span<const RowId> ids) = 0;
 
   /// Applies global step `step` to rows that nobody but this seat's worker touches in it, as soon
   /// as their gradients are whole. gradients[k] is the padded vector and the bias of ids[k].

@@ -319,33 +319,38 @@ TEST_P(KernelsTest, UpdateRowsClipsAsTheFormulaSays) {
   }
 }
 
-// Rows before step 1,000: never touched, touched in the step before, some steps and long ago.
-TEST_P(KernelsTest, RowsMakeUpForTheStepsThatTheyHaveMissed) {
+// Rows before step 1,001: never touched, touched in the step before, in a later one, some steps and
+// long ago, and with nothing pending.
+TEST_P(KernelsTest, WhatIsPendingIsDoneWhenARowIsReadOrUpdated) {
   constexpr std::uint32_t kStep = 1000;
-  const std::vector<float> shifts = {0, 0.5F, 0.25F, 0.125F};
+  const std::vector<float> shifts = {1, 0.5F, 0.25F, 0.125F};
   const std::vector<float> settled(kStep, 0.0625F);
-  std::vector<MissedSteps::Decay> low(MissedSteps::kLowPowers);
+  const std::vector<float> own(kStep + 4, 0.75F);
+  std::vector<PendingSteps::Decay> low(PendingSteps::kLowPowers);
   for (std::size_t k = 0; k < low.size(); ++k) {
     low[k] = {std::pow(0.9, static_cast<double>(k)), std::pow(0.99, static_cast<double>(k))};
   }
-  std::vector<MissedSteps::Decay> high(4);
+  std::vector<PendingSteps::Decay> high(4);
   for (std::size_t k = 0; k < high.size(); ++k) high[k] = {k == 0 ? 1.0 : 0.0, k == 0 ? 1.0 : 0.5};
-  const MissedSteps missed = {.steps = kStep,
-                              .recent_count = static_cast<std::uint32_t>(shifts.size()),
-                              .recent = shifts.data(),
-                              .settled = settled.data(),
-                              .low = low.data(),
-                              .high = high.data(),
-                              .bias_rate = 3};
+  const PendingSteps pending = {.steps = kStep,
+                                .recent_count = static_cast<std::uint32_t>(shifts.size()),
+                                .own_count = static_cast<std::uint32_t>(own.size()),
+                                .recent = shifts.data(),
+                                .settled = settled.data(),
+                                .own = own.data(),
+                                .low = low.data(),
+                                .high = high.data(),
+                                .bias_rate = 3};
   const std::vector<std::uint32_t> last_steps = {
-      0, kStep, kStep + 3, kStep - 1, kStep - 3, kStep - 4, kStep - 255, kStep - 256, 1};
+      0,         kStep,       kStep + 3,   kStep - 1, kStep - 3,
+      kStep - 4, kStep - 255, kStep - 256, 1,         kStep | PendingSteps::kNothing};
   for (const std::size_t n : kSizes) {
     for (const bool biases : {true, false}) {
       TestRows fast(OptimizerStep::Kind::kAdam, n);
       TestRows slow(OptimizerStep::Kind::kAdam, n);
       OptimizerStep step = MakeStep(OptimizerStep::Kind::kAdam, n);
       step.biases = biases;
-      step.missed = &missed;
+      step.pending = &pending;
       std::vector<const float*> rows;
       for (TestRows* test : {&fast, &slow}) {
         for (std::size_t r = 0; r < test->updates.size(); ++r) {
@@ -366,6 +371,13 @@ TEST_P(KernelsTest, RowsMakeUpForTheStepsThatTheyHaveMissed) {
       }
       EXPECT_EQ(BitsOf(read), BitsOf(expected)) << n;
       EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << "reading changed a row";
+      // One half as a server does it whose worker reads in place.
+      std::vector<float*> some;
+      for (std::size_t r = 0; r < rows.size(); r += 2) some.push_back(fast.updates[r].row);
+      kernels_->catch_up_rows(step, some);
+      for (std::size_t r = 0; r < rows.size(); r += 2) {
+        EXPECT_EQ(BitsOf({rows[r], n + 1}), BitsOf({expected.data() + r * (n + 1), n + 1}));
+      }
       kernels_->update_rows(step, fast.updates);
       for (const RowUpdate& update : slow.updates) {
         slow::UpdateRow(step, update.row, update.gradient.sum);

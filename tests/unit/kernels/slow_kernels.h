@@ -60,6 +60,7 @@ inline void UpdateWeight(const OptimizerStep& step, float rate, float g, float& 
     case OptimizerStep::Kind::kAdam:
       s1 = std::fma(step.beta1, s1, step.one_minus_beta1 * g);
       s2 = std::fma(step.beta2, s2, step.one_minus_beta2 * (g * g));
+      if (step.pending != nullptr) return;  // The weight follows when it is read.
       w -= (rate * s1) / (std::sqrt(s2) + step.epsilon);
       return;
     case OptimizerStep::Kind::kAdagrad:
@@ -80,7 +81,11 @@ inline std::uint32_t LastStep(const float* row, std::size_t n) {
   return std::bit_cast<std::uint32_t>(row[n + kLastStepFromBias]);
 }
 
-/// What the steps that a row has missed make of a weight.
+inline bool IsPending(std::uint32_t last) {
+  return last != 0 && (last & PendingSteps::kNothing) == 0;
+}
+
+/// A weight when nothing is pending.
 inline float MovedWeight(const OptimizerStep& step, float shift, float w, float m, float v) {
   return v == 0 ? w : w - (shift * m) / (std::sqrt(v) + step.epsilon);
 }
@@ -90,14 +95,14 @@ inline std::vector<float> ReadRow(const OptimizerStep& step, const float* row) {
   const std::size_t n = step.padded_dim;
   std::vector<float> weights(row, row + n + 1);
   const std::uint32_t last = LastStep(row, n);
-  if (last == 0 || last >= step.missed->steps) return weights;
-  const float shift = step.missed->After(last).shift;
+  if (!IsPending(last)) return weights;
+  const float shift = step.pending->Of(last).shift;
   const float* moment1 = row + n + kLanes;
   for (std::size_t k = 0; k < n; ++k) {
     weights[k] = MovedWeight(step, shift, row[k], moment1[k], moment1[n + k]);
   }
   if (step.biases) {
-    weights[n] = MovedWeight(step, shift * step.missed->bias_rate, row[n], row[n + 1], row[n + 2]);
+    weights[n] = MovedWeight(step, shift * step.pending->bias_rate, row[n], row[n + 1], row[n + 2]);
   }
   return weights;
 }
@@ -107,9 +112,9 @@ inline void CatchUp(const OptimizerStep& step, float* row) {
   const std::vector<float> weights = ReadRow(step, row);
   std::copy(weights.begin(), weights.end(), row);
   const std::uint32_t last = LastStep(row, n);
-  row[n + kLastStepFromBias] = std::bit_cast<float>(step.missed->steps + 1);
-  if (last == 0 || last >= step.missed->steps) return;
-  const MissedSteps::Share share = step.missed->After(last);
+  if (!IsPending(last)) return;
+  row[n + kLastStepFromBias] = std::bit_cast<float>(step.pending->steps | PendingSteps::kNothing);
+  const PendingSteps::Share share = step.pending->Of(last);
   float* moment1 = row + n + kLanes;
   for (std::size_t k = 0; k < n; ++k) {
     moment1[k] *= share.beta1;
@@ -121,8 +126,11 @@ inline void CatchUp(const OptimizerStep& step, float* row) {
 }
 
 inline void UpdateRow(const OptimizerStep& step, float* row, const float* gradient) {
-  if (step.missed != nullptr) CatchUp(step, row);
   const std::size_t n = step.padded_dim;
+  if (step.pending != nullptr) {
+    CatchUp(step, row);
+    row[n + kLastStepFromBias] = std::bit_cast<float>(step.pending->steps + 1);
+  }
   const std::size_t moments = MomentsOf(step.kind);
   float* bias = row + n;
   float* moment1 = bias + kLanes;

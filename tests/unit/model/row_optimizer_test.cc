@@ -169,6 +169,7 @@ TEST(RowOptimizer, ReadsTheSameBitsWhateverWasReadBefore) {
   for (const std::uint64_t steps : {0, 7, 300, 159, 158, 160, 420, 1, 299, 100'000, 42}) {
     RowOptimizer fresh(&rule, kernels, {table});
     for (std::uint32_t r = 0; r < kRows; ++r) {
+      if (r * 21 > rule.EndOfEpoch(steps)) continue;
       const float* const row = rows.row(r);
       std::vector<float> a(rows.layout.wire_floats());
       std::vector<float> b(a.size());
