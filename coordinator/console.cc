@@ -165,6 +165,11 @@ absl::Status Console::Remarked(const std::string& line) {
   return absl::OkStatus();
 }
 
+absl::Status Console::Warned(const std::string& line) {
+  Line("warning: " + line);
+  return absl::OkStatus();
+}
+
 absl::Status Console::Ended(const Verdict& verdict) {
   Line(verdict.text);
   return absl::OkStatus();

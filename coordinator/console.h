@@ -48,6 +48,7 @@ class Console final : public JobObserver {
   /// Prints the line of the epoch, with what validation found, in place of its bar.
   absl::Status EpochEnded(const FinishedEpoch& epoch) override;
   absl::Status Remarked(const std::string& line) override;
+  absl::Status Warned(const std::string& line) override;
   absl::Status Ended(const Verdict& verdict) override;
 
  private:

@@ -9,9 +9,11 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
+#include "common/features/rating_biases.h"
 #include "common/model/optimizer.h"
 #include "coordinator/not_finite.h"
 #include "coordinator/ranking_figures.h"
+#include "coordinator/warnings.h"
 #include "run/finished_verdict.h"
 
 namespace cf {
@@ -56,6 +58,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   if (!told.ok()) return told;
   absl::StatusOr<Verdict> verdict = Conclude();
   if (!verdict.ok()) return verdict;
+  if (told = Warn(); !told.ok()) return told;
   told = options_.observer->Ended(*verdict);
   if (!told.ok()) return told;
   return verdict;
@@ -76,6 +79,38 @@ absl::StatusOr<Verdict> Coordinator::Conclude() {
       .text = absl::StrCat("stopped at epoch ", state_.epoch + 1, ", step ", state_.step_in_epoch(),
                            " of ", state_.steps_per_epoch, "; the same command continues"),
       .snapshot = "snapshots/latest"};
+}
+
+absl::Status Coordinator::CheckConverging() {
+  const TrainingData& data = *options_.data;
+  if (!data.model->predicts_ratings() || data.split.validation_count() == 0) {
+    return absl::OkStatus();
+  }
+  if (!deviation_.has_value()) deviation_ = DeviationOfRatings(data.data, data.split);
+  return cf::CheckConverging(state_.before_last, *state_.last,
+                             {.mean = data.statistics.mean, .deviation = *deviation_});
+}
+
+absl::Status Coordinator::Warn() {
+  if (!state_.Finished() || !state_.last.has_value() || !state_.best.has_value()) {
+    return absl::OkStatus();
+  }
+  const bool rates =
+      options_.data->model->predicts_ratings() && options_.data->split.validation_count() > 0;
+  const FinishedJob finished = {
+      .job = options_.job,
+      .before_last = state_.before_last,
+      .last = *state_.last,
+      .best = *state_.best,
+      .monitor = state_.monitor,
+      .smaller_is_better = options_.job.early_stopping().mode() != EarlyStopping::MAX,
+      .rmse_of_biases = rates
+                            ? std::optional(RmseOfBiases(options_.data->data, options_.data->split))
+                            : std::nullopt};
+  for (const std::string& warning : WarningsOf(finished)) {
+    if (absl::Status told = options_.observer->Warned(warning); !told.ok()) return told;
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Coordinator::TrainEpoch() {
@@ -163,7 +198,8 @@ absl::Status Coordinator::EndEpoch() {
     absl::Status taken = snapshots_.Take(Progress(), state_, *options_.observer);
     if (!taken.ok()) return taken;
   }
-  return options_.observer->EpochEnded(epoch);
+  if (absl::Status told = options_.observer->EpochEnded(epoch); !told.ok()) return told;
+  return CheckConverging();
 }
 
 absl::StatusOr<EpochFigures> Coordinator::Measure() {

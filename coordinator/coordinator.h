@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -61,6 +62,8 @@ class Coordinator {
   absl::StatusOr<EpochFigures> Measure();
   absl::Status Validate(EpochFigures& epoch);
   absl::StatusOr<Verdict> Conclude();
+  absl::Status CheckConverging();
+  absl::Status Warn();
 
   Figures TrainingFigures() const;
   EpochProgress Progress() const;
@@ -70,8 +73,10 @@ class Coordinator {
   SnapshotTaker snapshots_;
   JobState state_;
   SegmentPlan plan_;
-  bool stopped_ = false;           // By request.
-  bool ranking_told_ = false;      // What ranking is made on was said.
+  bool stopped_ = false;       // By request.
+  bool ranking_told_ = false;  // What ranking is made on was said.
+  std::optional<double>
+      deviation_;                  // Of the training samples' ratings, where it has been asked for.
   Clock::time_point looked_ = {};  // For a request in the run folder.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;

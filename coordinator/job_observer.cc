@@ -41,6 +41,10 @@ absl::Status JobObserver::Remarked(const std::string& /*line*/) {
   return absl::OkStatus();
 }
 
+absl::Status JobObserver::Warned(const std::string& /*line*/) {
+  return absl::OkStatus();
+}
+
 absl::Status JobObserver::TrainingEnded() {
   return absl::OkStatus();
 }
@@ -96,6 +100,10 @@ absl::Status JobObservers::EpochEnded(const FinishedEpoch& epoch) {
 
 absl::Status JobObservers::Remarked(const std::string& line) {
   return TellAll([&](JobObserver& observer) { return observer.Remarked(line); });
+}
+
+absl::Status JobObservers::Warned(const std::string& line) {
+  return TellAll([&](JobObserver& observer) { return observer.Warned(line); });
 }
 
 absl::Status JobObservers::TrainingEnded() {

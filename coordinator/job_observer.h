@@ -75,6 +75,8 @@ class JobObserver {
   virtual absl::Status EpochEnded(const FinishedEpoch& epoch);
   /// Something that a person should know.
   virtual absl::Status Remarked(const std::string& line);
+  /// Something about the finished training that whoever ran it should know (WarningsOf).
+  virtual absl::Status Warned(const std::string& line);
   /// No more steps are trained; a last snapshot may follow.
   virtual absl::Status TrainingEnded();
   virtual absl::Status Ended(const Verdict& verdict);
@@ -98,6 +100,7 @@ class JobObservers final : public JobObserver {
   absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress) override;
   absl::Status EpochEnded(const FinishedEpoch& epoch) override;
   absl::Status Remarked(const std::string& line) override;
+  absl::Status Warned(const std::string& line) override;
   absl::Status TrainingEnded() override;
   absl::Status Ended(const Verdict& verdict) override;
 

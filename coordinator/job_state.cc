@@ -1,5 +1,7 @@
 #include "coordinator/job_state.h"
 
+#include <utility>
+
 #include "common/metrics/names.h"
 #include "common/model/block_schedule.h"
 #include "common/snapshot/kept_figures.h"
@@ -50,7 +52,7 @@ void JobState::Restore(const Manifest& manifest) {
 
 JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
   Judgement judgement;
-  last = measured;
+  before_last = std::exchange(last, measured);
   ++epoch;
   leg = 0;
   const std::optional<double> monitored = measured.figures.Find(monitor);

@@ -71,6 +71,7 @@ struct JobState {
   StoppingRule stopping;
   std::optional<PlateauRule> plateau;         ///< Nothing where the schedule is another.
   std::vector<double> past_plateau_factors;   ///< Of the finished epochs; empty without one.
+  std::optional<EpochFigures> before_last;    ///< Of the epoch before the last, where it is known.
   std::optional<EpochFigures> last;           ///< Of the last finished epoch.
   std::optional<EpochFigures> best;           ///< Of the best epoch.
   std::string best_snapshot;                  ///< Empty before there is one.

@@ -68,6 +68,12 @@ absl::Status StatusObserver::SnapshotCommitted(const Manifest& manifest,
   return absl::OkStatus();
 }
 
+absl::Status StatusObserver::Warned(const std::string& line) {
+  status_.add_warnings(line);
+  WriteStatus(*folder_, status_).IgnoreError();
+  return absl::OkStatus();
+}
+
 void StatusObserver::SetSnapshot(const Manifest& manifest) {
   status_.set_snapshot(manifest.name());
   status_.set_snapshot_seconds(manifest.created_seconds());

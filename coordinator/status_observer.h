@@ -39,6 +39,7 @@ class StatusObserver final : public JobObserver {
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override;
   absl::Status SnapshotBegan(const EpochProgress& progress) override;
   absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress) override;
+  absl::Status Warned(const std::string& line) override;
 
  private:
   void SetSnapshot(const Manifest& manifest);

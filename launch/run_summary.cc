@@ -17,6 +17,7 @@ void AddStatus(const RunStatus& status, double now, RunSummary& summary) {
   summary.set_servers(status.servers());
   summary.set_threads(status.threads());
   summary.set_monitor(status.monitor());
+  *summary.mutable_warnings() = status.warnings();
   if (status.has_batch()) {
     summary.set_batch_job(status.batch().id());
     summary.set_batch_restarts(status.batch().restarts());

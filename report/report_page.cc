@@ -82,6 +82,9 @@ void AddState(const ReportContent& content, HtmlPage& page) {
   } else {
     page.AddWarning(Sentence(StateText(run)));
   }
+  if (run.status.has_value()) {
+    for (const std::string& warning : run.status->warnings()) page.AddWarning(Sentence(warning));
+  }
   if (!content.beside.has_value()) return;
   const RunView& other = *content.beside;
   page.AddText(absl::StrCat("Beside it: ", other.path, ", ", NameOf(other.state), "."));

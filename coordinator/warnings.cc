@@ -1,0 +1,71 @@
+#include "coordinator/warnings.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_format.h>
+
+namespace cf {
+namespace {
+
+// By how much a figure may change in the last epoch of a training that has come to its end.
+constexpr double kStillImproving = 2e-3;
+constexpr double kDivergedTimes = 2;
+constexpr double kAsGood =
+    1.002;  // What biases that are trained may be beside those in closed form.
+
+std::optional<std::string> StillImproving(const FinishedJob& finished) {
+  if (finished.last.epoch < finished.job.train().epochs() || !finished.before_last.has_value() ||
+      finished.best.epoch != finished.last.epoch) {
+    return std::nullopt;
+  }
+  const std::optional<double> before = finished.before_last->figures.Find(finished.monitor);
+  const std::optional<double> last = finished.last.figures.Find(finished.monitor);
+  if (!before.has_value() || !last.has_value()) return std::nullopt;
+  const double gain = finished.smaller_is_better ? *before - *last : *last - *before;
+  if (gain < kStillImproving * std::abs(*before)) return std::nullopt;
+  return absl::StrFormat(
+      "%s was still improving in the last epoch (%.4f, then %.4f): raise train.epochs",
+      finished.monitor, *before, *last);
+}
+
+std::optional<std::string> WorseThanBiases(const FinishedJob& finished) {
+  const std::optional<double> rmse = finished.best.figures.Find("val_rmse");
+  if (!rmse.has_value() || !finished.rmse_of_biases.has_value()) return std::nullopt;
+  if (*rmse <= kAsGood * *finished.rmse_of_biases) return std::nullopt;
+  return absl::StrFormat(
+      "val_rmse %.4f is worse than that of a mean and biases alone (%.4f): the model has learned "
+      "less than them, or too much by heart; see docs/configuration.md#warnings",
+      *rmse, *finished.rmse_of_biases);
+}
+
+}  // namespace
+
+absl::Status CheckConverging(const std::optional<EpochFigures>& before, const EpochFigures& now,
+                             const RatingSpread& ratings) {
+  if (!before.has_value()) return absl::OkStatus();
+  const std::optional<double> first = before->figures.Find("val_rmse");
+  const std::optional<double> second = now.figures.Find("val_rmse");
+  if (!first.has_value() || !second.has_value()) return absl::OkStatus();
+  // A model that begins at zero is no worse than that, and falls.
+  const double nothing = std::hypot(ratings.mean, ratings.deviation);
+  const bool falls = *second < *first && *second <= kDivergedTimes * nothing;
+  const double most = kDivergedTimes * ratings.deviation;
+  if (ratings.deviation == 0 || std::min(*first, *second) <= most || falls) return absl::OkStatus();
+  return absl::InternalError(absl::StrFormat(
+      "diverged: val_rmse %.4g in epoch %d and %.4g in epoch %d, above twice the deviation of the "
+      "ratings (%.4g); lower the learning rate (the last snapshot stays)",
+      *first, before->epoch, *second, now.epoch, ratings.deviation));
+}
+
+std::vector<std::string> WarningsOf(const FinishedJob& finished) {
+  std::vector<std::string> warnings;
+  for (const std::optional<std::string>& warning :
+       {WorseThanBiases(finished), StillImproving(finished)}) {
+    if (warning.has_value()) warnings.push_back(*warning);
+  }
+  return warnings;
+}
+
+}  // namespace cf

@@ -1,0 +1,85 @@
+#include "common/features/rating_biases.h"
+
+#include <cmath>
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "common/config/config.h"
+#include "tests/unit/worker/tiny_data.h"
+
+namespace cf {
+namespace {
+
+struct Rating {
+  std::uint32_t user = 0;
+  std::uint32_t item = 0;
+  double value = 0;
+};
+
+class RatingBiasesTest : public ::testing::Test {
+ protected:
+  RatingBiasesTest() {
+    for (std::uint32_t user = 0; user < data_.users(); ++user) {
+      for (std::uint64_t s = data_.user_offsets()[user]; s < data_.user_offsets()[user + 1]; ++s) {
+        (split_.is_validation(s) ? validation_ : training_)
+            .push_back({user, static_cast<std::uint32_t>(data_.item_column()[s]),
+                        static_cast<double>(data_.ratings()[s])});
+      }
+    }
+    for (const Rating& rating : training_) mean_ += rating.value;
+    mean_ /= static_cast<double>(training_.size());
+  }
+
+  static Split RandomSplit() {
+    Split split;
+    split.mutable_random()->set_fraction(0.2);
+    split.mutable_random()->set_seed(42);
+    return split;
+  }
+
+  TinyData tiny_;
+  const Dataset data_ = Dataset::Open(tiny_.path()).value();
+  const DataSplit split_ = DataSplit::Make(data_, RandomSplit()).value();
+  std::vector<Rating> training_;
+  std::vector<Rating> validation_;
+  double mean_ = 0;
+};
+
+// Method: the damped means once more, by lists of ratings.
+TEST_F(RatingBiasesTest, TheRmseIsThatOfThreeSweepsOfDampedMeans) {
+  std::map<std::uint32_t, double> users;
+  std::map<std::uint32_t, double> items;
+  for (int sweep = 0; sweep < 3; ++sweep) {
+    std::map<std::uint32_t, std::vector<double>> of_items;
+    for (const Rating& r : training_) of_items[r.item].push_back(r.value - mean_ - users[r.user]);
+    for (const auto& [item, rests] : of_items) {
+      items[item] = 0;
+      for (const double rest : rests) items[item] += rest / (static_cast<double>(rests.size()) + 3);
+    }
+    std::map<std::uint32_t, std::vector<double>> of_users;
+    for (const Rating& r : training_) of_users[r.user].push_back(r.value - mean_ - items[r.item]);
+    for (const auto& [user, rests] : of_users) {
+      users[user] = 0;
+      for (const double rest : rests) users[user] += rest / (static_cast<double>(rests.size()) + 5);
+    }
+  }
+  double squares = 0;
+  for (const Rating& r : validation_) {
+    squares += std::pow(r.value - mean_ - users[r.user] - items[r.item], 2);
+  }
+  EXPECT_NEAR(RmseOfBiases(data_, split_),
+              std::sqrt(squares / static_cast<double>(validation_.size())), 1e-9);
+}
+
+TEST_F(RatingBiasesTest, TheDeviationIsOfTheTrainingSamples) {
+  double squares = 0;
+  for (const Rating& rating : training_) squares += std::pow(rating.value - mean_, 2);
+  EXPECT_NEAR(DeviationOfRatings(data_, split_),
+              std::sqrt(squares / static_cast<double>(training_.size())), 1e-12);
+}
+
+}  // namespace
+}  // namespace cf
