@@ -67,6 +67,22 @@ TEST_F(SameBits, EveryOptimizer) {
   }
 }
 
+// Dense Adam: rows of others are read by parcels, in place and as copies.
+TEST_F(SameBits, DenseAdam) {
+  const std::string dense = "optimizer.adam.update=DENSE";
+  for (const char* const setting : {"train.delay=0", "train.delay=1", "train.schedule=BLOCKS"}) {
+    const std::vector<std::string> settings = {dense, setting, "train.batch_size=200"};
+    const std::string one = Train({.launcher = Launcher::kAlone}, settings);
+    ASSERT_EQ(one.size(), 32U);
+    EXPECT_EQ(Train({.ranks = 3}, settings), one) << setting;
+    EXPECT_EQ(Train({.ranks = 2, .flags = {"--threads", "2"}}, settings), one) << setting;
+    EXPECT_EQ(Train({.launcher = Launcher::kAlone},
+                    {dense, setting, "train.batch_size=200", "snapshot.every_steps=1000"}),
+              one)
+        << setting;
+  }
+}
+
 TEST_F(SameBits, EveryDelay) {
   std::vector<std::string> digests;
   for (const std::string delay : {"0", "1", "4"}) {
