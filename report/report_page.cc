@@ -83,7 +83,8 @@ void AddState(const ReportContent& content, HtmlPage& page) {
     page.AddWarning(Sentence(StateText(run)));
   }
   if (run.status.has_value()) {
-    for (const std::string& warning : run.status->warnings()) page.AddWarning("Warning: " + warning);
+    for (const std::string& warning : run.status->warnings())
+      page.AddWarning("Warning: " + warning);
   }
   if (!content.beside.has_value()) return;
   const RunView& other = *content.beside;
