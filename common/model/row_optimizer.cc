@@ -21,7 +21,11 @@ RowOptimizer::RowOptimizer(const OptimizerRule* rule, const KernelSet* kernels,
   const Adam& adam = rule_->options().adam();
   ratio_ = adam.beta1() / std::sqrt(adam.beta2());
   Check(ratio_ < 1, "a validated job's momentum fades");
-  for (double share = ratio_; share >= kLeastShare; share *= ratio_) ++terms_;
+  double share = ratio_;
+  while (share >= kLeastShare) {
+    ++terms_;
+    share *= ratio_;
+  }
   own_.push_back(0);  // Nothing is pending before a row's first step.
   settled_.push_back(0);
   recent_.resize(terms_ + 1);
