@@ -61,7 +61,7 @@ absl::StatusOr<SynthOptions> OptionsOf(const Flags& flags) {
 
 absl::Status WriteDataset(const Flags& flags, const SynthOptions& options, DatasetWriter writer,
                           SynthData data, CfdataProgress* progress) {
-  for (SampleBlock& block : data.blocks) writer.Append(std::move(block));
+  for (SampleChunk& chunk : data.chunks) writer.Append(std::move(chunk));
   writer.SetUsers(std::move(data.users));
   writer.SetItems(std::move(data.items));
   writer.SetItemTexts(std::move(data.texts));

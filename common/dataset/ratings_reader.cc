@@ -98,8 +98,8 @@ void BadLines::Join(const BadLines& others) {
 
 /// What a piece of the file held.
 struct RatingsReader::Chunk {
-  SampleBlock block;
-  unsigned thread = 0;  ///< Whose code books the block's codes are from.
+  SampleChunk samples;
+  unsigned thread = 0;  ///< Whose code books the samples' codes are from.
   std::uint64_t lines = 0;
   std::uint64_t bad_lines = 0;
   std::uint64_t first_bad_line = 0;  ///< From 0 within the chunk.
@@ -238,14 +238,14 @@ void RatingsReader::ReadChunk(const RecordFormat& format, std::string_view text,
     chunk->first_bad = std::string(status.message());
     return;
   }
-  // Exactly as much memory as is needed: there are many blocks.
+  // Exactly as much memory as is needed: there are many chunks.
   const auto copy = [rows](const auto& from, auto& into) {
     into.assign(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(rows));
   };
-  copy(scratch.users, chunk->block.users);
-  copy(scratch.items, chunk->block.items);
-  if (format.rating >= 0) copy(scratch.ratings, chunk->block.ratings);
-  if (format.timestamp >= 0) copy(scratch.timestamps, chunk->block.timestamps);
+  copy(scratch.users, chunk->samples.users);
+  copy(scratch.items, chunk->samples.items);
+  if (format.rating >= 0) copy(scratch.ratings, chunk->samples.ratings);
+  if (format.timestamp >= 0) copy(scratch.timestamps, chunk->samples.timestamps);
 }
 
 absl::Status RatingsReader::Collect(const RecordSource& source, const RecordFormat& format,
@@ -263,10 +263,10 @@ absl::Status RatingsReader::Collect(const RecordSource& source, const RecordForm
     line += chunk.lines;
     dropped += chunk.dropped;
     bad_lines += chunk.bad_lines;
-    samples += chunk.block.users.size();
-    chunk.block.validation = validation;
-    blocks_.push_back(std::move(chunk.block));
-    thread_of_block_.push_back(chunk.thread);
+    samples += chunk.samples.users.size();
+    chunk.samples.validation = validation;
+    chunks_.push_back(std::move(chunk.samples));
+    thread_of_chunk_.push_back(chunk.thread);
   }
   lines_ += line - 1;
   dropped_ += dropped;
@@ -285,13 +285,13 @@ Vocabulary RatingsReader::MoveInto(DatasetWriter* writer) {
   writer->SetItems(items);
   users_.clear();
   items_.clear();
-  RunParallel(options_.threads, blocks_.size(), [&](std::size_t k, unsigned) {
-    const unsigned thread = thread_of_block_[k];
-    for (std::uint32_t& user : blocks_[k].users) user = user_codes[thread][user];
-    for (std::uint32_t& item : blocks_[k].items) item = item_codes[thread][item];
+  RunParallel(options_.threads, chunks_.size(), [&](std::size_t k, unsigned) {
+    const unsigned thread = thread_of_chunk_[k];
+    for (std::uint32_t& user : chunks_[k].users) user = user_codes[thread][user];
+    for (std::uint32_t& item : chunks_[k].items) item = item_codes[thread][item];
   });
-  for (SampleBlock& block : blocks_) writer->Append(std::move(block));
-  blocks_.clear();
+  for (SampleChunk& chunk : chunks_) writer->Append(std::move(chunk));
+  chunks_.clear();
   return items;
 }
 

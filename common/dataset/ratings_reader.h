@@ -74,7 +74,7 @@ struct BadLines {
   void Join(const BadLines& others);
 };
 
-/// Reads files of ratings into blocks of samples, in pieces that several threads take in turn.
+/// Reads files of ratings into chunks of samples, in pieces that several threads take in turn.
 ///
 /// Owner:   an import.
 /// Threads: not thread-safe; Read runs `threads` of its own.
@@ -128,8 +128,8 @@ class RatingsReader {
   std::vector<CodeBook> users_;  ///< One for each thread.
   std::vector<CodeBook> items_;
   std::vector<Scratch> scratches_;
-  std::vector<SampleBlock> blocks_;
-  std::vector<unsigned> thread_of_block_;
+  std::vector<SampleChunk> chunks_;
+  std::vector<unsigned> thread_of_chunk_;
   bool has_ratings_ = false;
   bool has_timestamps_ = false;
   std::vector<Reading> readings_;

@@ -16,7 +16,7 @@ namespace {
 
 /// Users are worked through in ranges of about so many samples: a range and its copies fit a core's
 /// second-level cache (2^15 of 70 bytes). There are at most so many ranges, each of which has its
-/// place in every block.
+/// place in every chunk.
 constexpr std::uint64_t kRangeSamples = 1 << 15;
 constexpr std::uint64_t kRangesMax = 2048;
 
@@ -51,15 +51,15 @@ absl::Status WriteRange(const SampleColumns& samples, std::uint64_t begin, Colum
 
 }  // namespace
 
-SampleSorter::SampleSorter(const DatasetWriterOptions& options, std::span<SampleBlock> blocks,
+SampleSorter::SampleSorter(const DatasetWriterOptions& options, std::span<SampleChunk> chunks,
                            std::size_t users, std::size_t items)
-    : options_(options), blocks_(blocks), items_(items), appended_(users, 0) {
-  for (const SampleBlock& block : blocks) samples_ += block.users.size();
-  RunParallel(options_.threads, blocks_.size(), [this](std::size_t task, unsigned) {
+    : options_(options), chunks_(chunks), items_(items), appended_(users, 0) {
+  for (const SampleChunk& chunk : chunks) samples_ += chunk.users.size();
+  RunParallel(options_.threads, chunks_.size(), [this](std::size_t task, unsigned) {
     // Files are often sorted by user: then runs are long, and few additions meet.
-    const std::vector<std::uint32_t>& of_block = blocks_[task].users;
-    for (auto run = of_block.begin(); run != of_block.end();) {
-      const auto end = std::find_if(run, of_block.end(),
+    const std::vector<std::uint32_t>& of_chunk = chunks_[task].users;
+    for (auto run = of_chunk.begin(); run != of_chunk.end();) {
+      const auto end = std::find_if(run, of_chunk.end(),
                                     [user = *run](std::uint32_t other) { return other != user; });
       std::atomic_ref(appended_[*run])
           .fetch_add(static_cast<std::uint64_t>(end - run), std::memory_order_relaxed);
@@ -82,38 +82,38 @@ void SampleSorter::CutIntoRanges() {
     ranges_.back().last = user + 1;
     range_of_user_[user] = static_cast<std::uint16_t>(ranges_.size() - 1);
   }
-  starts_.assign(blocks_.size() * (ranges_.size() + 1), 0);
+  starts_.assign(chunks_.size() * (ranges_.size() + 1), 0);
 }
 
-void SampleSorter::DealToRanges(std::size_t task, SampleBlock* scratch) {
-  SampleBlock& block = blocks_[task];
-  const std::size_t rows = block.users.size();
-  Check(rows < ~0U, "a place in a block has 32 bits");
+void SampleSorter::DealToRanges(std::size_t task, SampleChunk* scratch) {
+  SampleChunk& chunk = chunks_[task];
+  const std::size_t rows = chunk.users.size();
+  Check(rows < ~0U, "a place in a chunk has 32 bits");
   const std::span<std::uint32_t> starts = StartsOf(task);
-  for (const std::uint32_t user : block.users) ++starts[range_of_user_[user] + 1U];
+  for (const std::uint32_t user : chunk.users) ++starts[range_of_user_[user] + 1U];
   std::partial_sum(starts.begin(), starts.end(), starts.begin());
   // Once all rows have found their places, what began as a range's start is its end, which is the
   // next one's start.
   std::vector<std::uint32_t> places(rows);
   std::vector<std::uint32_t> next(starts.begin(), starts.end() - 1);
   for (std::size_t row = 0; row < rows; ++row) {
-    places[row] = next[range_of_user_[block.users[row]]]++;
+    places[row] = next[range_of_user_[chunk.users[row]]]++;
   }
   const auto deal = [&places](auto& column, auto& dealt) {
     dealt.resize(column.size());
     for (std::size_t row = 0; row < column.size(); ++row) dealt[places[row]] = column[row];
     std::copy(dealt.begin(), dealt.end(), column.begin());
   };
-  deal(block.users, scratch->users);
-  deal(block.items, scratch->items);
-  deal(block.ratings, scratch->ratings);
-  deal(block.timestamps, scratch->timestamps);
+  deal(chunk.users, scratch->users);
+  deal(chunk.items, scratch->items);
+  deal(chunk.ratings, scratch->ratings);
+  deal(chunk.timestamps, scratch->timestamps);
 }
 
 Frequencies SampleSorter::Count() {
   CutIntoRanges();
-  std::vector<SampleBlock> scratches(options_.threads);
-  RunParallel(options_.threads, blocks_.size(),
+  std::vector<SampleChunk> scratches(options_.threads);
+  RunParallel(options_.threads, chunks_.size(),
               [&](std::size_t task, unsigned thread) { DealToRanges(task, &scratches[thread]); });
   struct Tally {
     std::vector<std::uint64_t> items;
@@ -134,9 +134,9 @@ Frequencies SampleSorter::Count() {
     tally.ends.resize(range.last - range.first);
     const std::span<const std::uint64_t> counts = CountsOf(range);
     std::exclusive_scan(counts.begin(), counts.end(), tally.ends.begin(), std::uint64_t{0});
-    ForEachSlice(task, [&](const SampleBlock& block, std::size_t first, std::size_t last) {
+    ForEachSlice(task, [&](const SampleChunk& chunk, std::size_t first, std::size_t last) {
       for (std::size_t row = first; row < last; ++row) {
-        tally.of_users[tally.ends[block.users[row] - range.first]++] = block.items[row];
+        tally.of_users[tally.ends[chunk.users[row] - range.first]++] = chunk.items[row];
       }
     });
     std::uint64_t next = 0;
@@ -168,10 +168,10 @@ void SampleSorter::Relabel(const DenseIds& users, const DenseIds& items) {
   appended_ = std::move(appended);
   items_ = items.size();
   CutIntoRanges();
-  std::vector<SampleBlock> scratches(options_.threads);
-  RunParallel(options_.threads, blocks_.size(), [&](std::size_t task, unsigned thread) {
-    for (std::uint32_t& user : blocks_[task].users) user = users.id_of_code[user];
-    for (std::uint32_t& item : blocks_[task].items) item = items.id_of_code[item];
+  std::vector<SampleChunk> scratches(options_.threads);
+  RunParallel(options_.threads, chunks_.size(), [&](std::size_t task, unsigned thread) {
+    for (std::uint32_t& user : chunks_[task].users) user = users.id_of_code[user];
+    for (std::uint32_t& item : chunks_[task].items) item = items.id_of_code[item];
     DealToRanges(task, &scratches[thread]);
   });
 }
@@ -194,8 +194,8 @@ absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
     const UserRange& range = ranges_[task];
     UserRangeSamples& of_range = samples[thread];
     of_range.Begin(CountsOf(range));
-    ForEachSlice(task, [&](const SampleBlock& block, std::size_t first, std::size_t last) {
-      of_range.Add(block, first, last, range.first);
+    ForEachSlice(task, [&](const SampleChunk& chunk, std::size_t first, std::size_t last) {
+      of_range.Add(chunk, first, last, range.first);
     });
     of_range.SortAndMerge(static_cast<std::uint32_t>(items_), &summaries[thread]);
     failures[thread] = WriteRange(of_range.sorted(), user_offsets[range.first], &columns);

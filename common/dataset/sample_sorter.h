@@ -35,20 +35,20 @@ struct Frequencies {
 /// Sorts what was appended to a DatasetWriter, a range of users at a time: Count, Relabel, Write,
 /// in this order.
 ///
-/// Owner:   one call of DatasetWriter::Finish; the options and blocks outlive it.
+/// Owner:   one call of DatasetWriter::Finish; the options and chunks outlive it.
 /// Threads: not thread-safe; each call runs `options.threads` of its own.
-/// Bounds:  beside the blocks a few numbers for each user and item, one block and one range of
-///          samples for each thread, and a number for each range in each block.
-/// Invariants: within a block samples stand by range, and within a range in the order of appending.
+/// Bounds:  beside the chunks a few numbers for each user and item, one chunk and one range of
+///          samples for each thread, and a number for each range in each chunk.
+/// Invariants: within a chunk samples stand by range, and within a range in the order of appending.
 class SampleSorter {
  public:
-  SampleSorter(const DatasetWriterOptions& options, std::span<SampleBlock> blocks,
+  SampleSorter(const DatasetWriterOptions& options, std::span<SampleChunk> chunks,
                std::size_t users, std::size_t items);
 
   /// Counts by code, before anything is merged: a repeated pair counts once whatever becomes of it.
   Frequencies Count();
 
-  /// Replaces the codes in the blocks by ids.
+  /// Replaces the codes in the chunks by ids.
   void Relabel(const DenseIds& users, const DenseIds& items);
 
   /// Merges duplicates and writes the columns of samples into `folder`, of which items,
@@ -67,20 +67,20 @@ class SampleSorter {
   void Progress(const char* doing, std::uint64_t done) const;
   void CutIntoRanges();
 
-  /// Sorts a block by range; `scratch` keeps memory from block to block.
-  void DealToRanges(std::size_t task, SampleBlock* scratch);
+  /// Sorts a chunk by range; `scratch` keeps memory from chunk to chunk.
+  void DealToRanges(std::size_t task, SampleChunk* scratch);
 
-  /// Where each range starts in a block, and where the last one ends.
-  std::span<std::uint32_t> StartsOf(std::size_t block) {
-    return std::span(starts_).subspan(block * (ranges_.size() + 1), ranges_.size() + 1);
+  /// Where each range starts in a chunk, and where the last one ends.
+  std::span<std::uint32_t> StartsOf(std::size_t chunk) {
+    return std::span(starts_).subspan(chunk * (ranges_.size() + 1), ranges_.size() + 1);
   }
 
-  /// Calls visit(block, first, last) for the samples of a range, in the order of appending.
+  /// Calls visit(chunk, first, last) for the samples of a range, in the order of appending.
   template <class Visit>
   void ForEachSlice(std::size_t range, const Visit& visit) {
-    for (std::size_t block = 0; block < blocks_.size(); ++block) {
-      const std::span<const std::uint32_t> starts = StartsOf(block).subspan(range, 2);
-      if (starts[0] < starts[1]) visit(blocks_[block], starts[0], starts[1]);
+    for (std::size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+      const std::span<const std::uint32_t> starts = StartsOf(chunk).subspan(range, 2);
+      if (starts[0] < starts[1]) visit(chunks_[chunk], starts[0], starts[1]);
     }
   }
 
@@ -89,13 +89,13 @@ class SampleSorter {
   }
 
   const DatasetWriterOptions& options_;
-  const std::span<SampleBlock> blocks_;
+  const std::span<SampleChunk> chunks_;
   std::size_t items_;
   std::vector<std::uint64_t> appended_;  ///< Samples appended, by user.
   std::uint64_t samples_ = 0;
   std::vector<UserRange> ranges_;
   std::vector<std::uint16_t> range_of_user_;
-  std::vector<std::uint32_t> starts_;  ///< By block, then by range.
+  std::vector<std::uint32_t> starts_;  ///< By chunk, then by range.
 };
 
 }  // namespace cf

@@ -179,7 +179,7 @@ class Generator {
   void DrawItems();
   /// Gives every item that nobody drew to one user, in exchange for one that has others.
   void PlaceMissingItems();
-  std::vector<SampleBlock> Rate();
+  std::vector<SampleChunk> Rate();
   std::vector<ItemText> Texts() const;
 
  private:
@@ -194,8 +194,8 @@ class Generator {
   void MakeItemVectors();
   void DrawItemsOf(std::uint32_t user, Scratch& scratch);
   void DrawManyItemsOf(std::uint32_t user, Scratch& scratch);
-  void RateAs(std::uint32_t user, Scratch& scratch, SampleBlock& block) const;
-  void AppendTimes(std::uint32_t user, SampleBlock& block) const;
+  void RateAs(std::uint32_t user, Scratch& scratch, SampleChunk& chunk) const;
+  void AppendTimes(std::uint32_t user, SampleChunk& chunk) const;
 
   /// Calls work(user, scratch, chunk) for every user; a chunk's users rise, on one thread.
   template <class Work>
@@ -379,16 +379,16 @@ void Generator::PlaceMissingItems() {
   }
 }
 
-std::vector<SampleBlock> Generator::Rate() {
-  std::vector<SampleBlock> blocks(chunks());
+std::vector<SampleChunk> Generator::Rate() {
+  std::vector<SampleChunk> samples(chunks());
   ForEachUser("rating", [&](std::uint32_t user, Scratch& scratch, std::size_t chunk) {
-    RateAs(user, scratch, blocks[chunk]);
-    AppendTimes(user, blocks[chunk]);
+    RateAs(user, scratch, samples[chunk]);
+    AppendTimes(user, samples[chunk]);
   });
-  return blocks;
+  return samples;
 }
 
-void Generator::RateAs(std::uint32_t user, Scratch& scratch, SampleBlock& block) const {
+void Generator::RateAs(std::uint32_t user, Scratch& scratch, SampleChunk& chunk) const {
   const std::size_t dim = options_.dim;
   const std::size_t count = offsets_[user + 1] - offsets_[user];
   scratch.vector.resize(dim + 1);
@@ -404,14 +404,14 @@ void Generator::RateAs(std::uint32_t user, Scratch& scratch, SampleBlock& block)
     float sum = row[0];
     for (std::size_t k = 1; k <= dim; ++k) sum = std::fma(row[k], scratch.vector[k], sum);
     const double value = level + static_cast<double>(sum) + static_cast<double>(scratch.noise[j]);
-    block.users.push_back(user);
-    block.items.push_back(item);
-    block.ratings.push_back(static_cast<float>(RoundRating(options_, value)));
+    chunk.users.push_back(user);
+    chunk.items.push_back(item);
+    chunk.ratings.push_back(static_cast<float>(RoundRating(options_, value)));
   }
 }
 
 // People rate in sittings of about sixty films, seconds apart, with weeks between the sittings.
-void Generator::AppendTimes(std::uint32_t user, SampleBlock& block) const {
+void Generator::AppendTimes(std::uint32_t user, SampleChunk& chunk) const {
   constexpr std::uint64_t kSitting = 60;
   constexpr std::int64_t kBetween = std::int64_t{20} * 86'400;
   const CounterRandom random = SynthRandom(options_.seed, SynthStream::kTime, user);
@@ -427,7 +427,7 @@ void Generator::AppendTimes(std::uint32_t user, SampleBlock& block) const {
   for (std::uint64_t j = 0; j < count; ++j) {
     const auto sitting = static_cast<std::int64_t>(j / kSitting);
     time = std::max(time, joined + sitting * pause) + 3 + below(j, 57);
-    block.timestamps.push_back(time);
+    chunk.timestamps.push_back(time);
   }
 }
 
@@ -467,7 +467,7 @@ absl::StatusOr<SynthData> Synthesize(const SynthOptions& asked, unsigned threads
   if (!status.ok()) return status;
   generator.DrawItems();
   generator.PlaceMissingItems();
-  return SynthData{.blocks = generator.Rate(),
+  return SynthData{.chunks = generator.Rate(),
                    .users = CountingFromOne(options.users),
                    .items = CountingFromOne(options.items),
                    .texts = generator.Texts()};

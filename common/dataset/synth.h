@@ -51,7 +51,7 @@ absl::StatusOr<SynthOptions> SynthPreset(const std::string& name);
 /// Generated samples, user by user in raw id order and by time within a user; every user and every
 /// item has one at least, every pair at most one.
 struct SynthData {
-  std::vector<SampleBlock> blocks;
+  std::vector<SampleChunk> chunks;
   Vocabulary users;  ///< 1, 2, 3...
   Vocabulary items;
   std::vector<ItemText> texts;  ///< By item code.

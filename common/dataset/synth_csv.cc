@@ -14,18 +14,18 @@ namespace {
 
 void WriteRatings(const SynthData& data, OutputFile& file) {
   file.Write("userId,movieId,rating,timestamp\n");
-  for (const SampleBlock& block : data.blocks) {
+  for (const SampleChunk& chunk : data.chunks) {
     if (!file.status().ok()) return;
     std::string text;
     char rating[32];
-    for (std::size_t k = 0; k < block.users.size(); ++k) {
-      const auto [end, error] = std::to_chars(rating, rating + sizeof rating, block.ratings[k],
+    for (std::size_t k = 0; k < chunk.users.size(); ++k) {
+      const auto [end, error] = std::to_chars(rating, rating + sizeof rating, chunk.ratings[k],
                                               std::chars_format::fixed, 1);
       Check(error == std::errc(), "a rating fits 32 characters");
-      absl::StrAppend(&text, data.users.number(block.users[k]), ",",
-                      data.items.number(block.items[k]), ",",
+      absl::StrAppend(&text, data.users.number(chunk.users[k]), ",",
+                      data.items.number(chunk.items[k]), ",",
                       absl::string_view(rating, static_cast<std::size_t>(end - rating)), ",",
-                      block.timestamps[k], "\n");
+                      chunk.timestamps[k], "\n");
     }
     file.Write(text);
   }

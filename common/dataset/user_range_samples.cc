@@ -103,15 +103,15 @@ void UserRangeSamples::Begin(std::span<const std::uint64_t> counts) {
   added_count_ = 0;
 }
 
-void UserRangeSamples::Add(const SampleBlock& block, std::size_t first, std::size_t last,
+void UserRangeSamples::Add(const SampleChunk& chunk, std::size_t first, std::size_t last,
                            std::uint32_t first_user) {
   const std::size_t count = last - first;
   const std::size_t at = added_count_;
   added_count_ += count;
   Check(added_count_ <= users_.size(), "no more samples than were counted");
   for (std::size_t k = 0; k < count; ++k) {
-    users_[at + k] = block.users[first + k] - first_user;
-    keys_[at + k] = (std::uint64_t{block.items[first + k]} << 32) | (at + k);
+    users_[at + k] = chunk.users[first + k] - first_user;
+    keys_[at + k] = (std::uint64_t{chunk.items[first + k]} << 32) | (at + k);
   }
   const auto copy = [=](const auto& from, auto& into) {
     std::copy_n(from.begin() + static_cast<std::ptrdiff_t>(first), count,
@@ -120,9 +120,9 @@ void UserRangeSamples::Add(const SampleBlock& block, std::size_t first, std::siz
   const auto fill = [=](auto value, auto& into) {
     std::fill_n(into.begin() + static_cast<std::ptrdiff_t>(at), count, value);
   };
-  options_.has_ratings ? copy(block.ratings, added_.ratings) : fill(1.0F, added_.ratings);
-  if (options_.has_timestamps) copy(block.timestamps, added_.timestamps);
-  if (options_.has_validation) fill(std::uint8_t{block.validation}, added_.validation);
+  options_.has_ratings ? copy(chunk.ratings, added_.ratings) : fill(1.0F, added_.ratings);
+  if (options_.has_timestamps) copy(chunk.timestamps, added_.timestamps);
+  if (options_.has_validation) fill(std::uint8_t{chunk.validation}, added_.validation);
 }
 
 void UserRangeSamples::SortAndMerge(std::uint32_t items, WriteSummary* summary) {

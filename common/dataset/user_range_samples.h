@@ -32,8 +32,8 @@ class UserRangeSamples {
   /// Begins a range of users, of each of whom as many samples will be added as `counts` says.
   void Begin(std::span<const std::uint64_t> counts);
 
-  /// Adds the samples [first, last) of a block, whose users are `first_user` and up.
-  void Add(const SampleBlock& block, std::size_t first, std::size_t last, std::uint32_t first_user);
+  /// Adds the samples [first, last) of a chunk, whose users are `first_user` and up.
+  void Add(const SampleChunk& chunk, std::size_t first, std::size_t last, std::uint32_t first_user);
 
   /// Sorts what was added and makes one sample of each pair; `summary` counts what remains and what
   /// is dropped. Requires: every item is below `items`.

@@ -150,19 +150,19 @@ absl::StatusOr<DatasetWriter> DatasetWriter::Create(DatasetWriterOptions options
   return DatasetWriter(std::move(options));
 }
 
-void DatasetWriter::Append(SampleBlock block) {
-  const std::size_t rows = block.users.size();
-  Check(block.items.size() == rows, "a block has an item for each user");
-  Check(block.ratings.size() == (options_.has_ratings ? rows : 0), "a block has what was said");
-  Check(block.timestamps.size() == (options_.has_timestamps ? rows : 0),
-        "a block has what was said");
-  if (rows > 0) blocks_.push_back(std::move(block));
+void DatasetWriter::Append(SampleChunk chunk) {
+  const std::size_t rows = chunk.users.size();
+  Check(chunk.items.size() == rows, "a chunk has an item for each user");
+  Check(chunk.ratings.size() == (options_.has_ratings ? rows : 0), "a chunk has what was said");
+  Check(chunk.timestamps.size() == (options_.has_timestamps ? rows : 0),
+        "a chunk has what was said");
+  if (rows > 0) chunks_.push_back(std::move(chunk));
 }
 
 void DatasetWriter::KeyItemsByTitle(Vocabulary items, std::span<const std::uint32_t> code_of) {
   Check(code_of.size() == items_.size(), "a new code for each item");
-  for (SampleBlock& block : blocks_) {
-    for (std::uint32_t& item : block.items) item = code_of[item];
+  for (SampleChunk& chunk : chunks_) {
+    for (std::uint32_t& item : chunk.items) item = code_of[item];
   }
   items_merged_ = static_cast<std::uint32_t>(items_.size() - items.size());
   items_ = std::move(items);
@@ -170,7 +170,7 @@ void DatasetWriter::KeyItemsByTitle(Vocabulary items, std::span<const std::uint3
 }
 
 absl::StatusOr<WriteSummary> DatasetWriter::Finish() {
-  if (blocks_.empty()) return absl::InvalidArgumentError("there is no sample to write");
+  if (chunks_.empty()) return absl::InvalidArgumentError("there is no sample to write");
   Check(users_.size() < kUnused && items_.size() < kUnused, "ids are 32 bits");
   // Where links lead: a link to a folder on a larger disk stays one.
   std::error_code error;
@@ -240,7 +240,7 @@ absl::Status DatasetWriter::WriteUnrated(const std::string& folder) const {
 }
 
 absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folder) {
-  SampleSorter sorter(options_, blocks_, users_.size(), items_.size());
+  SampleSorter sorter(options_, chunks_, users_.size(), items_.size());
   const Frequencies frequencies = sorter.Count();
   const DenseIds users = OrderByFrequency(users_, frequencies.users);
   const DenseIds items = OrderByFrequency(items_, frequencies.items);
@@ -252,7 +252,7 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   }
   absl::StatusOr<WriteSummary> summary = sorter.Write(folder, user_offsets);
   if (!summary.ok()) return summary;
-  blocks_.clear();
+  chunks_.clear();
 
   const auto path = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
   absl::Status status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);

@@ -22,7 +22,7 @@ enum class Duplicates { kLast, kFirst, kMean, kSum, kNewest, kOldest };
 
 /// Samples as columns, in the order of the file. Users and items are codes: numbers from 0 that
 /// index the writer's vocabularies.
-struct SampleBlock {
+struct SampleChunk {
   std::vector<std::uint32_t> users = {};
   std::vector<std::uint32_t> items = {};
   std::vector<float> ratings = {};            ///< Empty if the data set has none.
@@ -81,7 +81,7 @@ class DatasetWriter {
   static absl::StatusOr<DatasetWriter> Create(DatasetWriterOptions options);
 
   /// Requires: the columns are equally long, or empty where the options say that there are none.
-  void Append(SampleBlock block);
+  void Append(SampleChunk chunk);
 
   /// The raw ids behind the codes. Raw ids that no sample has are left out.
   void SetUsers(Vocabulary users) { users_ = std::move(users); }
@@ -104,14 +104,14 @@ class DatasetWriter {
  private:
   explicit DatasetWriter(DatasetWriterOptions options) : options_(std::move(options)) {}
 
-  /// Fills an empty folder; leaves the blocks empty.
+  /// Fills an empty folder; leaves the chunks empty.
   absl::StatusOr<WriteSummary> WriteFolder(const std::string& folder);
   absl::Status WriteUnrated(const std::string& folder) const;
   /// All of it but the numbers of users and items and the digest.
   DatasetManifest MakeManifest(const WriteSummary& summary) const;
 
   DatasetWriterOptions options_;
-  std::vector<SampleBlock> blocks_;
+  std::vector<SampleChunk> chunks_;
   Vocabulary users_;
   Vocabulary items_;
   std::vector<ItemText> texts_;

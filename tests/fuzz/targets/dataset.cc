@@ -92,9 +92,9 @@ std::vector<std::string> Seeds() {
       writer->SetUsers(Vocabulary(std::vector<std::int64_t>{7, 5}));
       writer->SetItems(Vocabulary(std::vector<std::int64_t>{300, 100, 200}));
     }
-    SampleBlock block = {.users = {0, 1, 1}, .items = {0, 1, 2}, .ratings = {4, 2, 3}};
-    if (full) block.timestamps = {10, 20, 30};
-    writer->Append(block);
+    SampleChunk chunk = {.users = {0, 1, 1}, .items = {0, 1, 2}, .ratings = {4, 2, 3}};
+    if (full) chunk.timestamps = {10, 20, 30};
+    writer->Append(chunk);
     if (full) {
       writer->Append(
           {.users = {1}, .items = {0}, .ratings = {5}, .timestamps = {40}, .validation = true});

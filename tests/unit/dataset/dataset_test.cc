@@ -177,18 +177,18 @@ TEST(DatasetWriter, MarksValidationAcrossRanges) {
     ASSERT_TRUE(writer.ok());
     writer->SetUsers(Vocabulary(users));
     writer->SetItems(Vocabulary(items));
-    SampleBlock blocks[2];
-    blocks[1].validation = true;
+    SampleChunk chunks[2];
+    chunks[1].validation = true;
     for (std::uint32_t i = 0; i < kItems; ++i) {
       for (std::uint32_t u = 0; u < kUsers; ++u) {
-        SampleBlock& block = blocks[(u * 7 + i * 3) % 5 == 0 ? 1 : 0];
-        block.users.push_back(u);
-        block.items.push_back(i);
-        block.ratings.push_back(block.validation ? -1.0F : 1.0F);
+        SampleChunk& chunk = chunks[(u * 7 + i * 3) % 5 == 0 ? 1 : 0];
+        chunk.users.push_back(u);
+        chunk.items.push_back(i);
+        chunk.ratings.push_back(chunk.validation ? -1.0F : 1.0F);
       }
     }
-    writer->Append(std::move(blocks[0]));
-    writer->Append(std::move(blocks[1]));
+    writer->Append(std::move(chunks[0]));
+    writer->Append(std::move(chunks[1]));
     const absl::StatusOr<WriteSummary> summary = writer->Finish();
     ASSERT_TRUE(summary.ok()) << summary.status();
     EXPECT_EQ(summary->samples, std::uint64_t{kUsers} * kItems);

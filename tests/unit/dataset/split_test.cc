@@ -28,14 +28,14 @@ Dataset Generated(const TestFolder& folder, std::uint32_t users, std::uint32_t i
   absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create(
       {.folder = folder.Path("d"), .has_timestamps = timestamps, .overwrite = true});
   std::mt19937 random(3);
-  SampleBlock block;
+  SampleChunk chunk;
   for (std::uint32_t u = 0; u < users; ++u) {
     for (std::uint32_t i = 0; i < items; ++i) {
       if (i != u % items && random() % 3 != 0) continue;
-      block.users.push_back(u);
-      block.items.push_back(i);
-      block.ratings.push_back(static_cast<float>(random() % 1000) / 7);
-      if (timestamps) block.timestamps.push_back(static_cast<std::int64_t>(random() % 500) - 250);
+      chunk.users.push_back(u);
+      chunk.items.push_back(i);
+      chunk.ratings.push_back(static_cast<float>(random() % 1000) / 7);
+      if (timestamps) chunk.timestamps.push_back(static_cast<std::int64_t>(random() % 500) - 250);
     }
   }
   std::vector<std::int64_t> raw_users(users);
@@ -44,7 +44,7 @@ Dataset Generated(const TestFolder& folder, std::uint32_t users, std::uint32_t i
   std::iota(raw_items.begin(), raw_items.end(), 0);
   writer->SetUsers(Vocabulary(raw_users));
   writer->SetItems(Vocabulary(raw_items));
-  writer->Append(std::move(block));
+  writer->Append(std::move(chunk));
   EXPECT_TRUE(writer->Finish().ok());
   return Dataset::Open(folder.Path("d")).value();
 }

@@ -50,11 +50,11 @@ Figures FiguresOf(const SynthData& data) {
   figures.user_counts.resize(data.users.size());
   figures.item_counts.resize(data.items.size());
   double sum = 0.0, squares = 0.0;
-  for (const SampleBlock& block : data.blocks) {
-    for (std::size_t k = 0; k < block.users.size(); ++k) {
-      ++figures.user_counts[block.users[k]];
-      ++figures.item_counts[block.items[k]];
-      const auto rating = static_cast<double>(block.ratings[k]);
+  for (const SampleChunk& chunk : data.chunks) {
+    for (std::size_t k = 0; k < chunk.users.size(); ++k) {
+      ++figures.user_counts[chunk.users[k]];
+      ++figures.item_counts[chunk.items[k]];
+      const auto rating = static_cast<double>(chunk.ratings[k]);
       sum += rating;
       squares += rating * rating;
       figures.lowest = std::min(figures.lowest, rating);
@@ -75,12 +75,12 @@ std::uint64_t DigestOf(const SynthData& data) {
     digest = (digest ^ bits) * 0x9e3779b97f4a7c15U;
     digest ^= digest >> 29;
   };
-  for (const SampleBlock& block : data.blocks) {
-    for (std::size_t k = 0; k < block.users.size(); ++k) {
-      add(block.users[k]);
-      add(block.items[k]);
-      add(std::bit_cast<std::uint32_t>(block.ratings[k]));
-      add(static_cast<std::uint64_t>(block.timestamps[k]));
+  for (const SampleChunk& chunk : data.chunks) {
+    for (std::size_t k = 0; k < chunk.users.size(); ++k) {
+      add(chunk.users[k]);
+      add(chunk.items[k]);
+      add(std::bit_cast<std::uint32_t>(chunk.ratings[k]));
+      add(static_cast<std::uint64_t>(chunk.timestamps[k]));
     }
   }
   for (const ItemText& text : data.texts) {
@@ -155,10 +155,10 @@ TEST(Synth, NoPairComesTwiceAndRatingsAreOnTheScale) {
   for (const char* const name : {"ml-100k", "ml-latest-small"}) {
     const SynthOptions preset = Preset(name);
     std::set<std::pair<std::uint32_t, std::uint32_t>> pairs;
-    for (const SampleBlock& block : Make(preset).blocks) {
-      for (std::size_t k = 0; k < block.users.size(); ++k) {
-        pairs.insert({block.users[k], block.items[k]});
-        const double steps = static_cast<double>(block.ratings[k]) / preset.step;
+    for (const SampleChunk& chunk : Make(preset).chunks) {
+      for (std::size_t k = 0; k < chunk.users.size(); ++k) {
+        pairs.insert({chunk.users[k], chunk.items[k]});
+        const double steps = static_cast<double>(chunk.ratings[k]) / preset.step;
         ASSERT_EQ(steps, std::floor(steps));
       }
     }
@@ -168,13 +168,13 @@ TEST(Synth, NoPairComesTwiceAndRatingsAreOnTheScale) {
 
 TEST(Synth, TimesOfAUserRiseFromWithinThePeriod) {
   const SynthOptions preset = Preset("ml-100k");
-  for (const SampleBlock& block : Make(preset).blocks) {
-    for (std::size_t k = 0; k < block.users.size(); ++k) {
-      ASSERT_GE(block.timestamps[k], preset.first_time);
-      if (k > 0 && block.users[k] == block.users[k - 1]) {
-        ASSERT_GT(block.timestamps[k], block.timestamps[k - 1]);
+  for (const SampleChunk& chunk : Make(preset).chunks) {
+    for (std::size_t k = 0; k < chunk.users.size(); ++k) {
+      ASSERT_GE(chunk.timestamps[k], preset.first_time);
+      if (k > 0 && chunk.users[k] == chunk.users[k - 1]) {
+        ASSERT_GT(chunk.timestamps[k], chunk.timestamps[k - 1]);
       } else {
-        ASSERT_LE(block.timestamps[k], preset.last_time + 60);
+        ASSERT_LE(chunk.timestamps[k], preset.last_time + 60);
       }
     }
   }
@@ -254,9 +254,9 @@ TEST(Synth, BiasesExplainTheirShare) {
   std::vector<double> user_sum(data.users.size()), item_sum(data.items.size());
   const Figures figures = FiguresOf(data);
   const auto each = [&data](auto visit) {
-    for (const SampleBlock& block : data.blocks) {
-      for (std::size_t k = 0; k < block.users.size(); ++k) {
-        visit(block.users[k], block.items[k], static_cast<double>(block.ratings[k]));
+    for (const SampleChunk& chunk : data.chunks) {
+      for (std::size_t k = 0; k < chunk.users.size(); ++k) {
+        visit(chunk.users[k], chunk.items[k], static_cast<double>(chunk.ratings[k]));
       }
     }
   };

@@ -41,14 +41,14 @@ class FeatureListsTest : public ::testing::Test {
                                                   .has_timestamps = timestamps,
                                                   .threads = 1})
                                .value();
-    SampleBlock block;
+    SampleChunk chunk;
     for (const Line& line : kLines) {
-      block.users.push_back(line.user);
-      block.items.push_back(line.item);
-      block.ratings.push_back(3);
-      if (timestamps) block.timestamps.push_back(line.timestamp + shift);
+      chunk.users.push_back(line.user);
+      chunk.items.push_back(line.item);
+      chunk.ratings.push_back(3);
+      if (timestamps) chunk.timestamps.push_back(line.timestamp + shift);
     }
-    writer.Append(std::move(block));
+    writer.Append(std::move(chunk));
     writer.SetUsers(Vocabulary(std::vector<std::int64_t>{1, 2, 3}));
     writer.SetItems(Vocabulary(std::vector<std::int64_t>{1, 2, 3}));
     if (!texts.empty()) writer.SetItemTexts(texts);

@@ -16,19 +16,19 @@ constexpr std::uint32_t kItemCount = 7;
 
 /// Each user has one item: number u mod kItemCount.
 Dataset WriteUsers(const std::string& folder, std::uint32_t count) {
-  SampleBlock block;
+  SampleChunk chunk;
   std::vector<std::int64_t> users;
   std::vector<std::int64_t> items;
   for (std::uint32_t u = 0; u < count; ++u) {
     users.push_back(u);
-    block.users.push_back(u);
-    block.items.push_back(u % kItemCount);
-    block.ratings.push_back(3);
+    chunk.users.push_back(u);
+    chunk.items.push_back(u % kItemCount);
+    chunk.ratings.push_back(3);
   }
   for (std::uint32_t i = 0; i < kItemCount; ++i) items.push_back(i);
   DatasetWriter writer =
       DatasetWriter::Create({.folder = folder, .name = "users", .overwrite = true}).value();
-  writer.Append(std::move(block));
+  writer.Append(std::move(chunk));
   writer.SetUsers(Vocabulary(std::move(users)));
   writer.SetItems(Vocabulary(std::move(items)));
   Check(writer.Finish().ok(), "the test can write a data set");

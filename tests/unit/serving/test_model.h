@@ -43,7 +43,7 @@ inline void WriteTestData(const std::string& folder) {
   constexpr std::uint32_t kUserCount = 60;
   constexpr std::uint32_t kItemCount = 90;
   const CounterRandom random(7, Purpose::kSynth);
-  SampleBlock block;
+  SampleChunk chunk;
   std::vector<std::int64_t> users;
   std::vector<std::int64_t> items;
   std::vector<ItemText> texts;
@@ -57,9 +57,9 @@ inline void WriteTestData(const std::string& folder) {
     for (std::uint32_t i = 0; i < kItemCount; ++i) {
       const std::uint64_t bits = random.Bits64(u * kItemCount + i);
       if (bits % 3 != 0) continue;
-      block.users.push_back(u);
-      block.items.push_back(i);
-      block.ratings.push_back(0.5F * static_cast<float>(1 + bits / 3 % 10));
+      chunk.users.push_back(u);
+      chunk.items.push_back(i);
+      chunk.ratings.push_back(0.5F * static_cast<float>(1 + bits / 3 % 10));
     }
   }
   DatasetWriterOptions options;
@@ -67,7 +67,7 @@ inline void WriteTestData(const std::string& folder) {
   options.name = "toy";
   absl::StatusOr<DatasetWriter> writer = DatasetWriter::Create(options);
   Check(writer.ok(), "the test can write a data set");
-  writer->Append(std::move(block));
+  writer->Append(std::move(chunk));
   writer->SetUsers(Vocabulary(std::move(users)));
   writer->SetItems(Vocabulary(std::move(items)));
   writer->SetItemTexts(std::move(texts));
@@ -80,10 +80,10 @@ inline void WriteTestData(const std::string& folder) {
 /// others, and item 209, which has none. User 107 has item 209 to validate. Item 300 has a title and
 /// no rating.
 inline void WriteColdData(const std::string& folder) {
-  SampleBlock training;
-  SampleBlock validation;
+  SampleChunk training;
+  SampleChunk validation;
   validation.validation = true;
-  const auto add = [](SampleBlock& to, std::uint32_t user, std::uint32_t item, float rating) {
+  const auto add = [](SampleChunk& to, std::uint32_t user, std::uint32_t item, float rating) {
     to.users.push_back(user);
     to.items.push_back(item);
     to.ratings.push_back(rating);

@@ -1,5 +1,5 @@
 // Goal: ranks, masks, lists and samples of candidates are those that docs/metrics.md defines.
-// Method: a slow, obvious evaluation in double of the same rows, over more items than a block has,
+// Method: a slow, obvious evaluation in double of the same rows, over more items than a chunk has,
 // for every kind of model, with ties and with scores that are no numbers; on one seat and on three.
 
 #include "worker/evaluator.h"
@@ -39,7 +39,7 @@ constexpr std::uint32_t kSampleCount = 1800;
 
 using Vector = std::vector<double>;
 
-/// A data set of more items than a block has, half of them with one sample, as some users have.
+/// A data set of more items than a chunk has, half of them with one sample, as some users have.
 class EvaluatorData {
  public:
   EvaluatorData() {
@@ -72,7 +72,7 @@ class EvaluatorData {
     return Vocabulary(std::move(numbers));
   }
 
-  static SampleBlock DrawSamples() {
+  static SampleChunk DrawSamples() {
     const CounterRandom random(20261128, Purpose::kSynth);
     std::set<std::pair<std::uint32_t, std::uint32_t>> taken;
     // A data set has no items without samples.
@@ -85,13 +85,13 @@ class EvaluatorData {
           std::min(random.Below(n, kBusyUsers), random.Below(n + 1, kBusyUsers)));
       taken.insert({user, static_cast<std::uint32_t>(random.Below(n + 2, kItemCount))});
     }
-    SampleBlock block;
+    SampleChunk chunk;
     for (const auto& [user, item] : taken) {
-      block.users.push_back(user);
-      block.items.push_back(item);
-      block.ratings.push_back(static_cast<float>(1 + (user + item) % 5));
+      chunk.users.push_back(user);
+      chunk.items.push_back(item);
+      chunk.ratings.push_back(static_cast<float>(1 + (user + item) % 5));
     }
-    return block;
+    return chunk;
   }
 
   std::string folder_;

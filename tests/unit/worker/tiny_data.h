@@ -66,27 +66,27 @@ class TinyData {
 
   /// One sample for every user and item, then pairs that are not there yet; the lower numbers more
   /// often.
-  static SampleBlock DrawSamples() {
+  static SampleChunk DrawSamples() {
     const CounterRandom random(20261121, Purpose::kSynth);
     std::vector<bool> taken(kUserCount * kItemCount);
-    SampleBlock block;
+    SampleChunk chunk;
     const auto add = [&](std::uint64_t user, std::uint64_t item) {
       if (taken[user * kItemCount + item]) return;
       taken[user * kItemCount + item] = true;
-      block.users.push_back(static_cast<std::uint32_t>(user));
-      block.items.push_back(static_cast<std::uint32_t>(item));
-      block.ratings.push_back(
-          static_cast<float>(1 + random.Below(1'000'000 + block.users.size(), 5)));
-      block.timestamps.push_back(static_cast<std::int64_t>(
-          900'000'000 + random.Below(2'000'000 + block.users.size(), 80'000'000)));
+      chunk.users.push_back(static_cast<std::uint32_t>(user));
+      chunk.items.push_back(static_cast<std::uint32_t>(item));
+      chunk.ratings.push_back(
+          static_cast<float>(1 + random.Below(1'000'000 + chunk.users.size(), 5)));
+      chunk.timestamps.push_back(static_cast<std::int64_t>(
+          900'000'000 + random.Below(2'000'000 + chunk.users.size(), 80'000'000)));
     };
     for (std::uint32_t user = 0; user < kUserCount; ++user) add(user, user % kItemCount);
-    for (std::uint64_t n = 0; block.users.size() < kSampleCount; n += 3) {
+    for (std::uint64_t n = 0; chunk.users.size() < kSampleCount; n += 3) {
       const std::uint64_t user =
           std::min(random.Below(n, kUserCount), random.Below(n + 1, kUserCount));
       add(user, random.Below(n + 2, kItemCount));
     }
-    return block;
+    return chunk;
   }
 
   std::string folder_;
