@@ -333,7 +333,7 @@ HWY_INLINE void CatchUp(const OptimizerStep& step, float* row) {
   }
   if (step.biases) {
     const hn::CappedTag<float, 1> one;
-    const float shift = share.shift * step.pending->bias_rate;
+    const float shift = share.shift * step.bias_rate;
     hn::StoreU(Moved(one, shift, step.epsilon, hn::LoadU(one, bias), hn::LoadU(one, bias + 1),
                      hn::LoadU(one, bias + 2)),
                one, bias);
@@ -381,8 +381,8 @@ void ReadRows(const OptimizerStep& step, std::span<const float* const> rows, flo
                  d, to + k);
     }
     const auto w = hn::LoadU(one, bias);
-    const auto moved = Moved(one, shift * step.pending->bias_rate, step.epsilon, w,
-                             hn::LoadU(one, bias + 1), hn::LoadU(one, bias + 2));
+    const auto moved = Moved(one, shift * step.bias_rate, step.epsilon, w, hn::LoadU(one, bias + 1),
+                             hn::LoadU(one, bias + 2));
     hn::StoreU(step.biases ? moved : w, one, to + n);
   }
 }

@@ -103,7 +103,6 @@ struct PendingSteps {
   const float* own = nullptr;      ///< and those of the last step alone.
   const Decay* low = nullptr;      ///< By number of missed steps, up to kLowPowers - 1,
   const Decay* high = nullptr;     ///< and by multiples of kLowPowers.
-  float bias_rate = 1;             ///< The biases' learning rate over the vectors'.
 };
 
 /// One row to update: its weights and optimizer state (RowLayout in common/model/layout.h) and its
@@ -120,6 +119,7 @@ struct OptimizerStep {
   float learning_rate =
       0;  ///< For Adam with the bias correction sqrt(1 - beta2^t) / (1 - beta1^t) in it.
   float bias_learning_rate = 0;  ///< The same for the bias of a row.
+  float bias_rate = 1;           ///< The second over the first.
   float beta1 = 0;
   float beta2 = 0;
   float one_minus_beta1 = 0;

@@ -61,6 +61,7 @@ OptimizerStep OptimizerRule::At(std::uint64_t step, const TableSpec& table) cons
   }
   result.learning_rate = static_cast<float>(rate);
   result.bias_learning_rate = static_cast<float>(rate * table.bias_rate);
+  result.bias_rate = static_cast<float>(table.bias_rate);
   result.l2_vector = static_cast<float>(2.0 * table.l2_vectors);
   result.l2_bias = static_cast<float>(2.0 * table.l2_biases);
   result.clip_norm = static_cast<float>(options_.clip_norm());

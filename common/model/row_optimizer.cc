@@ -37,6 +37,10 @@ RowOptimizer::RowOptimizer(const OptimizerRule* rule, const KernelSet* kernels,
   pending_.recent_count = terms_ + 1;
   high_powers_.push_back({});
   pending_.high = high_powers_.data();
+  for (const TableSpec& table : tables_) {
+    reading_.push_back(rule_->At(0, table));
+    reading_.back().pending = &pending_;
+  }
 }
 
 void RowOptimizer::ExtendRates(std::uint64_t step) {
@@ -86,23 +90,16 @@ void RowOptimizer::Update(TableId table, std::uint64_t step, std::span<const Row
   OptimizerStep numbers = rule_->At(step, of);
   if (of.shape.last_step) {
     Advance(step);
-    pending_.bias_rate = static_cast<float>(of.bias_rate);
     numbers.pending = &pending_;
   }
   kernels_->update_rows(numbers, updates);
 }
 
-OptimizerStep RowOptimizer::After(std::uint64_t steps, const TableSpec& table) {
-  Advance(steps);
-  pending_.bias_rate = static_cast<float>(table.bias_rate);
-  OptimizerStep numbers = rule_->At(0, table);
-  numbers.pending = &pending_;
-  return numbers;
-}
-
 void RowOptimizer::CatchUp(TableId table, std::uint64_t step, std::span<float* const> rows) {
   const TableSpec& of = tables_[Index(table)];
-  if (of.shape.last_step) kernels_->catch_up_rows(After(step, of), rows);
+  if (!of.shape.last_step) return;
+  Advance(step);
+  kernels_->catch_up_rows(reading_[Index(table)], rows);
 }
 
 void RowOptimizer::Read(TableId table, std::uint64_t steps, std::span<const float* const> rows,
@@ -116,7 +113,8 @@ void RowOptimizer::Read(TableId table, std::uint64_t steps, std::span<const floa
     }
     return;
   }
-  kernels_->read_rows(After(steps, of), rows, to, stride);
+  Advance(steps);
+  kernels_->read_rows(reading_[Index(table)], rows, to, stride);
 }
 
 }  // namespace cf

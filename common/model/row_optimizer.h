@@ -47,8 +47,6 @@ class RowOptimizer {
   void ExtendRates(std::uint64_t step);
   // Has pending_ be what weights lack that are to have had `steps` steps.
   void Advance(std::uint64_t steps);
-  // The numbers of `table`, which do not depend on the step, with pending_.
-  OptimizerStep After(std::uint64_t steps, const TableSpec& table);
 
   const OptimizerRule* rule_;
   const KernelSet* kernels_;
@@ -67,6 +65,7 @@ class RowOptimizer {
   std::vector<PendingSteps::Decay> low_powers_;
   std::vector<PendingSteps::Decay> high_powers_;
   PendingSteps pending_;
+  std::vector<OptimizerStep> reading_;  // By table: what does not depend on the step, and pending_.
 };
 
 }  // namespace cf

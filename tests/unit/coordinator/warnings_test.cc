@@ -3,6 +3,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -28,14 +29,18 @@ Job JobOf(std::uint32_t epochs) {
   return job;
 }
 
+FinishedJob Finished(const Job& job, EpochFigures before, EpochFigures last, EpochFigures best) {
+  return {.job = job,
+          .before_last = std::move(before),
+          .last = std::move(last),
+          .best = std::move(best),
+          .monitor = "val_rmse"};
+}
+
 TEST(Warnings, AModelThatIsWorseThanBiasesAlone) {
   const Job job = JobOf(20);
-  FinishedJob finished = {.job = job,
-                          .before_last = Epoch(9, 0.95),
-                          .last = Epoch(10, 0.96),
-                          .best = Epoch(7, 0.94),
-                          .monitor = "val_rmse",
-                          .rmse_of_biases = 0.93};
+  FinishedJob finished = Finished(job, Epoch(9, 0.95), Epoch(10, 0.96), Epoch(7, 0.94));
+  finished.rmse_of_biases = 0.93;
   EXPECT_THAT(WarningsOf(finished),
               ElementsAre(StartsWith("val_rmse 0.9400 is worse than that of a mean and biases "
                                      "alone (0.9300): ")));
@@ -47,11 +52,7 @@ TEST(Warnings, AModelThatIsWorseThanBiasesAlone) {
 
 TEST(Warnings, AModelThatWasStillImprovingAtItsLastEpoch) {
   const Job job = JobOf(10);
-  FinishedJob finished = {.job = job,
-                          .before_last = Epoch(9, 0.95),
-                          .last = Epoch(10, 0.94),
-                          .best = Epoch(10, 0.94),
-                          .monitor = "val_rmse"};
+  FinishedJob finished = Finished(job, Epoch(9, 0.95), Epoch(10, 0.94), Epoch(10, 0.94));
   EXPECT_THAT(WarningsOf(finished),
               ElementsAre("val_rmse was still improving in the last epoch (0.9500, then 0.9400): "
                           "raise train.epochs"));

@@ -339,17 +339,18 @@ TEST_P(KernelsTest, WhatIsPendingIsDoneWhenARowIsReadOrUpdated) {
                                 .settled = settled.data(),
                                 .own = own.data(),
                                 .low = low.data(),
-                                .high = high.data(),
-                                .bias_rate = 3};
+                                .high = high.data()};
   const std::vector<std::uint32_t> last_steps = {
-      0,         kStep,       kStep + 3,   kStep - 1, kStep - 3,
-      kStep - 4, kStep - 255, kStep - 256, 1,         kStep | PendingSteps::kNothing};
+      0,           kStep,       kStep + 3,   kStep - 1, kStep - 3,
+      kStep - 4,   kStep - 255, kStep - 256, 1,         kStep | PendingSteps::kNothing,
+      kStep + 5000};  // Of a forged file.
   for (const std::size_t n : kSizes) {
     for (const bool biases : {true, false}) {
       TestRows fast(OptimizerStep::Kind::kAdam, n);
       TestRows slow(OptimizerStep::Kind::kAdam, n);
       OptimizerStep step = MakeStep(OptimizerStep::Kind::kAdam, n);
       step.biases = biases;
+      step.bias_rate = 3;
       step.pending = &pending;
       std::vector<const float*> rows;
       for (TestRows* test : {&fast, &slow}) {

@@ -102,7 +102,7 @@ inline std::vector<float> ReadRow(const OptimizerStep& step, const float* row) {
     weights[k] = MovedWeight(step, shift, row[k], moment1[k], moment1[n + k]);
   }
   if (step.biases) {
-    weights[n] = MovedWeight(step, shift * step.pending->bias_rate, row[n], row[n + 1], row[n + 2]);
+    weights[n] = MovedWeight(step, shift * step.bias_rate, row[n], row[n + 1], row[n + 2]);
   }
   return weights;
 }

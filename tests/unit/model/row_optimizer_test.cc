@@ -9,9 +9,8 @@
 
 #include <gtest/gtest.h>
 
-#include "common/base/check.h"
-#include "common/config/config.h"
 #include "tests/reference/drawn.h"
+#include "tests/unit/model/make_optimizer.h"
 
 namespace cf {
 namespace {
@@ -30,14 +29,6 @@ TableSpec DenseTable() {
   table.l2_biases = 0.02;
   table.bias_rate = 0.5;
   return table;
-}
-
-Optimizer MakeOptimizer(const std::string& text) {
-  absl::StatusOr<Job> job =
-      ParseJob("model { matrix_factorization {} } optimizer {" + text + "}", "test");
-  Check(job.ok(), "the test's optimizer parses");
-  FillDefaults(*job);
-  return job->optimizer();
 }
 
 /// Row r has a gradient in every (r^2 + 1)th step: every row from the 13th on misses more steps than

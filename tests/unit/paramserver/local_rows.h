@@ -7,12 +7,12 @@
 #include <vector>
 
 #include "common/base/check.h"
-#include "common/config/config.h"
 #include "common/rows/row_client.h"
 #include "paramserver/initial_values.h"
 #include "paramserver/row_scan.h"
 #include "paramserver/row_service.h"
 #include "paramserver/slab_store.h"
+#include "tests/unit/model/make_optimizer.h"
 
 namespace cf {
 
@@ -25,15 +25,6 @@ inline TableSpec MakeTable(const std::string& name, std::uint32_t rows, std::uin
   table.vectors.mutable_uniform()->set_max(0.5);
   table.biases.mutable_zeros();
   return table;
-}
-
-/// An optimizer from textproto, with its defaults filled in: "adam { learning_rate: 0.02 }".
-inline Optimizer MakeOptimizer(const std::string& text) {
-  absl::StatusOr<Job> job =
-      ParseJob("model { matrix_factorization {} } optimizer {" + text + "}", "test");
-  Check(job.ok(), "the test's optimizer parses");
-  FillDefaults(*job);
-  return job->optimizer();
 }
 
 inline std::uint32_t MomentsOf(const Optimizer& optimizer) {
