@@ -86,7 +86,8 @@ absl::Status Coordinator::CheckConverging() {
   if (!data.model->predicts_ratings() || data.split.validation_count() == 0) {
     return absl::OkStatus();
   }
-  if (!deviation_.has_value()) deviation_ = DeviationOfRatings(data.data, data.split);
+  if (!deviation_.has_value())
+    deviation_ = DeviationOfRatings(data.data, data.split, data.statistics.mean);
   return cf::CheckConverging(state_.before_last, *state_.last,
                              {.mean = data.statistics.mean, .deviation = *deviation_});
 }
@@ -95,8 +96,11 @@ absl::Status Coordinator::Warn() {
   if (!state_.Finished() || !state_.last.has_value() || !state_.best.has_value()) {
     return absl::OkStatus();
   }
-  const bool rates =
-      options_.data->model->predicts_ratings() && options_.data->split.validation_count() > 0;
+  const TrainingData& data = *options_.data;
+  std::optional<double> rmse_of_biases;
+  if (data.model->predicts_ratings() && data.split.validation_count() > 0) {
+    rmse_of_biases = RmseOfBiases(data.data, data.split, data.statistics.mean);
+  }
   const FinishedJob finished = {
       .job = options_.job,
       .before_last = state_.before_last,
@@ -104,9 +108,7 @@ absl::Status Coordinator::Warn() {
       .best = *state_.best,
       .monitor = state_.monitor,
       .smaller_is_better = options_.job.early_stopping().mode() != EarlyStopping::MAX,
-      .rmse_of_biases = rates
-                            ? std::optional(RmseOfBiases(options_.data->data, options_.data->split))
-                            : std::nullopt};
+      .rmse_of_biases = rmse_of_biases};
   for (const std::string& warning : WarningsOf(finished)) {
     if (absl::Status told = options_.observer->Warned(warning); !told.ok()) return told;
   }

@@ -83,6 +83,12 @@ absl::Status ValidateTables(const Manifest& manifest) {
       return Invalid(absl::StrCat("table ", table.name(), " has ", table.slots(),
                                   " optimizer moments; the most is ", kMomentsMax));
     }
+    // What those steps have still to do follows from the position.
+    const Position& position = manifest.position();
+    if (table.last_step() && (position.steps_per_epoch() == 0 || position.step() >> 31 != 0)) {
+      return Invalid(absl::StrCat("table ", table.name(), " has last steps, and ", position.step(),
+                                  " steps of ", position.steps_per_epoch(), " an epoch"));
+    }
   }
   return absl::OkStatus();
 }

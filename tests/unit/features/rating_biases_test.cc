@@ -70,14 +70,14 @@ TEST_F(RatingBiasesTest, TheRmseIsThatOfThreeSweepsOfDampedMeans) {
   for (const Rating& r : validation_) {
     squares += std::pow(r.value - mean_ - users[r.user] - items[r.item], 2);
   }
-  EXPECT_NEAR(RmseOfBiases(data_, split_),
+  EXPECT_NEAR(RmseOfBiases(data_, split_, mean_),
               std::sqrt(squares / static_cast<double>(validation_.size())), 1e-9);
 }
 
 TEST_F(RatingBiasesTest, TheDeviationIsOfTheTrainingSamples) {
   double squares = 0;
   for (const Rating& rating : training_) squares += std::pow(rating.value - mean_, 2);
-  EXPECT_NEAR(DeviationOfRatings(data_, split_),
+  EXPECT_NEAR(DeviationOfRatings(data_, split_, mean_),
               std::sqrt(squares / static_cast<double>(training_.size())), 1e-12);
 }
 

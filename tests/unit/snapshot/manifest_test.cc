@@ -147,6 +147,17 @@ TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
       {"two tables", [](Manifest& m) { m.mutable_tables(1)->set_name("users"); }},
       {"has no name", [](Manifest& m) { m.mutable_tables(1)->clear_name(); }},
       {"optimizer moments", [](Manifest& m) { m.mutable_tables(1)->set_slots(1U << 31); }},
+      {"last steps",
+       [](Manifest& m) {
+         m.mutable_tables(1)->set_last_step(true);
+         m.mutable_position()->set_steps_per_epoch(0);
+       }},
+      {"last steps",
+       [](Manifest& m) {
+         m.mutable_tables(1)->set_last_step(true);
+         m.mutable_position()->set_step(std::uint64_t{1} << 31);
+         m.set_name("g000004-s002147483648.manifest");
+       }},
       {"sums of 1", [](Manifest& m) { m.mutable_sums()->RemoveLast(); }},
       {"not a name", [](Manifest& m) { m.mutable_files(0)->set_file("../../etc/passwd"); }},
       {"not a name",
