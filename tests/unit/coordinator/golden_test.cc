@@ -231,7 +231,10 @@ TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
 TEST_P(GoldenTest, TheChainOfFilesIsAsRecorded) {
   Job job = MakeJob();
   if (!job.snapshot().has_every_steps() || job.snapshot().every_steps() == 0) {
-    job.mutable_snapshot()->set_every_steps(1);
+    // Each file is synced: after every step of a short job, some twenty times in a long one.
+    const TrainingData data = TrainingData::Open(job).value();
+    const std::uint64_t steps = job.train().epochs() * data.steps_per_epoch(job);
+    job.mutable_snapshot()->set_every_steps(std::max<std::uint64_t>(1, steps / 20));
   }
   const std::uint32_t ranks = std::min(job.train().partitions(), 2U);
   LocalGeneration generation(job, tiny_, "run", ranks);
