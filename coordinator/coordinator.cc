@@ -86,10 +86,9 @@ absl::Status Coordinator::CheckConverging() {
   if (!data.model->predicts_ratings() || data.split.validation_count() == 0) {
     return absl::OkStatus();
   }
-  if (!deviation_.has_value())
-    deviation_ = DeviationOfRatings(data.data, data.split, data.statistics.mean);
-  return cf::CheckConverging(state_.before_last, *state_.last,
-                             {.mean = data.statistics.mean, .deviation = *deviation_});
+  return cf::CheckConverging(
+      state_.before_last, *state_.last,
+      {.mean = data.statistics.mean, .deviation = data.statistics.deviation});
 }
 
 absl::Status Coordinator::Warn() {
@@ -97,18 +96,19 @@ absl::Status Coordinator::Warn() {
     return absl::OkStatus();
   }
   const TrainingData& data = *options_.data;
-  std::optional<double> rmse_of_biases;
-  if (data.model->predicts_ratings() && data.split.validation_count() > 0) {
-    rmse_of_biases = RmseOfBiases(data.data, data.split, data.statistics.mean);
-  }
-  const FinishedJob finished = {
+  FinishedJob finished = {
       .job = options_.job,
       .before_last = state_.before_last,
       .last = *state_.last,
       .best = *state_.best,
       .monitor = state_.monitor,
-      .smaller_is_better = options_.job.early_stopping().mode() != EarlyStopping::MAX,
-      .rmse_of_biases = rmse_of_biases};
+      .smaller_is_better = options_.job.early_stopping().mode() != EarlyStopping::MAX};
+  if (data.model->predicts_ratings() && data.split.validation_count() > 0) {
+    const RatingBiases biases = FitRatingBiases(data.data, data.split, data.statistics.mean);
+    finished.rmse_of_biases = RmseOfBiases(data.data, data.split, biases, /*validation=*/true);
+    finished.train_rmse_of_biases =
+        RmseOfBiases(data.data, data.split, biases, /*validation=*/false);
+  }
   for (const std::string& warning : WarningsOf(finished)) {
     if (absl::Status told = options_.observer->Warned(warning); !told.ok()) return told;
   }

@@ -73,10 +73,8 @@ class Coordinator {
   SnapshotTaker snapshots_;
   JobState state_;
   SegmentPlan plan_;
-  bool stopped_ = false;       // By request.
-  bool ranking_told_ = false;  // What ranking is made on was said.
-  std::optional<double>
-      deviation_;                  // Of the training samples' ratings, where it has been asked for.
+  bool stopped_ = false;           // By request.
+  bool ranking_told_ = false;      // What ranking is made on was said.
   Clock::time_point looked_ = {};  // For a request in the run folder.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;

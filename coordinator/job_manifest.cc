@@ -24,6 +24,7 @@ Manifest JobManifest(const Job& job, const TrainingData& data) {
   of.set_split(data.split.name());
   SnapshotStatistics& statistics = *manifest.mutable_statistics();
   statistics.set_mean(data.statistics.mean);
+  statistics.set_deviation(data.statistics.deviation);
   statistics.set_min(static_cast<double>(data.statistics.min));
   statistics.set_max(static_cast<double>(data.statistics.max));
   statistics.set_training_samples(data.split.training_count());

@@ -90,6 +90,7 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
   SetUp set_up;
   AgreeOnThreads(set_up);
   set_up.set_rating_mean(data.statistics.mean);
+  set_up.set_rating_deviation(data.statistics.deviation);
   set_up.set_rating_min(data.statistics.min);
   set_up.set_rating_max(data.statistics.max);
   set_up.set_cut_key(data.split.cut().key);

@@ -90,11 +90,8 @@ absl::Status Member::OpenSeats() {
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
   seats_.resize(std::max(serving.size(), working.size()));
-  std::vector<float> counts_of_items;  // Where they are the model.
-  if (data.model->counts_items()) {
-    const std::vector<std::uint32_t> counts = CountTrainingSamples(data.data, data.split);
-    counts_of_items.assign(counts.begin(), counts.end());
-  }
+  StartingBiases biases;
+  if (options_.snapshot == nullptr) biases = MakeStartingBiases(data);
   for (std::size_t k = 0; k < serving.size(); ++k) {
     seats_[k].service = std::make_unique<RowService>(RowService::Options{
         .seat = serving[k],
@@ -123,7 +120,7 @@ absl::Status Member::OpenSeats() {
   // On the threads that will use them, so that memory is near.
   return OnSeats([&](Seat& seat) -> absl::Status {
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    if (absl::Status opened = OpenRows(seat, counts_of_items); !opened.ok()) return opened;
+    if (absl::Status opened = OpenRows(seat, biases); !opened.ok()) return opened;
     if (seat.rows == nullptr) return absl::OkStatus();
     seat.trainer =
         std::make_unique<Trainer>(Trainer::Options{.rows = seat.rows.get(),
@@ -158,7 +155,7 @@ absl::Status Member::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status Member::OpenRows(const Seat& seat, std::span<const float> counts_of_items) {
+absl::Status Member::OpenRows(const Seat& seat, const StartingBiases& biases) {
   if (options_.snapshot != nullptr && seat.served.size() > 0) {
     absl::Status fits = CheckShapes(tables_, *options_.snapshot);
     if (!fits.ok()) return fits;
@@ -171,11 +168,14 @@ absl::Status Member::OpenRows(const Seat& seat, std::span<const float> counts_of
                                                {.seed = options_.job.model().seed(),
                                                 .optimizer_state = optimizer_.initial_state()},
                                                *store_);
-    if (opened.ok() && options_.snapshot == nullptr && !counts_of_items.empty()) {
-      opened = SetBiases(tables_[Index(kItems)], kItems, partitioning, PartitionId{p},
-                         counts_of_items, *store_);
-    }
     if (!opened.ok()) return opened;
+    for (const auto& [table, values] :
+         {std::pair(kUsers, std::span(biases.users)), std::pair(kItems, std::span(biases.items))}) {
+      if (values.empty()) continue;
+      opened =
+          SetBiases(tables_[Index(table)], table, partitioning, PartitionId{p}, values, *store_);
+      if (!opened.ok()) return opened;
+    }
   }
   return absl::OkStatus();
 }

@@ -19,6 +19,7 @@
 #include "common/rows/turns.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
+#include "coordinator/starting_biases.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
 #include "paramserver/row_scan.h"
@@ -88,7 +89,7 @@ class Member {
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
   absl::Status OpenStore();
-  absl::Status OpenRows(const Seat& seat, std::span<const float> counts_of_items);
+  absl::Status OpenRows(const Seat& seat, const StartingBiases& biases);
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);

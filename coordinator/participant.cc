@@ -215,7 +215,10 @@ absl::Status Participant::OpenData(const SetUp& set_up) {
     }
     absl::StatusOr<TrainingData> data = TrainingData::OpenPart(
         job(), users, {.key = set_up.cut_key(), .sample = set_up.cut_sample()},
-        {.mean = set_up.rating_mean(), .min = set_up.rating_min(), .max = set_up.rating_max()});
+        {.mean = set_up.rating_mean(),
+         .deviation = set_up.rating_deviation(),
+         .min = set_up.rating_min(),
+         .max = set_up.rating_max()});
     if (!data.ok()) return data.status();
     data_.emplace(*std::move(data));
   }

@@ -28,10 +28,10 @@ std::size_t RowsBytes(const std::vector<TableSpec>& tables, Partitioning partiti
 constexpr std::uint64_t kScoredBatch = 16384;
 
 /// Whether a rank needs the training samples of users that it does not work for: their items'
-/// counts or the items themselves.
+/// counts, the items themselves, or all ratings.
 bool LooksAtAllUsers(const Job& job, const ModelSpec& model) {
-  return model.counts_items() || model.batch_is_candidates() || !model.features().empty() ||
-         job.validation().metrics_size() > 0;
+  return model.counts_items() || model.starts_from_baseline() || model.batch_is_candidates() ||
+         !model.features().empty() || job.validation().metrics_size() > 0;
 }
 
 }  // namespace
@@ -90,8 +90,10 @@ std::vector<TableSpec> TrainingData::Tables() const {
 }
 
 Objective TrainingData::MakeObjective() const {
-  return model->ObjectiveFor(
-      {.mean = statistics.mean, .min = statistics.min, .max = statistics.max});
+  return model->ObjectiveFor({.mean = statistics.mean,
+                              .deviation = statistics.deviation,
+                              .min = statistics.min,
+                              .max = statistics.max});
 }
 
 std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {

@@ -6,11 +6,15 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
+#include "common/model/optimizer.h"
+
 namespace cf {
 namespace {
 
 // By how much a figure may change in the last epoch of a training that has come to its end.
 constexpr double kStillImproving = 2e-3;
+// A rate that is below this share of the job's has fallen.
+constexpr double kRateHasFallen = 0.5;
 constexpr double kDivergedTimes = 2;
 constexpr double kAsGood =
     1.002;  // What biases that are trained may be beside those in closed form.
@@ -30,14 +34,33 @@ std::optional<std::string> StillImproving(const FinishedJob& finished) {
       finished.monitor, *before, *last);
 }
 
+/// Why a model is worse than biases alone, and what to do.
+std::string WhyWorse(const FinishedJob& finished) {
+  const std::optional<double> train_rmse = finished.last.figures.Find("train_rmse");
+  if (!train_rmse.has_value()) return "";
+  const std::string both =
+      absl::StrFormat("(train_rmse %.4f, theirs %.4f)", *train_rmse, finished.train_rmse_of_biases);
+  if (*train_rmse < finished.train_rmse_of_biases) {
+    return absl::StrCat(": it knows the training samples by heart ", both,
+                        ": raise L2 or have shorter vectors");
+  }
+  const std::optional<double> rate = finished.last.figures.Find("learning_rate");
+  if (rate.has_value() && *rate < kRateHasFallen * LearningRateOf(finished.job.optimizer())) {
+    return absl::StrCat(": the learning rate had fallen before the biases arrived ", both,
+                        ": let it fall later, or start from the baseline");
+  }
+  return absl::StrCat(": on the training samples, too, it has not reached them ", both,
+                      ": raise train.epochs or the learning rate, or start from the baseline");
+}
+
 std::optional<std::string> WorseThanBiases(const FinishedJob& finished) {
   const std::optional<double> rmse = finished.best.figures.Find("val_rmse");
   if (!rmse.has_value() || !finished.rmse_of_biases.has_value()) return std::nullopt;
   if (*rmse <= kAsGood * *finished.rmse_of_biases) return std::nullopt;
   return absl::StrFormat(
-      "val_rmse %.4f is worse than that of a mean and biases alone (%.4f): the model has learned "
-      "less than them, or too much by heart; see docs/configuration.md#warnings",
-      *rmse, *finished.rmse_of_biases);
+      "val_rmse %.4f is worse than that of a mean and biases alone (%.4f)%s; see "
+      "docs/configuration.md#warnings",
+      *rmse, *finished.rmse_of_biases, WhyWorse(finished));
 }
 
 }  // namespace

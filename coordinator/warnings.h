@@ -33,12 +33,13 @@ struct FinishedJob {
   /// The figure that decided which epoch was the best, and how.
   std::string monitor;
   bool smaller_is_better = true;
-  /// RmseOfBiases of the validation samples, where there are any.
+  /// RmseOfBiases, where the model learns ratings and there are validation samples.
   std::optional<double> rmse_of_biases = {};
+  double train_rmse_of_biases = 0;
 };
 
-/// What whoever ran the job should know, a line each: it ended worse than biases alone; it was still
-/// improving.
+/// What whoever ran the job should know, a line each: it ended worse than biases alone, and why; it
+/// was still improving.
 std::vector<std::string> WarningsOf(const FinishedJob& finished);
 
 }  // namespace cf

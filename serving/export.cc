@@ -39,6 +39,8 @@ const char* LinkName(Objective::Link link) {
       return "sigmoid";
     case Objective::Link::kScaledSigmoid:
       return "scaled_sigmoid";
+    case Objective::Link::kStandardized:
+      return "standardized";
   }
   return "";
 }
@@ -183,6 +185,7 @@ absl::StatusOr<std::string> ModelJson(const Snapshot& snapshot, const ServedMode
   for (const NetworkSpec& network : spec.networks()) AddLayers(network, exported);
   AddFeatures(model, exported);
   exported.set_mean(model.objective().mean);
+  exported.set_rating_deviation(model.objective().rating_deviation);
   exported.set_link(LinkName(model.objective().link));
   // Of interactions a probability is predicted.
   const bool rates = spec.negatives() == 0;

@@ -117,6 +117,7 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
   model.kernels_ = *kernels;
   const SnapshotStatistics& statistics = manifest.statistics();
   model.objective_ = model.spec_->ObjectiveFor({.mean = statistics.mean(),
+                                                .deviation = statistics.deviation(),
                                                 .min = static_cast<float>(statistics.min()),
                                                 .max = static_cast<float>(statistics.max())});
   model.scorer_ = model.spec_->MakeScorer(model.objective_, **kernels);

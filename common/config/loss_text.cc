@@ -7,9 +7,11 @@ namespace {
 
 template <class Model>
 std::string FitText(const Model& model) {
-  // With a sigmoid an error is measured on [0, 1], whatever the ratings.
-  const bool scaled = model.link() == Fit::SIGMOID && model.loss() == Fit::MSE;
-  return absl::StrCat(Fit::Loss_Name(model.loss()), scaled ? " on [0, 1]" : "");
+  // Where the link has a scale of its own, an error is measured on it, whatever the ratings.
+  const char* scale = "";
+  if (model.link() == Fit::SIGMOID && model.loss() == Fit::MSE) scale = " on [0, 1]";
+  if (model.link() == Fit::STANDARDIZED) scale = " in deviations";
+  return absl::StrCat(Fit::Loss_Name(model.loss()), scale);
 }
 
 }  // namespace

@@ -32,16 +32,32 @@ absl::Status CheckFeatureValues(const google::protobuf::RepeatedPtrField<Feature
   return valid;
 }
 
+/// What biases need to start as those of a mean and biases alone.
+absl::Status CheckBaseline(const MatrixFactorization& model, const std::string& path) {
+  const char* const because = "as start_from_baseline is true";
+  if (!model.biases()) {
+    return Refusal(path + ".biases", "false", absl::StrCat("true, ", because));
+  }
+  if (model.negatives() > 0) {
+    return Refusal(path + ".negatives", absl::StrCat(model.negatives()),
+                   absl::StrCat("0, ", because, ", and the baseline is of ratings"));
+  }
+  if (model.has_bias_values() && !model.bias_values().has_zeros()) {
+    return Refusal(path + ".bias_values", "given", absl::StrCat("none, ", because));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckFactorization(const MatrixFactorization& model) {
   const std::string path = "model.matrix_factorization";
   if (model.dim() == 0 && !model.biases() && !model.mean()) {
     return absl::InvalidArgumentError(
         path + " has neither vectors (dim is 0) nor biases nor mean; expected one of them");
   }
-  if (model.mean() && model.link() != Fit::IDENTITY) {
-    return Refusal(
-        path + ".mean", "true",
-        absl::StrCat("false, as link is ", Fit::Link_Name(model.link()), " and not IDENTITY"));
+  if (model.mean() && model.link() != Fit::IDENTITY && model.link() != Fit::STANDARDIZED) {
+    return Refusal(path + ".mean", "true",
+                   absl::StrCat("false, as link is ", Fit::Link_Name(model.link()),
+                                " and not IDENTITY or STANDARDIZED"));
   }
   if (model.loss() == Fit::BCE && model.link() != Fit::SIGMOID) {
     return Refusal(path + ".link", Fit::Link_Name(model.link()), "SIGMOID, as loss is BCE");
@@ -52,6 +68,7 @@ absl::Status CheckFactorization(const MatrixFactorization& model) {
   }
   absl::Status valid = CheckInitial(model.vectors(), path + ".vectors");
   valid.Update(CheckInitial(model.bias_values(), path + ".bias_values"));
+  if (model.start_from_baseline()) valid.Update(CheckBaseline(model, path));
   valid.Update(CheckFeatureValues(model.feature(), path));
   return valid.ok() ? CheckFactorizationFeatures(model) : valid;
 }

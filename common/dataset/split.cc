@@ -257,21 +257,29 @@ absl::StatusOr<TrainingStatistics> ComputeTrainingStatistics(const Dataset& data
   const Partitioning partitioning(partitions);
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const float> ratings = data.ratings();
-  std::vector<double> sums(partitions, 0);
-  TrainingStatistics statistics = {.mean = 0,
-                                   .min = std::numeric_limits<float>::infinity(),
+  TrainingStatistics statistics = {.min = std::numeric_limits<float>::infinity(),
                                    .max = -std::numeric_limits<float>::infinity()};
-  for (std::uint32_t user = 0; user < data.users(); ++user) {
-    Activity::Tick();
-    double& sum = sums[Index(partitioning.Of(RowId{user}))];
-    for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
-      if (split.is_validation(sample)) continue;
-      sum += static_cast<double>(ratings[sample]);
-      statistics.min = std::min(statistics.min, ratings[sample]);
-      statistics.max = std::max(statistics.max, ratings[sample]);
+  // The mean over training samples of what `value` makes of a rating.
+  const auto mean = [&](const auto& value) {
+    std::vector<double> sums(partitions, 0);
+    for (std::uint32_t user = 0; user < data.users(); ++user) {
+      Activity::Tick();
+      double& sum = sums[Index(partitioning.Of(RowId{user}))];
+      for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
+        if (!split.is_validation(sample)) sum += value(ratings[sample]);
+      }
     }
-  }
-  statistics.mean = SumAlongTree(sums) / static_cast<double>(split.training_count());
+    return SumAlongTree(sums) / static_cast<double>(split.training_count());
+  };
+  statistics.mean = mean([&](float rating) {
+    statistics.min = std::min(statistics.min, rating);
+    statistics.max = std::max(statistics.max, rating);
+    return static_cast<double>(rating);
+  });
+  statistics.deviation = std::sqrt(mean([&](float rating) {
+    const double from_mean = static_cast<double>(rating) - statistics.mean;
+    return from_mean * from_mean;
+  }));
   return statistics;
 }
 

@@ -82,6 +82,7 @@ class DataSplit {
 /// What models take from the ratings: of training samples only, lest validation leak into training.
 struct TrainingStatistics {
   double mean = 0;
+  double deviation = 0;  ///< Standard, of the training samples themselves.
   float min = 0;
   float max = 0;
 };

@@ -9,14 +9,15 @@ namespace cf {
 /// How the raw sum of a model becomes a prediction, and what the loss of a prediction is. All
 /// numbers are fixed before training.
 struct Objective {
-  enum class Link : std::uint8_t { kIdentity, kSigmoid, kScaledSigmoid };
+  enum class Link : std::uint8_t { kIdentity, kSigmoid, kScaledSigmoid, kStandardized };
   enum class Loss : std::uint8_t { kSquared, kCrossEntropy };
   Link link = Link::kIdentity;
   Loss loss = Loss::kSquared;
-  float mean = 0;           ///< Added to the raw sum: the mean training rating, or 0.
-  float rating_min = 0;     ///< Smallest training rating.
-  float rating_range = 1;   ///< Largest less smallest.
-  float inverse_batch = 1;  ///< 1 / nominal batch size for means over the batch; 1 for sums.
+  float mean = 0;  ///< Added to the raw sum: the mean training rating on the sum's scale, or 0.
+  float rating_min = 0;        ///< Smallest training rating.
+  float rating_range = 1;      ///< Largest less smallest.
+  float rating_deviation = 1;  ///< The standard deviation of the training ratings.
+  float inverse_batch = 1;     ///< 1 / nominal batch size for means over the batch; 1 for sums.
 };
 
 /// Sums over samples of one partition, in the order of the samples. Errors are on the scale of the
@@ -31,6 +32,7 @@ struct ObjectiveSums {
 /// The rating that a raw sum predicts (docs/arithmetic.md).
 inline float PredictedRating(const Objective& objective, float raw) {
   if (objective.link == Objective::Link::kIdentity) return raw;
+  if (objective.link == Objective::Link::kStandardized) return objective.rating_deviation * raw;
   const auto share = static_cast<float>(math::Sigmoid(static_cast<double>(raw)));
   return objective.rating_min + objective.rating_range * share;
 }
@@ -49,6 +51,11 @@ inline float Observe(const Objective& objective, float raw, float rating, Object
     const float difference = raw - rating;
     error = static_cast<double>(difference);
     sums.loss += error * error;
+    slope = 2.0F * difference;
+  } else if (objective.link == Objective::Link::kStandardized) {
+    const float difference = raw - rating / objective.rating_deviation;
+    error = static_cast<double>(objective.rating_deviation) * static_cast<double>(difference);
+    sums.loss += static_cast<double>(difference) * static_cast<double>(difference);
     slope = 2.0F * difference;
   } else {
     const double x = static_cast<double>(raw);

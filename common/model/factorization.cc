@@ -30,7 +30,8 @@ class Factorization final : public ModelSpec {
             .loss = model.loss(),
             .adds_mean = model.mean(),
             .sums_gradients = model.reduction() == Fit::SUM,
-            .negatives = model.negatives()};
+            .negatives = model.negatives(),
+            .starts_from_baseline = model.start_from_baseline()};
   }
 
   const MatrixFactorization& options() const { return job().model().matrix_factorization(); }

@@ -18,6 +18,8 @@ Objective::Link LinkOf(Fit::Link link) {
       return Objective::Link::kSigmoid;
     case Fit::SCALED_SIGMOID:
       return Objective::Link::kScaledSigmoid;
+    case Fit::STANDARDIZED:
+      return Objective::Link::kStandardized;
     default:
       return Objective::Link::kIdentity;
   }
@@ -112,7 +114,9 @@ Objective ModelSpec::ObjectiveFor(const RatingStatistics& ratings) const {
   objective.link = LinkOf(traits_.link);
   objective.loss =
       traits_.loss == Fit::BCE ? Objective::Loss::kCrossEntropy : Objective::Loss::kSquared;
-  objective.mean = traits_.adds_mean ? static_cast<float>(ratings.mean) : 0.0F;
+  objective.rating_deviation = static_cast<float>(ratings.deviation);
+  const double unit = traits_.link == Fit::STANDARDIZED ? ratings.deviation : 1;
+  objective.mean = traits_.adds_mean ? static_cast<float>(ratings.mean / unit) : 0.0F;
   // What is predicted of interactions is a probability, whatever their ratings are.
   const std::uint32_t negatives = traits_.negatives;
   objective.rating_min = negatives > 0 ? 0.0F : ratings.min;
@@ -128,6 +132,9 @@ bool ModelSpec::predicts_ratings() const {
 
 std::string ModelSpec::RatingText(const std::string& raw) const {
   if (traits_.link == Fit::IDENTITY) return absl::StrCat("rating = ", raw);
+  if (traits_.link == Fit::STANDARDIZED) {
+    return absl::StrCat("rating = rating_deviation * x, x = ", raw);
+  }
   return absl::StrCat("rating = rating_min + (rating_max - rating_min) / (1 + exp(-x)), x = ", raw);
 }
 

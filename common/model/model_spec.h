@@ -27,6 +27,7 @@ struct RowCounts {
 /// What an objective takes from the training ratings.
 struct RatingStatistics {
   double mean = 0;
+  double deviation = 1;
   float min = 0;
   float max = 0;
 };
@@ -84,10 +85,12 @@ class ModelSpec {
   /// Whether the items' biases are how often each is in the training samples, and steps change
   /// nothing.
   bool counts_items() const { return traits_.counts_items; }
+  /// Whether the biases of users and items start as those of a mean and biases alone.
+  bool starts_from_baseline() const { return traits_.starts_from_baseline; }
   /// Whether the items of a global batch are candidates against each other: every rank needs all of
   /// a batch's samples, and the size of batches decides the loss where samples are only scored, too.
   bool batch_is_candidates() const { return traits_.batch_is_candidates; }
-  /// Whether ratings are scaled by the smallest and largest training rating, which must differ.
+  /// Whether ratings are scaled by what they are in training, where they must differ.
   bool scales_ratings() const { return traits_.negatives == 0 && traits_.link != Fit::IDENTITY; }
   /// What the model makes of a raw sum.
   Objective ObjectiveFor(const RatingStatistics& ratings) const;
@@ -120,6 +123,7 @@ class ModelSpec {
     bool sums_gradients = false;  ///< Over a batch; else their mean is taken.
     std::uint32_t negatives = 0;
     bool counts_items = false;
+    bool starts_from_baseline = false;
     bool batch_is_candidates = false;
   };
 

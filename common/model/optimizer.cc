@@ -10,6 +10,12 @@
 
 namespace cf {
 
+double LearningRateOf(const Optimizer& options) {
+  if (options.has_adam()) return options.adam().learning_rate();
+  if (options.has_adagrad()) return options.adagrad().learning_rate();
+  return options.sgd().learning_rate();
+}
+
 OptimizerRule::OptimizerRule(const Optimizer& options, std::uint64_t steps_per_epoch)
     : options_(options), steps_per_epoch_(steps_per_epoch) {
   Check(options.kind_case() != Optimizer::KIND_NOT_SET, "a validated job has an optimizer");
@@ -24,16 +30,13 @@ void OptimizerRule::SetPlateauFactors(std::vector<double> by_epoch) {
 }
 
 double OptimizerRule::LearningRate(std::uint64_t step) const {
-  double rate = 0;
-  if (options_.has_adam()) rate = options_.adam().learning_rate();
-  if (options_.has_adagrad()) rate = options_.adagrad().learning_rate();
-  if (options_.has_sgd()) rate = options_.sgd().learning_rate();
   double plateau_factor = 1;
   if (!plateau_factors_.empty()) {
     const std::uint64_t last = plateau_factors_.size() - 1;
     plateau_factor = plateau_factors_[std::min(step / steps_per_epoch_, last)];
   }
-  return rate * LearningRateFactor(options_.schedule(), step, steps_per_epoch_) * plateau_factor;
+  return LearningRateOf(options_) *
+         LearningRateFactor(options_.schedule(), step, steps_per_epoch_) * plateau_factor;
 }
 
 double OptimizerRule::CorrectedRate(std::uint64_t step) const {

@@ -9,6 +9,9 @@
 
 namespace cf {
 
+/// The learning rate that the job names, whatever its schedule makes of it.
+double LearningRateOf(const Optimizer& options);
+
 /// What the configured optimizer does at each global step. Formulas, and how they compare with
 /// Keras's and PyTorch's, are in docs/arithmetic.md.
 ///

@@ -48,6 +48,8 @@ def predict(model, a, user):
     x = raw_sums(model, a, user)
     if model["link"] == "identity":
         return x
+    if model["link"] == "standardized":
+        return model["rating_deviation"] * x
     return model["rating_min"] + (model["rating_max"] - model["rating_min"]) / (1 + np.exp(-x))
 
 

@@ -82,9 +82,10 @@ TEST(ParseJob, PointsAtAValueAndSaysWhatIsExpected) {
             R"(f:1:27: optimizer.adam.beta1: expected a number, not "-high")");
   EXPECT_EQ(ParseError("model { matrix_factorization { biases: yes mean: true } }"),
             R"(f:1:40: model.matrix_factorization.biases: expected true or false, not "yes")");
-  EXPECT_EQ(ParseError("model { matrix_factorization { link: LINEAR } }"),
-            "f:1:38: model.matrix_factorization.link: expected IDENTITY, SIGMOID or "
-            "SCALED_SIGMOID, not \"LINEAR\"");
+  EXPECT_EQ(
+      ParseError("model { matrix_factorization { link: LINEAR } }"),
+      "f:1:38: model.matrix_factorization.link: expected IDENTITY, SIGMOID, SCALED_SIGMOID or "
+      "STANDARDIZED, not \"LINEAR\"");
   EXPECT_EQ(ParseError("kernels { target: 99 }"),
             R"(f:1:19: kernels.target: expected BEST, AVX2 or AVX512, not "99")");
   EXPECT_EQ(ParseError("data { path: ratings }"),

@@ -141,6 +141,7 @@ model {
     negatives: 0
     reduction: MEAN
     bias_rate: 1
+    start_from_baseline: false
   }
   seed: 42
 }
@@ -253,6 +254,7 @@ TEST(ValidateJob, AcceptsTheEdges) {
            {mf + "link=SCALED_SIGMOID", mf + "mean=false"},
            {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false", mf + "negatives=1000",
             "early_stopping.monitor=val_hr_10_sampled_100", "split.leave_one_out={}"},
+           {mf + "link=STANDARDIZED", mf + "start_from_baseline=true"},
            {"train.partitions=1"},
            {"train.partitions=16384"},
            {"train.partitions=4", "cluster.servers=4", "cluster.threads=4"},
@@ -326,7 +328,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
        " is 8; expected 0, or link SIGMOID and loss BCE, as positives are 1 and negatives 0"},
       {mf + "reduction=REDUCTION_UNSPECIFIED", " is REDUCTION_UNSPECIFIED; expected SUM or MEAN"},
       {mf + "link=LINK_UNSPECIFIED",
-       " is LINK_UNSPECIFIED; expected IDENTITY, SIGMOID or SCALED_SIGMOID"},
+       " is LINK_UNSPECIFIED; expected IDENTITY, SIGMOID, SCALED_SIGMOID or STANDARDIZED"},
       {mf + "loss=LOSS_UNSPECIFIED", " is LOSS_UNSPECIFIED; expected MSE or BCE"},
       {"optimizer.adam.learning_rate=0", " is 0; expected more than 0"},
       {"optimizer.adam.learning_rate=inf", " is inf; expected a finite number"},
@@ -418,8 +420,9 @@ TEST(ValidateJob, RefusesEveryNumberThatIsNotFinite) {
 TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
   const std::string mf = "model.matrix_factorization.";
   const auto error = [](const Job& job) { return std::string(ValidateJob(job).message()); };
-  EXPECT_EQ(error(With(SmallJob(), {mf + "link=SIGMOID"})),
-            mf + "mean is true; expected false, as link is SIGMOID and not IDENTITY");
+  EXPECT_EQ(
+      error(With(SmallJob(), {mf + "link=SIGMOID"})),
+      mf + "mean is true; expected false, as link is SIGMOID and not IDENTITY or STANDARDIZED");
   EXPECT_EQ(error(With(SmallJob(), {mf + "loss=BCE"})),
             mf + "link is IDENTITY; expected SIGMOID, as loss is BCE");
   EXPECT_EQ(error(With(SmallJob(), {mf + "loss=BCE", mf + "link=SCALED_SIGMOID", mf + "mean=0"})),
@@ -427,6 +430,15 @@ TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
   EXPECT_EQ(error(With(SmallJob(), {mf + "dim=0", mf + "biases=false", mf + "mean=false"})),
             "model.matrix_factorization has neither vectors (dim is 0) nor biases nor mean; "
             "expected one of them");
+  const std::string start = mf + "start_from_baseline=true";
+  EXPECT_EQ(error(With(SmallJob(), {start, mf + "biases=false"})),
+            mf + "biases is false; expected true, as start_from_baseline is true");
+  EXPECT_EQ(error(With(SmallJob(), {start, mf + "bias_values={he_normal {}}"})),
+            mf + "bias_values is given; expected none, as start_from_baseline is true");
+  EXPECT_EQ(error(With(SmallJob(), {start, mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false",
+                                    mf + "negatives=4"})),
+            mf + "negatives is 4; expected 0, as start_from_baseline is true, and the baseline is "
+                 "of ratings");
   Job job = SmallJob();
   job.clear_split();
   EXPECT_EQ(error(With(job, {"early_stopping.monitor=VAL_MAE"})),

@@ -127,7 +127,7 @@ TEST(WrongJobs, Factorizations) {
        path + " has neither vectors (dim is 0) nor biases nor mean; expected one of them"},
       {Factorization("loss: BCE"), path + ".link is IDENTITY; expected SIGMOID, as loss is BCE"},
       {Factorization("link: SIGMOID"),
-       path + ".mean is true; expected false, as link is SIGMOID and not IDENTITY"},
+       path + ".mean is true; expected false, as link is SIGMOID and not IDENTITY or STANDARDIZED"},
       {Factorization("loss: SOFTMAX"),
        "job:1:58: " + path + ".loss: expected MSE or BCE, not \"SOFTMAX\""},
       {Factorization("vectors { uniform { min: 1 max: 1 } }"),

@@ -120,6 +120,19 @@ const GoldenJob kGoldenJobs[] = {
      "optimizer { schedule { plateau { monitor: \"train_loss\" patience: 1 factor: 0.5 min_delta: "
      "10 } } }",
      "2237547bc88d1ad96d3d6a3bacb87ac4"},
+    // What the training ratings decide.
+    {"Standardized", "matrix_factorization { dim: 5 link: STANDARDIZED }", "",
+     "e50de068f520d437cb1954d20a18c150"},
+    {"StandardizedRanker",
+     "ranker { user { dim: 3 } item { dim: 3 } dense { units: 4 activation: RELU } dense {}"
+     "  link: STANDARDIZED }",
+     "", "dcecab5a084bcc263247f655535e9bcc"},
+    {"Baseline", "matrix_factorization { dim: 5 link: STANDARDIZED start_from_baseline: true }",
+     "train { schedule: BLOCKS }", "39c2e96fdbedc13a5c090abc8d8f7675"},
+    {"BaselineBce",
+     "matrix_factorization { dim: 5 mean: false link: SIGMOID loss: BCE start_from_baseline: true "
+     "}",
+     "", "0feebfbb3e61e0c06bda298bfaeda88e"},
     // Delays, in epochs that are longer than a run of steps.
     {"DelayOf1", kTinyFactorization, "train { delay: 1 batch_size: 5 }",
      "87ae9993a674cd5277a9c1400a66cc27"},

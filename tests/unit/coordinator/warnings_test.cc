@@ -43,11 +43,30 @@ TEST(Warnings, AModelThatIsWorseThanBiasesAlone) {
   finished.rmse_of_biases = 0.93;
   EXPECT_THAT(WarningsOf(finished),
               ElementsAre(StartsWith("val_rmse 0.9400 is worse than that of a mean and biases "
-                                     "alone (0.9300): ")));
+                                     "alone (0.9300); see ")));
   finished.rmse_of_biases = 0.939;  // As good, but for how biases are trained.
   EXPECT_THAT(WarningsOf(finished), IsEmpty());
   finished.rmse_of_biases.reset();
   EXPECT_THAT(WarningsOf(finished), IsEmpty());
+}
+
+TEST(Warnings, WhyAModelIsWorseThanBiasesAlone) {
+  Job job = JobOf(20);
+  job.mutable_optimizer()->mutable_adam()->set_learning_rate(0.01);
+  FinishedJob finished = Finished(job, Epoch(9, 0.95), Epoch(10, 0.96), Epoch(7, 0.94));
+  finished.rmse_of_biases = 0.93;
+  finished.train_rmse_of_biases = 0.9;
+  const auto warned = [&](double train_rmse, double rate) {
+    finished.last.figures.Set("train_rmse", train_rmse);
+    finished.last.figures.Set("learning_rate", rate);
+    const std::vector<std::string> warnings = WarningsOf(finished);
+    return warnings.size() == 1 ? warnings.front() : "";
+  };
+  EXPECT_THAT(warned(0.7, 0.01),
+              HasSubstr("knows the training samples by heart (train_rmse 0.7000, "
+                        "theirs 0.9000): raise L2"));
+  EXPECT_THAT(warned(0.91, 0.01), HasSubstr("has not reached them"));
+  EXPECT_THAT(warned(0.91, 0.004), HasSubstr("rate had fallen before the biases arrived"));
 }
 
 TEST(Warnings, AModelThatWasStillImprovingAtItsLastEpoch) {

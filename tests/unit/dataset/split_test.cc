@@ -269,6 +269,7 @@ TEST(ComputeTrainingStatistics, ExtremesThatOnlyValidationHasAreUnknown) {
   EXPECT_EQ(statistics.min, 2);
   EXPECT_EQ(statistics.max, 4);
   EXPECT_EQ(statistics.mean, 3);
+  EXPECT_DOUBLE_EQ(statistics.deviation, std::sqrt(2.0 / 3));
 }
 
 TEST(ComputeTrainingStatistics, NeedsATrainingSample) {

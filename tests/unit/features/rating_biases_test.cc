@@ -66,19 +66,53 @@ TEST_F(RatingBiasesTest, TheRmseIsThatOfThreeSweepsOfDampedMeans) {
       for (const double rest : rests) users[user] += rest / (static_cast<double>(rests.size()) + 5);
     }
   }
-  double squares = 0;
-  for (const Rating& r : validation_) {
-    squares += std::pow(r.value - mean_ - users[r.user] - items[r.item], 2);
+  const RatingBiases found = FitRatingBiases(data_, split_, mean_);
+  for (const bool validation : {true, false}) {
+    const std::vector<Rating>& samples = validation ? validation_ : training_;
+    double squares = 0;
+    for (const Rating& r : samples) {
+      squares += std::pow(r.value - mean_ - users[r.user] - items[r.item], 2);
+    }
+    EXPECT_NEAR(RmseOfBiases(data_, split_, found, validation),
+                std::sqrt(squares / static_cast<double>(samples.size())), 1e-9);
   }
-  EXPECT_NEAR(RmseOfBiases(data_, split_, mean_),
-              std::sqrt(squares / static_cast<double>(validation_.size())), 1e-9);
 }
 
-TEST_F(RatingBiasesTest, TheDeviationIsOfTheTrainingSamples) {
-  double squares = 0;
-  for (const Rating& rating : training_) squares += std::pow(rating.value - mean_, 2);
-  EXPECT_NEAR(DeviationOfRatings(data_, split_, mean_),
-              std::sqrt(squares / static_cast<double>(training_.size())), 1e-12);
+class StartingBiasesTest : public RatingBiasesTest {
+ protected:
+  /// What a model predicts that starts with these biases and has vectors of zeros.
+  static double Predicted(const Objective& objective, const RatingBiases& start, std::uint32_t user,
+                          std::uint32_t item) {
+    const float raw = RawSum(objective, static_cast<float>(start.users[user]),
+                             static_cast<float>(start.items[item]), 0);
+    return static_cast<double>(PredictedRating(objective, raw));
+  }
+};
+
+TEST_F(StartingBiasesTest, ASumPredictsWhatTheBiasesDo) {
+  const RatingBiases alone = FitRatingBiases(data_, split_, mean_);
+  const auto mean = static_cast<float>(mean_);
+  for (const Objective& objective :
+       {Objective{}, Objective{.mean = mean},
+        Objective{.link = Objective::Link::kStandardized, .rating_deviation = 1.25F},
+        Objective{.link = Objective::Link::kStandardized,
+        .mean = mean / 1.25F,
+        .rating_deviation = 1.25F}}) {
+    const RatingBiases start = BiasesOfRawSum(alone, objective);
+    EXPECT_NEAR(Predicted(objective, start, 3, 5), alone.mean + alone.users[3] + alone.items[5],
+                1e-5);
+  }
+}
+
+TEST_F(StartingBiasesTest, BehindASigmoidEachBiasPredictsWhatItDoesAlone) {
+  const Objective sigmoid = {
+      .link = Objective::Link::kSigmoid, .rating_min = 0.5F, .rating_range = 4.5F};
+  const RatingBiases alone = {.mean = 3.5, .users = {0, -0.5}, .items = {0, 0.75, 90}};
+  const RatingBiases start = BiasesOfRawSum(alone, sigmoid);
+  EXPECT_NEAR(Predicted(sigmoid, start, 0, 0), 3.5, 1e-5);
+  EXPECT_NEAR(Predicted(sigmoid, start, 1, 0), 3.0, 1e-5);
+  EXPECT_NEAR(Predicted(sigmoid, start, 0, 1), 4.25, 1e-5);
+  EXPECT_NEAR(Predicted(sigmoid, start, 0, 2), 0.5 + 0.98 * 4.5, 1e-5);  // Not off the scale.
 }
 
 }  // namespace

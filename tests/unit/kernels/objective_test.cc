@@ -13,6 +13,7 @@ Objective MakeObjective(Objective::Link link, Objective::Loss loss) {
           .mean = 0,
           .rating_min = 1,
           .rating_range = 4,
+          .rating_deviation = 1.5F,
           .inverse_batch = 0.125F};
 }
 
@@ -51,6 +52,10 @@ TEST(Objective, SlopeOfSquaredErrorWithScaledSigmoid) {
       MakeObjective(Objective::Link::kScaledSigmoid, Objective::Loss::kSquared));
 }
 
+TEST(Objective, SlopeOfSquaredErrorInDeviations) {
+  ExpectSlopeIsDerivative(MakeObjective(Objective::Link::kStandardized, Objective::Loss::kSquared));
+}
+
 TEST(Objective, SlopeOfCrossEntropyWithSigmoid) {
   ExpectSlopeIsDerivative(MakeObjective(Objective::Link::kSigmoid, Objective::Loss::kCrossEntropy));
 }
@@ -67,6 +72,10 @@ TEST(Objective, FiguresAreOnTheirScales) {
   EXPECT_DOUBLE_EQ(sums.squared_error, 5.0);
   EXPECT_DOUBLE_EQ(sums.absolute_error, 3.0);
   EXPECT_EQ(sums.samples, 2U);
+  Observe(MakeObjective(Objective::Link::kStandardized, Objective::Loss::kSquared), 4, 3, sums);
+  EXPECT_DOUBLE_EQ(sums.loss, 8.0625);  // Two deviations.
+  EXPECT_DOUBLE_EQ(sums.squared_error, 14.0);
+  EXPECT_DOUBLE_EQ(sums.absolute_error, 6.0);
 }
 
 TEST(Objective, CrossEntropyIsFiniteWhereTheSigmoidIsNot) {
@@ -80,6 +89,9 @@ TEST(Objective, CrossEntropyIsFiniteWhereTheSigmoidIsNot) {
 TEST(Objective, PredictedRatingIsTheLinkOfTheRawSum) {
   const Objective identity = MakeObjective(Objective::Link::kIdentity, Objective::Loss::kSquared);
   EXPECT_EQ(PredictedRating(identity, 7.25F), 7.25F);
+  const Objective standardized =
+      MakeObjective(Objective::Link::kStandardized, Objective::Loss::kSquared);
+  EXPECT_EQ(PredictedRating(standardized, 2), 3.0F);
   const Objective scaled =
       MakeObjective(Objective::Link::kScaledSigmoid, Objective::Loss::kSquared);
   EXPECT_EQ(PredictedRating(scaled, 0), 3.0F);

@@ -124,7 +124,8 @@ TEST_P(ExportTest, TheNumPyProgramListsWhatTheRecommenderLists) {
   EXPECT_FALSE(lists >> rest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Links, ExportTest, testing::Values(Fit::IDENTITY, Fit::SCALED_SIGMOID));
+INSTANTIATE_TEST_SUITE_P(Links, ExportTest,
+                         testing::Values(Fit::IDENTITY, Fit::SCALED_SIGMOID, Fit::STANDARDIZED));
 
 }  // namespace
 }  // namespace cf

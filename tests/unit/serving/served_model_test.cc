@@ -44,7 +44,7 @@ TEST_F(ServedModelTest, HoldsTheWeightsOfTheSnapshotAndZerosBehindThem) {
 // Goal: predictions have the bits of validation. Method: the same pair through the kernel that
 // validation uses, whose squared error against a rating of zero gives the prediction away.
 TEST_F(ServedModelTest, PredictsWithTheBitsOfValidation) {
-  for (const auto link : {Fit::IDENTITY, Fit::SCALED_SIGMOID}) {
+  for (const auto link : {Fit::IDENTITY, Fit::SCALED_SIGMOID, Fit::STANDARDIZED}) {
     std::filesystem::remove_all(folder_.At("run"));
     const ServedModel model = LoadModel({.dim = 20, .link = link});
     SetFloatMode();

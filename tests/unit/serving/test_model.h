@@ -180,6 +180,7 @@ inline std::string WriteTestSnapshot(const std::string& run, const Dataset& data
   manifest.mutable_data()->set_source_path(data.folder());
   manifest.mutable_data()->set_split("random .1, seed 42");
   manifest.mutable_statistics()->set_mean(2.75);
+  manifest.mutable_statistics()->set_deviation(1.25);
   manifest.mutable_statistics()->set_min(0.5);
   manifest.mutable_statistics()->set_max(5);
   manifest.set_partitions(partitioning.count());
