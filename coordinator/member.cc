@@ -90,8 +90,8 @@ absl::Status Member::OpenSeats() {
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
   seats_.resize(std::max(serving.size(), working.size()));
-  StartingBiases biases;
-  if (options_.snapshot == nullptr) biases = MakeStartingBiases(data);
+  StartingBiases start;
+  if (options_.snapshot == nullptr) start = MakeStartingBiases(data);
   for (std::size_t k = 0; k < serving.size(); ++k) {
     seats_[k].service = std::make_unique<RowService>(RowService::Options{
         .seat = serving[k],
@@ -120,7 +120,7 @@ absl::Status Member::OpenSeats() {
   // On the threads that will use them, so that memory is near.
   return OnSeats([&](Seat& seat) -> absl::Status {
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    if (absl::Status opened = OpenRows(seat, biases); !opened.ok()) return opened;
+    if (absl::Status opened = OpenRows(seat, start); !opened.ok()) return opened;
     if (seat.rows == nullptr) return absl::OkStatus();
     seat.trainer =
         std::make_unique<Trainer>(Trainer::Options{.rows = seat.rows.get(),
@@ -155,7 +155,7 @@ absl::Status Member::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status Member::OpenRows(const Seat& seat, const StartingBiases& biases) {
+absl::Status Member::OpenRows(const Seat& seat, const StartingBiases& start) {
   if (options_.snapshot != nullptr && seat.served.size() > 0) {
     absl::Status fits = CheckShapes(tables_, *options_.snapshot);
     if (!fits.ok()) return fits;
@@ -169,15 +169,24 @@ absl::Status Member::OpenRows(const Seat& seat, const StartingBiases& biases) {
                                                 .optimizer_state = optimizer_.initial_state()},
                                                *store_);
     if (!opened.ok()) return opened;
-    for (const auto& [table, values] :
-         {std::pair(kUsers, std::span(biases.users)), std::pair(kItems, std::span(biases.items))}) {
-      if (values.empty()) continue;
-      opened =
-          SetBiases(tables_[Index(table)], table, partitioning, PartitionId{p}, values, *store_);
-      if (!opened.ok()) return opened;
-    }
+    opened = SetStart(start, PartitionId{p});
+    if (!opened.ok()) return opened;
   }
   return absl::OkStatus();
+}
+
+absl::Status Member::SetStart(const StartingBiases& start, PartitionId partition) {
+  const Partitioning partitioning = options_.placement->partitioning();
+  if (!start.counts.empty()) {
+    return SetBiases(tables_[Index(kItems)], kItems, partitioning, partition, start.counts,
+                     *store_);
+  }
+  if (!start.baseline.has_value()) return absl::OkStatus();
+  absl::Status set = SetBaseline(tables_[Index(kUsers)], kUsers, BaselineSide::kUser, partitioning,
+                                 partition, start.baseline->users, *store_);
+  if (!set.ok()) return set;
+  return SetBaseline(tables_[Index(kItems)], kItems, BaselineSide::kItem, partitioning, partition,
+                     start.baseline->items, *store_);
 }
 
 void Member::OpenBlocks(Seat& seat, std::uint32_t number) {

@@ -89,7 +89,8 @@ class Member {
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
   absl::Status OpenStore();
-  absl::Status OpenRows(const Seat& seat, const StartingBiases& biases);
+  absl::Status OpenRows(const Seat& seat, const StartingBiases& start);
+  absl::Status SetStart(const StartingBiases& start, PartitionId partition);
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);

@@ -10,13 +10,13 @@ namespace cf {
 StartingBiases MakeStartingBiases(const TrainingData& data) {
   if (data.model->counts_items()) {
     const std::vector<std::uint32_t> counts = CountTrainingSamples(data.data, data.split);
-    return {.users = {}, .items = {counts.begin(), counts.end()}};
+    return {.counts = {counts.begin(), counts.end()}};
   }
   if (!data.model->starts_from_baseline()) return {};
   const RatingBiases biases = BiasesOfRawSum(
       FitRatingBiases(data.data, data.split, data.statistics.mean), data.MakeObjective());
-  return {.users = {biases.users.begin(), biases.users.end()},
-          .items = {biases.items.begin(), biases.items.end()}};
+  return {.baseline = Baseline{.users = {biases.users.begin(), biases.users.end()},
+                               .items = {biases.items.begin(), biases.items.end()}}};
 }
 
 }  // namespace cf

@@ -15,6 +15,12 @@ namespace {
 // Initial biases draw from blocks that no vector reaches.
 constexpr std::uint64_t kBiasBlock = std::uint64_t{1} << 32;
 
+// Of a baseline: the constant in the vectors of one side, and the share of a bias in those of the
+// other. Searched on splits of MovieLens that no result is told of; twice or half of either changes
+// an error by less than .2 %.
+constexpr float kConstant = 1.5F;
+constexpr float kShare = 0.15F;
+
 /// What the variance of some initial values follows from, as Keras has it.
 struct Fan {
   std::uint32_t in = 0;
@@ -107,6 +113,22 @@ absl::Status SetBiases(const TableSpec& spec, TableId table, Partitioning partit
   const std::size_t at = RowLayout(spec.shape).padded_dim();
   return ChangeRows(table, spec.shape.rows, partitioning, partition, store,
                     [&](RowId id, float* row) { row[at] = biases[Index(id)]; });
+}
+
+absl::Status SetBaseline(const TableSpec& spec, TableId table, BaselineSide side,
+                         Partitioning partitioning, PartitionId partition,
+                         std::span<const float> biases, RowStore& store) {
+  if (spec.shape.dim < 2) return SetBiases(spec, table, partitioning, partition, biases, store);
+  Check(spec.shape.biases && biases.size() == spec.shape.rows, "every row has a bias to be set");
+  const std::size_t at = RowLayout(spec.shape).padded_dim();
+  const std::size_t constant = side == BaselineSide::kUser ? 0 : 1;
+  return ChangeRows(table, spec.shape.rows, partitioning, partition, store,
+                    [&](RowId id, float* row) {
+                      const float bias = biases[Index(id)];
+                      row[constant] += kConstant;
+                      row[1 - constant] += kShare * bias;
+                      row[at] = (1 - kConstant * kShare) * bias;
+                    });
 }
 
 }  // namespace cf

@@ -26,4 +26,17 @@ absl::Status InitializeRows(const std::vector<TableSpec>& tables, Partitioning p
 absl::Status SetBiases(const TableSpec& spec, TableId table, Partitioning partitioning,
                        PartitionId partition, std::span<const float> biases, RowStore& store);
 
+/// What users and items share at the start where their biases come from the ratings: the first two
+/// numbers of their vectors.
+enum class BaselineSide : std::uint8_t { kUser, kItem };
+
+/// Gives the partition's rows of `table`, which have their initial values, these biases, by id, for
+/// the most part in the bias and the rest in the vector: one side's vectors have a constant where the
+/// other's have the bias, so that the sum of a user and an item is that of their biases, and what an
+/// item's bias is to each user can be learned from the first step on (docs/arithmetic.md#baseline).
+/// Requires: the table has biases.
+absl::Status SetBaseline(const TableSpec& spec, TableId table, BaselineSide side,
+                         Partitioning partitioning, PartitionId partition,
+                         std::span<const float> biases, RowStore& store);
+
 }  // namespace cf

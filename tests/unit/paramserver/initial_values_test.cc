@@ -120,5 +120,36 @@ TEST(InitialValues, InitialStateIsTheOptimizers) {
   EXPECT_THAT(std::span(zeros).subspan(kDim + 1), Each(0.0F));
 }
 
+// A model that starts from a baseline predicts it, with vectors that see each other's biases.
+TEST(InitialValues, ABaselineIsTheSumOfBiasesAndVectors) {
+  const LocalRows::Options options = MakeOptions("adam {}", 1);
+  LocalRows local(options);
+  local.Initialize();
+  const Partitioning partitioning(options.partitions);
+  const auto set = [&](TableId table, BaselineSide side, float bias) {
+    const TableSpec& spec = options.tables[Index(table)];
+    const std::vector<float> biases(spec.shape.rows, bias);
+    std::vector<std::vector<float>> before;
+    for (std::uint32_t id = 0; id < 3; ++id) before.push_back(local.Record(table, RowId{id}));
+    for (std::uint32_t p = 0; p < options.partitions; ++p) {
+      EXPECT_TRUE(
+          SetBaseline(spec, table, side, partitioning, PartitionId{p}, biases, local.store()).ok());
+    }
+    // What was added to the first two numbers of each vector, and the bias.
+    std::vector<float> added;
+    for (std::uint32_t id = 0; id < 3; ++id) {
+      const std::vector<float> after = local.Record(table, RowId{id});
+      added = {after[0] - before[id][0], after[1] - before[id][1], after[spec.shape.dim]};
+      for (std::uint32_t d = 2; d < spec.shape.dim; ++d) EXPECT_EQ(after[d], before[id][d]);
+    }
+    return added;
+  };
+  const std::vector<float> user = set(kUsers, BaselineSide::kUser, 0.5F);
+  const std::vector<float> item = set(kItems, BaselineSide::kItem, -2);
+  EXPECT_NEAR(user[0], 1.5, 1e-6);
+  EXPECT_NEAR(item[1], 1.5, 1e-6);
+  EXPECT_NEAR(user[2] + item[2] + user[0] * item[0] + user[1] * item[1], 0.5 - 2, 1e-5);
+}
+
 }  // namespace
 }  // namespace cf
