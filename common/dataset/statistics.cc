@@ -12,6 +12,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
+#include "common/dataset/parallel.h"
 #include "common/dataset/select.h"
 #include "common/dataset/timestamp.h"
 #include "common/text/numbers.h"
@@ -187,13 +188,29 @@ DatasetStatistics ComputeStatistics(const Dataset& data) {
   const auto as_floats = [](const std::vector<std::uint64_t>& counts) {
     return std::vector<float>(counts.begin(), counts.end());
   };
-  const std::vector<float> per_user = as_floats(RatingsPerUser(data));
-  const std::vector<float> per_item = as_floats(RatingsPerItem(data));
-  return {.ratings = Describe(data.ratings()),
-          .ratings_per_user = Describe(per_user),
-          .ratings_per_item = Describe(per_item),
-          .density = static_cast<double>(data.samples()) / static_cast<double>(data.users()) /
-                     static_cast<double>(data.items())};
+  DatasetStatistics statistics;
+  statistics.density = static_cast<double>(data.samples()) / static_cast<double>(data.users()) /
+                       static_cast<double>(data.items());
+  // Each reads a column of its own: together they take as long as the slowest, or half of all of
+  // them where there are two cores. The slowest comes first.
+  RunParallel(3, 3, [&](std::size_t task, unsigned) {
+    if (task == 0) {
+      statistics.ratings = Describe(data.ratings());
+    } else if (task == 1) {
+      statistics.ratings_per_user = Describe(as_floats(RatingsPerUser(data)));
+      statistics.ratings_per_item = Describe(as_floats(RatingsPerItem(data)));
+    } else if (!data.timestamps().empty()) {
+      std::int64_t first = data.timestamps().front();
+      std::int64_t last = first;
+      for (const std::int64_t timestamp : data.timestamps()) {
+        first = std::min(first, timestamp);
+        last = std::max(last, timestamp);
+      }
+      statistics.first_timestamp = first;
+      statistics.last_timestamp = last;
+    }
+  });
+  return statistics;
 }
 
 std::vector<StatisticsRow> StatisticsRows(const DatasetStatistics& statistics) {
@@ -223,10 +240,9 @@ std::string FormatStatistics(const Dataset& data, const DatasetStatistics& stati
                       WithThousands(data.items()), data.has_ratings() ? "ratings" : "interactions",
                       WithThousands(data.samples()), 100 * statistics.density);
   if (!data.timestamps().empty()) {
-    const auto [first, last] =
-        std::minmax_element(data.timestamps().begin(), data.timestamps().end());
-    absl::StrAppendFormat(&text, "timestamps from %s to %s (UTC)\n", FormatTimestamp(*first),
-                          FormatTimestamp(*last));
+    absl::StrAppendFormat(&text, "timestamps from %s to %s (UTC)\n",
+                          FormatTimestamp(statistics.first_timestamp),
+                          FormatTimestamp(statistics.last_timestamp));
   }
   if (data.items_keyed_by_title()) {
     absl::StrAppendFormat(&text, "items are keyed by title: %s became one with another\n",

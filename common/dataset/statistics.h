@@ -27,14 +27,16 @@ struct DatasetStatistics {
   Description ratings;
   Description ratings_per_user;
   Description ratings_per_item;
-  double density = 0;  ///< Share of all pairs that have a rating.
+  double density = 0;                ///< Share of all pairs that have a rating.
+  std::int64_t first_timestamp = 0;  ///< Seconds since 1970; 0 without timestamps.
+  std::int64_t last_timestamp = 0;   ///< Likewise.
 };
 
 /// How many ratings each user, and each item, has; by id.
 std::vector<std::uint64_t> RatingsPerUser(const Dataset& data);
 std::vector<std::uint64_t> RatingsPerItem(const Dataset& data);
 
-/// Reads the data set twice or so; its columns are not copied.
+/// Reads the data set twice or so, each column on a thread of its own; the columns are not copied.
 DatasetStatistics ComputeStatistics(const Dataset& data);
 
 /// A line of the figures, as texts: of the ratings, of ratings per user and of ratings per item.
