@@ -255,9 +255,17 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   chunks_.clear();
 
   const auto path = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
-  absl::Status status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);
-  if (status.ok()) status = WriteRawIds(path(layout::kUserIds), users_, users);
-  if (status.ok()) status = WriteRawIds(path(layout::kItemIds), items_, items);
+  absl::Status status;
+  absl::Status items_written;
+  RunParallel(std::min(options_.threads, 2U), 2, [&](std::size_t task, unsigned) {
+    if (task == 0) {
+      status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);
+      if (status.ok()) status = WriteRawIds(path(layout::kUserIds), users_, users);
+    } else {
+      items_written = WriteRawIds(path(layout::kItemIds), items_, items);
+    }
+  });
+  if (status.ok()) status = items_written;
   if (status.ok() && !texts_.empty()) {
     Check(texts_.size() == items_.size(), "a text for each item");
     const auto text = [&](std::uint32_t id) -> const ItemText& {
