@@ -20,6 +20,9 @@ namespace {
 constexpr std::uint64_t kRangeSamples = 1 << 15;
 constexpr std::uint64_t kRangesMax = 2048;
 
+/// Slices of fewer samples on average cost more than to deal the samples once.
+constexpr std::size_t kSliceSamplesMin = 16;
+
 /// The files of the columns of samples. Threads: written from several at different places.
 struct Columns {
   explicit Columns(const std::string& folder)
@@ -83,38 +86,67 @@ void SampleSorter::CutIntoRanges() {
     range_of_user_[user] = static_cast<std::uint16_t>(ranges_.size() - 1);
   }
   starts_.assign(chunks_.size() * (ranges_.size() + 1), 0);
+  slices_.resize(chunks_.size());
 }
 
-void SampleSorter::DealToRanges(std::size_t task, SampleChunk* scratch) {
-  SampleChunk& chunk = chunks_[task];
-  const std::size_t rows = chunk.users.size();
-  Check(rows < ~0U, "a place in a chunk has 32 bits");
-  const std::span<std::uint32_t> starts = StartsOf(task);
-  for (const std::uint32_t user : chunk.users) ++starts[range_of_user_[user] + 1U];
-  std::partial_sum(starts.begin(), starts.end(), starts.begin());
-  // Once all rows have found their places, what began as a range's start is its end, which is the
-  // next one's start.
-  std::vector<std::uint32_t> places(rows);
-  std::vector<std::uint32_t> next(starts.begin(), starts.end() - 1);
-  for (std::size_t row = 0; row < rows; ++row) {
-    places[row] = next[range_of_user_[chunk.users[row]]]++;
+bool SampleSorter::FindSlices(const SampleChunk& chunk, std::size_t slices_max,
+                              std::vector<Slice>* slices) {
+  const auto rows = static_cast<std::uint32_t>(chunk.users.size());
+  slices->clear();
+  for (std::uint32_t row = 0; row < rows;) {
+    if (slices->size() == slices_max) return false;
+    Slice slice = {.range = range_of_user_[chunk.users[row]], .first = row};
+    while (row < rows && range_of_user_[chunk.users[row]] == slice.range) ++row;
+    slice.last = row;
+    slices->push_back(slice);
+  }
+  return true;
+}
+
+void SampleSorter::DealToRanges(SampleChunk* chunk, Scratch* scratch) {
+  std::vector<std::uint32_t> next(ranges_.size() + 1, 0);
+  for (const std::uint32_t user : chunk->users) ++next[range_of_user_[user] + 1U];
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<std::uint32_t>& places = scratch->places;
+  places.resize(chunk->users.size());
+  for (std::size_t row = 0; row < places.size(); ++row) {
+    places[row] = next[range_of_user_[chunk->users[row]]]++;
   }
   const auto deal = [&places](auto& column, auto& dealt) {
     dealt.resize(column.size());
     for (std::size_t row = 0; row < column.size(); ++row) dealt[places[row]] = column[row];
     std::copy(dealt.begin(), dealt.end(), column.begin());
   };
-  deal(chunk.users, scratch->users);
-  deal(chunk.items, scratch->items);
-  deal(chunk.ratings, scratch->ratings);
-  deal(chunk.timestamps, scratch->timestamps);
+  deal(chunk->users, scratch->dealt.users);
+  deal(chunk->items, scratch->dealt.items);
+  deal(chunk->ratings, scratch->dealt.ratings);
+  deal(chunk->timestamps, scratch->dealt.timestamps);
+  // Now that all rows have their places, what began as a range's start is its end.
+  scratch->slices.clear();
+  std::uint32_t first = 0;
+  for (std::uint32_t range = 0; range < ranges_.size(); first = next[range++]) {
+    if (first < next[range]) scratch->slices.push_back({range, first, next[range]});
+  }
+}
+
+void SampleSorter::CutIntoSlices(std::size_t task, Scratch* scratch) {
+  SampleChunk& chunk = chunks_[task];
+  const std::size_t rows = chunk.users.size();
+  Check(rows < ~0U, "a place in a chunk has 32 bits");
+  if (!FindSlices(chunk, rows / kSliceSamplesMin, &scratch->slices)) DealToRanges(&chunk, scratch);
+  const std::span<std::uint32_t> starts = StartsOf(task);
+  for (const Slice& slice : scratch->slices) ++starts[slice.range + 1];
+  std::partial_sum(starts.begin(), starts.end(), starts.begin());
+  std::vector<std::uint32_t> next(starts.begin(), starts.end() - 1);
+  slices_[task].resize(scratch->slices.size());
+  for (const Slice& slice : scratch->slices) slices_[task][next[slice.range]++] = slice;
 }
 
 Frequencies SampleSorter::Count() {
   CutIntoRanges();
-  std::vector<SampleChunk> scratches(options_.threads);
+  std::vector<Scratch> scratches(options_.threads);
   RunParallel(options_.threads, chunks_.size(),
-              [&](std::size_t task, unsigned thread) { DealToRanges(task, &scratches[thread]); });
+              [&](std::size_t task, unsigned thread) { CutIntoSlices(task, &scratches[thread]); });
   struct Tally {
     std::vector<std::uint64_t> items;
     std::vector<std::uint32_t> seen_by;   ///< The last user that had the item, plus one.
@@ -168,11 +200,11 @@ void SampleSorter::Relabel(const DenseIds& users, const DenseIds& items) {
   appended_ = std::move(appended);
   items_ = items.size();
   CutIntoRanges();
-  std::vector<SampleChunk> scratches(options_.threads);
+  std::vector<Scratch> scratches(options_.threads);
   RunParallel(options_.threads, chunks_.size(), [&](std::size_t task, unsigned thread) {
     for (std::uint32_t& user : chunks_[task].users) user = users.id_of_code[user];
     for (std::uint32_t& item : chunks_[task].items) item = items.id_of_code[item];
-    DealToRanges(task, &scratches[thread]);
+    CutIntoSlices(task, &scratches[thread]);
   });
 }
 

@@ -38,8 +38,9 @@ struct Frequencies {
 /// Owner:   one call of DatasetWriter::Finish; the options and chunks outlive it.
 /// Threads: not thread-safe; each call runs `options.threads` of its own.
 /// Bounds:  beside the chunks a few numbers for each user and item, one chunk and one range of
-///          samples for each thread, and a number for each range in each chunk.
-/// Invariants: within a chunk samples stand by range, and within a range in the order of appending.
+///          samples for each thread, and a few numbers for each range in each chunk or for every
+///          16 samples of it.
+/// Invariants: a chunk's slices are by range, and those of a range in the order of appending.
 class SampleSorter {
  public:
   SampleSorter(const DatasetWriterOptions& options, std::span<SampleChunk> chunks,
@@ -64,13 +65,34 @@ class SampleSorter {
     std::uint64_t samples = 0;
   };
 
+  /// Samples of one range that stand side by side in a chunk: from first up to last.
+  struct Slice {
+    std::uint32_t range = 0;
+    std::uint32_t first = 0;
+    std::uint32_t last = 0;
+  };
+
   void Progress(const char* doing, std::uint64_t done) const;
   void CutIntoRanges();
 
-  /// Sorts a chunk by range; `scratch` keeps memory from chunk to chunk.
-  void DealToRanges(std::size_t task, SampleChunk* scratch);
+  /// Memory that a thread keeps from chunk to chunk.
+  struct Scratch {
+    std::vector<Slice> slices;
+    std::vector<std::uint32_t> places;
+    SampleChunk dealt;
+  };
 
-  /// Where each range starts in a chunk, and where the last one ends.
+  /// Cuts a chunk into slices by range. Where that makes too many, as of a file that is not sorted by
+  /// user, the samples are dealt to their ranges first.
+  void CutIntoSlices(std::size_t task, Scratch* scratch);
+
+  /// Finds the slices of a chunk as it stands; false where they are more than so many.
+  bool FindSlices(const SampleChunk& chunk, std::size_t slices_max, std::vector<Slice>* slices);
+
+  /// Sorts a chunk by range, keeping the order within one, and leaves its slices in the scratch.
+  void DealToRanges(SampleChunk* chunk, Scratch* scratch);
+
+  /// Where each range starts in the slices of a chunk, and where the last one ends.
   std::span<std::uint32_t> StartsOf(std::size_t chunk) {
     return std::span(starts_).subspan(chunk * (ranges_.size() + 1), ranges_.size() + 1);
   }
@@ -80,7 +102,10 @@ class SampleSorter {
   void ForEachSlice(std::size_t range, const Visit& visit) {
     for (std::size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
       const std::span<const std::uint32_t> starts = StartsOf(chunk).subspan(range, 2);
-      if (starts[0] < starts[1]) visit(chunks_[chunk], starts[0], starts[1]);
+      for (std::uint32_t place = starts[0]; place < starts[1]; ++place) {
+        const Slice& slice = slices_[chunk][place];
+        visit(chunks_[chunk], slice.first, slice.last);
+      }
     }
   }
 
@@ -95,7 +120,8 @@ class SampleSorter {
   std::uint64_t samples_ = 0;
   std::vector<UserRange> ranges_;
   std::vector<std::uint16_t> range_of_user_;
-  std::vector<std::uint32_t> starts_;  ///< By chunk, then by range.
+  std::vector<std::vector<Slice>> slices_;  ///< By chunk.
+  std::vector<std::uint32_t> starts_;       ///< By chunk, then by range.
 };
 
 }  // namespace cf

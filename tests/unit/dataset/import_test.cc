@@ -1,6 +1,7 @@
 #include "common/dataset/import.h"
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -69,6 +70,32 @@ TEST(Import, GivesTheSameDataSetWhateverTheOrderOfLinesAndThreads) {
     config.mutable_random();
     EXPECT_EQ(DataSplit::Make(shuffled, config)->validation_count(), 25'000U);
   }
+}
+
+// Goal: samples that stand by user are taken where they stand, in their order.
+// Method: lines of each user side by side, users in random order, then all pairs again with other
+// ratings; the last and the first of each pair are the data set of either half.
+TEST(Import, MergesInTheOrderOfLinesWhereTheyAreByUser) {
+  const TestFolder folder;
+  std::mt19937 random(3);
+  std::vector<int> users(997);
+  std::iota(users.begin(), users.end(), 1);
+  std::string halves[2];
+  for (std::string& half : halves) {
+    std::shuffle(users.begin(), users.end(), random);
+    for (const int user : users) {
+      for (int item = 0; item < 120; ++item) {
+        absl::StrAppend(&half, user, ",", item, ",", random() % 100'000, "\n");
+      }
+    }
+  }
+  const auto digest_of = [&folder](const std::string& lines, Duplicates duplicates) {
+    const std::string path = folder.Write("r.csv", "userId,movieId,rating\n" + lines);
+    return ImportOrDie(folder, {.ratings = {path}, .duplicates = duplicates}).digest();
+  };
+  const std::string both = halves[0] + halves[1];
+  EXPECT_EQ(digest_of(both, Duplicates::kFirst), digest_of(halves[0], Duplicates::kLast));
+  EXPECT_EQ(digest_of(both, Duplicates::kLast), digest_of(halves[1], Duplicates::kLast));
 }
 
 TEST(Import, NamesTheFirstBadLineOfManyChunksWhateverTheThreads) {
