@@ -25,7 +25,7 @@ namespace cf {
 class RecordSource {
  public:
   /// So many zero bytes are readable behind every piece.
-  static constexpr std::size_t kPadding = 16;
+  static constexpr std::size_t kPadding = 64;
 
   RecordSource() = default;
   RecordSource(const RecordSource&) = delete;

@@ -29,7 +29,8 @@ TEST(PlainLines, ReadsWhatItTakesAsParseRecordDoes) {
   std::mt19937 random(7);
   const std::string alphabet = "0001122334455667789.-: \"x";
   for (const std::string header :
-       {"userId,movieId,rating,timestamp", "tag,movieId,userId", "1::2::3::4", "1\t2\t3\t4"}) {
+       {"userId,movieId,rating,timestamp", "tag,movieId,userId", "1::2::3::4", "1\t2\t3\t4",
+        "a,timestamp,userId,b,c,rating,movieId,d"}) {
     const RecordFormat format = Detect(header);
     int taken = 0;
     for (int k = 0; k < 20'000; ++k) {
@@ -38,6 +39,7 @@ TEST(PlainLines, ReadsWhatItTakesAsParseRecordDoes) {
         if (field > 0) line += format.syntax.separator;
         // Odd characters are rare, so that both kinds of lines are many.
         const bool odd = random() % 16 == 0;
+        // Some lines are longer than the 64 bytes that are looked at at once.
         for (std::size_t length = 1 + random() % 20; length > 0; --length) {
           line += alphabet[random() % (odd ? alphabet.size() : 19)];
         }
