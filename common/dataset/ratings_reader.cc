@@ -57,34 +57,53 @@ void CodeBook::ForEachNumber(const Visit& visit) const {
   for (const auto& [number, code] : large_) visit(number, code);
 }
 
+template <class Raw, class ForEach>
+Vocabulary CodeBook::Merge(const std::vector<CodeBook>& books, const ForEach& for_each,
+                           std::vector<std::vector<std::uint32_t>>* codes) {
+  struct Entry {
+    Raw raw;
+    std::size_t book;
+    std::uint32_t code;
+  };
+  const auto less = [](const Entry& a, const Entry& b) { return a.raw < b.raw; };
+  std::vector<Entry> entries;
+  for (std::size_t book = 0; book < books.size(); ++book) {
+    const auto begin = static_cast<std::ptrdiff_t>(entries.size());
+    for_each(books[book], [&](Raw raw, std::uint32_t code) {
+      entries.push_back({std::move(raw), book, code});
+    });
+    // Small numbers have come in their order.
+    const auto first = entries.begin() + begin;
+    if (!std::is_sorted(first, entries.end(), less)) std::sort(first, entries.end(), less);
+    std::inplace_merge(entries.begin(), first, entries.end(), less);
+  }
+  std::vector<Raw> raw_ids;
+  for (Entry& entry : entries) {
+    if (raw_ids.empty() || raw_ids.back() != entry.raw) raw_ids.push_back(std::move(entry.raw));
+    (*codes)[entry.book][entry.code] = static_cast<std::uint32_t>(raw_ids.size() - 1);
+  }
+  return Vocabulary(std::move(raw_ids));
+}
+
 Vocabulary CodeBook::Merge(const std::vector<CodeBook>& books,
                            std::vector<std::vector<std::uint32_t>>* codes) {
   const bool numeric = std::all_of(books.begin(), books.end(),
                                    [](const CodeBook& book) { return book.strings_.empty(); });
   codes->clear();
   for (const CodeBook& book : books) codes->emplace_back(book.size());
-  const auto merge = [&]<class Raw>(const auto& for_each) {
-    absl::flat_hash_map<Raw, std::uint32_t> known;
-    std::vector<Raw> raw_ids;
-    for (std::size_t book = 0; book < books.size(); ++book) {
-      for_each(books[book], [&](const Raw& raw, std::uint32_t code) {
-        const auto [place, added] =
-            known.try_emplace(raw, static_cast<std::uint32_t>(known.size()));
-        if (added) raw_ids.push_back(raw);
-        (*codes)[book][code] = place->second;
-      });
-    }
-    return Vocabulary(std::move(raw_ids));
-  };
   if (numeric) {
-    return merge.template operator()<std::int64_t>(
-        [](const CodeBook& book, const auto& visit) { book.ForEachNumber(visit); });
+    return Merge<std::int64_t>(
+        books, [](const CodeBook& book, const auto& visit) { book.ForEachNumber(visit); }, codes);
   }
-  return merge.template operator()<std::string>([](const CodeBook& book, const auto& visit) {
-    book.ForEachNumber(
-        [&visit](std::int64_t number, std::uint32_t code) { visit(std::to_string(number), code); });
-    for (const auto& [text, code] : book.strings_) visit(text, code);
-  });
+  return Merge<std::string>(
+      books,
+      [](const CodeBook& book, const auto& visit) {
+        book.ForEachNumber([&visit](std::int64_t number, std::uint32_t code) {
+          visit(std::to_string(number), code);
+        });
+        for (const auto& [text, code] : book.strings_) visit(text, code);
+      },
+      codes);
 }
 
 void BadLines::Add(const std::string& line) {
@@ -280,8 +299,16 @@ absl::Status RatingsReader::Collect(const RecordSource& source, const RecordForm
 Vocabulary RatingsReader::MoveInto(DatasetWriter* writer) {
   std::vector<std::vector<std::uint32_t>> user_codes;
   std::vector<std::vector<std::uint32_t>> item_codes;
-  writer->SetUsers(CodeBook::Merge(users_, &user_codes));
-  Vocabulary items = CodeBook::Merge(items_, &item_codes);
+  Vocabulary users;
+  Vocabulary items;
+  RunParallel(options_.threads, 2, [&](std::size_t task, unsigned) {
+    if (task == 0) {
+      users = CodeBook::Merge(users_, &user_codes);
+    } else {
+      items = CodeBook::Merge(items_, &item_codes);
+    }
+  });
+  writer->SetUsers(std::move(users));
   writer->SetItems(items);
   users_.clear();
   items_.clear();

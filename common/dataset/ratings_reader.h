@@ -34,8 +34,9 @@ class CodeBook {
   }
   std::uint32_t size() const { return size_; }
 
-  /// One vocabulary of all books, and the code in it of each book's codes. All raw ids are numbers
-  /// if they are in all books; else numbers count as the strings they were written as.
+  /// One vocabulary of all books, in the order of the raw ids, and the code in it of each book's
+  /// codes. All raw ids are numbers if they are in all books; else numbers count as the strings they
+  /// were written as.
   static Vocabulary Merge(const std::vector<CodeBook>& books,
                           std::vector<std::vector<std::uint32_t>>* codes);
 
@@ -49,6 +50,10 @@ class CodeBook {
   std::uint32_t CodeOfNew(std::int64_t number);
   template <class Visit>
   void ForEachNumber(const Visit& visit) const;
+  /// Of raw ids of one kind; `for_each` visits those of a book with their codes.
+  template <class Raw, class ForEach>
+  static Vocabulary Merge(const std::vector<CodeBook>& books, const ForEach& for_each,
+                          std::vector<std::vector<std::uint32_t>>* codes);
 
   std::uint32_t size_ = 0;
   std::vector<std::uint32_t> small_;  ///< By number.

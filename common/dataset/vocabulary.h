@@ -21,9 +21,8 @@ std::optional<std::int64_t> NumberOf(std::string_view raw);
 class Vocabulary {
  public:
   Vocabulary() = default;
-  explicit Vocabulary(std::vector<std::int64_t> numbers) : numbers_(std::move(numbers)) {}
-  explicit Vocabulary(std::vector<std::string> strings)
-      : numeric_(false), strings_(std::move(strings)) {}
+  explicit Vocabulary(std::vector<std::int64_t> numbers);
+  explicit Vocabulary(std::vector<std::string> strings);
 
   bool numeric() const { return numeric_; }
   std::size_t size() const { return numeric_ ? numbers_.size() : strings_.size(); }
@@ -38,11 +37,13 @@ class Vocabulary {
 
   /// The order of raw ids: of numbers if all are numbers, else of bytes.
   bool Less(std::uint32_t a, std::uint32_t b) const {
+    if (ascending_) return a < b;
     return numeric_ ? numbers_[a] < numbers_[b] : strings_[a] < strings_[b];
   }
 
  private:
   bool numeric_ = true;
+  bool ascending_ = true;  // Whether the codes are in the order of the raw ids.
   std::vector<std::int64_t> numbers_;
   std::vector<std::string> strings_;
 };

@@ -242,8 +242,16 @@ absl::Status DatasetWriter::WriteUnrated(const std::string& folder) const {
 absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folder) {
   SampleSorter sorter(options_, chunks_, users_.size(), items_.size());
   const Frequencies frequencies = sorter.Count();
-  const DenseIds users = OrderByFrequency(users_, frequencies.users);
-  const DenseIds items = OrderByFrequency(items_, frequencies.items);
+  DenseIds users;
+  DenseIds items;
+  const unsigned two_threads = std::min(options_.threads, 2U);
+  RunParallel(two_threads, 2, [&](std::size_t task, unsigned) {
+    if (task == 0) {
+      users = OrderByFrequency(users_, frequencies.users);
+    } else {
+      items = OrderByFrequency(items_, frequencies.items);
+    }
+  });
   sorter.Relabel(users, items);
 
   std::vector<std::uint64_t> user_offsets = {0};
@@ -257,7 +265,7 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   const auto path = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
   absl::Status status;
   absl::Status items_written;
-  RunParallel(std::min(options_.threads, 2U), 2, [&](std::size_t task, unsigned) {
+  RunParallel(two_threads, 2, [&](std::size_t task, unsigned) {
     if (task == 0) {
       status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);
       if (status.ok()) status = WriteRawIds(path(layout::kUserIds), users_, users);
