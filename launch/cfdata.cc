@@ -52,7 +52,7 @@ void AddStatistics(ArgumentParser* app, Command* chosen) {
         if (!verified.ok()) return verified;
       }
       std::printf("%s, digest %s\n", data->name().c_str(), data->digest().c_str());
-      std::fputs(FormatStatistics(*data, ComputeStatistics(*data)).c_str(), stdout);
+      std::fputs(FormatStatistics(ComputeStatistics(*data)).c_str(), stdout);
       return absl::OkStatus();
     };
   });

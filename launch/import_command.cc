@@ -11,7 +11,6 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "common/dataset/dataset.h"
 #include "common/dataset/import.h"
 #include "common/dataset/statistics.h"
 #include "common/text/numbers.h"
@@ -130,11 +129,11 @@ void PrintReadings(const ImportOptions& options, const ImportSummary& summary) {
 }
 
 /// A note where the ratings are such that a loss of squares sees the largest only.
-void PrintRange(const Dataset& data, const DatasetStatistics& statistics) {
+void PrintRange(const DatasetStatistics& statistics) {
   constexpr double kWide = 1000;
   const double low = statistics.ratings.min;
   const double high = statistics.ratings.max;
-  if (!data.has_ratings() || high - low < kWide) return;
+  if (!statistics.has_ratings || high - low < kWide) return;
   Say(absl::StrCat("note: ratings span ", NumberText(low), " to ", NumberText(high),
                    ": a loss of squares sees the largest only; scale ratings, as docs/data.md says "
                    "of counts"));
@@ -156,13 +155,10 @@ absl::Status RunImport(ImportOptions options, CfdataProgress::Mode mode) {
     Say(Counted(summary->samples, "sample") + " read, nothing written (--dry-run)");
     return absl::OkStatus();
   }
-  const absl::StatusOr<Dataset> data = Dataset::Open(options.out);
-  if (!data.ok()) return data.status();
-  const DatasetStatistics statistics = ComputeStatistics(*data);
   PrintNotes(options, *summary);
-  PrintRange(*data, statistics);
+  PrintRange(summary->written.statistics);
   PrintReadings(options, *summary);
-  std::fputs(FormatStatistics(*data, statistics).c_str(), stdout);
+  std::fputs(FormatStatistics(summary->written.statistics).c_str(), stdout);
   Say("-> " + options.out);
   return absl::OkStatus();
 }

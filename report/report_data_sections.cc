@@ -98,7 +98,7 @@ void AddDataSet(const std::optional<ReportData>& described, const std::string& w
   page.AddText(absl::StrFormat(
       "%s: %s users, %s items, %s %s, density %.4g%%.", data.name, WithThousands(data.users),
       WithThousands(data.items), WithThousands(data.samples),
-      data.has_ratings ? "ratings" : "interactions", 100 * data.statistics.density));
+      data.has_ratings ? "ratings" : "interactions", 100 * data.statistics.density()));
   if (!data.has_titles) page.AddText("It has no titles: items are named by their raw ids.");
   HtmlTable table = {.columns = {{.name = ""},
                                  {.name = data.has_ratings ? "rating" : "(all 1)", .right = true},

@@ -54,6 +54,14 @@ absl::Status WriteRange(const SampleColumns& samples, std::uint64_t begin, Colum
 
 }  // namespace
 
+void WrittenSamples::Add(const WrittenSamples& others) {
+  summary.samples += others.summary.samples;
+  summary.duplicates += others.summary.duplicates;
+  summary.leaks += others.summary.leaks;
+  ratings.Add(others.ratings);
+  timestamps.Add(others.timestamps);
+}
+
 SampleSorter::SampleSorter(const DatasetWriterOptions& options, std::span<SampleChunk> chunks,
                            std::size_t users, std::size_t items)
     : options_(options), chunks_(chunks), items_(items), appended_(users, 0) {
@@ -208,8 +216,8 @@ void SampleSorter::Relabel(const DenseIds& users, const DenseIds& items) {
   });
 }
 
-absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
-                                                 std::span<const std::uint64_t> user_offsets) {
+absl::StatusOr<WrittenSamples> SampleSorter::Write(const std::string& folder,
+                                                   std::span<const std::uint64_t> user_offsets) {
   Columns columns(folder);
   columns.validation.assign((user_offsets.back() + 63) / 64, 0);
   absl::Status status = columns.items.Open();
@@ -217,37 +225,41 @@ absl::StatusOr<WriteSummary> SampleSorter::Write(const std::string& folder,
   if (status.ok() && options_.has_timestamps) status = columns.timestamps.Open();
   if (!status.ok()) return status;
 
-  std::vector<absl::Status> failures(options_.threads);
-  std::vector<WriteSummary> summaries(options_.threads);
-  std::vector<UserRangeSamples> samples(options_.threads, UserRangeSamples(options_));
+  struct Share {
+    UserRangeSamples samples;
+    WrittenSamples written = {};
+    absl::Status failure = {};
+  };
+  std::vector<Share> shares(options_.threads, {.samples = UserRangeSamples(options_)});
   std::atomic<std::uint64_t> done = 0;
   RunParallel(options_.threads, ranges_.size(), [&](std::size_t task, unsigned thread) {
-    if (!failures[thread].ok()) return;
+    Share& share = shares[thread];
+    if (!share.failure.ok()) return;
+    UserRangeSamples& samples = share.samples;
     const UserRange& range = ranges_[task];
-    UserRangeSamples& of_range = samples[thread];
-    of_range.Begin(CountsOf(range));
+    samples.Begin(CountsOf(range));
     ForEachSlice(task, [&](const SampleChunk& chunk, std::size_t first, std::size_t last) {
-      of_range.Add(chunk, first, last, range.first);
+      samples.Add(chunk, first, last, range.first);
     });
-    of_range.SortAndMerge(static_cast<std::uint32_t>(items_), &summaries[thread]);
-    failures[thread] = WriteRange(of_range.sorted(), user_offsets[range.first], &columns);
+    samples.SortAndMerge(static_cast<std::uint32_t>(items_), &share.written.summary);
+    share.failure = WriteRange(samples.sorted(), user_offsets[range.first], &columns);
+    share.written.ratings.Add(samples.sorted().ratings);
+    share.written.timestamps.Add(samples.sorted().timestamps);
     done += range.samples;
     if (thread == 0) Progress("writing", done);
   });
-  WriteSummary total;
-  for (unsigned thread = 0; thread < options_.threads; ++thread) {
-    if (!failures[thread].ok()) return failures[thread];
-    total.samples += summaries[thread].samples;
-    total.duplicates += summaries[thread].duplicates;
-    total.leaks += summaries[thread].leaks;
+  WrittenSamples total;
+  for (const Share& share : shares) {
+    if (!share.failure.ok()) return share.failure;
+    total.Add(share.written);
   }
-  Check(total.samples == user_offsets.back(), "both passes find the same pairs");
+  Check(total.summary.samples == user_offsets.back(), "both passes find the same pairs");
 
   if (options_.has_validation) {
     status = WriteColumn<std::uint64_t>(folder + "/" + layout::kValidation, columns.validation);
   }
   for (const std::uint64_t word : columns.validation) {
-    total.validation += static_cast<std::uint64_t>(std::popcount(word));
+    total.summary.validation += static_cast<std::uint64_t>(std::popcount(word));
   }
   if (!status.ok()) return status;
   return total;

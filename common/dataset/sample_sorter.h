@@ -17,13 +17,23 @@ namespace cf {
 /// The id of a code that no sample has.
 inline constexpr std::uint32_t kUnused = std::numeric_limits<std::uint32_t>::max();
 
-/// The dense ids of users or of items: which code has an id, and which id a code has (kUnused for
-/// those without samples).
+/// The dense ids of users or of items: which code has an id, how often it occurs, and which id a code
+/// has (kUnused for those without samples).
 struct DenseIds {
   std::vector<std::uint32_t> code_of_id;
+  std::vector<std::uint64_t> frequency_of_id;
   std::vector<std::uint32_t> id_of_code;
 
   std::uint32_t size() const { return static_cast<std::uint32_t>(code_of_id.size()); }
+};
+
+/// What was written of the samples.
+struct WrittenSamples {
+  WriteSummary summary = {};  ///< Without statistics.
+  ValueCounts ratings = {};
+  TimeRange timestamps = {};
+
+  void Add(const WrittenSamples& others);
 };
 
 /// How often each user and item occurs, once for each pair.
@@ -54,8 +64,8 @@ class SampleSorter {
 
   /// Merges duplicates and writes the columns of samples into `folder`, of which items,
   /// ratings and timestamps are still to be synced. Requires: `user_offsets` follow from Count.
-  absl::StatusOr<WriteSummary> Write(const std::string& folder,
-                                     std::span<const std::uint64_t> user_offsets);
+  absl::StatusOr<WrittenSamples> Write(const std::string& folder,
+                                       std::span<const std::uint64_t> user_offsets);
 
  private:
   /// Users from first up to last, and how many samples were appended for them.

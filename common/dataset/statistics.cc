@@ -1,17 +1,16 @@
 #include "common/dataset/statistics.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
-#include <optional>
 #include <vector>
 
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_format.h>
 
 #include "common/base/check.h"
+#include "common/dataset/dataset.h"
 #include "common/dataset/parallel.h"
 #include "common/dataset/select.h"
 #include "common/dataset/timestamp.h"
@@ -32,51 +31,6 @@ float ValueOf(std::uint64_t key) {
   const auto bits = static_cast<std::uint32_t>(key);
   return std::bit_cast<float>((bits & kSign) != 0 ? bits & ~kSign : ~bits);
 }
-
-/// The distinct values of a column and how often each occurs, ascending, where they are few, as of
-/// ratings they are.
-class ValueCounts {
- public:
-  struct Entry {
-    std::uint32_t key = 0;
-    std::uint64_t count = 0;
-  };
-
-  /// Nothing where there are more than kDistinctMax.
-  static std::optional<ValueCounts> Of(std::span<const float> values) {
-    ValueCounts counts;
-    std::vector<Entry> table(kSlots);
-    for (const float value : values) {
-      const auto key = static_cast<std::uint32_t>(KeyOf(value));
-      std::size_t slot = (key * 0x9E37'79B1U) >> (32 - kSlotBits);
-      while (table[slot].key != key && table[slot].count > 0) slot = (slot + 1) % kSlots;
-      if (table[slot].count++ > 0) continue;
-      table[slot].key = key;
-      if (++counts.distinct_ > kDistinctMax) return std::nullopt;
-    }
-    std::erase_if(table, [](const Entry& entry) { return entry.count == 0; });
-    std::sort(table.begin(), table.end(),
-              [](const Entry& a, const Entry& b) { return a.key < b.key; });
-    counts.entries_ = std::move(table);
-    return counts;
-  }
-
-  const std::vector<Entry>& entries() const { return entries_; }
-
-  float ValueOfRank(std::uint64_t rank) const {
-    std::size_t entry = 0;
-    while (rank >= entries_[entry].count) rank -= entries_[entry++].count;
-    return ValueOf(entries_[entry].key);
-  }
-
- private:
-  static constexpr int kSlotBits = 12;
-  static constexpr std::size_t kSlots = 1 << kSlotBits;
-  static constexpr std::size_t kDistinctMax = kSlots / 4;  // So that probes are short.
-
-  std::size_t distinct_ = 0;
-  std::vector<Entry> entries_;
-};
 
 float ValueOfRank(std::span<const float> values, std::uint64_t rank, float min, float max) {
   const auto for_each = [values](const auto& visit) {
@@ -109,25 +63,6 @@ double DeviationOf(double squares, std::uint64_t count) {
                    : std::numeric_limits<double>::quiet_NaN();
 }
 
-Description Describe(const ValueCounts& counts, std::uint64_t count) {
-  Description description = {.count = count,
-                             .min = static_cast<double>(ValueOf(counts.entries().front().key)),
-                             .max = static_cast<double>(ValueOf(counts.entries().back().key))};
-  double sum = 0;
-  for (const auto& [key, times] : counts.entries()) {
-    sum += static_cast<double>(ValueOf(key)) * static_cast<double>(times);
-  }
-  description.mean = sum / static_cast<double>(count);
-  double squares = 0;
-  for (const auto& [key, times] : counts.entries()) {
-    const double difference = static_cast<double>(ValueOf(key)) - description.mean;
-    squares += difference * difference * static_cast<double>(times);
-  }
-  description.deviation = DeviationOf(squares, count);
-  FillQuartiles([&counts](std::uint64_t rank) { return counts.ValueOfRank(rank); }, &description);
-  return description;
-}
-
 StatisticsRow Row(const std::string& name, const std::array<double, 3>& values, int digits) {
   StatisticsRow row = {.name = name, .cells = {}};
   for (std::size_t k = 0; k < values.size(); ++k) {
@@ -139,10 +74,37 @@ StatisticsRow Row(const std::string& name, const std::array<double, 3>& values, 
 
 }  // namespace
 
+Description Describe(const ValueCounts& counts) {
+  const std::vector<ValueCounts::Entry> entries = counts.Entries();
+  Check(!entries.empty(), "there is a value to describe");
+  Description description = {.min = static_cast<double>(entries.front().value),
+                             .max = static_cast<double>(entries.back().value)};
+  double sum = 0;
+  for (const auto& [value, count] : entries) {
+    description.count += count;
+    sum += static_cast<double>(value) * static_cast<double>(count);
+  }
+  description.mean = sum / static_cast<double>(description.count);
+  double squares = 0;
+  for (const auto& [value, count] : entries) {
+    const double difference = static_cast<double>(value) - description.mean;
+    squares += difference * difference * static_cast<double>(count);
+  }
+  description.deviation = DeviationOf(squares, description.count);
+  const auto value_of_rank = [&entries](std::uint64_t rank) {
+    std::size_t entry = 0;
+    while (rank >= entries[entry].count) rank -= entries[entry++].count;
+    return entries[entry].value;
+  };
+  FillQuartiles(value_of_rank, &description);
+  return description;
+}
+
 Description Describe(std::span<const float> values) {
   Check(!values.empty(), "there is a value to describe");
-  const std::optional<ValueCounts> counts = ValueCounts::Of(values);
-  if (counts.has_value()) return Describe(*counts, values.size());
+  ValueCounts counts;
+  counts.Add(values);
+  if (counts.complete()) return Describe(counts);
   Description description = {.count = values.size()};
   float min = values[0];
   float max = values[0];
@@ -183,31 +145,40 @@ std::vector<std::uint64_t> RatingsPerItem(const Dataset& data) {
   return counts;
 }
 
-DatasetStatistics ComputeStatistics(const Dataset& data) {
+void TimeRange::Add(std::span<const std::int64_t> timestamps) {
+  for (const std::int64_t timestamp : timestamps) {
+    first = std::min(first, timestamp);
+    last = std::max(last, timestamp);
+  }
+}
+
+void TimeRange::Add(const TimeRange& others) {
+  first = std::min(first, others.first);
+  last = std::max(last, others.last);
+}
+
+void DescribeCounts(std::span<const std::uint64_t> per_user,
+                    std::span<const std::uint64_t> per_item, DatasetStatistics* statistics) {
   // Counts are below 2^24 in any data set that people describe; larger ones are rounded.
-  const auto as_floats = [](const std::vector<std::uint64_t>& counts) {
-    return std::vector<float>(counts.begin(), counts.end());
+  const auto describe = [](std::span<const std::uint64_t> counts) {
+    return Describe(std::vector<float>(counts.begin(), counts.end()));
   };
-  DatasetStatistics statistics;
-  statistics.density = static_cast<double>(data.samples()) / static_cast<double>(data.users()) /
-                       static_cast<double>(data.items());
+  statistics->ratings_per_user = describe(per_user);
+  statistics->ratings_per_item = describe(per_item);
+}
+
+DatasetStatistics ComputeStatistics(const Dataset& data) {
+  DatasetStatistics statistics = {.has_ratings = data.has_ratings()};
+  if (data.items_keyed_by_title()) statistics.items_merged = data.items_merged();
   // Each reads a column of its own: together they take as long as the slowest, or half of all of
   // them where there are two cores. The slowest comes first.
   RunParallel(3, 3, [&](std::size_t task, unsigned) {
     if (task == 0) {
       statistics.ratings = Describe(data.ratings());
     } else if (task == 1) {
-      statistics.ratings_per_user = Describe(as_floats(RatingsPerUser(data)));
-      statistics.ratings_per_item = Describe(as_floats(RatingsPerItem(data)));
+      DescribeCounts(RatingsPerUser(data), RatingsPerItem(data), &statistics);
     } else if (!data.timestamps().empty()) {
-      std::int64_t first = data.timestamps().front();
-      std::int64_t last = first;
-      for (const std::int64_t timestamp : data.timestamps()) {
-        first = std::min(first, timestamp);
-        last = std::max(last, timestamp);
-      }
-      statistics.first_timestamp = first;
-      statistics.last_timestamp = last;
+      statistics.timestamps.emplace().Add(data.timestamps());
     }
   });
   return statistics;
@@ -234,22 +205,24 @@ std::vector<StatisticsRow> StatisticsRows(const DatasetStatistics& statistics) {
   return rows;
 }
 
-std::string FormatStatistics(const Dataset& data, const DatasetStatistics& statistics) {
+std::string FormatStatistics(const DatasetStatistics& statistics) {
   std::string text =
-      absl::StrFormat("users %s, items %s, %s %s, density %.4g%%\n", WithThousands(data.users()),
-                      WithThousands(data.items()), data.has_ratings() ? "ratings" : "interactions",
-                      WithThousands(data.samples()), 100 * statistics.density);
-  if (!data.timestamps().empty()) {
+      absl::StrFormat("users %s, items %s, %s %s, density %.4g%%\n",
+                      WithThousands(statistics.ratings_per_user.count),
+                      WithThousands(statistics.ratings_per_item.count),
+                      statistics.has_ratings ? "ratings" : "interactions",
+                      WithThousands(statistics.ratings.count), 100 * statistics.density());
+  if (statistics.timestamps.has_value()) {
     absl::StrAppendFormat(&text, "timestamps from %s to %s (UTC)\n",
-                          FormatTimestamp(statistics.first_timestamp),
-                          FormatTimestamp(statistics.last_timestamp));
+                          FormatTimestamp(statistics.timestamps->first),
+                          FormatTimestamp(statistics.timestamps->last));
   }
-  if (data.items_keyed_by_title()) {
+  if (statistics.items_merged.has_value()) {
     absl::StrAppendFormat(&text, "items are keyed by title: %s became one with another\n",
-                          WithThousands(data.items_merged()));
+                          WithThousands(*statistics.items_merged));
   }
   absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", "",
-                        data.has_ratings() ? "rating" : "(all 1)", "per user", "per item");
+                        statistics.has_ratings ? "rating" : "(all 1)", "per user", "per item");
   for (const StatisticsRow& row : StatisticsRows(statistics)) {
     absl::StrAppendFormat(&text, "%-6s %14s %14s %14s\n", row.name, row.cells[0], row.cells[1],
                           row.cells[2]);

@@ -49,7 +49,10 @@ DenseIds OrderByFrequency(const Vocabulary& vocabulary, std::span<const std::uin
     return frequency[a] != frequency[b] ? frequency[a] > frequency[b] : vocabulary.Less(a, b);
   });
   ids.id_of_code.assign(frequency.size(), kUnused);
-  for (std::uint32_t id = 0; id < ids.size(); ++id) ids.id_of_code[ids.code_of_id[id]] = id;
+  for (std::uint32_t id = 0; id < ids.size(); ++id) {
+    ids.id_of_code[ids.code_of_id[id]] = id;
+    ids.frequency_of_id.push_back(frequency[ids.code_of_id[id]]);
+  }
   return ids;
 }
 
@@ -70,6 +73,26 @@ absl::Status WriteRawIds(const std::string& path, const Vocabulary& vocabulary,
   std::vector<std::int64_t> numbers;
   for (const std::uint32_t code : ids.code_of_id) numbers.push_back(vocabulary.number(code));
   return WriteColumn<std::int64_t>(path + layout::kNumbers, numbers);
+}
+
+/// Describes the columns in a folder. Ratings of many different values are read back for that.
+absl::StatusOr<DatasetStatistics> DescribeColumns(const std::string& folder,
+                                                  const DatasetManifest& manifest,
+                                                  const WrittenSamples& written,
+                                                  const DenseIds& users, const DenseIds& items) {
+  DatasetStatistics statistics = {.has_ratings = manifest.has_ratings()};
+  if (manifest.has_timestamps()) statistics.timestamps = written.timestamps;
+  if (manifest.items_keyed_by_title()) statistics.items_merged = manifest.items_merged();
+  DescribeCounts(users.frequency_of_id, items.frequency_of_id, &statistics);
+  if (written.ratings.complete()) {
+    statistics.ratings = Describe(written.ratings);
+    return statistics;
+  }
+  const absl::StatusOr<MappedFile> ratings =
+      MappedFile::Open(absl::StrCat(folder, "/", layout::kRatings));
+  if (!ratings.ok()) return ratings.status();
+  statistics.ratings = Describe(ratings->As<float>());
+  return statistics;
 }
 
 absl::Status SyncSamples(const std::string& folder, bool timestamps) {
@@ -239,13 +262,39 @@ absl::Status DatasetWriter::WriteUnrated(const std::string& folder) const {
       layout::kUnratedGenres, [](Item item) -> auto& { return item.text.genres; });
 }
 
+absl::Status DatasetWriter::WriteItemTexts(const std::string& folder, const DenseIds& items) const {
+  Check(texts_.size() == items_.size(), "a text for each item");
+  const auto write = [&](const char* name, std::string ItemText::*member) {
+    return WriteTexts(absl::StrCat(folder, "/", name), items.size(),
+                      [&](std::uint32_t id) -> const std::string& {
+                        return texts_[items.code_of_id[id]].*member;
+                      });
+  };
+  absl::Status status = write(layout::kTitles, &ItemText::title);
+  if (!status.ok()) return status;
+  return write(layout::kGenres, &ItemText::genres);
+}
+
+absl::Status DatasetWriter::WriteIds(const std::string& folder, const DenseIds& users,
+                                     const DenseIds& items) const {
+  absl::Status of_users;
+  absl::Status of_items;
+  RunParallel(std::min(options_.threads, 2U), 2, [&](std::size_t task, unsigned) {
+    if (task == 0) {
+      of_users = WriteRawIds(absl::StrCat(folder, "/", layout::kUserIds), users_, users);
+    } else {
+      of_items = WriteRawIds(absl::StrCat(folder, "/", layout::kItemIds), items_, items);
+    }
+  });
+  return of_users.ok() ? of_items : of_users;
+}
+
 absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folder) {
   SampleSorter sorter(options_, chunks_, users_.size(), items_.size());
   const Frequencies frequencies = sorter.Count();
   DenseIds users;
   DenseIds items;
-  const unsigned two_threads = std::min(options_.threads, 2U);
-  RunParallel(two_threads, 2, [&](std::size_t task, unsigned) {
+  RunParallel(std::min(options_.threads, 2U), 2, [&](std::size_t task, unsigned) {
     if (task == 0) {
       users = OrderByFrequency(users_, frequencies.users);
     } else {
@@ -254,54 +303,36 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   });
   sorter.Relabel(users, items);
 
-  std::vector<std::uint64_t> user_offsets = {0};
-  for (const std::uint32_t code : users.code_of_id) {
-    user_offsets.push_back(user_offsets.back() + frequencies.users[code]);
-  }
-  absl::StatusOr<WriteSummary> summary = sorter.Write(folder, user_offsets);
-  if (!summary.ok()) return summary;
-  chunks_.clear();
-
+  std::vector<std::uint64_t> user_offsets(users.size() + 1, 0);
+  std::partial_sum(users.frequency_of_id.begin(), users.frequency_of_id.end(),
+                   user_offsets.begin() + 1);
+  absl::StatusOr<WrittenSamples> written = sorter.Write(folder, user_offsets);
+  if (!written.ok()) return written.status();
   const auto path = [&folder](const char* name) { return absl::StrCat(folder, "/", name); };
-  absl::Status status;
-  absl::Status items_written;
-  RunParallel(two_threads, 2, [&](std::size_t task, unsigned) {
-    if (task == 0) {
-      status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);
-      if (status.ok()) status = WriteRawIds(path(layout::kUserIds), users_, users);
-    } else {
-      items_written = WriteRawIds(path(layout::kItemIds), items_, items);
-    }
-  });
-  if (status.ok()) status = items_written;
-  if (status.ok() && !texts_.empty()) {
-    Check(texts_.size() == items_.size(), "a text for each item");
-    const auto text = [&](std::uint32_t id) -> const ItemText& {
-      return texts_[items.code_of_id[id]];
-    };
-    status = WriteTexts(path(layout::kTitles), items.size(),
-                        [&](std::uint32_t id) -> const std::string& { return text(id).title; });
-    if (status.ok()) {
-      status = WriteTexts(path(layout::kGenres), items.size(),
-                          [&](std::uint32_t id) -> const std::string& { return text(id).genres; });
-    }
-  }
+  absl::Status status = WriteColumn<std::uint64_t>(path(layout::kUserOffsets), user_offsets);
+  if (status.ok()) status = WriteIds(folder, users, items);
+  if (status.ok() && !texts_.empty()) status = WriteItemTexts(folder, items);
   if (status.ok() && !unrated_.empty()) status = WriteUnrated(folder);
   if (!status.ok()) return status;
 
-  DatasetManifest manifest = MakeManifest(*summary);
+  DatasetManifest manifest = MakeManifest(written->summary);
   manifest.set_users(users.size());
   manifest.set_items(items.size());
   absl::StatusOr<std::string> digest;
+  absl::StatusOr<DatasetStatistics> statistics;
   // The disk works through the samples while they are read back out of the page cache.
-  RunParallel(2, 2, [&](std::size_t task, unsigned) {
+  RunParallel(3, 3, [&](std::size_t task, unsigned) {
     if (task == 0) {
       status = SyncSamples(folder, options_.has_timestamps);
-    } else {
+    } else if (task == 1) {
       digest = layout::DigestOf(folder, manifest);
+    } else {
+      chunks_.clear();
+      statistics = DescribeColumns(folder, manifest, *written, users, items);
     }
   });
   if (!status.ok()) return status;
+  if (!statistics.ok()) return statistics.status();
   if (!digest.ok()) return digest.status();
   manifest.set_digest(*digest);
   std::string text;
@@ -310,7 +341,8 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   }
   status = WriteFileAtomically(path(layout::kManifest), text);
   if (!status.ok()) return status;
-  return summary;
+  written->summary.statistics = *std::move(statistics);
+  return written->summary;
 }
 
 }  // namespace cf

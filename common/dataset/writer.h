@@ -9,11 +9,13 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/dataset/statistics.h"
 #include "common/dataset/vocabulary.h"
 
 namespace cf {
 
 class DatasetManifest;
+struct DenseIds;
 
 /// What becomes of several ratings of one pair (user, item). First and last are by the order of
 /// appending, which is that of the records in the files; newest and oldest by the timestamps, of
@@ -65,6 +67,7 @@ struct WriteSummary {
   std::uint64_t validation = 0;  ///< Of these, given validation samples.
   std::uint64_t duplicates = 0;  ///< Samples merged into another one of the same pair and file.
   std::uint64_t leaks = 0;  ///< Training samples left out because validation has the same pair.
+  DatasetStatistics statistics = {};
 };
 
 /// Makes a data set out of samples in any order: merges duplicates, gives dense ids by falling
@@ -106,6 +109,9 @@ class DatasetWriter {
 
   /// Fills an empty folder; leaves the chunks empty.
   absl::StatusOr<WriteSummary> WriteFolder(const std::string& folder);
+  absl::Status WriteIds(const std::string& folder, const DenseIds& users,
+                        const DenseIds& items) const;
+  absl::Status WriteItemTexts(const std::string& folder, const DenseIds& items) const;
   absl::Status WriteUnrated(const std::string& folder) const;
   /// All of it but the numbers of users and items and the digest.
   DatasetManifest MakeManifest(const WriteSummary& summary) const;

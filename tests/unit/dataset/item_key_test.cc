@@ -47,7 +47,7 @@ TEST(ItemKey, ItemsOfOneTitleBecomeOne) {
   EXPECT_EQ(data.items_merged(), 1U);
   EXPECT_EQ(data.titles_without_ratings(), 1U);
   EXPECT_TRUE(data.VerifyDigest().ok());
-  EXPECT_THAT(FormatStatistics(data, ComputeStatistics(data)),
+  EXPECT_THAT(FormatStatistics(ComputeStatistics(data)),
               HasSubstr("\nitems are keyed by title: 1 became one with another\n"));
 }
 
