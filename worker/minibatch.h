@@ -66,6 +66,16 @@ class TableBatch {
     return {part, true};
   }
 
+  /// Adds row `id`, which is not there yet, with `count` parts side by side that no partition has.
+  void AddRow(RowId id, std::uint32_t count) {
+    const auto row = static_cast<std::uint32_t>(rows_.size());
+    const auto first = static_cast<std::uint32_t>(parts_.size());
+    rows_.push_back({id, first, first + count - 1});
+    for (std::uint32_t part = first; part < first + count; ++part) {
+      parts_.push_back({.row = row, .next = part + 1 < first + count ? part + 1 : kNone});
+    }
+  }
+
   std::span<const Row> rows() const { return rows_; }
   std::span<const Part> parts() const { return parts_; }
 
@@ -74,20 +84,24 @@ class TableBatch {
   std::vector<Part> parts_;
 };
 
-/// The rows of a feature's table that the entries of a minibatch have, as parts of that table.
-/// Entries are the parts of users or of items, or, of a sample's feature, the samples: in the order
-/// in which they came, so that a partition's are adjacent.
+/// The rows of a feature's table that a minibatch has. A sample has one; a user or an item has a
+/// list. Whose lists have a row is known by row, so that a batch goes over the table once and not
+/// over every list. The parts of users or items are the entries: in the order in which they came, so
+/// that a partition's are adjacent.
 struct FeatureLinks {
-  std::vector<TableBatch::Touched> parts;  ///< Entry after entry.
-  std::vector<std::size_t> ends;           ///< By entry: where its parts end.
+  std::vector<TableBatch::Touched> samples;  ///< By sample: its part of the table.
+
+  std::vector<std::uint32_t>
+      row_ends;  ///< By row of the batch, ascending ids: where its entries end,
+  std::vector<std::uint32_t> entries;     ///< row after row,
+  std::vector<std::uint8_t> leaves;       ///< and by entry its partition, within a block of them.
+  std::vector<std::uint32_t> block_ends;  ///< By block of partitions: where its entries end.
 
   void Clear() {
-    parts.clear();
-    ends.clear();
-  }
-  std::span<const TableBatch::Touched> PartsOf(std::size_t entry) const {
-    const std::size_t first = entry == 0 ? 0 : ends[entry - 1];
-    return std::span(parts).subspan(first, ends[entry] - first);
+    samples.clear();
+    row_ends.clear();
+    leaves.clear();
+    block_ends.clear();
   }
 };
 

@@ -63,9 +63,9 @@ struct PartitionStep {
 /// Threads: the seat's compute thread.
 /// Bounds:  the kinds'; no allocation a sample.
 /// Invariants: of a batch the calls are BeginBatch, AddPartition for each partition that has
-///          samples, ascending, and once its rows have come BeginStep, ComputePartition for the
-///          same ones, and Collect. Another batch's BeginBatch and AddPartition may fall between
-///          any of these.
+///          samples, ascending, EndBatch, and once its rows have come BeginStep, ComputePartition for
+///          the same ones, and Collect. Another batch's BeginBatch and AddPartition may fall between
+///          the last three, and its EndBatch before Collect.
 class StepModel {
  public:
   /// All that is not a value is borrowed for as long as the model lives.
@@ -110,6 +110,9 @@ class StepModel {
   /// none; a part that is touched has its gradient written whole when the batch is computed.
   virtual void AddPartition(const Pass& pass, const PartitionShare& share, Minibatch& batch) = 0;
 
+  /// Adds to the batch what is known once all partitions have added theirs.
+  virtual void EndBatch(Minibatch& /*batch*/) {}
+
   /// Takes what is the same for all partitions from the rows: layers, candidates, features. Kinds
   /// that compute together add their figures to `sums`, by partition of the seat's range.
   virtual void BeginStep(const Step& /*step*/, std::span<ObjectiveSums> /*sums*/) {}
@@ -123,7 +126,7 @@ class StepModel {
   /// belongs to `server`, of the last step. False where the parts are yet to be added up along the
   /// tree, which the Trainer then does.
   virtual bool Collect(const Step& /*step*/, TableId /*table*/, std::uint32_t /*server*/,
-                       OwnPartials& /*into*/) const {
+                       OwnPartials& /*into*/) {
     return false;
   }
 

@@ -134,6 +134,7 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
 
 void Trainer::EndBatch(Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
+  model_->EndBatch(batch);
   batch.rows.Clear();
   for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
     const std::span<const TableBatch::Row> rows = batch.tables[t].batch.rows();

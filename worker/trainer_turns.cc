@@ -104,8 +104,9 @@ void Trainer::CollectParts(const Step& done, TableId table, std::uint32_t server
     }
     const std::size_t left = tree.Reduce(chain_);
     for (std::size_t k = 0; k < left; ++k) {
+      const auto [node, gradient] = chain_[k];
       into.ids.push_back(parts.rows()[row].id);
-      into.parts.push_back(chain_[k]);
+      into.parts.push_back({node, gradient});
     }
   }
 }

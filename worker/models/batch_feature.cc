@@ -1,63 +1,127 @@
 #include "worker/models/batch_feature.h"
 
 #include <algorithm>
-#include <optional>
+#include <bit>
 
-#include "common/base/check.h"
+#include "common/kernels/aligned.h"
 
 namespace cf {
 
-BatchFeature::BatchFeature(const FeatureLists& lists, const RowLayout& layout,
-                           const KernelSet& kernels)
-    : lists_(lists), layout_(layout), kernels_(kernels), scaled_(layout.gradient_stride()) {
+BatchFeature::BatchFeature(const Options& options)
+    : options_(options),
+      kernels_(ListSumKernelsOf(*options.kernels)),
+      blocks_(BlocksOf(options.partitioning, options.range)),
+      tree_(options.partitioning, options.range, *options.kernels, options.layout.padded_dim()),
+      of_row_(options.lists->side() == FeatureSide::kSample ? 0 : options.lists->rows(), 0),
+      leaves_(EntryGradients::kScratchFloats + kLanes) {
+  kernels_.clear(leaves_.size(), leaves_.data());
 }
 
-void BatchFeature::AddEntry(RowId id, std::uint32_t partition, IdIndex& index, TableBatch& rows,
-                            FeatureLinks& links) const {
-  for (const RowId row : lists_.RowsOf(id)) {
-    links.parts.push_back(rows.Touch(index, row, partition));
+std::vector<BatchFeature::Block> BatchFeature::BlocksOf(Partitioning partitioning,
+                                                        SeatRange range) {
+  std::vector<Block> blocks;
+  for (std::uint32_t first = range.first; first < range.last; first = blocks.back().end) {
+    // The largest node that begins here, and is within the range and not too large.
+    std::uint32_t leaves = std::bit_floor(std::min(range.last - first, EntryGradients::kLeavesMax));
+    while (first % leaves != 0) leaves /= 2;
+    blocks.push_back({.end = first + leaves,
+                      .leaves = leaves,
+                      .node = static_cast<TreeNode>((partitioning.count() + first) / leaves)});
   }
-  links.ends.push_back(links.parts.size());
+  return blocks;
 }
 
-void BatchFeature::AddSample(RowId user, RowId item, std::uint32_t partition, IdIndex& index,
-                             TableBatch& rows, FeatureLinks& links) const {
-  const std::optional<RowId> row = lists_.RowOfSample(user, item);
-  Check(row.has_value(), "a sample with a timestamp is in the data set");
-  links.parts.push_back(rows.Touch(index, *row, partition));
-  links.ends.push_back(links.parts.size());
-}
-
-void BatchFeature::Compose(const FeatureLinks& links, std::size_t entry,
-                           const float* const* part_rows, float* composed) const {
-  const std::span<const TableBatch::Touched> parts = links.PartsOf(entry);
-  if (parts.empty()) {
-    std::fill_n(composed, layout_.wire_floats(), 0.0F);
-    return;
+void BatchFeature::EndBatch(const TableBatch& entries, TableBatch& rows, FeatureLinks& links) {
+  std::uint32_t total = 0;
+  for (std::uint32_t id = 0; id < of_row_.size(); ++id) {
+    const std::uint32_t count = of_row_[id];
+    if (count == 0) continue;
+    rows.AddRow(RowId{id}, std::min(count, static_cast<std::uint32_t>(blocks_.size())));
+    of_row_[id] = total;
+    total += count;
+    links.row_ends.push_back(total);
   }
-  std::copy_n(part_rows[parts.front().part], layout_.wire_floats(), composed);
-  for (const TableBatch::Touched& part : parts.subspan(1)) {
-    kernels_.add_gradient(composed, part_rows[part.part], layout_.padded_dim());
+  links.entries.resize(total);
+  std::size_t block = 0;
+  for (std::uint32_t entry = 0; entry < entries.parts().size(); ++entry) {
+    const TableBatch::Part& part = entries.parts()[entry];
+    for (const RowId row : options_.lists->RowsOf(entries.rows()[part.row].id)) {
+      links.entries[of_row_[Index(row)]++] = entry;
+    }
+    for (; blocks_[block].end <= part.partition; ++block) links.block_ends.push_back(entry);
+    const std::uint32_t first = blocks_[block].end - blocks_[block].leaves;
+    links.leaves.push_back(static_cast<std::uint8_t>(part.partition - first));
   }
-  const float weight = lists_.WeightOf(parts.size());
-  for (std::size_t k = 0; k < layout_.wire_floats(); ++k) composed[k] *= weight;
+  links.block_ends.resize(blocks_.size(), static_cast<std::uint32_t>(entries.parts().size()));
+  for (const TableBatch::Row& row : rows.rows()) of_row_[Index(row.id)] = 0;
 }
 
-void BatchFeature::Spread(const FeatureLinks& links, std::size_t first, std::size_t last,
-                          const float* entry_gradients, std::size_t entry_stride,
-                          float* gradients) {
+void BatchFeature::Compose(const TableBatch& entries, const FeatureLinks& links,
+                           std::span<const float* const> rows) {
+  const std::size_t count = entries.parts().size();
+  vectors_.Resize(count, options_.layout);
+  gradients_.Resize(count, options_.layout);
+  kernels_.clear(count * vectors_.stride(), vectors_.row(0));
+  kernels_.add_rows({.ends = links.row_ends, .entries = links.entries.data()}, rows.data(),
+                    options_.layout.padded_dim(), vectors_.stride(), vectors_.row(0));
+  weights_.resize(count);
+  for (std::size_t entry = 0; entry < count; ++entry) {
+    const RowId id = entries.rows()[entries.parts()[entry].row].id;
+    const std::size_t length = options_.lists->RowsOf(id).size();
+    float* vector = vectors_.row(entry);
+    weights_[entry] = options_.lists->WeightOf(length);
+    if (length == 0) {
+      std::fill_n(vector, options_.layout.wire_floats(), 0.0F);
+      continue;
+    }
+    for (std::size_t k = 0; k < options_.layout.wire_floats(); ++k) vector[k] *= weights_[entry];
+  }
+}
+
+void BatchFeature::Take(std::size_t first, std::size_t last, const float* entry_gradients,
+                        std::size_t entry_stride) {
   for (std::size_t entry = first; entry < last; ++entry) {
-    const std::span<const TableBatch::Touched> parts = links.PartsOf(entry);
-    const float weight = lists_.WeightOf(parts.size());
     const float* gradient = entry_gradients + entry * entry_stride;
-    for (std::size_t k = 0; k < layout_.wire_floats(); ++k) scaled_[k] = weight * gradient[k];
-    for (const auto& [part, is_first] : parts) {
-      float* to = gradients + part * layout_.gradient_stride();
-      if (is_first) {
-        std::ranges::copy(scaled_, to);  // With the zeros behind it.
-      } else {
-        kernels_.add_gradient(to, scaled_.data(), layout_.padded_dim());
-      }
+    float* scaled = gradients_.row(entry);
+    for (std::size_t k = 0; k < options_.layout.wire_floats(); ++k) {
+      scaled[k] = weights_[entry] * gradient[k];
+    }
+  }
+}
+
+void BatchFeature::Collect(const TableBatch& rows, const FeatureLinks& links,
+                           std::span<const std::uint32_t> places, float* gradients,
+                           OwnPartials& into) {
+  EntryGradients from{.leaves = links.leaves.data(),
+                      .gradients = gradients_.row(0),
+                      .stride = gradients_.stride(),
+                      .padded_dim = options_.layout.padded_dim()};
+  float* const leaves = leaves_.data() + FloatsBeforeLine(leaves_);
+  for (const std::uint32_t row : places) {
+    const std::uint32_t begin = row == 0 ? 0 : links.row_ends[row - 1];
+    std::span<const std::uint32_t> left =
+        std::span(links.entries).subspan(begin, links.row_ends[row] - begin);
+    float* sum = gradients + rows.rows()[row].first_part * options_.layout.gradient_stride();
+    chain_.clear();
+    for (std::size_t block = 0; !left.empty(); ++block) {
+      const std::uint32_t end = links.block_ends[block];
+      if (left.front() >= end) continue;
+      const auto here =
+          left.back() < end
+              ? left.size()
+              : static_cast<std::size_t>(std::ranges::lower_bound(left, end) - left.begin());
+      from.entries = left.first(here);
+      from.leaf_count = blocks_[block].leaves;
+      kernels_.sum_entries(from, leaves, sum);
+      chain_.push_back({blocks_[block].node, sum});
+      sum += options_.layout.gradient_stride();
+      left = left.subspan(here);
+    }
+    const std::size_t count = chain_.size() > 1 ? tree_.Reduce(chain_) : 1;
+    for (std::size_t k = 0; k < count; ++k) {
+      const auto [node, gradient] = chain_[k];
+      into.ids.push_back(rows.rows()[row].id);
+      into.parts.push_back({node, gradient});
     }
   }
 }

@@ -5,47 +5,88 @@
 #include <span>
 #include <vector>
 
+#include "common/base/partition.h"
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
+#include "common/kernels/list_sums.h"
 #include "common/model/layout.h"
+#include "common/rows/row_copies.h"
+#include "common/rows/row_host.h"
+#include "common/rows/tree_sum.h"
 #include "worker/minibatch.h"
 
 namespace cf {
 
-/// One feature of a model on its way through minibatches: rows of its table become the vector of an
-/// entry, a weighted sum, and the gradient of that vector becomes theirs (docs/arithmetic.md).
+/// One feature of users or of items on its way through minibatches: the rows of each entry's list
+/// become its vector, a weighted sum, and the gradient of that vector becomes theirs
+/// (docs/arithmetic.md). A batch has many entries with long lists and most of the table, so both
+/// sums go by row: over whom the batch has that has the row.
 ///
 /// Owner:   StepFeatures.
 /// Threads: the seat's compute thread.
-/// Bounds:  one gradient.
+/// Bounds:  4 bytes for each row of the feature's table; two vectors for each entry of a batch.
 class BatchFeature {
  public:
-  /// All are borrowed.
-  BatchFeature(const FeatureLists& lists, const RowLayout& layout, const KernelSet& kernels);
+  struct Options {
+    const FeatureLists* lists = nullptr;  ///< Borrowed, as are the kernels.
+    RowLayout layout;                     ///< Of the feature's table.
+    const KernelSet* kernels = nullptr;
+    Partitioning partitioning;
+    SeatRange range;
+  };
+  explicit BatchFeature(const Options& options);
 
-  FeatureSide side() const { return lists_.side(); }
+  FeatureSide side() const { return options_.lists->side(); }
 
-  /// Touches what the next entry has: a user or an item,
-  void AddEntry(RowId id, std::uint32_t partition, IdIndex& index, TableBatch& rows,
-                FeatureLinks& links) const;
-  /// or a sample. Requires: it is in the data set.
-  void AddSample(RowId user, RowId item, std::uint32_t partition, IdIndex& index, TableBatch& rows,
-                 FeatureLinks& links) const;
+  /// Counts what the next entry of the batch that is being made has.
+  void AddEntry(RowId id) {
+    for (const RowId row : options_.lists->RowsOf(id)) ++of_row_[Index(row)];
+  }
+  /// Ends that batch: adds to it the rows that its entries have, and who has them. `entries` are its
+  /// users or items.
+  void EndBatch(const TableBatch& entries, TableBatch& rows, FeatureLinks& links);
 
-  /// Writes the entry's vector and bias, of zeros where it has no rows. `part_rows` is by part.
-  void Compose(const FeatureLinks& links, std::size_t entry, const float* const* part_rows,
-               float* composed) const;
+  /// Composes the vector of each entry of a batch whose rows have come. `rows` is by row.
+  void Compose(const TableBatch& entries, const FeatureLinks& links,
+               std::span<const float* const> rows);
+  /// The vector and bias of an entry, of zeros where it has no rows. Until the next Compose.
+  const float* VectorOf(std::size_t entry) const { return vectors_.row(entry); }
 
-  /// Adds to the gradients of parts what those of the entries `first` to `last` - 1 give them, in
-  /// their order. `gradients` is by part. Requires: all entries of a partition, once.
-  void Spread(const FeatureLinks& links, std::size_t first, std::size_t last,
-              const float* entry_gradients, std::size_t entry_stride, float* gradients);
+  /// Takes the gradients of the vectors of the entries `first` to `last` - 1, of the batch that was
+  /// composed last.
+  void Take(std::size_t first, std::size_t last, const float* entry_gradients,
+            std::size_t entry_stride);
+
+  /// Hands over the gradients of rows number `places[k]` of the batch, once all entries' are taken.
+  /// `gradients`: their memory, by part of the table.
+  void Collect(const TableBatch& rows, const FeatureLinks& links,
+               std::span<const std::uint32_t> places, float* gradients, OwnPartials& into);
 
  private:
-  const FeatureLists& lists_;
-  const RowLayout& layout_;
-  const KernelSet& kernels_;
-  std::vector<float> scaled_;  // One gradient.
+  /// Partitions of the seat whose sum is one node of the tree.
+  struct Block {
+    std::uint32_t end = 0;  // One past its last partition.
+    std::uint32_t leaves = 0;
+    TreeNode node = 0;
+  };
+  static std::vector<Block> BlocksOf(Partitioning partitioning, SeatRange range);
+
+  const Options options_;
+  const ListSumKernels& kernels_;
+  const std::vector<Block> blocks_;  // Ascending.
+  const TreeSum tree_;
+  // By row of the table, for the batch that is being made: how many entries have it, then where the
+  // next of these goes. 0 between batches.
+  std::vector<std::uint32_t> of_row_;
+
+  // Of the batch that was composed last, by entry.
+  std::vector<float> weights_;
+  RowCopies vectors_;
+  RowCopies gradients_;  // What an entry gives each of its rows.
+
+  // Scratch.
+  std::vector<float> leaves_;
+  std::vector<TreePart> chain_;
 };
 
 }  // namespace cf

@@ -15,7 +15,7 @@ namespace {
 ///
 /// Owner:   Trainer.
 /// Threads: the seat's compute thread.
-/// Bounds:  with features, the rows of a batch's users and items once more.
+/// Bounds:  with features, the rows of a batch's users and items once more for each partition.
 class PairModel final : public StepModel {
  public:
   explicit PairModel(const Options& options)
@@ -40,7 +40,10 @@ class PairModel final : public StepModel {
     }
   }
 
+  void EndBatch(Minibatch& batch) override { features_.EndBatch(batch); }
+
   void BeginStep(const Step& step, std::span<ObjectiveSums> /*sums*/) override {
+    features_.Compose(step.batch);
     AddFeatures(kUsers, FeatureSide::kUser, step.batch);
     AddFeatures(kItems, FeatureSide::kItem, step.batch);
   }
@@ -58,18 +61,21 @@ class PairModel final : public StepModel {
       return options().kernels->pair_score(pairs, options().objective, sums);
     }
     options().kernels->pair_gradient(pairs, options().objective, sums);
-    features_.Spread(step, part.p, [&](std::size_t k) {
+    features_.Take(step, part.p, [&](std::size_t k) {
       const TableId table = StepFeatures::TableOf(features_[k].feature.side());
       return StepFeatures::VectorGradients{.first = step.gradients[Index(table)],
                                            .stride = layout(table).gradient_stride()};
     });
   }
 
+  bool Collect(const Step& step, TableId table, std::uint32_t server, OwnPartials& into) override {
+    return features_.Collect(step, table, server, into);
+  }
+
  private:
   void AddWithFeatures(const PartitionShare& share, RowId user, RowId item, float rating,
-                       PairAdder& pairs, Minibatch& batch) const {
-    const PairSample& pair = pairs.Add(user, item, rating);
-    if (!features_.empty()) features_.Touch(share, user, item, pair, batch);
+                       PairAdder& pairs, Minibatch& batch) {
+    features_.Add(share, user, item, pairs.Add(user, item, rating), batch);
   }
 
   void AddWithNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive,
@@ -111,32 +117,24 @@ class PairModel final : public StepModel {
     const RowLayout& rows_layout = layout(table);
     Minibatch::Table& rows = batch.tables[Index(table)];
     RowCopies& composed = composed_[Index(table)];
-    const std::span<const float* const> weights = batch.rows.rows(table);
-    composed.Resize(weights.size(), rows_layout);
-    summand_.Resize(1, rows_layout);
-    for (std::size_t row = 0; row < weights.size(); ++row) {
-      std::copy_n(weights[row], rows_layout.wire_floats(), composed.row(row));
+    composed.Resize(rows.part_rows.size(), rows_layout);
+    for (std::size_t part = 0; part < rows.part_rows.size(); ++part) {
+      std::copy_n(rows.part_rows[part], rows_layout.wire_floats(), composed.row(part));
       for (std::size_t k = 0; k < features_.size(); ++k) {
         if (features_[k].feature.side() != side) continue;
-        features_[k].feature.Compose(batch.features[k], rows.batch.rows()[row].first_part,
-                                     batch.tables[Index(features_[k].table)].part_rows.data(),
-                                     summand_.row(0));
-        options().kernels->add_gradient(composed.row(row), summand_.row(0),
+        options().kernels->add_gradient(composed.row(part), features_[k].feature.VectorOf(part),
                                         rows_layout.padded_dim());
       }
-    }
-    for (std::size_t part = 0; part < rows.part_rows.size(); ++part) {
-      rows.part_rows[part] = composed.row(rows.batch.parts()[part].row);
+      rows.part_rows[part] = composed.row(part);
     }
   }
 
   const std::uint32_t negatives_;
   StepFeatures features_;
-  RowCopies composed_[2];  // Rows of users and items with their features, by row of the batch.
+  RowCopies composed_[2];  // Rows of users and items with their features, by part of the batch.
 
   // Scratch.
   std::vector<RowId> drawn_;  // Negatives of a sample.
-  RowCopies summand_;
 };
 
 }  // namespace

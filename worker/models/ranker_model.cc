@@ -32,10 +32,12 @@ class RankerModel final : public StepModel {
     PairAdder pairs(share, batch);
     ForSamples(share, layout(kUsers), [&](const Sample& sample) {
       const PairSample& pair = pairs.Add(sample.user, sample.item, sample.rating);
-      if (!features_.empty()) features_.Touch(share, sample.user, sample.item, pair, batch);
+      features_.Add(share, sample.user, sample.item, pair, batch);
     });
     layers_.Touch(share, batch);
   }
+
+  void EndBatch(Minibatch& batch) override { features_.EndBatch(batch); }
 
   void BeginStep(const Step& step, std::span<ObjectiveSums> sums) override {
     layers_.Set(step.batch, ranker_);
@@ -62,15 +64,14 @@ class RankerModel final : public StepModel {
   void ComputePartition(const Step& step, const PartitionStep& part,
                         ObjectiveSums& /*sums*/) override {
     if (!step.pass.training) return;
-    features_.Spread(step, part.p, [&](std::size_t k) {
+    features_.Take(step, part.p, [&](std::size_t k) {
       return StepFeatures::VectorGradients{.first = vectors_[k].gradients.row(0),
                                            .stride = layout(features_[k].table).gradient_stride()};
     });
   }
 
-  bool Collect(const Step& step, TableId table, std::uint32_t server,
-               OwnPartials& into) const override {
-    if (!layers_.Has(table)) return false;
+  bool Collect(const Step& step, TableId table, std::uint32_t server, OwnPartials& into) override {
+    if (!layers_.Has(table)) return features_.Collect(step, table, server, into);
     into.Clear();
     if (step.batch.rows.wanted(table, server).ids.empty()) return true;  // Its row is another's.
     const std::size_t stride = layout(table).gradient_stride();
@@ -84,27 +85,21 @@ class RankerModel final : public StepModel {
  private:
   // A user's or an item's feature has vectors of its own, beside those of users and items.
   struct Vectors {
-    RowCopies composed;                 // By row of users or items,
-    std::vector<const float*> by_part;  // the same by part,
-    RowCopies gradients;                // and theirs, by part.
+    std::vector<const float*> by_part;
+    RowCopies gradients;  // By part.
   };
 
   void ComposeFeatures(const Step& step) {
+    features_.Compose(step.batch);
     for (std::size_t k = 0; k < features_.size(); ++k) {
       const auto& [table, feature] = features_[k];
       if (feature.side() == FeatureSide::kSample) continue;
       Vectors& vectors = vectors_[k];
       const TableBatch& entries =
           step.batch.tables[Index(StepFeatures::TableOf(feature.side()))].batch;
-      vectors.composed.Resize(entries.rows().size(), layout(table));
-      for (std::size_t row = 0; row < entries.rows().size(); ++row) {
-        feature.Compose(step.batch.features[k], entries.rows()[row].first_part,
-                        step.batch.tables[Index(table)].part_rows.data(),
-                        vectors.composed.row(row));
-      }
       vectors.by_part.clear();
-      for (const TableBatch::Part& part : entries.parts()) {
-        vectors.by_part.push_back(vectors.composed.row(part.row));
+      for (std::size_t part = 0; part < entries.parts().size(); ++part) {
+        vectors.by_part.push_back(feature.VectorOf(part));
       }
       if (step.pass.training) vectors.gradients.Resize(entries.parts().size(), layout(table));
     }
@@ -141,7 +136,7 @@ class RankerModel final : public StepModel {
       found.stride = layout(table).gradient_stride();
       if (feature.side() == FeatureSide::kSample) {
         // An entry is a part of its own table.
-        found.samples = step.batch.features[k].parts;
+        found.samples = step.batch.features[k].samples;
         found.rows = step.batch.tables[Index(table)].part_rows.data();
         found.gradients = step.gradients[Index(table)];
       } else {

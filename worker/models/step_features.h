@@ -14,8 +14,8 @@
 
 namespace cf {
 
-/// The features of a model in its steps: the rows to touch, and the gradients to spread. What is
-/// composed of the rows in between is for the kind to say.
+/// The features of a model in its steps: the rows that a batch has of them, the vectors that these
+/// become, and their gradients. What is made of the vectors is for the kind to say.
 ///
 /// Owner:   the StepModel of a kind with features.
 /// Threads: the seat's compute thread.
@@ -42,33 +42,41 @@ class StepFeatures {
   /// The table whose rows have the features of that side. Requires: not a sample's.
   static TableId TableOf(FeatureSide side) { return side == FeatureSide::kUser ? kUsers : kItems; }
 
-  /// Touches what a sample brings to the batch: its own rows, and those of its user and its item
-  /// where they are new to the partition. `pair` is the sample as the batch has it.
-  void Touch(const PartitionShare& share, RowId user, RowId item, const PairSample& pair,
-             Minibatch& batch) const;
+  /// Adds what a sample brings to the batch: its own rows, and those of its user and its item where
+  /// they are new to the partition. `pair` is the sample as the batch has it.
+  void Add(const PartitionShare& share, RowId user, RowId item, const PairSample& pair,
+           Minibatch& batch);
 
-  /// Adds to the gradients of features' rows what the vectors of partition `p` of the seat's range
-  /// give them; `gradients_of(k)` are the VectorGradients of feature k. Not for samples' features,
-  /// whose rows are the vectors.
+  /// Ends the batch, of which all partitions have been added.
+  void EndBatch(Minibatch& batch);
+
+  /// Composes the vectors of users' and items' features. Those of samples' are their rows.
+  void Compose(const Minibatch& batch);
+
+  /// Takes the gradients of the vectors of partition `p` of the seat's range; `gradients_of(k)` are
+  /// the VectorGradients of feature k. Not of samples' features.
   template <class GradientsOf>
-  void Spread(const Step& step, std::uint32_t p, const GradientsOf& gradients_of) {
+  void Take(const Step& step, std::uint32_t p, const GradientsOf& gradients_of) {
     for (std::size_t k = 0; k < entries_.size(); ++k) {
       const FeatureSide side = entries_[k].feature.side();
       if (side == FeatureSide::kSample) continue;
       const std::vector<std::size_t>& ends =
           side == FeatureSide::kUser ? step.batch.user_parts_end : step.batch.item_parts_end;
       const VectorGradients gradients = gradients_of(k);
-      entries_[k].feature.Spread(step.batch.features[k], p == 0 ? 0 : ends[p - 1], ends[p],
-                                 gradients.first, gradients.stride,
-                                 step.gradients[Index(entries_[k].table)]);
+      entries_[k].feature.Take(p == 0 ? 0 : ends[p - 1], ends[p], gradients.first,
+                               gradients.stride);
     }
   }
 
+  /// As StepModel::Collect. False for tables that are not those of users' or items' features.
+  bool Collect(const Step& step, TableId table, std::uint32_t server, OwnPartials& into);
+
  private:
-  void TouchSide(FeatureSide side, const PartitionShare& share, RowId user, RowId item,
+  void AddSample(std::size_t k, const PartitionShare& share, RowId user, RowId item,
                  Minibatch& batch) const;
 
-  std::vector<Entry> entries_;  // By feature of the model.
+  std::vector<const FeatureLists*> lists_;  // By feature of the model,
+  std::vector<Entry> entries_;              // as these.
 };
 
 }  // namespace cf

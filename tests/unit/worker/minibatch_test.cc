@@ -42,6 +42,25 @@ TEST(TableBatch, TouchesARowOnceAPartition) {
   EXPECT_EQ(batch.rows()[1].first_part, batch.rows()[1].last_part);
 }
 
+TEST(TableBatch, ARowMayHavePartsThatNoPartitionHas) {
+  IdIndex index;
+  TableBatch batch;
+  batch.Clear(index);
+  batch.AddRow(kRow, 1);
+  batch.AddRow(kOther, 3);
+  ASSERT_EQ(batch.rows().size(), 2U);
+  EXPECT_EQ(batch.rows()[0].first_part, batch.rows()[0].last_part);
+  ASSERT_EQ(batch.parts().size(), 4U);
+  std::vector<std::uint32_t> parts;
+  for (std::uint32_t part = batch.rows()[1].first_part; part != TableBatch::kNone;
+       part = batch.parts()[part].next) {
+    EXPECT_EQ(batch.parts()[part].row, 1U);
+    parts.push_back(part);
+  }
+  EXPECT_EQ(parts, (std::vector<std::uint32_t>{1, 2, 3}));
+  EXPECT_EQ(batch.rows()[1].last_part, 3U);
+}
+
 TEST(TableBatch, ForgetsTheBatchBefore) {
   IdIndex index;
   TableBatch batch;

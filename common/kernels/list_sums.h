@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "common/kernels/kernels.h"
+
+namespace cf {
+
+/// Which entries have each of some rows in their lists: those of row r are `entries[k]` for k from
+/// ends[r - 1] (0 for the first row) to ends[r] - 1, ascending.
+struct RowEntries {
+  std::span<const std::uint32_t> ends;
+  const std::uint32_t* entries = nullptr;
+};
+
+/// The entries that have one row, and the leaves of the tree over partitions that they are under.
+/// Entry e's gradient starts at `gradients + e * stride`: `padded_dim` floats of the vector, then
+/// the bias.
+struct EntryGradients {
+  std::span<const std::uint32_t> entries = {};  ///< Ascending; at least one.
+  const std::uint8_t* leaves = nullptr;         ///< By entry, never falling: below `leaf_count`.
+  std::uint32_t leaf_count = 1;                 ///< A power of two, at most kLeavesMax.
+  const float* gradients = nullptr;
+  std::size_t stride = 0;
+  std::size_t padded_dim = 0;
+
+  static constexpr std::uint32_t kLeavesMax = 16;
+  static constexpr std::size_t kColumns = 4 * kLanes;  ///< That are summed at once.
+  /// What a sum needs of working memory, in floats.
+  static constexpr std::size_t kScratchFloats = kLeavesMax * (kColumns + 1);
+};
+
+/// The kernels of vectors that are sums over lists of rows (docs/arithmetic.md, Features), for one
+/// instruction set. They go by row and not by list: a row is read and its gradient is written once,
+/// whoever has it. Sums begin with -0, to which adding anything is to copy it. Constant; any thread.
+/// No function allocates. Pointers need no alignment.
+struct ListSumKernels {
+  /// Sets sums[k] to -0 for k < n, of working memory that is to be summed in.
+  void (*clear)(std::size_t n, float* sums);
+
+  /// Adds row after row to the sums of its entries. `rows[r]` points at the `padded_dim` floats of
+  /// the vector and the bias; entry e's sum, of the same form, starts at `sums + e * stride`.
+  void (*add_rows)(const RowEntries& lists, const float* const* rows, std::size_t padded_dim,
+                   std::size_t stride, float* sums);
+
+  /// Adds up what the entries of one row give it: under each leaf in their order, then along the
+  /// tree, where what is absent passes through. Writes `padded_dim` floats and the bias to `sum`.
+  /// `scratch`: kScratchFloats, cleared; so they are left.
+  void (*sum_entries)(const EntryGradients& from, float* scratch, float* sum);
+};
+
+/// Those of the instruction set of `kernels`.
+const ListSumKernels& ListSumKernelsOf(const KernelSet& kernels);
+
+}  // namespace cf
