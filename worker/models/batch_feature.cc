@@ -6,6 +6,11 @@
 #include "common/kernels/aligned.h"
 
 namespace cf {
+namespace {
+
+constexpr std::size_t kLineIds = kLineBytes / sizeof(RowId);
+
+}  // namespace
 
 BatchFeature::BatchFeature(const Options& options)
     : options_(options),
@@ -31,7 +36,23 @@ std::vector<BatchFeature::Block> BatchFeature::BlocksOf(Partitioning partitionin
   return blocks;
 }
 
+template <class Visit>
+void BatchFeature::ForLists(const Visit& visit) {
+  for (std::uint32_t entry = 0; entry < lists_.size(); ++entry) {
+    if (entry + 1 < lists_.size()) {
+      const std::span<const RowId> next = lists_[entry + 1];
+      for (std::size_t k = 0; k < next.size(); k += kLineIds) __builtin_prefetch(&next[k]);
+    }
+    for (const RowId row : lists_[entry]) visit(entry, Index(row));
+  }
+}
+
 void BatchFeature::EndBatch(const TableBatch& entries, TableBatch& rows, FeatureLinks& links) {
+  lists_.clear();
+  for (const TableBatch::Part& part : entries.parts()) {
+    lists_.push_back(options_.lists->RowsOf(entries.rows()[part.row].id));
+  }
+  ForLists([this](std::uint32_t, std::size_t row) { ++of_row_[row]; });
   std::uint32_t total = 0;
   for (std::uint32_t id = 0; id < of_row_.size(); ++id) {
     const std::uint32_t count = of_row_[id];
@@ -42,18 +63,18 @@ void BatchFeature::EndBatch(const TableBatch& entries, TableBatch& rows, Feature
     links.row_ends.push_back(total);
   }
   links.entries.resize(total);
+  ForLists([this, &links](std::uint32_t entry, std::size_t row) {
+    links.entries[of_row_[row]++] = entry;
+  });
+  for (const TableBatch::Row& row : rows.rows()) of_row_[Index(row.id)] = 0;
   std::size_t block = 0;
   for (std::uint32_t entry = 0; entry < entries.parts().size(); ++entry) {
     const TableBatch::Part& part = entries.parts()[entry];
-    for (const RowId row : options_.lists->RowsOf(entries.rows()[part.row].id)) {
-      links.entries[of_row_[Index(row)]++] = entry;
-    }
     for (; blocks_[block].end <= part.partition; ++block) links.block_ends.push_back(entry);
     const std::uint32_t first = blocks_[block].end - blocks_[block].leaves;
     links.leaves.push_back(static_cast<std::uint8_t>(part.partition - first));
   }
   links.block_ends.resize(blocks_.size(), static_cast<std::uint32_t>(entries.parts().size()));
-  for (const TableBatch::Row& row : rows.rows()) of_row_[Index(row.id)] = 0;
 }
 
 void BatchFeature::Compose(const TableBatch& entries, const FeatureLinks& links,

@@ -38,12 +38,8 @@ class BatchFeature {
 
   FeatureSide side() const { return options_.lists->side(); }
 
-  /// Counts what the next entry of the batch that is being made has.
-  void AddEntry(RowId id) {
-    for (const RowId row : options_.lists->RowsOf(id)) ++of_row_[Index(row)];
-  }
-  /// Ends that batch: adds to it the rows that its entries have, and who has them. `entries` are its
-  /// users or items.
+  /// Ends a batch whose users or items are `entries`: adds to it the rows that these have, and who has
+  /// them.
   void EndBatch(const TableBatch& entries, TableBatch& rows, FeatureLinks& links);
 
   /// Composes the vector of each entry of a batch whose rows have come. `rows` is by row.
@@ -69,15 +65,15 @@ class BatchFeature {
     std::uint32_t leaves = 0;
     TreeNode node = 0;
   };
+  // Calls `visit(entry, row)` for each row of each list of lists_.
+  template <class Visit>
+  void ForLists(const Visit& visit);
   static std::vector<Block> BlocksOf(Partitioning partitioning, SeatRange range);
 
   const Options options_;
   const ListSumKernels& kernels_;
   const std::vector<Block> blocks_;  // Ascending.
   const TreeSum tree_;
-  // By row of the table, for the batch that is being made: how many entries have it, then where the
-  // next of these goes. 0 between batches.
-  std::vector<std::uint32_t> of_row_;
 
   // Of the batch that was composed last, by entry.
   std::vector<float> weights_;
@@ -85,6 +81,9 @@ class BatchFeature {
   RowCopies gradients_;  // What an entry gives each of its rows.
 
   // Scratch.
+  std::vector<std::span<const RowId>> lists_;  // By entry of the batch that ends.
+  // By row of the table: how many of these have it, then where the next of them goes. 0 in between.
+  std::vector<std::uint32_t> of_row_;
   std::vector<float> leaves_;
   std::vector<TreePart> chain_;
 };

@@ -28,15 +28,14 @@ class PairAdder {
         items_(batch.tables[Index(kItems)].batch),
         samples_(batch.samples) {}
 
-  /// The sample as the batch has it.
-  const PairSample& Add(RowId user_id, RowId item_id, float rating) {
+  void Add(RowId user_id, RowId item_id, float rating) {
     const TableBatch::Touched user = users_.Touch(user_index_, user_id, partition_);
     const TableBatch::Touched item = items_.Touch(item_index_, item_id, partition_);
-    return samples_.emplace_back(PairSample{.user = user.part & 0x7fffffffU,
-                                            .user_is_first = user.is_first ? 1U : 0U,
-                                            .item = item.part & 0x7fffffffU,
-                                            .item_is_first = item.is_first ? 1U : 0U,
-                                            .rating = rating});
+    samples_.push_back({.user = user.part & 0x7fffffffU,
+                        .user_is_first = user.is_first ? 1U : 0U,
+                        .item = item.part & 0x7fffffffU,
+                        .item_is_first = item.is_first ? 1U : 0U,
+                        .rating = rating});
   }
 
  private:

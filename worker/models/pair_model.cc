@@ -27,13 +27,8 @@ class PairModel final : public StepModel {
     PairAdder pairs(share, batch);
     const RowLayout& users = layout(kUsers);
     if (negatives_ > 0) {
-      ForSamples(share, users, [&](const Sample& sample) {
-        AddWithNegatives(pass, share, sample, pairs, batch);
-      });
-    } else if (!features_.empty()) {
-      ForSamples(share, users, [&](const Sample& sample) {
-        AddWithFeatures(share, sample.user, sample.item, sample.rating, pairs, batch);
-      });
+      ForSamples(share, users,
+                 [&](const Sample& sample) { AddWithNegatives(pass, share, sample, pairs); });
     } else {
       ForSamples(share, users,
                  [&](const Sample& sample) { pairs.Add(sample.user, sample.item, sample.rating); });
@@ -73,19 +68,12 @@ class PairModel final : public StepModel {
   }
 
  private:
-  void AddWithFeatures(const PartitionShare& share, RowId user, RowId item, float rating,
-                       PairAdder& pairs, Minibatch& batch) {
-    features_.Add(share, user, item, pairs.Add(user, item, rating), batch);
-  }
-
   void AddWithNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive,
-                        PairAdder& pairs, Minibatch& batch) {
+                        PairAdder& pairs) {
     DrawNegatives(pass, share, positive);
     for (const RowId item : drawn_) share.indices[Index(kItems)].Prefetch(item);
-    AddWithFeatures(share, positive.user, positive.item, 1.0F, pairs, batch);
-    for (const RowId item : drawn_) {
-      AddWithFeatures(share, positive.user, item, 0.0F, pairs, batch);
-    }
+    pairs.Add(positive.user, positive.item, 1.0F);
+    for (const RowId item : drawn_) pairs.Add(positive.user, item, 0.0F);
   }
 
   void DrawNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive) {

@@ -31,8 +31,8 @@ class RankerModel final : public StepModel {
   void AddPartition(const Pass& /*pass*/, const PartitionShare& share, Minibatch& batch) override {
     PairAdder pairs(share, batch);
     ForSamples(share, layout(kUsers), [&](const Sample& sample) {
-      const PairSample& pair = pairs.Add(sample.user, sample.item, sample.rating);
-      features_.Add(share, sample.user, sample.item, pair, batch);
+      pairs.Add(sample.user, sample.item, sample.rating);
+      features_.AddSample(share, sample.user, sample.item, batch);
     });
     layers_.Touch(share, batch);
   }

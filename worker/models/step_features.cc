@@ -25,30 +25,16 @@ bool StepFeatures::HasSide(FeatureSide side) const {
                              [side](const Entry& entry) { return entry.feature.side() == side; });
 }
 
-void StepFeatures::Add(const PartitionShare& share, RowId user, RowId item, const PairSample& pair,
-                       Minibatch& batch) {
-  for (std::size_t k = 0; k < entries_.size(); ++k) {
-    switch (entries_[k].feature.side()) {
-      case FeatureSide::kUser:
-        if (pair.user_is_first != 0) entries_[k].feature.AddEntry(user);
-        break;
-      case FeatureSide::kItem:
-        if (pair.item_is_first != 0) entries_[k].feature.AddEntry(item);
-        break;
-      case FeatureSide::kSample:
-        AddSample(k, share, user, item, batch);
-        break;
-    }
-  }
-}
-
-void StepFeatures::AddSample(std::size_t k, const PartitionShare& share, RowId user, RowId item,
+void StepFeatures::AddSample(const PartitionShare& share, RowId user, RowId item,
                              Minibatch& batch) const {
-  const std::size_t table = Index(entries_[k].table);
-  const std::optional<RowId> row = lists_[k]->RowOfSample(user, item);
-  Check(row.has_value(), "a sample with a timestamp is in the data set");
-  batch.features[k].samples.push_back(
-      batch.tables[table].batch.Touch(share.indices[table], *row, share.partition));
+  for (std::size_t k = 0; k < entries_.size(); ++k) {
+    if (entries_[k].feature.side() != FeatureSide::kSample) continue;
+    const std::size_t table = Index(entries_[k].table);
+    const std::optional<RowId> row = lists_[k]->RowOfSample(user, item);
+    Check(row.has_value(), "a sample with a timestamp is in the data set");
+    batch.features[k].samples.push_back(
+        batch.tables[table].batch.Touch(share.indices[table], *row, share.partition));
+  }
 }
 
 void StepFeatures::EndBatch(Minibatch& batch) {

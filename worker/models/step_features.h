@@ -42,12 +42,10 @@ class StepFeatures {
   /// The table whose rows have the features of that side. Requires: not a sample's.
   static TableId TableOf(FeatureSide side) { return side == FeatureSide::kUser ? kUsers : kItems; }
 
-  /// Adds what a sample brings to the batch: its own rows, and those of its user and its item where
-  /// they are new to the partition. `pair` is the sample as the batch has it.
-  void Add(const PartitionShare& share, RowId user, RowId item, const PairSample& pair,
-           Minibatch& batch);
+  /// Adds the next sample's own rows to the batch.
+  void AddSample(const PartitionShare& share, RowId user, RowId item, Minibatch& batch) const;
 
-  /// Ends the batch, of which all partitions have been added.
+  /// Ends a batch that has its users and items: adds what these bring.
   void EndBatch(Minibatch& batch);
 
   /// Composes the vectors of users' and items' features. Those of samples' are their rows.
@@ -72,9 +70,6 @@ class StepFeatures {
   bool Collect(const Step& step, TableId table, std::uint32_t server, OwnPartials& into);
 
  private:
-  void AddSample(std::size_t k, const PartitionShare& share, RowId user, RowId item,
-                 Minibatch& batch) const;
-
   std::vector<const FeatureLists*> lists_;  // By feature of the model,
   std::vector<Entry> entries_;              // as these.
 };

@@ -52,7 +52,6 @@ class BatchFeatureTest : public ::testing::Test {
       for (std::uint32_t user = 0; user < data_.users(); user += 2) {
         if (Index(partitioning.Of(RowId{user})) != p) continue;
         batch.users.Touch(index, RowId{user}, p);
-        feature.AddEntry(RowId{user});
       }
     }
     feature.EndBatch(batch.users, batch.rows, batch.links);
