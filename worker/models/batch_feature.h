@@ -45,8 +45,9 @@ class BatchFeature {
   /// Composes the vector of each entry of a batch whose rows have come. `rows` is by row.
   void Compose(const TableBatch& entries, const FeatureLinks& links,
                std::span<const float* const> rows);
-  /// The vector and bias of an entry, of zeros where it has no rows. Until the next Compose.
-  const float* VectorOf(std::size_t entry) const { return vectors_.row(entry); }
+  /// The vector and bias of an entry, of zeros where it has no rows, which may be overwritten. Until
+  /// the next Compose.
+  float* VectorOf(std::size_t entry) { return vectors_.row(entry); }
 
   /// Takes the gradients of the vectors of the entries `first` to `last` - 1, of the batch that was
   /// composed last.

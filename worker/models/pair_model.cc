@@ -1,9 +1,7 @@
 #include "worker/models/pair_model.h"
 
-#include <algorithm>
 #include <vector>
 
-#include "common/rows/row_copies.h"
 #include "worker/models/pair_adder.h"
 #include "worker/models/step_features.h"
 #include "worker/negatives.h"
@@ -11,11 +9,12 @@
 namespace cf {
 namespace {
 
-/// Without features the kernel reads rows where they are and no gradient outlives its partition.
+/// Without features the kernel reads rows where they are and no gradient outlives its partition; with
+/// them it reads their sums with what features give them.
 ///
 /// Owner:   Trainer.
 /// Threads: the seat's compute thread.
-/// Bounds:  with features, the rows of a batch's users and items once more for each partition.
+/// Bounds:  those of its features.
 class PairModel final : public StepModel {
  public:
   explicit PairModel(const Options& options)
@@ -99,27 +98,23 @@ class PairModel final : public StepModel {
     }
   }
 
-  // The rows of users or of items become their sums with what features give them.
+  // The rows of users or of items become their sums with what features give them: where the vectors
+  // of the first feature are, as what it gives is added to the row first.
   void AddFeatures(TableId table, FeatureSide side, Minibatch& batch) {
-    if (!features_.HasSide(side)) return;
-    const RowLayout& rows_layout = layout(table);
-    Minibatch::Table& rows = batch.tables[Index(table)];
-    RowCopies& composed = composed_[Index(table)];
-    composed.Resize(rows.part_rows.size(), rows_layout);
-    for (std::size_t part = 0; part < rows.part_rows.size(); ++part) {
-      std::copy_n(rows.part_rows[part], rows_layout.wire_floats(), composed.row(part));
-      for (std::size_t k = 0; k < features_.size(); ++k) {
-        if (features_[k].feature.side() != side) continue;
-        options().kernels->add_gradient(composed.row(part), features_[k].feature.VectorOf(part),
-                                        rows_layout.padded_dim());
+    std::vector<const float*>& rows = batch.tables[Index(table)].part_rows;
+    for (std::size_t k = 0; k < features_.size(); ++k) {
+      BatchFeature& feature = features_[k].feature;
+      if (feature.side() != side) continue;
+      for (std::size_t part = 0; part < rows.size(); ++part) {
+        float* const sum = feature.VectorOf(part);
+        options().kernels->add_gradient(sum, rows[part], layout(table).padded_dim());
+        rows[part] = sum;
       }
-      rows.part_rows[part] = composed.row(part);
     }
   }
 
   const std::uint32_t negatives_;
   StepFeatures features_;
-  RowCopies composed_[2];  // Rows of users and items with their features, by part of the batch.
 
   // Scratch.
   std::vector<RowId> drawn_;  // Negatives of a sample.

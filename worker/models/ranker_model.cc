@@ -92,7 +92,7 @@ class RankerModel final : public StepModel {
   void ComposeFeatures(const Step& step) {
     features_.Compose(step.batch);
     for (std::size_t k = 0; k < features_.size(); ++k) {
-      const auto& [table, feature] = features_[k];
+      auto& [table, feature] = features_[k];
       if (feature.side() == FeatureSide::kSample) continue;
       Vectors& vectors = vectors_[k];
       const TableBatch& entries =

@@ -1,6 +1,5 @@
 #include "worker/models/step_features.h"
 
-#include <algorithm>
 #include <optional>
 
 #include "common/base/check.h"
@@ -18,11 +17,6 @@ StepFeatures::StepFeatures(const StepModel::Options& options) {
                                                  .partitioning = options.partitioning,
                                                  .range = options.range})});
   }
-}
-
-bool StepFeatures::HasSide(FeatureSide side) const {
-  return std::ranges::any_of(entries_,
-                             [side](const Entry& entry) { return entry.feature.side() == side; });
 }
 
 void StepFeatures::AddSample(const PartitionShare& share, RowId user, RowId item,

@@ -36,8 +36,7 @@ class StepFeatures {
 
   bool empty() const { return entries_.empty(); }
   std::size_t size() const { return entries_.size(); }
-  const Entry& operator[](std::size_t k) const { return entries_[k]; }
-  bool HasSide(FeatureSide side) const;
+  Entry& operator[](std::size_t k) { return entries_[k]; }
 
   /// The table whose rows have the features of that side. Requires: not a sample's.
   static TableId TableOf(FeatureSide side) { return side == FeatureSide::kUser ? kUsers : kItems; }
