@@ -93,15 +93,15 @@ struct FeatureLinks {
 
   std::vector<std::uint32_t>
       row_ends;  ///< By row of the batch, ascending ids: where its entries end,
-  std::vector<std::uint32_t> entries;     ///< row after row,
-  std::vector<std::uint8_t> leaves;       ///< and by entry its partition, within a block of them.
-  std::vector<std::uint32_t> block_ends;  ///< By block of partitions: where its entries end.
+  std::vector<std::uint32_t> entries;  ///< row after row,
+  std::vector<std::uint8_t> leaves;    ///< and by entry its partition, within a subtree of them.
+  std::vector<std::uint32_t> subtree_ends;  ///< By subtree of partitions: where its entries end.
 
   void Clear() {
     samples.clear();
     row_ends.clear();
     leaves.clear();
-    block_ends.clear();
+    subtree_ends.clear();
   }
 };
 

@@ -15,25 +15,25 @@ constexpr std::size_t kLineIds = kLineBytes / sizeof(RowId);
 BatchFeature::BatchFeature(const Options& options)
     : options_(options),
       kernels_(ListSumKernelsOf(*options.kernels)),
-      blocks_(BlocksOf(options.partitioning, options.range)),
+      subtrees_(SubtreesOf(options.partitioning, options.range)),
       tree_(options.partitioning, options.range, *options.kernels, options.layout.padded_dim()),
       of_row_(options.lists->side() == FeatureSide::kSample ? 0 : options.lists->rows(), 0),
       leaves_(EntryGradients::kScratchFloats + kLanes) {
   kernels_.clear(leaves_.size(), leaves_.data());
 }
 
-std::vector<BatchFeature::Block> BatchFeature::BlocksOf(Partitioning partitioning,
-                                                        SeatRange range) {
-  std::vector<Block> blocks;
-  for (std::uint32_t first = range.first; first < range.last; first = blocks.back().end) {
+std::vector<BatchFeature::Subtree> BatchFeature::SubtreesOf(Partitioning partitioning,
+                                                            SeatRange range) {
+  std::vector<Subtree> subtrees;
+  for (std::uint32_t first = range.first; first < range.last; first = subtrees.back().end) {
     // The largest node that begins here, and is within the range and not too large.
     std::uint32_t leaves = std::bit_floor(std::min(range.last - first, EntryGradients::kLeavesMax));
     while (first % leaves != 0) leaves /= 2;
-    blocks.push_back({.end = first + leaves,
-                      .leaves = leaves,
-                      .node = static_cast<TreeNode>((partitioning.count() + first) / leaves)});
+    subtrees.push_back({.end = first + leaves,
+                        .leaves = leaves,
+                        .node = static_cast<TreeNode>((partitioning.count() + first) / leaves)});
   }
-  return blocks;
+  return subtrees;
 }
 
 template <class Visit>
@@ -57,7 +57,7 @@ void BatchFeature::EndBatch(const TableBatch& entries, TableBatch& rows, Feature
   for (std::uint32_t id = 0; id < of_row_.size(); ++id) {
     const std::uint32_t count = of_row_[id];
     if (count == 0) continue;
-    rows.AddRow(RowId{id}, std::min(count, static_cast<std::uint32_t>(blocks_.size())));
+    rows.AddRow(RowId{id}, std::min(count, static_cast<std::uint32_t>(subtrees_.size())));
     of_row_[id] = total;
     total += count;
     links.row_ends.push_back(total);
@@ -67,14 +67,14 @@ void BatchFeature::EndBatch(const TableBatch& entries, TableBatch& rows, Feature
     links.entries[of_row_[row]++] = entry;
   });
   for (const TableBatch::Row& row : rows.rows()) of_row_[Index(row.id)] = 0;
-  std::size_t block = 0;
+  std::size_t subtree = 0;
   for (std::uint32_t entry = 0; entry < entries.parts().size(); ++entry) {
     const TableBatch::Part& part = entries.parts()[entry];
-    for (; blocks_[block].end <= part.partition; ++block) links.block_ends.push_back(entry);
-    const std::uint32_t first = blocks_[block].end - blocks_[block].leaves;
+    for (; subtrees_[subtree].end <= part.partition; ++subtree) links.subtree_ends.push_back(entry);
+    const std::uint32_t first = subtrees_[subtree].end - subtrees_[subtree].leaves;
     links.leaves.push_back(static_cast<std::uint8_t>(part.partition - first));
   }
-  links.block_ends.resize(blocks_.size(), static_cast<std::uint32_t>(entries.parts().size()));
+  links.subtree_ends.resize(subtrees_.size(), static_cast<std::uint32_t>(entries.parts().size()));
 }
 
 void BatchFeature::Compose(const TableBatch& entries, const FeatureLinks& links,
@@ -124,17 +124,17 @@ void BatchFeature::Collect(const TableBatch& rows, const FeatureLinks& links,
         std::span(links.entries).subspan(begin, links.row_ends[row] - begin);
     float* sum = gradients + rows.rows()[row].first_part * options_.layout.gradient_stride();
     chain_.clear();
-    for (std::size_t block = 0; !left.empty(); ++block) {
-      const std::uint32_t end = links.block_ends[block];
+    for (std::size_t subtree = 0; !left.empty(); ++subtree) {
+      const std::uint32_t end = links.subtree_ends[subtree];
       if (left.front() >= end) continue;
       const auto here =
           left.back() < end
               ? left.size()
               : static_cast<std::size_t>(std::ranges::lower_bound(left, end) - left.begin());
       from.entries = left.first(here);
-      from.leaf_count = blocks_[block].leaves;
+      from.leaf_count = subtrees_[subtree].leaves;
       kernels_.sum_entries(from, leaves, sum);
-      chain_.push_back({blocks_[block].node, sum});
+      chain_.push_back({subtrees_[subtree].node, sum});
       sum += options_.layout.gradient_stride();
       left = left.subspan(here);
     }

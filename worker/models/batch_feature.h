@@ -61,7 +61,7 @@ class BatchFeature {
 
  private:
   /// Partitions of the seat whose sum is one node of the tree.
-  struct Block {
+  struct Subtree {
     std::uint32_t end = 0;  // One past its last partition.
     std::uint32_t leaves = 0;
     TreeNode node = 0;
@@ -69,11 +69,11 @@ class BatchFeature {
   // Calls `visit(entry, row)` for each row of each list of lists_.
   template <class Visit>
   void ForLists(const Visit& visit);
-  static std::vector<Block> BlocksOf(Partitioning partitioning, SeatRange range);
+  static std::vector<Subtree> SubtreesOf(Partitioning partitioning, SeatRange range);
 
   const Options options_;
   const ListSumKernels& kernels_;
-  const std::vector<Block> blocks_;  // Ascending.
+  const std::vector<Subtree> subtrees_;  // Ascending.
   const TreeSum tree_;
 
   // Of the batch that was composed last, by entry.

@@ -126,7 +126,7 @@ std::vector<std::vector<float>> GradientsOf(std::uint32_t rows, const RowLayout&
 
 // Goal: a row's gradient is summed over the entries of a partition and then along the tree, whoever
 // has the partitions. Method: with one entry after the other and a part for each partition, as the
-// definition has it; partitions in blocks of 16, several blocks, and seats whose ranges are no nodes.
+// definition has it; one subtree of 16 partitions, several, and seats whose ranges are no nodes.
 TEST_F(BatchFeatureTest, GradientsAreSummedAlongTheTreeByAnySeats) {
   const std::vector<float> of_users = Draw(TinyData::kUserCount * layout_.gradient_stride());
   for (const std::uint32_t partitions : {1U, 4U, 16U, 64U}) {
