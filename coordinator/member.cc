@@ -129,6 +129,7 @@ absl::Status Member::OpenSeats() {
                                                    .model = data.model.get(),
                                                    .features = data.features,
                                                    .shuffle_seed = options_.job.train().seed(),
+                                                   .user_group = options_.job.train().user_group(),
                                                    .delay = options_.job.train().delay(),
                                                    .profile = seat.profile.get()},
                                   data.data, data.split);

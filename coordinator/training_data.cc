@@ -133,6 +133,10 @@ absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placeme
   }
   std::uint64_t samples = data.split.training_count() * PartitionSamples::kBytesPerTrainingSample *
                           partitions / job.train().partitions();
+  if (job.train().user_group() > 1) {
+    samples += data.split.training_count() * PartitionSamples::kBytesPerGroupedSample * partitions /
+               job.train().partitions();
+  }
   if (data.model->batch_is_candidates()) {
     samples +=
         data.split.training_count() * BatchItems::kBytesPerSample * workers.OnRank(rank).size();

@@ -58,7 +58,7 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
     const Profile::Scope scope(options_.profile, Phase::kLoader);
     for (PartitionSamples& samples : samples_) {
       Activity::Tick();
-      samples.Shuffle(options_.shuffle_seed, segment.epoch);
+      samples.Shuffle(options_.shuffle_seed, segment.epoch, options_.user_group);
     }
     shuffled_epoch_ = segment.epoch;
   }
@@ -116,7 +116,9 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
   const std::span<const Sample> samples = pass.training          ? from.shuffled()
                                           : pass.scores_training ? from.training()
                                                                  : from.validation();
-  const SampleRange range = SamplesOfBatch(samples.size(), batch.number, pass.batches);
+  const SampleRange range = pass.training
+                                ? from.OfBatch(batch.number, pass.batches)
+                                : SamplesOfBatch(samples.size(), batch.number, pass.batches);
   if (range.first < range.last) {
     model_->AddPartition(pass,
                          {.partition = range_.first + p,

@@ -49,6 +49,7 @@ class Trainer {
     std::unique_ptr<StepModel> (*make_steps)(const StepModel::Options&) = &MakeStepModel;
     std::span<const FeatureLists> features{};  ///< Of the model, in its order.
     std::uint64_t shuffle_seed = 0;            ///< Of dropout and negatives, too.
+    std::uint32_t user_group = 1;              ///< As in PartitionSamples::Shuffle.
     std::uint32_t delay = 0;                   ///< Of training.
     Profile* profile = nullptr;                ///< Of the same thread; null for none.
   };

@@ -251,6 +251,9 @@ absl::Status CheckLearningRate(const Job& job) {
     return refusal("negatives are items of other blocks");
   }
   if (job.train().delay() > 0) return refusal("train.delay hides exchanges that BLOCKS has not");
+  if (job.train().user_group() > 1) {
+    return refusal("train.user_group keeps samples together that are in different blocks");
+  }
   if (job.cluster().servers() > 0) {
     return refusal("cluster.servers keeps users' rows away from who works on them");
   }
@@ -265,6 +268,10 @@ absl::Status CheckTogether(const Job& job) {
   if (job.model().has_retrieval() && job.train().batch_size() < 2) {
     return Refusal("train.batch_size", "1",
                    "at least 2, as retrieval chooses among the items of a batch");
+  }
+  if (job.model().has_retrieval() && job.train().user_group() > 1) {
+    return Refusal("train.user_group", absl::StrCat(job.train().user_group()),
+                   "1, as retrieval's candidates are the items of other users");
   }
   const std::uint32_t partitions = job.train().partitions();
   if (!std::has_single_bit(partitions) || partitions > kPartitionsMax) {

@@ -46,6 +46,7 @@ enum class Purpose : std::uint8_t {
   kSweep = 8,
   kBatchDropout = 9,
   kBlockShuffle = 10,
+  kGroupShuffle = 11,
 };
 
 /// Random numbers without state: draw `n` is a pure function of (seed, purpose, stream, n), so any

@@ -167,6 +167,7 @@ train {
   metrics: true
   schedule: SYNC
   rounds: 4
+  user_group: 1
 }
 early_stopping {
   monitor: "val_rmse"
@@ -360,6 +361,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"train.partitions=32768", " is 32768; expected a power of two, at most 16384"},
       {"train.delay=17", " is 17; expected at most 16"},
       {"train.rounds=0", " is 0; expected 1 to 1024"},
+      {"train.user_group=0", " is 0; expected 1 to 1024"},
       {"validation.every_epochs=0", " is 0; expected at least 1"},
       {"validation.every_epochs=21",
        " is 21; expected at most train.epochs (20), as early_stopping.monitor is val_rmse"},

@@ -114,6 +114,8 @@ TEST(WrongJobs, Blocks) {
        refused + "negatives are items of other blocks"},
       {kFactorization + "train { schedule: BLOCKS delay: 1 }",
        refused + "train.delay hides exchanges that BLOCKS has not"},
+      {kFactorization + "train { schedule: BLOCKS user_group: 2 }",
+       refused + "train.user_group keeps samples together that are in different blocks"},
       {kFactorization + blocks + "cluster { servers: 1 }",
        refused + "cluster.servers keeps users' rows away from who works on them"},
   });
@@ -168,6 +170,8 @@ TEST(WrongJobs, Retrieval) {
       {kRetrieval + "train { batch_size: 1 }",
        "train.batch_size is 1; expected at least 2, as retrieval chooses among the items of a "
        "batch"},
+      {kRetrieval + "train { user_group: 2 }",
+       "train.user_group is 2; expected 1, as retrieval's candidates are the items of other users"},
       {kRetrieval + "validation { metrics: 'val_rmse' }",
        "validation.metrics is val_rmse" + no_ratings},
       {kPopularity + "early_stopping { monitor: val_mae }",

@@ -144,6 +144,15 @@ const GoldenJob kGoldenJobs[] = {
      "9704517693ad08d26ea1701080f63cd9"},
     {"DelayedImplicit", kTinyImplicit, "train { delay: 1 batch_size: 4 }",
      "b9068afd2ad74cc93fcaeb39f6265dd1"},
+    // Samples of a user side by side.
+    {"UserGroups", kTinyFactorizationWithFeatures, "train { user_group: 3 batch_size: 8 }",
+     "a5469cb6932da72fec0cd3ce2bf77eee"},
+    {"UserGroupsOfAllSamples", kTinyFactorization, "train { user_group: 1024 batch_size: 8 }",
+     "0c6b0a74f0094216f2ad9107b5b92ff9"},
+    {"DelayedUserGroups", kTinyRankerWithFeatures, "train { user_group: 2 delay: 1 batch_size: 4 }",
+     "60c8a9c236cd1acc24e4ae333222187a"},
+    {"UserGroupsOfImplicit", kTinyImplicit, "train { user_group: 5 batch_size: 4 }",
+     "b1aa1b7ebfc25bc5f6e8857dab16ecc1"},
     // BLOCKS.
     {"Blocks", kTinyFactorization, "train { schedule: BLOCKS rounds: 3 }",
      "ab36a98284d19be3419830869bf33b03"},

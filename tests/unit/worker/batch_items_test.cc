@@ -68,7 +68,7 @@ class BatchItemsTest : public ::testing::Test {
 TEST_F(BatchItemsTest, CandidatesAreTheItemsOfAllPartitionsSamples) {
   BatchItems items(data_, split_, Partitioning(kPartitions));
   for (const std::uint64_t epoch : {0U, 3U, 1U}) {
-    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch);
+    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch, 1);
     items.TakeEpoch(kSeed, epoch);
     ExpectBatches(items, [](const PartitionSamples& from) { return from.shuffled(); });
   }

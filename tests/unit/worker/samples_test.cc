@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -83,7 +85,7 @@ TEST_F(PartitionSamplesTest, EverySampleIsInItsUsersPartitionInCanonicalOrder) {
 TEST_F(PartitionSamplesTest, AShuffleVisitsEverySampleOnce) {
   PartitionSamples samples = Samples(0);
   const auto canonical = Pairs(samples.training());
-  samples.Shuffle(42, 0);
+  samples.Shuffle(42, 0, 1);
   auto shuffled = Pairs(samples.shuffled());
   EXPECT_NE(shuffled, canonical);
   std::ranges::sort(shuffled);
@@ -93,18 +95,72 @@ TEST_F(PartitionSamplesTest, AShuffleVisitsEverySampleOnce) {
 // Whoever trains the epoch, and whatever was trained before it: a resumed run visits the same
 // order.
 TEST_F(PartitionSamplesTest, AShuffleIsAFunctionOfSeedEpochAndPartition) {
+  for (const std::uint32_t user_group : {1U, 3U}) {
+    PartitionSamples samples = Samples(0);
+    samples.Shuffle(42, 3, user_group);
+    const auto third = Pairs(samples.shuffled());
+    samples.Shuffle(42, 4, user_group);
+    EXPECT_NE(Pairs(samples.shuffled()), third);
+    samples.Shuffle(43, 3, user_group);
+    EXPECT_NE(Pairs(samples.shuffled()), third);
+    samples.Shuffle(42, 3, user_group);
+    EXPECT_EQ(Pairs(samples.shuffled()), third);
+    PartitionSamples again = Samples(0);
+    again.Shuffle(42, 3, user_group);
+    EXPECT_EQ(Pairs(again.shuffled()), third);
+  }
+}
+
+// Where every sample is a group of its own, batches have what they had before there were groups.
+TEST_F(PartitionSamplesTest, WithoutGroupsABatchHasItsShareOfTheSamples) {
   PartitionSamples samples = Samples(0);
-  samples.Shuffle(42, 3);
-  const auto third = Pairs(samples.shuffled());
-  samples.Shuffle(42, 4);
-  EXPECT_NE(Pairs(samples.shuffled()), third);
-  samples.Shuffle(43, 3);
-  EXPECT_NE(Pairs(samples.shuffled()), third);
-  samples.Shuffle(42, 3);
-  EXPECT_EQ(Pairs(samples.shuffled()), third);
-  PartitionSamples again = Samples(0);
-  again.Shuffle(42, 3);
-  EXPECT_EQ(Pairs(again.shuffled()), third);
+  samples.Shuffle(42, 0, 1);
+  for (std::uint64_t t = 0; t < 7; ++t) {
+    const SampleRange expected = SamplesOfBatch(samples.shuffled().size(), t, 7);
+    EXPECT_EQ(samples.OfBatch(t, 7).first, expected.first);
+    EXPECT_EQ(samples.OfBatch(t, 7).last, expected.last);
+  }
+}
+
+// Goal: groups are of one user, as even as they can be and at most as large as asked for, in an
+// order that differs from epoch to epoch; batches cut between groups only. Method: batches as many as
+// samples, so that each has one group or none.
+TEST_F(PartitionSamplesTest, GroupsHaveSamplesOfOneUserAndStayTogether) {
+  constexpr std::uint32_t kGroup = 4;
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    PartitionSamples samples = Samples(p);
+    std::set<std::vector<std::pair<RowId, RowId>>> groups[2];
+    for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
+      samples.Shuffle(42, epoch, kGroup);
+      auto visited = Pairs(samples.shuffled());
+      std::ranges::sort(visited);
+      EXPECT_EQ(visited, Pairs(samples.training()));
+
+      const std::uint64_t batches = samples.shuffled().size();
+      std::map<RowId, std::vector<std::size_t>> sizes;
+      std::uint64_t next = 0;
+      for (std::uint64_t t = 0; t < batches; ++t) {
+        const SampleRange range = samples.OfBatch(t, batches);
+        ASSERT_EQ(range.first, next);
+        next = range.last;
+        if (range.first == range.last) continue;
+        const std::span<const Sample> group =
+            samples.shuffled().subspan(range.first, range.last - range.first);
+        groups[epoch].insert(Pairs(group));
+        sizes[group.front().user].push_back(group.size());
+        for (const Sample& sample : group) EXPECT_EQ(sample.user, group.front().user);
+      }
+      EXPECT_EQ(next, batches);
+      for (const auto& [user, of_user] : sizes) {
+        const auto [least, most] = std::ranges::minmax(of_user);
+        EXPECT_LE(most, kGroup);
+        EXPECT_LE(most - least, 1U);
+        const std::size_t count = samples.TrainingOf(Partitioning(kPartitions).SlotOf(user)).size();
+        EXPECT_EQ(of_user.size(), (count + kGroup - 1) / kGroup);
+      }
+    }
+    EXPECT_NE(groups[0], groups[1]) << "who is beside whom changes";
+  }
 }
 
 }  // namespace

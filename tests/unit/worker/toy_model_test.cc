@@ -91,7 +91,7 @@ class PlainBiases {
   }
 
   void TrainEpoch(std::uint64_t epoch) {
-    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch);
+    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch, 1);
     for (std::uint64_t t = 0; t < kSteps; ++t) {
       std::vector<double> gradients(biases.size());
       for (const PartitionSamples& partition : partitions_) {

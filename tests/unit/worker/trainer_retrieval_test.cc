@@ -60,7 +60,7 @@ class SlowTrainer {
   /// Returns the sum of the losses.
   double TrainEpoch(std::uint64_t epoch) {
     double loss = 0;
-    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch);
+    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch, 1);
     for (std::uint64_t t = 0; t < kSteps; ++t) {
       std::vector<Sample> batch;
       for (const PartitionSamples& partition : partitions_) {
