@@ -118,83 +118,114 @@ HWY_INLINE float TakeBiases(float* HWY_RESTRICT biases) {
   }
 }
 
-// Of the bias, and of `kLines` times 16 columns from `first` on.
+// The sum of as many leaves as there are, and of 16 columns.
+HWY_INLINE hn::Vec<Floats> TakeLeaves(std::uint32_t leaf_count, float* HWY_RESTRICT leaves,
+                                      std::size_t apart) {
+  switch (leaf_count) {
+    case 2:
+      return TakeLeaves<2>(leaves, apart);
+    case 4:
+      return TakeLeaves<4>(leaves, apart);
+    case 8:
+      return TakeLeaves<8>(leaves, apart);
+    default:
+      return TakeLeaves<EntryGradients::kLeavesMax>(leaves, apart);
+  }
+}
+
+// Of `kLines` times 16 columns from `first` on, and of the bias behind the vector where it is due.
 template <std::size_t kLines, bool kBias>
-HWY_INLINE void SumColumns(const EntryGradients& from, std::size_t first,
-                           float* HWY_RESTRICT scratch, float* HWY_RESTRICT sum) {
-  const Floats d;
-  constexpr std::size_t kVectors = kLines * kRegisters;
-  constexpr std::size_t kApart = kLines * kLanes;
-  const std::size_t stride = from.stride;
-  const std::size_t bias_at = from.padded_dim - first;
-  const float* HWY_RESTRICT gradients = from.gradients + first;
-  const std::uint8_t* HWY_RESTRICT leaves = from.leaves;
-  float* HWY_RESTRICT biases = scratch + kColumns * EntryGradients::kLeavesMax;
-  for (const std::uint32_t entry : from.entries) {
-    const float* HWY_RESTRICT gradient = gradients + entry * stride;
-    const std::size_t leaf = leaves[entry];
-    float* HWY_RESTRICT columns = scratch + leaf * kApart;
+class ColumnSums {
+ public:
+  ColumnSums(const EntryGradients& from, std::size_t first, float* scratch)
+      : gradients_(from.gradients + first),
+        leaves_(from.leaves),
+        stride_(from.stride),
+        first_(first),
+        bias_at_(from.padded_dim - first),
+        scratch_(scratch),
+        biases_(scratch + EntryGradients::kColumns * EntryGradients::kLeavesMax) {}
+
+  HWY_INLINE void Sum(const EntrySum& of) const {
+    // Of two entries it does not matter whether they are under one leaf.
+    if (of.entries.size() <= 2 || of.leaf_count == 1) return SumInOrder(of);
+    SumLeaves(of);
+  }
+
+ private:
+  static constexpr std::size_t kVectors = kLines * kRegisters;
+  static constexpr std::size_t kApart = kLines * kLanes;
+
+  HWY_INLINE void SumInOrder(const EntrySum& of) const {
+    const Floats d;
+    hn::Vec<Floats> columns[std::max<std::size_t>(kVectors, 1)];
+    for (auto& column : columns) column = hn::Set(d, -0.0F);
+    float bias = -0.0F;
+    for (const std::uint32_t entry : of.entries) {
+      const float* HWY_RESTRICT gradient = gradients_ + entry * stride_;
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        columns[v] = hn::Add(columns[v], hn::LoadU(d, gradient + v * kWidth));
+      }
+      if constexpr (kBias) bias += gradient[bias_at_];
+    }
+    float* HWY_RESTRICT to = of.sum + first_;
+    for (std::size_t v = 0; v < kVectors; ++v) hn::StoreU(columns[v], d, to + v * kWidth);
+    if constexpr (kBias) to[bias_at_] = bias;
+  }
+
+  HWY_INLINE void SumLeaves(const EntrySum& of) const {
+    const Floats d;
+    float* HWY_RESTRICT scratch = scratch_;
+    float* HWY_RESTRICT biases = biases_;
+    for (const std::uint32_t entry : of.entries) {
+      const float* HWY_RESTRICT gradient = gradients_ + entry * stride_;
+      const std::size_t leaf = leaves_[entry];
+      float* HWY_RESTRICT columns = scratch + leaf * kApart;
+      for (std::size_t v = 0; v < kVectors; ++v) {
+        const auto before = hn::LoadU(d, columns + v * kWidth);
+        hn::StoreU(hn::Add(before, hn::LoadU(d, gradient + v * kWidth)), d, columns + v * kWidth);
+      }
+      if constexpr (kBias) biases[leaf] += gradient[bias_at_];
+    }
+    float* HWY_RESTRICT to = of.sum + first_;
     for (std::size_t v = 0; v < kVectors; ++v) {
-      const auto before = hn::LoadU(d, columns + v * kWidth);
-      hn::StoreU(hn::Add(before, hn::LoadU(d, gradient + v * kWidth)), d, columns + v * kWidth);
+      hn::StoreU(TakeLeaves(of.leaf_count, scratch + v * kWidth, kApart), d, to + v * kWidth);
     }
-    if constexpr (kBias) biases[leaf] += gradient[bias_at];
+    if constexpr (kBias) to[bias_at_] = TakeBiases(biases);
   }
-  for (std::size_t v = 0; v < kVectors; ++v) {
-    float* HWY_RESTRICT of_column = scratch + v * kWidth;
-    float* to = sum + first + v * kWidth;
-    switch (from.leaf_count) {
-      case 2:
-        hn::StoreU(TakeLeaves<2>(of_column, kApart), d, to);
-        break;
-      case 4:
-        hn::StoreU(TakeLeaves<4>(of_column, kApart), d, to);
-        break;
-      case 8:
-        hn::StoreU(TakeLeaves<8>(of_column, kApart), d, to);
-        break;
-      default:
-        hn::StoreU(TakeLeaves<EntryGradients::kLeavesMax>(of_column, kApart), d, to);
-    }
-  }
-  if constexpr (kBias) sum[from.padded_dim] = TakeBiases(biases);
+
+  const float* const HWY_RESTRICT gradients_;
+  const std::uint8_t* const HWY_RESTRICT leaves_;
+  const std::size_t stride_;
+  const std::size_t first_;
+  const std::size_t bias_at_;
+  float* const scratch_;
+  float* const biases_;
+};
+
+template <std::size_t kLines, bool kBias>
+HWY_INLINE void SumColumns(const EntryGradients& from, std::span<const EntrySum> sums,
+                           std::size_t first, float* scratch) {
+  const ColumnSums<kLines, kBias> columns(from, first, scratch);
+  for (const EntrySum& of : sums) columns.Sum(of);
 }
 
-// Of one leaf, or two entries: of these it does not matter whether they are under one.
-HWY_INLINE void SumInOrder(const EntryGradients& from, float* HWY_RESTRICT sum) {
-  const Floats d;
-  const std::size_t n = from.padded_dim;
-  for (std::size_t k = 0; k < n; k += kWidth) {
-    auto columns = hn::LoadU(d, from.gradients + from.entries.front() * from.stride + k);
-    for (const std::uint32_t entry : from.entries.subspan(1)) {
-      columns = hn::Add(columns, hn::LoadU(d, from.gradients + entry * from.stride + k));
-    }
-    hn::StoreU(columns, d, sum + k);
-  }
-  float bias = from.gradients[from.entries.front() * from.stride + n];
-  for (const std::uint32_t entry : from.entries.subspan(1)) {
-    bias += from.gradients[entry * from.stride + n];
-  }
-  sum[n] = bias;
-}
-
-void SumEntries(const EntryGradients& from, float* scratch, float* sum) {
-  if (from.entries.size() <= 2 || from.leaf_count == 1) return SumInOrder(from, sum);
+void SumEntries(const EntryGradients& from, std::span<const EntrySum> sums, float* scratch) {
   std::size_t first = 0;
   for (; first + kColumns < from.padded_dim; first += kColumns) {
-    SumColumns<kColumns / kLanes, false>(from, first, scratch, sum);
+    SumColumns<kColumns / kLanes, false>(from, sums, first, scratch);
   }
   switch ((from.padded_dim - first) / kLanes) {
     case 0:
-      return SumColumns<0, true>(from, first, scratch, sum);
+      return SumColumns<0, true>(from, sums, first, scratch);
     case 1:
-      return SumColumns<1, true>(from, first, scratch, sum);
+      return SumColumns<1, true>(from, sums, first, scratch);
     case 2:
-      return SumColumns<2, true>(from, first, scratch, sum);
+      return SumColumns<2, true>(from, sums, first, scratch);
     case 3:
-      return SumColumns<3, true>(from, first, scratch, sum);
+      return SumColumns<3, true>(from, sums, first, scratch);
     default:
-      return SumColumns<4, true>(from, first, scratch, sum);
+      return SumColumns<4, true>(from, sums, first, scratch);
   }
 }
 

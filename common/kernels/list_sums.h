@@ -15,21 +15,26 @@ struct RowEntries {
   const std::uint32_t* entries = nullptr;
 };
 
-/// The entries that have one row, and the leaves of the tree over partitions that they are under.
-/// Entry e's gradient starts at `gradients + e * stride`: `padded_dim` floats of the vector, then
-/// the bias.
+/// The gradients of entries: entry e's starts at `gradients + e * stride`, `padded_dim` floats of the
+/// vector and then the bias. Entries are under leaves of the tree over partitions.
 struct EntryGradients {
-  std::span<const std::uint32_t> entries = {};  ///< Ascending; at least one.
-  const std::uint8_t* leaves = nullptr;         ///< By entry, never falling: below `leaf_count`.
-  std::uint32_t leaf_count = 1;                 ///< A power of two, at most kLeavesMax.
+  const std::uint8_t* leaves = nullptr;  ///< By entry, never falling within a sum.
   const float* gradients = nullptr;
   std::size_t stride = 0;
   std::size_t padded_dim = 0;
 
   static constexpr std::uint32_t kLeavesMax = 16;
   static constexpr std::size_t kColumns = 4 * kLanes;  ///< That are summed at once.
-  /// What a sum needs of working memory, in floats.
+  /// What sums need of working memory, in floats.
   static constexpr std::size_t kScratchFloats = kLeavesMax * (kColumns + 1);
+};
+
+/// What a row gets of the entries that have it, under one node of the tree.
+struct EntrySum {
+  std::span<const std::uint32_t> entries;  ///< Ascending; at least one.
+  /// A power of two, at most kLeavesMax: the entries' leaves are below it.
+  std::uint32_t leaf_count = 1;
+  float* sum = nullptr;  ///< `padded_dim` floats and the bias are written.
 };
 
 /// The kernels of vectors that are sums over lists of rows (docs/arithmetic.md, Features), for one
@@ -45,10 +50,9 @@ struct ListSumKernels {
   void (*add_rows)(const RowEntries& lists, const float* const* rows, std::size_t padded_dim,
                    std::size_t stride, float* sums);
 
-  /// Adds up what the entries of one row give it: under each leaf in their order, then along the
-  /// tree, where what is absent passes through. Writes `padded_dim` floats and the bias to `sum`.
-  /// `scratch`: kScratchFloats, cleared; so they are left.
-  void (*sum_entries)(const EntryGradients& from, float* scratch, float* sum);
+  /// Adds up each of `sums`: under each leaf the entries in their order, then along the tree, where
+  /// what is absent passes through. `scratch`: kScratchFloats, cleared; so they are left.
+  void (*sum_entries)(const EntryGradients& from, std::span<const EntrySum> sums, float* scratch);
 };
 
 /// Those of the instruction set of `kernels`.

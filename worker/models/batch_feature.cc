@@ -113,17 +113,14 @@ void BatchFeature::Take(std::size_t first, std::size_t last, const float* entry_
 void BatchFeature::Collect(const TableBatch& rows, const FeatureLinks& links,
                            std::span<const std::uint32_t> places, float* gradients,
                            OwnPartials& into) {
-  EntryGradients from{.leaves = links.leaves.data(),
-                      .gradients = gradients_.row(0),
-                      .stride = gradients_.stride(),
-                      .padded_dim = options_.layout.padded_dim()};
-  float* const leaves = leaves_.data() + FloatsBeforeLine(leaves_);
+  sums_.clear();
+  nodes_.clear();
+  node_ends_.clear();
   for (const std::uint32_t row : places) {
     const std::uint32_t begin = row == 0 ? 0 : links.row_ends[row - 1];
     std::span<const std::uint32_t> left =
         std::span(links.entries).subspan(begin, links.row_ends[row] - begin);
     float* sum = gradients + rows.rows()[row].first_part * options_.layout.gradient_stride();
-    chain_.clear();
     for (std::size_t subtree = 0; !left.empty(); ++subtree) {
       const std::uint32_t end = links.subtree_ends[subtree];
       if (left.front() >= end) continue;
@@ -131,17 +128,25 @@ void BatchFeature::Collect(const TableBatch& rows, const FeatureLinks& links,
           left.back() < end
               ? left.size()
               : static_cast<std::size_t>(std::ranges::lower_bound(left, end) - left.begin());
-      from.entries = left.first(here);
-      from.leaf_count = subtrees_[subtree].leaves;
-      kernels_.sum_entries(from, leaves, sum);
-      chain_.push_back({subtrees_[subtree].node, sum});
+      sums_.push_back({left.first(here), subtrees_[subtree].leaves, sum});
+      nodes_.push_back({subtrees_[subtree].node, sum});
       sum += options_.layout.gradient_stride();
       left = left.subspan(here);
     }
-    const std::size_t count = chain_.size() > 1 ? tree_.Reduce(chain_) : 1;
-    for (std::size_t k = 0; k < count; ++k) {
-      const auto [node, gradient] = chain_[k];
-      into.ids.push_back(rows.rows()[row].id);
+    node_ends_.push_back(nodes_.size());
+  }
+  kernels_.sum_entries({.leaves = links.leaves.data(),
+                        .gradients = gradients_.row(0),
+                        .stride = gradients_.stride(),
+                        .padded_dim = options_.layout.padded_dim()},
+                       sums_, leaves_.data() + FloatsBeforeLine(leaves_));
+  std::size_t first = 0;
+  for (std::size_t k = 0; k < places.size(); ++k) {
+    const std::span<TreePart> of_row = std::span(nodes_).subspan(first, node_ends_[k] - first);
+    first = node_ends_[k];
+    const std::size_t count = of_row.size() > 1 ? tree_.Reduce(of_row) : 1;
+    for (const auto& [node, gradient] : of_row.first(count)) {
+      into.ids.push_back(rows.rows()[places[k]].id);
       into.parts.push_back({node, gradient});
     }
   }

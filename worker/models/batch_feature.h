@@ -86,7 +86,9 @@ class BatchFeature {
   // By row of the table: how many of these have it, then where the next of them goes. 0 in between.
   std::vector<std::uint32_t> of_row_;
   std::vector<float> leaves_;
-  std::vector<TreePart> chain_;
+  std::vector<EntrySum> sums_;
+  std::vector<TreePart> nodes_;         // By sum,
+  std::vector<std::size_t> node_ends_;  // and by place, where those of its row end.
 };
 
 }  // namespace cf

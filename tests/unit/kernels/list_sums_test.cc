@@ -135,13 +135,12 @@ TEST_P(ListSumsTest, EntriesAreSummedUnderLeavesAndThenAlongTheTree) {
         }
         if (entries.empty()) entries.push_back(kEntries / 2);
         std::vector<float> sum(n + 1);
-        kernels_->sum_entries({.entries = entries,
-                               .leaves = leaves.data(),
-                               .leaf_count = leaf_count,
+        const EntrySum of{.entries = entries, .leaf_count = leaf_count, .sum = sum.data()};
+        kernels_->sum_entries({.leaves = leaves.data(),
                                .gradients = gradients.data(),
                                .stride = stride,
                                .padded_dim = n},
-                              scratch_.data(), sum.data());
+                              {&of, 1}, scratch_.data());
         for (std::size_t k = 0; k <= n; ++k) {
           std::vector<std::optional<float>> of_leaves(leaf_count);
           for (const std::uint32_t entry : entries) {
