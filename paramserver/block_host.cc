@@ -53,7 +53,7 @@ std::size_t BlockHost::BytesOf(PartitionId q) const {
 }
 
 std::span<float> BlockHost::RowsOf(PartitionId q) {
-  const std::span<std::byte> bytes = items_[Index(q)]->bytes;
+  const std::span<std::byte> bytes = items_[Index(q)]->rows.bytes;
   return {reinterpret_cast<float*>(bytes.data()), bytes.size() / sizeof(float)};
 }
 
@@ -63,40 +63,60 @@ Parcel BlockHost::MakeRoom(PartitionId q) {
 }
 
 void BlockHost::Drop(PartitionId q) {
-  options_.exchange->Recycle(*std::move(items_[Index(q)]));
+  options_.exchange->Recycle(std::move(items_[Index(q)]->rows));
   items_[Index(q)].reset();
 }
 
 void BlockHost::Send(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch) {
   Parcel block = options_.exchange->MakeTransfer(
       {.from_seat = options_.seat, .to_seat = seat, .number = NumberOf(q, sub_epoch)}, BytesOf(q));
-  std::ranges::copy(items_[Index(q)]->bytes, block.bytes.begin());
+  std::ranges::copy(items_[Index(q)]->rows.bytes, block.bytes.begin());
   options_.exchange->SendTransfer(std::move(block));
   Drop(q);
 }
 
-absl::Status BlockHost::Receive(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch) {
-  absl::StatusOr<Parcel> block = options_.exchange->TakeTransfer(
-      {.from_seat = seat, .to_seat = options_.seat, .number = NumberOf(q, sub_epoch)});
-  if (!block.ok()) return block.status();
-  if (block->bytes.size() != BytesOf(q)) {
+bool BlockHost::IsExpected(PartitionId q, std::uint64_t sub_epoch, std::uint32_t seat) const {
+  if (Index(q) >= options_.schedule.partitions() || items_[Index(q)].has_value()) return false;
+  const std::uint32_t holder = HolderOf(q, sub_epoch);
+  if (holder == options_.seat) {
+    const std::uint32_t before = sub_epoch == left_in_ ? HomeOf(q) : HolderOf(q, sub_epoch - 1);
+    if (before == seat) return true;
+  }
+  return HomeOf(q) == options_.seat && holder == seat;
+}
+
+absl::Status BlockHost::Accept(Parcel parcel) {
+  const PartitionId q{static_cast<std::uint32_t>(parcel.turn % kPartitionsMax)};
+  const std::uint64_t sub_epoch = parcel.turn / kPartitionsMax;
+  if (!IsExpected(q, sub_epoch, parcel.from_seat)) {
+    return absl::DataLossError(absl::StrCat("item partition ", Index(q), " came from seat ",
+                                            parcel.from_seat, " for sub-epoch ", sub_epoch,
+                                            ", where it is not to come from there"));
+  }
+  if (parcel.bytes.size() != BytesOf(q)) {
     return absl::DataLossError(absl::StrCat("item partition ", Index(q), " came with ",
-                                            block->bytes.size(), " bytes where it has ",
+                                            parcel.bytes.size(), " bytes where it has ",
                                             BytesOf(q)));
   }
-  const bool fits_beside_the_next = range_.size() == 1 && block->bytes.size() <= kBytesInRingMax;
-  if (block->ring != nullptr && !fits_beside_the_next) {
-    items_[Index(q)] = MakeRoom(q);
-    std::ranges::copy(block->bytes, items_[Index(q)]->bytes.begin());
-    options_.exchange->Recycle(*std::move(block));
+  const bool fits_beside_the_next = range_.size() == 1 && parcel.bytes.size() <= kBytesInRingMax;
+  if (parcel.ring != nullptr && !fits_beside_the_next) {
+    items_[Index(q)] = {.rows = MakeRoom(q), .due = sub_epoch};
+    std::ranges::copy(parcel.bytes, items_[Index(q)]->rows.bytes.begin());
+    options_.exchange->Recycle(std::move(parcel));
   } else {
-    items_[Index(q)] = *std::move(block);
+    items_[Index(q)] = {.rows = std::move(parcel), .due = sub_epoch};
   }
   return absl::OkStatus();
 }
 
-// Blocks from one seat to another are taken in the order in which they were sent: that of the
-// receiver's users when they leave, that of the items when they come home.
+absl::Status BlockHost::Await(PartitionId q, std::uint32_t seat) {
+  while (!items_[Index(q)].has_value()) {
+    absl::StatusOr<Parcel> block = options_.exchange->AwaitTransfer(options_.seat, seat);
+    if (!block.ok()) return block.status();
+    if (absl::Status accepted = Accept(*std::move(block)); !accepted.ok()) return accepted;
+  }
+  return absl::OkStatus();
+}
 
 absl::Status BlockHost::Leave(std::uint64_t sub_epoch) {
   if (next_sub_epoch_.has_value()) {
@@ -108,16 +128,16 @@ absl::Status BlockHost::Leave(std::uint64_t sub_epoch) {
   for (std::uint32_t p = 0; p < options_.schedule.partitions(); ++p) {
     const PartitionId q = options_.schedule.ItemsOf(PartitionId{p}, sub_epoch);
     if (HomeOf(q) != options_.seat) continue;
-    if (absl::Status copied = CopyOut(q); !copied.ok()) return copied;
+    if (absl::Status copied = CopyOut(q, sub_epoch); !copied.ok()) return copied;
     if (HolderOf(q, sub_epoch) != options_.seat) Send(q, HolderOf(q, sub_epoch), sub_epoch);
   }
   return absl::OkStatus();
 }
 
-absl::Status BlockHost::CopyOut(PartitionId q) {
+absl::Status BlockHost::CopyOut(PartitionId q, std::uint64_t sub_epoch) {
   const absl::StatusOr<float*> rows = options_.store->PinPartition(kItems, q);
   if (!rows.ok()) return rows.status();
-  items_[Index(q)] = MakeRoom(q);
+  items_[Index(q)] = {.rows = MakeRoom(q), .due = sub_epoch};
   std::ranges::copy_n(*rows, std::ssize(RowsOf(q)), RowsOf(q).begin());
   options_.store->ReleasePartition(kItems, q);
   return absl::OkStatus();
@@ -154,10 +174,8 @@ absl::Status BlockHost::ComeHome() {
   }
   for (std::uint32_t k = range_.first; k < range_.last; ++k) {
     const PartitionId q{k};
-    if (!items_[k].has_value()) {
-      absl::Status received = Receive(q, HolderOf(q, *next_sub_epoch_), *next_sub_epoch_);
-      if (!received.ok()) return received;
-    }
+    absl::Status received = Await(q, HolderOf(q, *next_sub_epoch_));
+    if (!received.ok()) return received;
     if (absl::Status copied = CopyIn(q); !copied.ok()) return copied;
     Drop(q);
   }
@@ -178,12 +196,28 @@ void BlockHost::ReleaseUsers(PartitionId p) {
 }
 
 absl::StatusOr<SlabRows> BlockHost::Items(PartitionId q, std::uint64_t sub_epoch) {
-  if (!items_[Index(q)].has_value()) {
-    absl::Status received =
-        Receive(q, sub_epoch == left_in_ ? HomeOf(q) : HolderOf(q, sub_epoch - 1), sub_epoch);
-    if (!received.ok()) return received;
-  }
+  absl::Status received = Await(q, sub_epoch == left_in_ ? HomeOf(q) : HolderOf(q, sub_epoch - 1));
+  if (!received.ok()) return received;
+  Check(items_[Index(q)]->due == sub_epoch, "an item partition goes from sub-epoch to sub-epoch");
   return SlabRows{.rows = RowsOf(q).data(), .stride = layouts_[Index(kItems)].stride()};
+}
+
+absl::StatusOr<bool> BlockHost::HasItems(PartitionId q, std::uint64_t sub_epoch) {
+  while (!items_[Index(q)].has_value()) {
+    absl::StatusOr<std::optional<Parcel>> block = options_.exchange->TakeTransfer(options_.seat);
+    if (!block.ok()) return block.status();
+    if (!block->has_value()) return false;
+    if (absl::Status accepted = Accept(**std::move(block)); !accepted.ok()) return accepted;
+  }
+  return items_[Index(q)]->due == sub_epoch;
+}
+
+absl::Status BlockHost::AwaitItems() {
+  const PartitionId above{range_.last % options_.schedule.partitions()};
+  absl::StatusOr<Parcel> block =
+      options_.exchange->AwaitTransfer(options_.seat, placement_.workers().SeatOf(above));
+  if (!block.ok()) return block.status();
+  return Accept(*std::move(block));
 }
 
 void BlockHost::CatchUpUsers(PartitionId p, std::uint64_t step,
@@ -225,9 +259,10 @@ void BlockHost::Apply(TableId table, std::uint64_t step, float* rows,
 }
 
 void BlockHost::PassItems(PartitionId q, std::uint64_t sub_epoch) {
-  next_sub_epoch_ = sub_epoch + 1;
-  if (HolderOf(q, sub_epoch + 1) != options_.seat)
-    Send(q, HolderOf(q, sub_epoch + 1), sub_epoch + 1);
+  const std::uint64_t next = sub_epoch + 1;
+  next_sub_epoch_ = std::max(next_sub_epoch_.value_or(0), next);
+  items_[Index(q)]->due = next;
+  if (HolderOf(q, next) != options_.seat) Send(q, HolderOf(q, next), next);
 }
 
 }  // namespace cf

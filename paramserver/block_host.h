@@ -24,10 +24,10 @@ namespace cf {
 /// Owner:   the seat's process, one for each compute thread.
 /// Threads: the seat's compute thread.
 /// Bounds:  beside the store's memory, the item partitions that the seat works on and those that
-///          wait for it: no more than there are seats, as the seat above can go on no further than
-///          the items that it gets.
+///          wait for it: all of them, where the seat is slow and the others are not.
 /// Invariants: while items are away from home, exactly one seat has each of their partitions, or it
-/// is on its way.
+///          is on its way: an item partition has one place at a seat, and whatever comes is put into
+///          its own, in whichever order it comes.
 class BlockHost : public BlockRows {
  public:
   struct Options {
@@ -57,6 +57,8 @@ class BlockHost : public BlockRows {
   absl::StatusOr<SlabRows> Users(PartitionId p) override;
   void ReleaseUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override;
+  absl::StatusOr<bool> HasItems(PartitionId q, std::uint64_t sub_epoch) override;
+  absl::Status AwaitItems() override;
   void CatchUpUsers(PartitionId p, std::uint64_t step,
                     std::span<const std::uint32_t> slots) override;
   void CatchUpItems(PartitionId q, std::uint64_t step,
@@ -66,7 +68,13 @@ class BlockHost : public BlockRows {
   void PassItems(PartitionId q, std::uint64_t sub_epoch) override;
 
  private:
-  absl::Status CopyOut(PartitionId q);
+  // An item partition that is here.
+  struct Block {
+    Parcel rows;
+    std::uint64_t due = 0;  // The sub-epoch that comes next for it.
+  };
+
+  absl::Status CopyOut(PartitionId q, std::uint64_t sub_epoch);
   absl::Status CopyIn(PartitionId q);
   void CatchUp(TableId table, std::uint64_t step, float* rows,
                std::span<const std::uint32_t> slots);
@@ -79,7 +87,12 @@ class BlockHost : public BlockRows {
   Parcel MakeRoom(PartitionId q);
   void Drop(PartitionId q);
   void Send(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch);
-  absl::Status Receive(PartitionId q, std::uint32_t seat, std::uint64_t sub_epoch);
+  // Whether a block is to come from `seat`: to be worked on in `sub_epoch`, or home.
+  bool IsExpected(PartitionId q, std::uint64_t sub_epoch, std::uint32_t seat) const;
+  // Puts what has come into its place.
+  absl::Status Accept(Parcel parcel);
+  // Waits until `q` is here, which `seat` is to send.
+  absl::Status Await(PartitionId q, std::uint32_t seat);
 
   const Options options_;
   const Placement& placement_;
@@ -87,7 +100,7 @@ class BlockHost : public BlockRows {
   const std::vector<RowLayout> layouts_;  // Of users and items.
   RowOptimizer optimizer_;
   std::vector<float*> users_;                    // By partition of the range; null: not pinned.
-  std::vector<std::optional<Parcel>> items_;     // By item partition; nothing where it is not here.
+  std::vector<std::optional<Block>> items_;      // By item partition; nothing where it is not here.
   std::optional<std::uint64_t> next_sub_epoch_;  // While items are away; nothing at home.
   std::uint64_t left_in_ = 0;                    // The sub-epoch of the last Leave.
 

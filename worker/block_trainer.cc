@@ -75,24 +75,60 @@ std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
 
 absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
   Check(sums.size() == options_.range.size(), "sums are by partition of the seat's range");
+  return options_.order == Order::kWave ? TrainWave(segment, sums) : TrainSubEpochs(segment, sums);
+}
+
+absl::Status BlockTrainer::TrainSubEpochs(const Segment& segment, std::span<ObjectiveSums> sums) {
   for (std::uint64_t j = segment.first; j < segment.last; ++j) {
-    const std::uint64_t sub_epoch = segment.epoch * options_.schedule.sub_epochs() + j;
     for (std::uint32_t k = 0; k < options_.range.size(); ++k) {
-      Activity::Tick();
-      const PartitionId p{options_.range.first + k};
-      const PartitionId q = options_.schedule.ItemsOf(p, j);
-      const absl::StatusOr<SlabRows> items = TakeItems(q, sub_epoch);
-      if (!items.ok()) return items.status();
-      absl::Status trained = TrainBlock(segment, j, p, q, *items, sums[k]);
+      const PartitionId p = PartitionAt(k);
+      const absl::StatusOr<SlabRows> user_rows = options_.rows->Users(p);
+      if (!user_rows.ok()) return user_rows.status();
+      absl::Status trained = TrainBlock(segment, j, p, *user_rows, sums[k]);
+      options_.rows->ReleaseUsers(p);
       if (!trained.ok()) return trained;
-      // The seat below needs it last of all in the next sub-epoch.
-      if (k == 0) {
-        const Profile::Scope scope(options_.profile, Phase::kPush);
-        options_.rows->PassItems(q, sub_epoch);
-      }
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status BlockTrainer::TrainWave(const Segment& segment, std::span<ObjectiveSums> sums) {
+  std::vector<std::uint64_t> next(options_.range.size(), segment.first);  // By partition.
+  const auto is_done = [&segment](std::uint64_t j) { return j == segment.last; };
+  while (!std::ranges::all_of(next, is_done)) {
+    const std::vector<std::uint64_t> before = next;
+    for (std::uint32_t k = options_.range.size(); k-- > 0;) {
+      absl::Status visited = Visit(segment, k, next[k], sums[k]);
+      if (!visited.ok()) return visited;
+    }
+    if (next != before) continue;
+    const Profile::Scope scope(options_.profile, Phase::kWaitRows);
+    if (absl::Status came = options_.rows->AwaitItems(); !came.ok()) return came;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlockTrainer::Visit(const Segment& segment, std::uint32_t k, std::uint64_t& next,
+                                 ObjectiveSums& sums) {
+  const PartitionId p = PartitionAt(k);
+  const auto can_go_on = [&]() -> absl::StatusOr<bool> {
+    if (next == segment.last) return false;
+    return options_.rows->HasItems(options_.schedule.ItemsOf(p, next), SubEpochAt(segment, next));
+  };
+  absl::StatusOr<bool> goes_on = can_go_on();
+  if (!goes_on.ok() || !*goes_on) return goes_on.status();
+  const absl::StatusOr<SlabRows> user_rows = options_.rows->Users(p);
+  if (!user_rows.ok()) return user_rows.status();
+  absl::Status trained;
+  while (trained.ok() && *goes_on) {
+    trained = TrainBlock(segment, next, p, *user_rows, sums);
+    if (!trained.ok()) break;
+    ++next;
+    goes_on = can_go_on();
+    if (!goes_on.ok()) trained = goes_on.status();
+  }
+  options_.rows->ReleaseUsers(p);
+  return trained;
 }
 
 absl::StatusOr<SlabRows> BlockTrainer::TakeItems(PartitionId q, std::uint64_t sub_epoch) {
@@ -108,18 +144,24 @@ std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, std
                                                          options_.schedule.rounds());
 }
 
+void BlockTrainer::PassItems(PartitionId q, std::uint64_t sub_epoch) {
+  const Profile::Scope scope(options_.profile, Phase::kPush);
+  options_.rows->PassItems(q, sub_epoch);
+}
+
 absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p,
-                                      PartitionId q, const SlabRows& item_rows,
-                                      ObjectiveSums& sums) {
+                                      const SlabRows& user_rows, ObjectiveSums& sums) {
+  Activity::Tick();
   const BlockSchedule& schedule = options_.schedule;
+  const PartitionId q = schedule.ItemsOf(p, j);
+  const absl::StatusOr<SlabRows> item_rows = TakeItems(q, SubEpochAt(segment, j));
+  if (!item_rows.ok()) return item_rows.status();
   const std::span<const BlockSample> samples = SamplesOf(segment, j, p, q);
-  const absl::StatusOr<SlabRows> user_rows = options_.rows->Users(p);
-  if (!user_rows.ok()) return user_rows.status();
   const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {
     Activity::Tick();
     const SampleRange range = SamplesOfBatch(samples.size(), k, count);
-    Make(samples.subspan(range.first, range.last - range.first), *user_rows, item_rows);
+    Make(samples.subspan(range.first, range.last - range.first), user_rows, *item_rows);
     const std::uint64_t step = segment.first_step + schedule.StepAt(j, k, count);
     options_.rows->CatchUpUsers(p, step, users_.slots());
     options_.rows->CatchUpItems(q, step, items_.slots());
@@ -140,7 +182,7 @@ absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, P
     options_.rows->ApplyUsers(p, step, users_.ToApply());
     options_.rows->ApplyItems(q, step, items_.ToApply());
   }
-  options_.rows->ReleaseUsers(p);
+  PassItems(q, SubEpochAt(segment, j));
   return absl::OkStatus();
 }
 

@@ -21,15 +21,32 @@ namespace cf {
 /// conflict-free sub-batches of B / P samples whose steps it applies at once. While a block lasts,
 /// its rows stay in the caches.
 ///
+/// The block of user partition p in sub-epoch s needs that of p in s - 1 and that of p + 1 in s - 1,
+/// whose items it goes on with, round the ring of partitions. In whichever order blocks are taken
+/// that keeps to that, the bits are the same.
+///
+/// No deadlock, whichever order each seat has: of all user partitions of the job take one that is
+/// least far ahead. Nothing that its next block needs is still to do, and what its seat waits for is
+/// never more than that: with kSubEpochs a seat waits for the block of a partition that is least far
+/// ahead in it, with kWave only when none of its partitions can go on. Nobody waits to send.
+///
 /// Owner:   the seat's process, one for each compute thread.
 /// Threads: the seat's compute thread.
 /// Bounds:  the seat's samples, 8 bytes for each row of its largest partition, and the gradients of
 ///          a sub-batch; no allocation and no system call a sample.
 class BlockTrainer {
  public:
+  enum class Order : std::uint8_t {
+    kSubEpochs,  ///< All partitions of the range in one sub-epoch, ascending, then in the next.
+    /// Partition after partition, descending, each in as many sub-epochs as its neighbour allows: a
+    /// whole round where one seat has all of them. A partition then comes into memory once for so
+    /// many blocks.
+    kWave,
+  };
   struct Options {
     SeatRange range;  ///< Of the seat's partitions.
     BlockSchedule schedule;
+    Order order = Order::kSubEpochs;
     std::uint32_t batch_size = 0;  ///< B.
     std::uint32_t users = 0;
     std::uint32_t items = 0;
@@ -94,11 +111,23 @@ class BlockTrainer {
     float* sums_ = nullptr;  // Aligned in memory_: gradient_stride floats an entry.
   };
 
+  absl::Status TrainSubEpochs(const Segment& segment, std::span<ObjectiveSums> sums);
+  absl::Status TrainWave(const Segment& segment, std::span<ObjectiveSums> sums);
+  // The blocks of partition `k` of the range from `next` on that can be worked on now; `next` is then
+  // the first that cannot.
+  absl::Status Visit(const Segment& segment, std::uint32_t k, std::uint64_t& next,
+                     ObjectiveSums& sums);
+  std::uint64_t SubEpochAt(const Segment& segment, std::uint64_t j) const {
+    return segment.epoch * options_.schedule.sub_epochs() + j;
+  }
+  PartitionId PartitionAt(std::uint32_t k) const { return PartitionId{options_.range.first + k}; }
   absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t sub_epoch);
+  void PassItems(PartitionId q, std::uint64_t sub_epoch);
   std::span<const BlockSample> SamplesOf(const Segment& segment, std::uint64_t j, PartitionId p,
                                          PartitionId q);
-  absl::Status TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p, PartitionId q,
-                          const SlabRows& item_rows, ObjectiveSums& sums);
+  // Takes the items of the block, works through it, and passes them on.
+  absl::Status TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p,
+                          const SlabRows& user_rows, ObjectiveSums& sums);
   void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
             const SlabRows& item_rows);
 

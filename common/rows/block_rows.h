@@ -41,8 +41,14 @@ class BlockRows {
 
   /// The rows of item partition `q`, which this seat works on in `sub_epoch`: waits until the seat
   /// before it has passed them on. They hold until PassItems. The exchange's error if a peer is
-  /// lost.
+  /// lost. Requires: where another user partition of this seat is before it, that has passed them.
   virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) = 0;
+
+  /// Whether all that `q` has to go through before `sub_epoch` is done and the rows are here, so
+  /// that Items may be called and does not wait. The exchange's error if a peer is lost.
+  virtual absl::StatusOr<bool> HasItems(PartitionId q, std::uint64_t sub_epoch) = 0;
+  /// Waits until another item partition has come. The exchange's error if a peer is lost.
+  virtual absl::Status AwaitItems() = 0;
 
   /// Bring rows that are to have a gradient in global step `step`, and whose weights are read for it,
   /// to where they are before it.
@@ -56,7 +62,8 @@ class BlockRows {
   virtual void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) = 0;
   virtual void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) = 0;
 
-  /// `sub_epoch` is done with item partition `q`: sends it to the seat that needs it next.
+  /// `sub_epoch` is done with item partition `q`: sends it to the seat that needs it next, unless
+  /// that is this one.
   virtual void PassItems(PartitionId q, std::uint64_t sub_epoch) = 0;
 };
 

@@ -1,7 +1,6 @@
 #include "common/rows/exchange.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <sched.h>
 #include <unistd.h>
@@ -75,14 +74,14 @@ void Exchange::OpenMailboxes(ParcelKind kind, const ExchangeOptions& options) {
   }
   to(kind).resize(roles.receivers.size());
   for (const std::uint32_t seat : roles.receivers.OnRank(rank_)) {
-    to(kind)[seat] = std::make_unique<Mailbox>(Mailbox::Options{
-        .seats = senders,
-        .absent = placement_.combined() && !is_transfer ? seat : senders,
-        .depth = is_transfer ? options.transfers_depth : options.depth,
-        .ahead = is_transfer ? std::numeric_limits<std::uint64_t>::max() : options.depth,
-        .layouts = LayoutsOfKind(kind),
-        .bell = shared_ != nullptr ? shared_->BellOf(kind, seat) : nullptr,
-        .ranks = ranks});
+    to(kind)[seat] = std::make_unique<Mailbox>(
+        Mailbox::Options{.seats = senders,
+                         .absent = placement_.combined() && !is_transfer ? seat : senders,
+                         .depth = is_transfer ? options.transfers_depth : options.depth,
+                         .ahead = options.depth,
+                         .layouts = LayoutsOfKind(kind),
+                         .bell = shared_ != nullptr ? shared_->BellOf(kind, seat) : nullptr,
+                         .ranks = ranks});
   }
 }
 
@@ -194,8 +193,12 @@ Exchange::Stats Exchange::stats() const {
 
 // --- Receiving -----------------------------------------------------------------------------------
 
-absl::StatusOr<Parcel> Exchange::TakeTransfer(const TransferName& name) {
-  return to(ParcelKind::kTransfer)[name.to_seat]->AwaitFrom(name.from_seat, name.number);
+absl::StatusOr<std::optional<Parcel>> Exchange::TakeTransfer(std::uint32_t to_seat) {
+  return to(ParcelKind::kTransfer)[to_seat]->TakeAny();
+}
+
+absl::StatusOr<Parcel> Exchange::AwaitTransfer(std::uint32_t to_seat, std::uint32_t from_seat) {
+  return to(ParcelKind::kTransfer)[to_seat]->AwaitAny(from_seat);
 }
 
 void Exchange::Recycle(Parcel parcel) {

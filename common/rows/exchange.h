@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -72,8 +73,7 @@ class Exchange {
   Mailbox& RowsTo(std::uint32_t worker_seat) { return *to(ParcelKind::kRows)[worker_seat]; }
 
   /// A transfer of `bytes` bytes from one worker seat to another, to be filled (Parcel::bytes) and
-  /// sent. The receiver takes the transfers of each sender in the order of sending. One to the own
-  /// seat is memory to keep until it is recycled.
+  /// sent. One to the own seat is memory to keep until it is recycled.
   struct TransferName {
     std::uint32_t from_seat = 0;
     std::uint32_t to_seat = 0;
@@ -81,9 +81,12 @@ class Exchange {
   };
   Parcel MakeTransfer(const TransferName& name, std::size_t bytes);
   void SendTransfer(Parcel transfer);
-  /// Waits for that sender's next transfer. DataLoss: it has another number, or a peer broke the
-  /// protocol; else the exchange's error. Requires: to_seat is in this process.
-  absl::StatusOr<Parcel> TakeTransfer(const TransferName& name);
+  /// Takes a transfer that has come for `to_seat`, whoever sent it: its number, the parcel's turn,
+  /// says what it is. Nothing where none has come. DataLoss: a peer broke the protocol; else the
+  /// exchange's error. Requires: the seat is in this process.
+  absl::StatusOr<std::optional<Parcel>> TakeTransfer(std::uint32_t to_seat);
+  /// The same, and waits for one; `from_seat` is who is expected to send it.
+  absl::StatusOr<Parcel> AwaitTransfer(std::uint32_t to_seat, std::uint32_t from_seat);
 
   /// Gives back what a received parcel or transfer holds: whoever took it does so when it is read.
   void Recycle(Parcel parcel);

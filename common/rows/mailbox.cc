@@ -128,26 +128,36 @@ absl::StatusOr<Mailbox::Next> Mailbox::Find(Source& source, std::uint32_t from,
   return Next::kNone;
 }
 
-absl::StatusOr<Parcel> Mailbox::Take(Source& source, std::uint32_t from, std::uint64_t turn) {
-  const absl::StatusOr<Next> next = Find(source, from, turn);
-  if (!next.ok()) return next.status();
+absl::StatusOr<Parcel> Mailbox::TakeFromRing(RingReader& ring, std::uint32_t from) {
+  const absl::StatusOr<std::span<std::byte>> record = ring.Front();
+  if (!record.ok()) return Fail(record.status());
+  absl::StatusOr<Parcel> parcel = ReadRecord({.from_seat = from}, options_.layouts, *record);
+  if (!parcel.ok()) return Fail(parcel.status());
+  parcel->ring = &ring;
+  parcel->record = ring.Take();
   ++taken_;
-  if (*next == Next::kInRing) {
-    RingReader& ring = *source.ring.load(std::memory_order_relaxed);
-    const absl::StatusOr<std::span<std::byte>> record = ring.Front();
-    if (!record.ok()) return Fail(record.status());
-    absl::StatusOr<Parcel> parcel = ReadRecord({.from_seat = from}, options_.layouts, *record);
-    if (!parcel.ok()) return Fail(parcel.status());
-    parcel->turn = turn;  // As it was when it was found.
-    parcel->ring = &ring;
-    parcel->record = ring.Take();
-    return parcel;
-  }
-  const std::lock_guard lock(mutex_);
+  return parcel;
+}
+
+Parcel Mailbox::TakeHanded(Source& source) {
   Parcel parcel = std::move(source.handed[source.first]);
   source.first = (source.first + 1) % source.handed.size();
   --source.count;
+  ++taken_;
   return parcel;
+}
+
+absl::StatusOr<Parcel> Mailbox::Take(Source& source, std::uint32_t from, std::uint64_t turn) {
+  const absl::StatusOr<Next> next = Find(source, from, turn);
+  if (!next.ok()) return next.status();
+  if (*next == Next::kInRing) {
+    absl::StatusOr<Parcel> parcel =
+        TakeFromRing(*source.ring.load(std::memory_order_relaxed), from);
+    if (parcel.ok()) parcel->turn = turn;  // As it was when it was found.
+    return parcel;
+  }
+  const std::lock_guard lock(mutex_);
+  return TakeHanded(source);
 }
 
 absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
@@ -181,15 +191,28 @@ absl::Status Mailbox::Await(std::uint64_t turn, std::vector<Parcel>& parcels) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Parcel> Mailbox::AwaitFrom(std::uint32_t from_seat, std::uint64_t turn) {
+absl::StatusOr<std::optional<Parcel>> Mailbox::TakeAny() {
+  if (is_closed_.load(std::memory_order_acquire)) return closed();
+  for (std::uint32_t from = 0; from < sources_.size(); ++from) {
+    Source& source = sources_[from];
+    if (RingReader* const ring = source.ring.load(std::memory_order_acquire); ring != nullptr) {
+      const absl::StatusOr<std::span<std::byte>> record = ring->Front();
+      if (!record.ok()) return Fail(record.status());
+      if (!record->empty()) return TakeFromRing(*ring, from);
+    }
+    const std::lock_guard lock(mutex_);
+    if (source.count > 0) return TakeHanded(source);
+  }
+  return std::optional<Parcel>();
+}
+
+absl::StatusOr<Parcel> Mailbox::AwaitAny(std::uint32_t from_seat) {
   Activity::Tick();
-  Source& source = sources_[from_seat];
   for (;;) {
     const std::uint32_t seen = bell_->rung();
-    if (is_closed_.load(std::memory_order_acquire)) return closed();
-    const absl::StatusOr<Next> next = Find(source, from_seat, turn);
-    if (!next.ok()) return next.status();
-    if (*next != Next::kNone) return Take(source, from_seat, turn);
+    absl::StatusOr<std::optional<Parcel>> taken = TakeAny();
+    if (!taken.ok()) return taken.status();
+    if (taken->has_value()) return **std::move(taken);
     Sleep(RankOf(from_seat), seen, 1);
   }
 }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,10 +16,10 @@
 
 namespace cf {
 
-/// Where the parcels of one exchange meet the thread that waits for them, in the order in which
-/// each source sent them. A parcel is handed over by another thread of the process, which may have
-/// it from the mesh, or lies in a ring that another process writes; a source may use both ways in
-/// turn.
+/// Where the parcels of one exchange meet the thread that waits for them: all of a turn, in the order
+/// of their sources, or one after the other as they come. A parcel is handed over by another thread
+/// of the process, which may have it from the mesh, or lies in a ring that another process writes; a
+/// source may use both ways in turn.
 ///
 /// Owner:   Exchange, one for each seat of each role in this process.
 /// Threads: Deliver, AttachRing, SetSpins and Close from any (the I/O thread, another compute
@@ -58,8 +59,12 @@ class Mailbox {
   /// a source's parcels take two ways, the one that is due may still be under way.
   bool IsReady();
 
-  /// Waits for one source's parcel of `turn`, which must be its next.
-  absl::StatusOr<Parcel> AwaitFrom(std::uint32_t from_seat, std::uint64_t turn);
+  /// Takes a parcel that has come, of any source and turn; nothing where none has. Those of one
+  /// source that took the same way come in the order of sending. Not to be mixed with Await.
+  absl::StatusOr<std::optional<Parcel>> TakeAny();
+
+  /// The same, and waits for one; `from_seat` is who is expected to send it.
+  absl::StatusOr<Parcel> AwaitAny(std::uint32_t from_seat);
 
   /// Wakes whoever waits, now and later, with `why`. The first call counts. Requires: !why.ok().
   void Close(const absl::Status& why);
@@ -91,6 +96,8 @@ class Mailbox {
   // is there cannot be followed by it.
   absl::StatusOr<Next> Find(Source& source, std::uint32_t from, std::uint64_t turn);
   absl::StatusOr<Parcel> Take(Source& source, std::uint32_t from, std::uint64_t turn);
+  absl::StatusOr<Parcel> TakeFromRing(RingReader& ring, std::uint32_t from);
+  Parcel TakeHanded(Source& source);  // Requires: mutex_ is held, and there is one.
   absl::Status Fail(absl::Status why);
   absl::Status closed();
 

@@ -50,6 +50,24 @@ TEST_F(BlockHostTest, ItemsComeHomeAsTheyLeftWhereNobodyChangedThem) {
   }
 }
 
+// Whoever works in waves takes what comes in whichever order it comes.
+TEST_F(BlockHostTest, KnowsWhichItemsItMayWorkOn) {
+  local_.Initialize();
+  BlockHost first = MakeHost(0);
+  BlockHost second = MakeHost(1);
+  ASSERT_TRUE(first.Leave(1).ok());
+  EXPECT_FALSE(*first.HasItems(PartitionId{1}, 1));
+  ASSERT_TRUE(second.Leave(1).ok());
+  EXPECT_FALSE(*first.HasItems(PartitionId{1}, 2)) << "they are there, and not for that";
+  EXPECT_TRUE(*first.HasItems(PartitionId{1}, 1));
+  EXPECT_FALSE(*first.HasItems(PartitionId{0}, 2));
+  ASSERT_TRUE(second.Items(PartitionId{0}, 1).ok());
+  second.PassItems(PartitionId{0}, 1);
+  ASSERT_TRUE(first.AwaitItems().ok());
+  EXPECT_TRUE(*first.HasItems(PartitionId{0}, 2));
+  EXPECT_TRUE(*first.HasItems(PartitionId{1}, 1));
+}
+
 // A peer of another build, or a stranger's bytes: nothing is read beyond what came.
 TEST_F(BlockHostTest, RefusesAnItemPartitionOfAnotherLength) {
   local_.Initialize();
@@ -63,6 +81,21 @@ TEST_F(BlockHostTest, RefusesAnItemPartitionOfAnotherLength) {
   const absl::Status refused = host.Items(PartitionId{1}, 1).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("item partition 1 came with"));
+}
+
+TEST_F(BlockHostTest, RefusesAnItemPartitionThatIsNotToCome) {
+  local_.Initialize();
+  BlockHost host = MakeHost(0);
+  ASSERT_TRUE(host.Leave(1).ok());
+  const auto refuses = [&](std::uint64_t number) {
+    local_.exchange().SendTransfer(
+        local_.exchange().MakeTransfer({.from_seat = 1, .to_seat = 0, .number = number}, 64));
+    const absl::Status refused = host.AwaitItems();
+    EXPECT_EQ(refused.code(), absl::StatusCode::kDataLoss) << number;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("where it is not to come from there"));
+  };
+  refuses(2 * kPartitionsMax + 1);  // Seat 1 works on it then.
+  refuses(kPartitionsMax + 2);      // There is no such partition.
 }
 
 }  // namespace

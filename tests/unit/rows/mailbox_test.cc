@@ -94,14 +94,20 @@ TEST(Mailbox, IsReadyWhenAwaitWouldNotWait) {
   EXPECT_TRUE(mailbox.IsReady());
 }
 
-TEST(Mailbox, GivesTheParcelsOfOneSource) {
+TEST(Mailbox, GivesWhateverHasCome) {
   Mailbox mailbox({.seats = 3, .absent = 3, .depth = 2});
-  mailbox.Deliver(From(0, 1));
+  EXPECT_FALSE(mailbox.TakeAny()->has_value());
   mailbox.Deliver(From(2, 8));
-  EXPECT_EQ(mailbox.AwaitFrom(2, 8)->from_seat, 2U);
-  const std::jthread sender([&] { mailbox.Deliver(From(2, 9)); });
-  EXPECT_EQ(mailbox.AwaitFrom(2, 9)->turn, 9U);
-  ExpectDataLoss(mailbox.AwaitFrom(0, 3).status(), "where turn 3 is due");
+  mailbox.Deliver(From(2, 5));
+  EXPECT_EQ(mailbox.TakeAny().value()->turn, 8U);
+  // Nobody else is waited for where one has come.
+  EXPECT_EQ(mailbox.AwaitAny(0)->turn, 5U);
+  const std::jthread sender([&] { mailbox.Deliver(From(1, 9)); });
+  EXPECT_EQ(mailbox.AwaitAny(0)->from_seat, 1U);
+  EXPECT_FALSE(mailbox.TakeAny()->has_value());
+  mailbox.Close(absl::UnavailableError("rank 1 was lost"));
+  EXPECT_EQ(mailbox.TakeAny().status(), absl::UnavailableError("rank 1 was lost"));
+  EXPECT_EQ(mailbox.AwaitAny(0).status(), absl::UnavailableError("rank 1 was lost"));
 }
 
 TEST(Mailbox, ASeatWithoutOthersNeverWaits) {
@@ -138,7 +144,7 @@ TEST(Mailbox, TellsForWhomItsSeatWaits) {
     const Activity::Here here(&activity, Work::kTraining);
     std::vector<Parcel> parcels;
     EXPECT_TRUE(mailbox.Await(7, parcels).ok());
-    EXPECT_TRUE(mailbox.AwaitFrom(2, 8).ok());
+    EXPECT_TRUE(mailbox.AwaitAny(2).ok());
   });
   const auto waits_for = [&activity](int rank) {
     const Activity::State state = activity.Look();
@@ -159,7 +165,7 @@ TEST(Mailbox, ClosingEndsTheWaitForOneSource) {
   Mailbox mailbox({.seats = 3, .absent = 3, .depth = 2});
   mailbox.Deliver(From(2, 8));
   mailbox.Close(absl::UnavailableError("rank 1 was lost"));
-  EXPECT_EQ(mailbox.AwaitFrom(2, 8).status(), absl::UnavailableError("rank 1 was lost"));
+  EXPECT_EQ(mailbox.AwaitAny(2).status(), absl::UnavailableError("rank 1 was lost"));
 }
 
 TEST(Mailbox, RefusesASecondParcelOfOneSource) {

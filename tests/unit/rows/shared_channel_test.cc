@@ -27,7 +27,7 @@ std::uint64_t MessagesOver(const Exchange& exchange, Channel channel) {
 class TwoRanks {
  public:
   explicit TwoRanks(const ExchangeOptions& options = {})
-      : placement_(Placement::Make({.partitions = 4, .threads = {2, 1}, .servers = 0}).value()) {
+      : placement_(Placement::Make({.partitions = 4, .threads = {1, 1}, .servers = 0}).value()) {
     const JobKey key = *MakeJobKey();
     std::vector<Listener> listeners;
     std::vector<Endpoint> endpoints;
@@ -64,9 +64,8 @@ class TwoRanks {
 
   Exchange& operator[](std::size_t rank) { return *exchanges_[rank]; }
 
-  /// Sends pushes from seat 0 to seat 2 and takes them, until one went over `channel`.
+  /// Sends pushes from seat 0 to seat 1 and takes them, until one went over `channel`.
   void PushUntil(Channel channel) {
-    std::vector<Parcel> arrived;
     while (MessagesOver((*this)[0], channel) == 0) Push(turn_++);
   }
   /// The push carries its turn in each of its 50 ids.
@@ -76,17 +75,19 @@ class TwoRanks {
   }
   void Send(std::uint64_t turn) {
     Parcel parcel = (*this)[0].MakePush(
-        {.from_seat = 0, .to_seat = 2, .turn = turn, .tables = {{.wanted = 50}}});
+        {.from_seat = 0, .to_seat = 1, .turn = turn, .tables = {{.wanted = 50}}});
     for (RowId& id : parcel.tables[0].wanted) id = RowId{static_cast<std::uint32_t>(turn)};
     (*this)[0].SendPush(std::move(parcel));
   }
   void Take(std::uint64_t turn) {
-    absl::StatusOr<Parcel> parcel = (*this)[1].PushesTo(2).AwaitFrom(0, turn);
-    ASSERT_TRUE(parcel.ok()) << parcel.status();
-    EXPECT_EQ(parcel->turn, turn);
-    ASSERT_EQ(parcel->tables[0].wanted.size(), 50U);
-    for (const RowId id : parcel->tables[0].wanted) EXPECT_EQ(Index(id), turn);
-    (*this)[1].Recycle(*std::move(parcel));
+    std::vector<Parcel> arrived;
+    ASSERT_EQ((*this)[1].PushesTo(1).Await(turn, arrived), absl::OkStatus());
+    ASSERT_EQ(arrived.size(), 1U);
+    Parcel& parcel = arrived.front();
+    EXPECT_EQ(parcel.turn, turn);
+    ASSERT_EQ(parcel.tables[0].wanted.size(), 50U);
+    for (const RowId id : parcel.tables[0].wanted) EXPECT_EQ(Index(id), turn);
+    (*this)[1].Recycle(std::move(parcel));
   }
   std::uint64_t turn() const { return turn_; }
 
@@ -138,14 +139,15 @@ TEST(SharedChannel, TransfersTravelInPlace) {
   OfferBoth(ranks);
   ranks.PushUntil(Channel::kSharedMemory);
   for (std::uint64_t number = 0; number < 50; ++number) {
-    const Exchange::TransferName name{.from_seat = 1, .to_seat = 2, .number = 1000 * number};
+    const Exchange::TransferName name{.from_seat = 0, .to_seat = 1, .number = 1000 * number};
     // The last is larger than any ring.
     const std::size_t bytes = number == 49 ? SharedChannel::kRingBytes : 1'000'000;
     Parcel transfer = ranks[0].MakeTransfer(name, bytes);
     std::memset(transfer.bytes.data(), static_cast<int>(number), transfer.bytes.size());
     ranks[0].SendTransfer(std::move(transfer));
-    absl::StatusOr<Parcel> taken = ranks[1].TakeTransfer(name);
+    absl::StatusOr<Parcel> taken = ranks[1].AwaitTransfer(name.to_seat, name.from_seat);
     ASSERT_TRUE(taken.ok()) << taken.status();
+    EXPECT_EQ(taken->turn, name.number);
     ASSERT_EQ(taken->bytes.size(), bytes);
     EXPECT_EQ(taken->bytes[bytes - 1], static_cast<std::byte>(number));
     ranks[1].Recycle(*std::move(taken));
@@ -158,7 +160,7 @@ TEST(SharedChannel, ClosingWakesWhoeverWaits) {
   ranks.PushUntil(Channel::kSharedMemory);
   std::jthread waiter([&] {
     std::vector<Parcel> parcels;
-    EXPECT_EQ(ranks[1].PushesTo(2).Await(ranks.turn(), parcels),
+    EXPECT_EQ(ranks[1].PushesTo(1).Await(ranks.turn(), parcels),
               absl::UnavailableError("rank 0 was lost"));
   });
   ranks[1].Close(absl::UnavailableError("rank 0 was lost"));

@@ -147,7 +147,9 @@ class BlockTrainerTest : public ::testing::Test {
     std::unique_ptr<BlockHost> host;
     std::unique_ptr<BlockTrainer> trainer;
   };
-  std::vector<Seat> MakeSeats(LocalRows& local) {
+  using Order = BlockTrainer::Order;
+  // `orders`: of the seats, again and again.
+  std::vector<Seat> MakeSeats(LocalRows& local, const std::vector<Order>& orders) {
     const BlockSchedule schedule(kPartitions, kRounds, steps_);
     std::vector<Seat> seats(local.placement().workers().size());
     for (std::uint32_t s = 0; s < seats.size(); ++s) {
@@ -166,6 +168,7 @@ class BlockTrainerTest : public ::testing::Test {
       seats[s].trainer = std::make_unique<BlockTrainer>(
           BlockTrainer::Options{.range = range,
                                 .schedule = schedule,
+                                .order = orders[s % orders.size()],
                                 .batch_size = kBatchSize,
                                 .users = data_.users(),
                                 .items = data_.items(),
@@ -192,12 +195,13 @@ class BlockTrainerTest : public ::testing::Test {
   }
 
   // With items at home after the sub-epochs in `home_after`.
-  void ExpectTrainsAsTheSlowOne(std::uint32_t seats, std::vector<std::uint64_t> home_after) {
+  void ExpectTrainsAsTheSlowOne(std::uint32_t seats, std::vector<std::uint64_t> home_after,
+                                const std::vector<Order>& orders = {Order::kSubEpochs}) {
     options_.seats = seats;
     LocalRows local(options_);
     local.Initialize();
     SlowBlocks slow(data_, split_, options_.tables, local.rule(), objective_, local);
-    std::vector<Seat> all = MakeSeats(local);
+    std::vector<Seat> all = MakeSeats(local, orders);
     home_after.push_back(kRounds * kPartitions);
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
       std::vector<ObjectiveSums> sums(kPartitions);
@@ -255,17 +259,102 @@ TEST_F(BlockTrainerTest, ItemsMayComeHomeBetweenAnySubEpochs) {
   ExpectTrainsAsTheSlowOne(3, {1, 2, 7, 8, 13});
 }
 
+TEST_F(BlockTrainerTest, WavesTrainAsTheSlowOne) {
+  for (const std::uint32_t seats : {1U, 2U, 3U, kPartitions}) {
+    ExpectTrainsAsTheSlowOne(seats, {}, {Order::kWave});
+  }
+  ExpectTrainsAsTheSlowOne(1, {1, 2, 7, 8, 13}, {Order::kWave});
+  ExpectTrainsAsTheSlowOne(3, {1, 2, 7, 8, 13}, {Order::kWave});
+}
+
+// Seats of a host with little memory beside those of one with enough.
+TEST_F(BlockTrainerTest, SeatsOfBothOrdersTrainAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne(3, {}, {Order::kWave, Order::kSubEpochs});
+  ExpectTrainsAsTheSlowOne(5, {3}, {Order::kSubEpochs, Order::kWave, Order::kWave});
+}
+
+// Goal: the order that needs fewest loads. Method: one seat; count how often users are pinned.
+TEST_F(BlockTrainerTest, AWaveVisitsAPartitionOnceARound) {
+  /// Counts, and otherwise lets the host do it.
+  class CountingRows : public BlockRows {
+   public:
+    explicit CountingRows(BlockHost* host) : host_(*host) {}
+    absl::StatusOr<SlabRows> Users(PartitionId p) override {
+      ++visits_;
+      return host_.Users(p);
+    }
+    void ReleaseUsers(PartitionId p) override { host_.ReleaseUsers(p); }
+    absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override {
+      return host_.Items(q, sub_epoch);
+    }
+    absl::StatusOr<bool> HasItems(PartitionId q, std::uint64_t sub_epoch) override {
+      return host_.HasItems(q, sub_epoch);
+    }
+    absl::Status AwaitItems() override { return host_.AwaitItems(); }
+    void CatchUpUsers(PartitionId p, std::uint64_t step,
+                      std::span<const std::uint32_t> slots) override {
+      host_.CatchUpUsers(p, step, slots);
+    }
+    void CatchUpItems(PartitionId q, std::uint64_t step,
+                      std::span<const std::uint32_t> slots) override {
+      host_.CatchUpItems(q, step, slots);
+    }
+    void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override {
+      host_.ApplyUsers(p, step, gradients);
+    }
+    void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override {
+      host_.ApplyItems(q, step, gradients);
+    }
+    void PassItems(PartitionId q, std::uint64_t sub_epoch) override {
+      host_.PassItems(q, sub_epoch);
+    }
+    std::size_t visits() const { return visits_; }
+
+   private:
+    BlockHost& host_;
+    std::size_t visits_ = 0;
+  };
+  LocalRows local(options_);
+  local.Initialize();
+  std::vector<Seat> seats = MakeSeats(local, {Order::kWave});
+  CountingRows counting(seats[0].host.get());
+  BlockTrainer trainer({.range = {0, kPartitions},
+                        .schedule = BlockSchedule(kPartitions, kRounds, steps_),
+                        .order = Order::kWave,
+                        .batch_size = kBatchSize,
+                        .users = data_.users(),
+                        .items = data_.items(),
+                        .layout = RowLayout(options_.tables[0].shape),
+                        .objective = objective_,
+                        .shuffle_seed = kShuffleSeed,
+                        .kernels = KernelsFor(KernelTarget::kBest).value(),
+                        .rows = &counting},
+                       seats[0].samples);
+  ASSERT_EQ(seats[0].host->Leave(0), absl::OkStatus());
+  std::vector<ObjectiveSums> sums(kPartitions);
+  std::jthread([&] {
+    SetFloatMode();
+    EXPECT_EQ(trainer.Train({.last = kRounds * kPartitions}, sums), absl::OkStatus());
+  }).join();
+  // One more than rounds: the first visits of the upper partitions are short, and so are the last of
+  // the lower ones.
+  EXPECT_LE(counting.visits(), (kRounds + 1) * kPartitions);
+}
+
 // A rank that is lost closes the exchange: whoever waits for its items hears so.
 TEST_F(BlockTrainerTest, AClosedExchangeEndsTheTraining) {
   options_.seats = 2;
   LocalRows local(options_);
   local.Initialize();
-  std::vector<Seat> seats = MakeSeats(local);
+  std::vector<Seat> seats = MakeSeats(local, {Order::kSubEpochs, Order::kWave});
   ASSERT_EQ(seats[0].host->Leave(0), absl::OkStatus());
+  ASSERT_EQ(seats[1].host->Leave(0), absl::OkStatus());
   local.exchange().Close(absl::UnavailableError("rank 1 was lost"));
   std::vector<ObjectiveSums> sums(kPartitions / 2);
-  EXPECT_EQ(seats[0].trainer->Train({.last = kRounds * kPartitions}, sums),
-            absl::UnavailableError("rank 1 was lost"));
+  for (const Seat& seat : seats) {
+    EXPECT_EQ(seat.trainer->Train({.last = kRounds * kPartitions}, sums),
+              absl::UnavailableError("rank 1 was lost"));
+  }
 }
 
 }  // namespace
