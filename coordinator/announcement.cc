@@ -65,6 +65,26 @@ void Announce(const Job& job, const Roster& roster, const TrainingData& data, co
   if (job.train().schedule() == Train::BLOCKS) AnnounceBlocks(job, data, console);
 }
 
+void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& directory,
+                     Console& console) {
+  std::uint64_t disk = 0;
+  std::uint64_t memory = 0;
+  std::uint32_t partitions = 0;
+  std::uint32_t frames = 0;
+  for (const StoragePlan& plan : plans) {
+    disk += plan.disk;
+    memory = std::max(memory, plan.memory);
+    partitions += plan.partitions;
+    frames += plan.frames;
+  }
+  if (disk == 0) return;
+  console.Line(
+      absl::StrFormat("  memory: %.1f MiB a rank; %d of %d partitions of users at once, the others "
+                      "(%.1f MiB) in %s",
+                      static_cast<double>(memory) / 1048576.0, frames, partitions,
+                      static_cast<double>(disk) / 1048576.0, directory));
+}
+
 RunStatus FirstStatus(const GenerationNote& note, const Roster& roster, const SetUp& set_up) {
   RunStatus status;
   status.set_generation(note.generation());

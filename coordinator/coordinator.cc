@@ -40,7 +40,7 @@ Coordinator::Coordinator(Options options, SnapshotTaker snapshots)
     : options_(std::move(options)),
       snapshots_(std::move(snapshots)),
       state_(options_.job, options_.data->steps_per_epoch(options_.job)),
-      plan_(options_.job) {
+      plan_(options_.job, options_.whole_rounds) {
   if (options_.snapshot != nullptr) state_.Restore(options_.snapshot->manifest());
 }
 

@@ -37,6 +37,7 @@ class Coordinator {
     const RunFolder* folder = nullptr;  ///< Borrowed, as are the others.
     const TrainingData* data = nullptr;
     const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
+    bool whole_rounds = false;           ///< Segments end at the ends of rounds only: SegmentPlan.
     JobObserver* observer = nullptr;
     ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.

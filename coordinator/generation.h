@@ -23,7 +23,7 @@ struct GenerationOptions {
   int rank = 0;
   std::optional<Listener> listener = {};  ///< At this rank's endpoint; none in a job of one rank.
   JobKey key = {};
-  MakeRowStore make_store = MakeSlabStore;
+  MakeRowStore make_store = {};  ///< The rank's; empty: as the job's budget of memory asks.
 
   /// With the claim of the generation: of the member that prepared it, and so leads it. Borrowed.
   const RunFolder* claim = nullptr;

@@ -12,6 +12,7 @@
 #include "coordinator/history_observer.h"
 #include "coordinator/profile_observer.h"
 #include "coordinator/status_observer.h"
+#include "coordinator/storage_plan.h"
 #include "run/early_stopping.h"
 #include "run/run_view.h"
 
@@ -47,6 +48,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   const absl::StatusOr<SetUp> set_up = AgreeOnSetUp();
   if (!set_up.ok()) return set_up.status();
   Announce(job(), participant_.roster(), participant_.data(), *set_up, *options_.console);
+  AnnounceStorage(storage_, participant_.rows_directory(), *options_.console);
   RunStatus status = FirstStatus(participant_.note(), participant_.roster(), *set_up);
   if (options_.batch.has_value()) *status.mutable_batch() = *options_.batch;
   absl::Status told = WriteStatus(*options_.claim, status);
@@ -55,6 +57,12 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   *command.mutable_set_up() = *set_up;
   absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
   if (!ready.ok()) return ready.status();
+  for (int rank = 0; rank < participant_.roster().size(); ++rank) {
+    const std::string& doubt = (*ready)[static_cast<std::size_t>(rank)].doubt();
+    if (doubt.empty()) continue;
+    options_.console->Line(absl::StrCat("  ", participant_.rows_directory(), " of rank ", rank,
+                                        " is on ", doubt, ": see storage.directory"));
+  }
 
   absl::StatusOr<std::unique_ptr<HistoryObserver>> history =
       HistoryObserver::Open(*options_.claim, job());
@@ -73,6 +81,8 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .folder = options_.claim,
        .data = &participant_.data(),
        .snapshot = participant_.snapshot(),
+       .whole_rounds =
+           std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); }),
        .observer = &observers,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
        .stop_requested = options_.stop_requested});
@@ -102,9 +112,11 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
                        .servers = job().cluster().servers()});
   if (!placement.ok()) return placement.status();
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
-    absl::Status fits =
-        CheckMemory(job(), data, *placement, rank, participant_.roster().at(rank).memory);
-    if (!fits.ok()) return fits;
+    absl::StatusOr<StoragePlan> plan =
+        PlanStorage(job(), data, *placement, rank, participant_.roster().at(rank).memory);
+    if (!plan.ok()) return plan.status();
+    storage_.push_back(*plan);
+    set_up.add_frames(plan->frames);
   }
   return set_up;
 }

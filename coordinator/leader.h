@@ -11,6 +11,7 @@
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/participant.h"
+#include "coordinator/storage_plan.h"
 #include "run/run_folder.h"
 #include "run/status.pb.h"
 
@@ -49,7 +50,8 @@ class Leader {
 
   Participant& participant_;
   const Options options_;
-  std::uint64_t sequence_ = 0;  // Of the last command.
+  std::uint64_t sequence_ = 0;        // Of the last command.
+  std::vector<StoragePlan> storage_;  // By rank.
 };
 
 }  // namespace cf

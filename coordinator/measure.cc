@@ -71,7 +71,11 @@ absl::StatusOr<Evaluation> MeasureSamples(const ExecuteCommand& execute, const J
   const std::uint64_t n =
       training_samples ? data.split.training_count() : data.split.validation_count();
   Command command;
-  command.mutable_validate()->set_batches(ScoringTurns(job, *data.model, n));
+  if (job.train().schedule() == Train::BLOCKS) {
+    command.mutable_validate()->set_batches_of_partition(ScoringTurnsOfPartition(job, n));
+  } else {
+    command.mutable_validate()->set_batches(ScoringTurns(job, *data.model, n));
+  }
   command.mutable_validate()->set_training_samples(training_samples);
   absl::StatusOr<std::vector<Reply>> replies = execute(command);
   if (!replies.ok()) return replies.status();

@@ -202,6 +202,8 @@ void Member::OpenBlocks(Seat& seat, std::uint32_t number) {
   seat.block_trainer = std::make_unique<BlockTrainer>(
       BlockTrainer::Options{.range = seat.worked,
                             .schedule = *blocks_,
+                            .order = store_->keeps_all() ? BlockTrainer::Order::kSubEpochs
+                                                         : BlockTrainer::Order::kWave,
                             .batch_size = options_.job.train().batch_size(),
                             .users = data.data.users(),
                             .items = data.data.items(),
@@ -285,7 +287,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
       done = FindPenalties(reply);
       break;
     case Command::kFindNotFinite:
-      done = FindNotFinite(RowStore::Which::kAll, reply);
+      done = FindNotFinite(reply);
       break;
     case Command::kWrite:
       done = Write(command.write().step(), reply);
@@ -356,13 +358,21 @@ absl::Status Member::TrainBatches(const TrainSteps& steps) {
 }
 
 absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
-  const std::uint64_t batches = command.batches();
+  const Placement::Role& workers = options_.placement->workers();
+  const std::uint64_t partitions_max =
+      (options_.job.train().partitions() + workers.size() - 1) / workers.size();
+  const std::uint64_t of_partition = command.batches_of_partition();
+  const std::uint64_t batches =
+      of_partition > 0 ? of_partition * partitions_max : command.batches();
   std::vector<ObjectiveSums> sums(sums_.size());
   const std::uint64_t turn = turn_;
   turn_ += batches + 1;
   absl::Status done = OnSeats([&](Seat& seat) {
     if (seat.trainer == nullptr) return ServeReads(*seat.service, turn, batches + 1);
-    return seat.trainer->Score(command.training_samples(), batches, turn,
+    return seat.trainer->Score({.training_samples = command.training_samples(),
+                                .batches_of_partition = of_partition,
+                                .batches = batches,
+                                .turn = turn},
                                std::span(sums).subspan(seat.worked.first, seat.worked.size()));
   });
   AddFigures(sums, reply);

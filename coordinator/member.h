@@ -72,6 +72,7 @@ class Member {
   absl::StatusOr<Reply> Execute(const Command& command);
 
   Exchange& exchange() { return *exchange_; }
+  bool has_users_on_disk() const { return store_ != nullptr && !store_->keeps_all(); }
 
  private:
   // One compute thread: it serves, works, or both.
@@ -107,8 +108,13 @@ class Member {
   absl::Status ServeSteps(RowService& service, const Trainer::Segment& run) const;
   static absl::Status ServeReads(RowService& service, std::uint64_t first, std::uint64_t turns);
   ScannedRows RowsOf(const Seat& seat) const;  // Requires: a seat that serves.
+  // Has the store read ahead where the partition is not in memory.
+  void AnnouncePartition(std::uint32_t partition);
   absl::Status FindPenalties(Reply& reply);
-  absl::Status FindNotFinite(RowStore::Which which, Reply& reply);
+  absl::Status FindNotFinite(Reply& reply);
+  // Of one partition, by table.
+  absl::Status FindNotFinite(const Seat& seat, std::uint32_t partition, RowStore::Which which,
+                             std::vector<std::optional<RowId>>& found);
   absl::Status Write(std::uint64_t step, Reply& reply);
   absl::StatusOr<FileEntry> WritePartition(PartitionId partition, std::uint64_t step);
   void Commit();

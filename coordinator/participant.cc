@@ -8,6 +8,8 @@
 
 #include "common/base/check.h"
 #include "coordinator/generation_end.h"
+#include "coordinator/storage_plan.h"
+#include "paramserver/scratch_folder.h"
 
 namespace cf {
 namespace {
@@ -242,6 +244,9 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
     if (!snapshot.ok()) return snapshot.status();
     snapshot_ = *std::move(snapshot);
   }
+  if (set_up.threads_size() <= rank() || set_up.frames_size() <= rank()) {
+    return absl::DataLossError("nothing about the threads and the memory of this rank");
+  }
   absl::StatusOr<std::unique_ptr<Member>> member =
       Member::Open({.job = job(),
                     .rank = rank(),
@@ -251,7 +256,10 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
                     .data = &*data_,
                     .placement = &*placement_,
                     .mesh = mesh_.get(),
-                    .make_store = options_.make_store,
+                    .make_store = options_.make_store ? options_.make_store
+                                                      : StoreOf({.frames = set_up.frames(rank()),
+                                                                 .threads = set_up.threads(rank()),
+                                                                 .directory = rows_directory()}),
                     .activities = activities_});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
@@ -260,7 +268,15 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
   if (const std::optional<GenerationEnd> ended = end(); ended.has_value()) {
     member_->exchange().Close(StatusOf(*ended));
   }
-  return Reply();
+  Reply reply;
+  reply.set_users_on_disk(member_->has_users_on_disk());
+  if (reply.users_on_disk()) reply.set_doubt(DoubtAbout(rows_directory()));
+  return reply;
+}
+
+std::string Participant::rows_directory() const {
+  const std::string& directory = job().storage().directory();
+  return directory.empty() ? absl::StrCat(note().run_folder(), "/scratch") : directory;
 }
 
 }  // namespace cf

@@ -46,7 +46,7 @@ class Participant {
     int rank = 0;
     std::optional<Listener> listener = {};  ///< At this rank's endpoint; none in a job of one.
     JobKey key = {};
-    MakeRowStore make_store = MakeSlabStore;
+    MakeRowStore make_store = {};                         ///< The rank's; empty: by PlanStorage.
     std::function<void(const std::string& line)> on_log;  ///< Called on any thread.
     /// Ends the process, which cannot end otherwise; called on a thread that does not hang.
     std::function<void(const GenerationEnd& end)> on_hang;
@@ -59,6 +59,8 @@ class Participant {
   int rank() const { return options_.rank; }
   bool leads() const { return rank() == roster().leader(); }
   const std::string& host() const { return roster().at(rank()).host; }
+  /// Where rows are that memory has no room for.
+  std::string rows_directory() const;
 
   /// The activity of this rank's first thread.
   Activity& activity() { return activities_.front(); }

@@ -12,7 +12,6 @@
 #include "common/dataset/split.h"
 #include "common/features/feature_lists.h"
 #include "common/model/model_spec.h"
-#include "common/rows/placement.h"
 
 namespace cf {
 
@@ -42,10 +41,8 @@ struct TrainingData {
 /// each other, losses are of batches as large as in training.
 std::uint64_t ScoringTurns(const Job& job, const ModelSpec& model, std::uint64_t samples);
 
-/// Whether the rows of `rank` fit cluster.memory_mib, and its rows and samples the bytes that it
-/// may use, by its machine, a container or the batch system (`memory`; 0: unknown).
-/// FailedPrecondition says how much is missing. Meant to be asked before anybody takes memory.
-absl::Status CheckMemory(const Job& job, const TrainingData& data, const Placement& placement,
-                         int rank, std::uint64_t memory);
+/// The same of each partition where partitions are scored one after the other, as with BLOCKS, whose
+/// users may not be in memory all at once.
+std::uint64_t ScoringTurnsOfPartition(const Job& job, std::uint64_t samples);
 
 }  // namespace cf

@@ -23,10 +23,12 @@
 #include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/text/display.h"
+#include "common/text/memory_size.h"
 #include "coordinator/generation.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/preparation.h"
 #include "coordinator/roster.h"
+#include "coordinator/storage_plan.h"
 #include "coordinator/training_data.h"
 #include "launch/allocation.h"
 #include "launch/command_line.h"
@@ -50,7 +52,7 @@ struct Flags {
   std::string progress = "auto";
   int width = 0;
   std::uint32_t cores = 0;
-  std::uint64_t memory_mib = 0;
+  std::string memory;
   bool profile = false;
   bool print_config = false;
   bool summary = false;
@@ -101,6 +103,13 @@ absl::StatusOr<Job> MakeJob(const Flags& flags) {
     }
     job->mutable_cluster()->set_threads(threads);
   }
+  if (!flags.memory.empty()) {
+    const absl::StatusOr<std::uint64_t> bytes = ParseMemorySize(flags.memory);
+    if (!bytes.ok()) return Because(bytes.status(), "--memory");
+    const std::uint64_t named = MemoryBudget(*job) >> 20;
+    const std::uint64_t mib = *bytes >> 20;
+    job->mutable_storage()->set_memory_budget_mib(named > 0 ? std::min(named, mib) : mib);
+  }
   FillDefaults(*job);
   absl::Status valid = ValidateJob(*job);
   if (!valid.ok()) return valid;
@@ -135,7 +144,7 @@ MemberResources ResourcesFor(const Flags& flags, const LaunchPlace& place) {
   const auto ranks_here = static_cast<std::uint32_t>(place.ranks_on_host);
   MemberResources resources;
   resources.set_cores(flags.cores > 0 ? flags.cores : std::max(1U, host.cores / ranks_here));
-  resources.set_memory(flags.memory_mib > 0 ? flags.memory_mib << 20 : host.memory / ranks_here);
+  resources.set_memory(host.memory / ranks_here);
   return resources;
 }
 
@@ -301,8 +310,10 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       .Between(20, 10000);
   app.Option("--cores", flags.cores,
              "Cores that each rank may use, where they are fewer than it sees");
-  app.Option("--memory", flags.memory_mib,
-             "MiB of memory that each rank may use, where it is less than its share of the host's");
+  app.Option(
+      "--memory", flags.memory,
+      "Memory that each rank may fill, such as 2GiB (a bare number is MiB); with BLOCKS users "
+      "beyond it are on disk");
   app.Switch("--profile", flags.profile,
              "Show where the time went: a table at the end, and one for each epoch in log.txt");
   app.Switch("--summary", flags.summary,

@@ -183,6 +183,10 @@ absl::Status BlockHost::ComeHome() {
   return absl::OkStatus();
 }
 
+void BlockHost::AnnounceUsers(PartitionId p) {
+  options_.store->AnnouncePartition(kUsers, p);
+}
+
 absl::StatusOr<SlabRows> BlockHost::Users(PartitionId p) {
   const absl::StatusOr<float*> rows = options_.store->PinPartition(kUsers, p);
   if (!rows.ok()) return rows.status();

@@ -54,6 +54,7 @@ class BlockHost : public BlockRows {
   /// cannot be read.
   absl::Status ComeHome();
 
+  void AnnounceUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Users(PartitionId p) override;
   void ReleaseUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override;

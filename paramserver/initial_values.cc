@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "common/base/activity.h"
@@ -73,17 +74,19 @@ void FillWeights(const TableSpec& spec, const CounterRandom& random, std::span<f
 
 /// Calls `change(id, row)` for the rows of a partition, which it changes.
 template <class Change>
-absl::Status ChangeRows(TableId table, std::uint32_t rows_of_table, Partitioning partitioning,
+absl::Status ChangeRows(TableId table, const TableShape& shape, Partitioning partitioning,
                         PartitionId partition, RowStore& store, const Change& change) {
-  for (std::uint32_t slot = 0; slot < partitioning.RowsIn(partition, rows_of_table); ++slot) {
+  const absl::StatusOr<float*> rows = store.PinPartition(table, partition);
+  if (!rows.ok()) return rows.status();
+  const std::size_t stride = RowLayout(shape).stride();
+  std::vector<std::uint32_t> slots(partitioning.RowsIn(partition, shape.rows));
+  std::iota(slots.begin(), slots.end(), 0U);
+  for (const std::uint32_t slot : slots) {
     Activity::Tick();
-    const RowId id = partitioning.IdAt(partition, slot);
-    float* row = nullptr;
-    absl::Status pinned = store.Pin(table, {&id, 1}, RowStore::Access::kUpdate, {&row, 1});
-    if (!pinned.ok()) return pinned;
-    change(id, row);
-    store.Release(table, {&id, 1});
+    change(partitioning.IdAt(partition, slot), *rows + slot * stride);
   }
+  store.MarkChanged(table, partition, slots);
+  store.ReleasePartition(table, partition);
   return absl::OkStatus();
 }
 
@@ -96,7 +99,7 @@ absl::Status InitializeRows(const std::vector<TableSpec>& tables, Partitioning p
     const RowLayout layout(spec.shape);
     std::vector<float> record(layout.record_floats(), values.optimizer_state);
     absl::Status filled = ChangeRows(
-        TableId{t}, spec.shape.rows, partitioning, partition, store, [&](RowId id, float* row) {
+        TableId{t}, spec.shape, partitioning, partition, store, [&](RowId id, float* row) {
           const CounterRandom random(values.seed, Purpose::kInitialValues,
                                      CounterRandom::Stream(t, static_cast<std::uint32_t>(id)));
           FillWeights(spec, random, record);
@@ -111,7 +114,7 @@ absl::Status SetBiases(const TableSpec& spec, TableId table, Partitioning partit
                        PartitionId partition, std::span<const float> biases, RowStore& store) {
   Check(spec.shape.biases && biases.size() == spec.shape.rows, "every row has a bias to be set");
   const std::size_t at = RowLayout(spec.shape).padded_dim();
-  return ChangeRows(table, spec.shape.rows, partitioning, partition, store,
+  return ChangeRows(table, spec.shape, partitioning, partition, store,
                     [&](RowId id, float* row) { row[at] = biases[Index(id)]; });
 }
 
@@ -122,13 +125,12 @@ absl::Status SetBaseline(const TableSpec& spec, TableId table, BaselineSide side
   Check(spec.shape.biases && biases.size() == spec.shape.rows, "every row has a bias to be set");
   const std::size_t at = RowLayout(spec.shape).padded_dim();
   const std::size_t constant = side == BaselineSide::kUser ? 0 : 1;
-  return ChangeRows(table, spec.shape.rows, partitioning, partition, store,
-                    [&](RowId id, float* row) {
-                      const float bias = biases[Index(id)];
-                      row[constant] += kConstant;
-                      row[1 - constant] += kShare * bias;
-                      row[at] = (1 - kConstant * kShare) * bias;
-                    });
+  return ChangeRows(table, spec.shape, partitioning, partition, store, [&](RowId id, float* row) {
+    const float bias = biases[Index(id)];
+    row[constant] += kConstant;
+    row[1 - constant] += kShare * bias;
+    row[at] = (1 - kConstant * kShare) * bias;
+  });
 }
 
 }  // namespace cf

@@ -18,7 +18,7 @@ struct InitialValues {
 };
 
 /// Gives every row of a partition its initial values, a function of (seed, table, id). The store's
-/// error if it has no room.
+/// error if it cannot have the rows in memory.
 absl::Status InitializeRows(const std::vector<TableSpec>& tables, Partitioning partitioning,
                             PartitionId partition, const InitialValues& values, RowStore& store);
 

@@ -76,23 +76,21 @@ absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition)
 }
 
 absl::StatusOr<std::optional<RowId>> FirstNotFinite(const ScannedRows& rows, TableId table,
-                                                    SeatRange range, RowStore::Which which) {
+                                                    PartitionId partition, RowStore::Which which) {
   Weights weights(rows, table);
   // What is stored, but for the last step, which is no float, and what is made of it.
   const std::size_t last_step = weights.layout().last_step_at();
   std::optional<RowId> first;
-  for (std::uint32_t p = range.first; p < range.last; ++p) {
-    absl::Status read =
-        rows.store.Visit(table, PartitionId{p}, which, [&](RowId id, std::span<const float> row) {
-          Activity::Tick();
-          const bool finite = IsFinite(row.first(last_step)) &&
-                              IsFinite(row.subspan(last_step + 1)) &&
-                              (!rows.optimizer.moves_rows() || IsFinite(weights.Of(row)));
-          if (!finite && (!first.has_value() || id < *first)) first = id;
-          return absl::OkStatus();
-        });
-    if (!read.ok()) return read;
-  }
+  absl::Status read =
+      rows.store.Visit(table, partition, which, [&](RowId id, std::span<const float> row) {
+        Activity::Tick();
+        const bool finite = IsFinite(row.first(last_step)) &&
+                            IsFinite(row.subspan(last_step + 1)) &&
+                            (!rows.optimizer.moves_rows() || IsFinite(weights.Of(row)));
+        if (!finite && !first.has_value()) first = id;
+        return absl::OkStatus();
+      });
+  if (!read.ok()) return read;
   return first;
 }
 

@@ -25,9 +25,9 @@ struct ScannedRows {
 /// Tables without a lambda are not read.
 absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition);
 
-/// The first row of `table` in the partitions of `range`, or of those that are not clean, with a
-/// weight or a number of its optimizer's state that is infinite or not a number.
+/// The first row of `table` in `partition`, or of those that are not clean, with a weight or a
+/// number of its optimizer's state that is infinite or not a number.
 absl::StatusOr<std::optional<RowId>> FirstNotFinite(const ScannedRows& rows, TableId table,
-                                                    SeatRange range, RowStore::Which which);
+                                                    PartitionId partition, RowStore::Which which);
 
 }  // namespace cf

@@ -40,6 +40,9 @@ class RowStore {
 
   virtual ~RowStore() = default;
 
+  /// Whether no row ever leaves memory.
+  virtual bool keeps_all() const = 0;
+
   /// These rows will be pinned soon, so that reading them can begin. A hint.
   virtual void Announce(TableId table, std::span<const RowId> ids) = 0;
 
@@ -53,6 +56,7 @@ class RowStore {
 
   /// The same for a whole partition: its rows stand one after the other, by slot. Those that the
   /// caller changes it has to name. Requires: no row of the partition is pinned alone.
+  virtual void AnnouncePartition(TableId table, PartitionId partition) = 0;
   virtual absl::StatusOr<float*> PinPartition(TableId table, PartitionId partition) = 0;
   virtual void ReleasePartition(TableId table, PartitionId partition) = 0;
   virtual void MarkChanged(TableId table, PartitionId partition,

@@ -53,6 +53,10 @@ void SlabStore::Announce(TableId /*table*/, std::span<const RowId> /*ids*/) {
   // Every row is in memory.
 }
 
+void SlabStore::AnnouncePartition(TableId /*table*/, PartitionId /*partition*/) {
+  // As above.
+}
+
 absl::Status SlabStore::Pin(TableId table, std::span<const RowId> ids, Access access,
                             std::span<float*> rows) {
   const std::size_t stride = tables_[Index(table)].stride;

@@ -31,7 +31,9 @@ class SlabStore : public RowStore {
                                                          Partitioning partitioning,
                                                          SeatRange range);
 
+  bool keeps_all() const override { return true; }
   void Announce(TableId table, std::span<const RowId> ids) override;
+  void AnnouncePartition(TableId table, PartitionId partition) override;
   absl::Status Pin(TableId table, std::span<const RowId> ids, Access access,
                    std::span<float*> rows) override;
   void Release(TableId table, std::span<const RowId> ids) override;

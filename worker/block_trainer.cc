@@ -12,6 +12,9 @@ namespace {
 
 // The places of samples this far ahead are fetched while a sub-batch is made.
 constexpr std::size_t kPlacesAhead = 12;
+// Partitions that a wave announces: so that one is being read while another waits, where there is
+// room for both.
+constexpr std::uint32_t kUsersAhead = 2;
 
 }  // namespace
 
@@ -98,7 +101,7 @@ absl::Status BlockTrainer::TrainWave(const Segment& segment, std::span<Objective
   while (!std::ranges::all_of(next, is_done)) {
     const std::vector<std::uint64_t> before = next;
     for (std::uint32_t k = options_.range.size(); k-- > 0;) {
-      absl::Status visited = Visit(segment, k, next[k], sums[k]);
+      absl::Status visited = Visit(segment, k, next, sums[k]);
       if (!visited.ok()) return visited;
     }
     if (next != before) continue;
@@ -108,27 +111,39 @@ absl::Status BlockTrainer::TrainWave(const Segment& segment, std::span<Objective
   return absl::OkStatus();
 }
 
-absl::Status BlockTrainer::Visit(const Segment& segment, std::uint32_t k, std::uint64_t& next,
-                                 ObjectiveSums& sums) {
+absl::Status BlockTrainer::Visit(const Segment& segment, std::uint32_t k,
+                                 std::vector<std::uint64_t>& next, ObjectiveSums& sums) {
   const PartitionId p = PartitionAt(k);
   const auto can_go_on = [&]() -> absl::StatusOr<bool> {
-    if (next == segment.last) return false;
-    return options_.rows->HasItems(options_.schedule.ItemsOf(p, next), SubEpochAt(segment, next));
+    if (next[k] == segment.last) return false;
+    return options_.rows->HasItems(options_.schedule.ItemsOf(p, next[k]),
+                                   SubEpochAt(segment, next[k]));
   };
   absl::StatusOr<bool> goes_on = can_go_on();
   if (!goes_on.ok() || !*goes_on) return goes_on.status();
-  const absl::StatusOr<SlabRows> user_rows = options_.rows->Users(p);
+  const absl::StatusOr<SlabRows> user_rows = TakeUsers(p);
   if (!user_rows.ok()) return user_rows.status();
+  // Where the wave comes next, round the range.
+  const std::uint32_t count = options_.range.size();
+  for (std::uint32_t ahead = 1; ahead <= std::min(kUsersAhead, count - 1); ++ahead) {
+    const std::uint32_t coming = (k + count - ahead) % count;
+    if (next[coming] < segment.last) options_.rows->AnnounceUsers(PartitionAt(coming));
+  }
   absl::Status trained;
   while (trained.ok() && *goes_on) {
-    trained = TrainBlock(segment, next, p, *user_rows, sums);
+    trained = TrainBlock(segment, next[k], p, *user_rows, sums);
     if (!trained.ok()) break;
-    ++next;
+    ++next[k];
     goes_on = can_go_on();
     if (!goes_on.ok()) trained = goes_on.status();
   }
   options_.rows->ReleaseUsers(p);
   return trained;
+}
+
+absl::StatusOr<SlabRows> BlockTrainer::TakeUsers(PartitionId p) {
+  const Profile::Scope scope(options_.profile, Phase::kWaitRows);
+  return options_.rows->Users(p);
 }
 
 absl::StatusOr<SlabRows> BlockTrainer::TakeItems(PartitionId q, std::uint64_t sub_epoch) {

@@ -113,14 +113,15 @@ class BlockTrainer {
 
   absl::Status TrainSubEpochs(const Segment& segment, std::span<ObjectiveSums> sums);
   absl::Status TrainWave(const Segment& segment, std::span<ObjectiveSums> sums);
-  // The blocks of partition `k` of the range from `next` on that can be worked on now; `next` is then
-  // the first that cannot.
-  absl::Status Visit(const Segment& segment, std::uint32_t k, std::uint64_t& next,
+  // The blocks of partition `k` of the range that can be worked on now, from sub-epoch next[k] on,
+  // which is then the first of those that cannot.
+  absl::Status Visit(const Segment& segment, std::uint32_t k, std::vector<std::uint64_t>& next,
                      ObjectiveSums& sums);
   std::uint64_t SubEpochAt(const Segment& segment, std::uint64_t j) const {
     return segment.epoch * options_.schedule.sub_epochs() + j;
   }
   PartitionId PartitionAt(std::uint32_t k) const { return PartitionId{options_.range.first + k}; }
+  absl::StatusOr<SlabRows> TakeUsers(PartitionId p);
   absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t sub_epoch);
   void PassItems(PartitionId q, std::uint64_t sub_epoch);
   std::span<const BlockSample> SamplesOf(const Segment& segment, std::uint64_t j, PartitionId p,

@@ -34,13 +34,15 @@ constexpr SampleRange SamplesOfBatch(std::uint64_t n, std::uint64_t t, std::uint
 ///
 /// Owner:      Trainer, one for each partition of its seat.
 /// Threads:    the seat's compute thread.
-/// Bounds:     kBytesPerTrainingSample, with groups kBytesPerGroupedSample more, 12 bytes a
-///             validation sample, and 8 a user.
+/// Bounds:     kBytesPerTrainingSample, with groups kBytesPerGroupedSample more; kBytesPerSample
+///             before the first Shuffle and for each validation sample; 8 a user.
 /// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
 ///             of (seed, epoch, partition, samples in a group).
 class PartitionSamples {
  public:
-  static constexpr std::size_t kBytesPerTrainingSample = 2 * sizeof(Sample);
+  static constexpr std::size_t kBytesPerSample = sizeof(Sample);
+  /// With the order of an epoch.
+  static constexpr std::size_t kBytesPerTrainingSample = 2 * kBytesPerSample;
   static constexpr std::size_t kBytesPerGroupedSample = sizeof(std::uint32_t);
 
   PartitionSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,

@@ -76,16 +76,16 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
              sums);
 }
 
-absl::Status Trainer::Score(bool training_samples, std::uint64_t batches, std::uint64_t turn,
-                            std::span<ObjectiveSums> sums) {
+absl::Status Trainer::Score(const Scoring& scoring, std::span<ObjectiveSums> sums) {
   return Run({.training = false,
-              .scores_training = training_samples,
+              .scores_training = scoring.training_samples,
               .epoch = 0,
-              .batches = batches,
+              .batches_of_partition = scoring.batches_of_partition,
+              .batches = scoring.batches,
               .first = 0,
-              .last = batches,
+              .last = scoring.batches,
               .applied = 0,
-              .turn = turn},
+              .turn = scoring.turn},
              sums);
 }
 
@@ -116,9 +116,8 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
   const std::span<const Sample> samples = pass.training          ? from.shuffled()
                                           : pass.scores_training ? from.training()
                                                                  : from.validation();
-  const SampleRange range = pass.training
-                                ? from.OfBatch(batch.number, pass.batches)
-                                : SamplesOfBatch(samples.size(), batch.number, pass.batches);
+  const SampleRange range = pass.training ? from.OfBatch(batch.number, pass.batches)
+                                          : pass.SamplesOf(samples.size(), p, batch.number);
   if (range.first < range.last) {
     model_->AddPartition(pass,
                          {.partition = range_.first + p,

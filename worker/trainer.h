@@ -73,10 +73,16 @@ class Trainer {
   /// The seat's samples, by partition of its range.
   std::span<const PartitionSamples> samples() const { return samples_; }
 
-  /// The figures of all validation samples, or of all training samples in canonical order, in
-  /// `batches` turns from `turn` on.
-  absl::Status Score(bool training_samples, std::uint64_t batches, std::uint64_t turn,
-                     std::span<ObjectiveSums> sums);
+  /// The figures of all validation samples, or of all training samples in canonical order. What
+  /// they are does not depend on how the samples are cut into batches, unless these are candidates
+  /// against each other. The exchange's error if a peer is lost, the store's if rows cannot be read.
+  struct Scoring {
+    bool training_samples = false;
+    std::uint64_t batches_of_partition = 0;  ///< As in Pass.
+    std::uint64_t batches = 0;               ///< The same for every seat: a turn each,
+    std::uint64_t turn = 0;                  ///< from this one on.
+  };
+  absl::Status Score(const Scoring& scoring, std::span<ObjectiveSums> sums);
 
  private:
   // What a step leaves to its end.

@@ -34,6 +34,9 @@ class BlockRows {
  public:
   virtual ~BlockRows() = default;
 
+  /// User partition `p` comes soon. A hint.
+  virtual void AnnounceUsers(PartitionId p) = 0;
+
   /// The rows of user partition `p`, which hold until ReleaseUsers; the store's error if they cannot
   /// be read. Requires: it is the seat's.
   virtual absl::StatusOr<SlabRows> Users(PartitionId p) = 0;

@@ -108,7 +108,7 @@ TEST(ParseJob, RefusesWhatIsNoTextproto) {
   EXPECT_EQ(ParseError("\xEF\xBB\xBF"), "f: empty; expected a job");
   EXPECT_EQ(ParseError("userId,movieId,rating"),
             R"(f:1:1: no field "userId" in Job; expected data, split, model, optimizer, train, )"
-            "early_stopping, snapshot, cluster, kernels or validation");
+            "early_stopping, snapshot, cluster, kernels, validation or storage");
   EXPECT_EQ(ParseError("1,31,2.5"), R"(f:1:1: expected a field of Job, not "1")");
   EXPECT_EQ(ParseError("train { epochs: 1"),
             "f:1:18: expected a field of Train or \"}\", not the end");

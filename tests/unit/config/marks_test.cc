@@ -38,7 +38,8 @@ TEST(Marks, OnlyTheseFieldsMayChangeAtAResume) {
                          "snapshot.every_epochs", "snapshot.every_seconds", "snapshot.every_steps",
                          "snapshot.keep", "cluster.servers", "cluster.threads", "cluster.interface",
                          "cluster.timeout_seconds", "cluster.memory_mib", "cluster.shared_memory",
-                         "cluster.progress_timeout_seconds", "kernels.target"));
+                         "cluster.progress_timeout_seconds", "kernels.target",
+                         "storage.memory_budget_mib", "storage.directory"));
 }
 
 }  // namespace

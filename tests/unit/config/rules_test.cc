@@ -197,6 +197,10 @@ kernels {
 validation {
   every_epochs: 1
 }
+storage {
+  memory_budget_mib: 0
+  directory: ""
+}
 )");
   Job again = job;
   FillDefaults(again);

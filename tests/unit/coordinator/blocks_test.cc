@@ -1,10 +1,14 @@
 // Goal: with the schedule BLOCKS, too, only the configuration decides the model: not the ranks,
 // threads, kernels, segments and snapshots.
 
+#include <filesystem>
 #include <string>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/storage_plan.h"
+#include "paramserver/disk_store.h"
 #include "tests/unit/coordinator/local_generation.h"
 
 namespace cf {
@@ -60,6 +64,69 @@ TEST_F(BlocksTest, StopsAndResumesWithOtherRanksMakeTheSameModel) {
   EXPECT_EQ(position.step_in_epoch(), 7 * position.sub_epoch() / 24);
   job.mutable_cluster()->set_threads(2);
   EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
+}
+
+// Goal: a job may have its users on disk in one life and in memory in the next, with other ranks; a
+// resume may begin in mid-round, where the wave does not.
+TEST_F(BlocksTest, UsersOnDiskMakeTheSameModel) {
+  Job job = MakeBlocksJob();
+  const std::string expected = DigestOf(job, 1, "one");
+  const auto on_disk = [&](std::uint32_t threads) {
+    return StoreOf({.frames = DiskStore::FramesMin(threads),
+                    .threads = threads,
+                    .directory = tiny_.Beside("scratch")});
+  };
+
+  LocalGeneration in_memory(job, tiny_, "stopped", 3);
+  in_memory.StopWhen([] { return true; });
+  for (const GenerationEnd& end : in_memory.Run(3)) ASSERT_TRUE(end.has_stopped());
+  const std::uint64_t stopped_at =
+      Snapshot::Open(in_memory.latest()).value().manifest().position().sub_epoch();
+  EXPECT_NE(stopped_at % 8, 0U) << "in mid-round";
+
+  LocalGeneration stopped(job, tiny_, "stopped_on_disk", 2, in_memory.latest());
+  stopped.KeepRowsIn(on_disk(1));
+  stopped.StopWhen([] { return true; });
+  for (const GenerationEnd& end : stopped.Run(2)) ASSERT_TRUE(end.has_stopped());
+  EXPECT_EQ(Snapshot::Open(stopped.latest()).value().manifest().position().sub_epoch(), 8U)
+      << "the end of the round";
+
+  job.mutable_cluster()->set_threads(2);
+  LocalGeneration resumed(job, tiny_, "resumed_on_disk", 1, stopped.latest());
+  resumed.KeepRowsIn(on_disk(2));
+  for (const GenerationEnd& end : resumed.Run(1)) ASSERT_TRUE(end.has_finished()) << TextOf(end);
+  EXPECT_EQ(resumed.Digest(), expected);
+  EXPECT_EQ(DigestOf(job, 1, "back_in_memory", stopped.latest()), expected);
+}
+
+// One rank of a host with little memory beside two that need no disk.
+TEST_F(BlocksTest, RanksWithAndWithoutADiskMakeTheSameModel) {
+  const Job job = MakeBlocksJob();
+  const std::string expected = DigestOf(job, 1, "one");
+  LocalGeneration mixed(job, tiny_, "mixed", 3);
+  mixed.KeepRowsIn(
+      [&](std::span<const RowStore::Table> tables, Partitioning partitioning, SeatRange range) {
+        return StoreOf({.frames = range.first == 0 ? 2 : range.size(),
+                        .threads = 1,
+                        .directory = tiny_.Beside("scratch")})(tables, partitioning, range);
+      });
+  for (const GenerationEnd& end : mixed.Run(3)) ASSERT_TRUE(end.has_finished()) << TextOf(end);
+  EXPECT_EQ(mixed.Digest(), expected);
+}
+
+// An error of the disk ends the job, says where, and leaves the last snapshot.
+TEST_F(BlocksTest, AFolderThatIsGoneEndsTheJob) {
+  Job job = MakeBlocksJob();
+  LocalGeneration generation(job, tiny_, "gone", 1);
+  generation.KeepRowsIn(StoreOf({.frames = 2, .threads = 1, .directory = tiny_.Beside("gone/s")}));
+  // Looked at between segments: after the first round.
+  generation.StopWhen([&] {
+    std::filesystem::remove_all(tiny_.Beside("gone/s"));
+    return false;
+  });
+  const GenerationEnd end = generation.Run(1).front();
+  ASSERT_TRUE(end.has_failed()) << TextOf(end);
+  EXPECT_THAT(TextOf(end), ::testing::HasSubstr(tiny_.Beside("gone/s")));
 }
 
 }  // namespace

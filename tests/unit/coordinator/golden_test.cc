@@ -7,18 +7,25 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <ostream>
 #include <span>
 #include <string>
+#include <vector>
 
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include "common/kernels/kernels.h"
 #include "common/snapshot/snapshot.h"
+#include "coordinator/storage_plan.h"
 #include "coordinator/training_data.h"
+#include "paramserver/disk_store.h"
 #include "tests/unit/coordinator/local_generation.h"
 #include "tests/unit/paramserver/moving_store.h"
 
@@ -238,6 +245,21 @@ INSTANTIATE_TEST_SUITE_P(Jobs, GoldenTest, ::testing::ValuesIn(kGoldenJobs),
                            return job.param.name;
                          });
 
+std::vector<GoldenJob> JobsOfBlocks() {
+  std::vector<GoldenJob> jobs;
+  std::ranges::copy_if(kGoldenJobs, std::back_inserter(jobs), [](const GoldenJob& job) {
+    return absl::StrContains(job.settings, "BLOCKS");
+  });
+  return jobs;
+}
+
+class GoldenBlocksTest : public GoldenTest {};
+
+INSTANTIATE_TEST_SUITE_P(Jobs, GoldenBlocksTest, ::testing::ValuesIn(JobsOfBlocks()),
+                         [](const ::testing::TestParamInfo<GoldenJob>& job) {
+                           return job.param.name;
+                         });
+
 TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
   Job job = MakeJob();
   job.mutable_snapshot()->set_every_steps(0);
@@ -317,6 +339,26 @@ TEST_P(GoldenTest, RowsThatMoveAreAsRecorded) {
     ASSERT_TRUE(end.has_finished()) << TextOf(end);
   }
   EXPECT_EQ(generation.Digest(), GetParam().digest);
+}
+
+// Goal: where rows are decides no bit. Method: of BLOCKS as few partitions of users in memory as there
+// can be, the others on disk; snapshots on the way visit them there.
+TEST_P(GoldenBlocksTest, RowsOnDiskAreAsRecorded) {
+  Job job = MakeJob();
+  for (const std::uint32_t ranks : {1U, 2U}) {
+    job.mutable_cluster()->set_threads(ranks == 1 ? 2 : 1);
+    job.mutable_snapshot()->set_every_steps(ranks == 1 ? 0 : 2);
+    const std::string run = absl::StrCat("run", ranks);
+    LocalGeneration generation(job, tiny_, run, ranks);
+    generation.KeepRowsIn(StoreOf({.frames = DiskStore::FramesMin(job.cluster().threads()),
+                                   .threads = job.cluster().threads(),
+                                   .directory = tiny_.Beside(run) + "/scratch"}));
+    for (const GenerationEnd& end : generation.Run(ranks)) {
+      ASSERT_TRUE(end.has_finished()) << TextOf(end);
+    }
+    EXPECT_EQ(generation.Digest(), GetParam().digest) << ranks << " ranks";
+    EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside(run) + "/scratch"));
+  }
 }
 
 // Goal: the store that moves rows notices who keeps a pointer.

@@ -11,10 +11,10 @@ namespace {
 using std::chrono::milliseconds;
 
 Job JobOf(const std::string& train, const std::string& snapshot = "") {
-  absl::StatusOr<Job> job = ParseJob("train { batch_size: 64 partitions: 2 epochs: 3 " + train +
-                                         " } snapshot { " + snapshot + " }",
-                                     "test");
+  absl::StatusOr<Job> job = ParseJob(
+      "train { batch_size: 64 epochs: 3 " + train + " } snapshot { " + snapshot + " }", "test");
   Check(job.ok(), "the test's job parses");
+  if (!job->train().has_partitions()) job->mutable_train()->set_partitions(2);
   FillDefaults(*job);
   return *std::move(job);
 }
@@ -22,7 +22,7 @@ Job JobOf(const std::string& train, const std::string& snapshot = "") {
 TEST(SegmentPlan, LastsAFifthOfASecondByWhatTheLastOneTook) {
   const Job job = JobOf("");
   JobState state(job, 1000);
-  SegmentPlan plan(job);
+  SegmentPlan plan(job, false);
   EXPECT_EQ(plan.EndOfNext(state), 4U) << "nothing is measured yet";
   plan.Took(4, milliseconds(8));
   EXPECT_EQ(plan.EndOfNext(state), 100U);
@@ -36,7 +36,7 @@ TEST(SegmentPlan, LastsAFifthOfASecondByWhatTheLastOneTook) {
 TEST(SegmentPlan, EndsWhereASnapshotIsDue) {
   const Job job = JobOf("", "every_steps: 30");
   JobState state(job, 100);
-  SegmentPlan plan(job);
+  SegmentPlan plan(job, false);
   plan.Took(1, milliseconds(1));
   EXPECT_EQ(plan.EndOfNext(state), 30U);
   state.leg = 30;
@@ -50,7 +50,29 @@ TEST(SegmentPlan, EndsWhereASnapshotIsDue) {
 TEST(SegmentPlan, EndsAtARest) {
   const Job job = JobOf("delay: 1");
   const JobState state(job, 100);
-  EXPECT_EQ(SegmentPlan(job).EndOfNext(state), 64U);
+  EXPECT_EQ(SegmentPlan(job, false).EndOfNext(state), 64U);
+}
+
+// A round of BLOCKS beyond memory brings every partition from disk once.
+TEST(SegmentPlan, EndsAtTheEndsOfRounds) {
+  const Job job = JobOf("schedule: BLOCKS rounds: 10 partitions: 16", "every_steps: 30");
+  JobState state(job, 160);  // One in each sub-epoch.
+  SegmentPlan plan(job, true);
+  EXPECT_EQ(plan.EndOfNext(state), 16U) << "nothing is measured yet";
+  plan.Took(16, milliseconds(16));
+  EXPECT_EQ(plan.EndOfNext(state), 32U) << "a snapshot is due in that round";
+  state.leg = 40;  // A resume in mid-round.
+  EXPECT_EQ(plan.EndOfNext(state), 64U);
+  Job without = job;
+  without.mutable_snapshot()->set_every_steps(0);
+  SegmentPlan long_plan(without, true);
+  state.leg = 0;
+  long_plan.Took(1, milliseconds(300));
+  EXPECT_EQ(long_plan.EndOfNext(state), 80U) << "66 sub-epochs and the rest of a round";
+  long_plan.Took(1, milliseconds(1));
+  EXPECT_EQ(long_plan.EndOfNext(state), 160U) << "the end of the epoch";
+  long_plan.Took(1, milliseconds(50000));
+  EXPECT_EQ(long_plan.EndOfNext(state), 16U) << "a round is the least";
 }
 
 }  // namespace

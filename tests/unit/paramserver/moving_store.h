@@ -50,7 +50,9 @@ class MovingStore : public RowStore {
     EXPECT_EQ(pinned_.load(), 0U) << "everything that was pinned has been released";
   }
 
+  bool keeps_all() const override { return true; }
   void Announce(TableId /*table*/, std::span<const RowId> /*ids*/) override {}
+  void AnnouncePartition(TableId /*table*/, PartitionId /*partition*/) override {}
 
   absl::Status Pin(TableId table, std::span<const RowId> ids, Access access,
                    std::span<float*> rows) override {

@@ -65,17 +65,28 @@ TEST(RowScan, FindsTheFirstRowThatIsNotFinite) {
   LocalRows local(options);
   local.Initialize();
   const ScannedRows rows = local.Scanned(options.tables);
-  const SeatRange all{0, kPartitions};
-  const auto first = [&](RowStore::Which which) {
-    return FirstNotFinite(rows, kUsers, all, which).value();
+  const auto first_of = [&](TableId table, RowStore::Which which) {
+    std::optional<RowId> first;
+    for (std::uint32_t p = 0; p < kPartitions; ++p) {
+      const std::optional<RowId> found = FirstNotFinite(rows, table, PartitionId{p}, which).value();
+      if (found.has_value()) first = std::min(first.value_or(*found), *found);
+    }
+    return first;
   };
+  const auto first = [&](RowStore::Which which) { return first_of(kUsers, which); };
   EXPECT_EQ(first(RowStore::Which::kAll), std::nullopt);
   local.Row(kUsers, RowId{40})[0] = INFINITY;
   EXPECT_EQ(first(RowStore::Which::kAll), RowId{40});
   const RowLayout layout(MakeTables()[0].shape);
   local.Row(kUsers, RowId{31})[layout.stride() - 16] = NAN;  // Of the second moments.
   EXPECT_EQ(first(RowStore::Which::kAll), RowId{31});
-  EXPECT_EQ(FirstNotFinite(rows, kItems, all, RowStore::Which::kAll).value(), std::nullopt);
+  EXPECT_EQ(first_of(kItems, RowStore::Which::kAll), std::nullopt);
+  // Both in one partition: the first of it is told.
+  const Partitioning partitioning(kPartitions);
+  local.Row(kUsers, RowId{31 + 2 * kPartitions})[1] = NAN;
+  ASSERT_EQ(partitioning.Of(RowId{31 + 2 * kPartitions}), partitioning.Of(RowId{31}));
+  EXPECT_EQ(FirstNotFinite(rows, kUsers, partitioning.Of(RowId{31}), RowStore::Which::kAll).value(),
+            RowId{31});
 
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
     local.store().MarkWritten(PartitionId{p});

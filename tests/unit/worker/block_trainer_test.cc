@@ -279,7 +279,12 @@ TEST_F(BlockTrainerTest, AWaveVisitsAPartitionOnceARound) {
   class CountingRows : public BlockRows {
    public:
     explicit CountingRows(BlockHost* host) : host_(*host) {}
+    void AnnounceUsers(PartitionId p) override { announced_.push_back(p); }
     absl::StatusOr<SlabRows> Users(PartitionId p) override {
+      if (visits_ > 0) {
+        EXPECT_EQ(announced_[0], p) << "the next was announced";
+      }
+      announced_.clear();
       ++visits_;
       return host_.Users(p);
     }
@@ -313,6 +318,7 @@ TEST_F(BlockTrainerTest, AWaveVisitsAPartitionOnceARound) {
    private:
     BlockHost& host_;
     std::size_t visits_ = 0;
+    std::vector<PartitionId> announced_;  // In the visit before.
   };
   LocalRows local(options_);
   local.Initialize();

@@ -107,7 +107,10 @@ TEST_F(ScoringNegatives, AreItemsThatTheUserHasNoSampleOf) {
   for (const bool training_samples : {false, true}) {
     std::vector<ObjectiveSums> sums(kPartitions);
     constexpr std::uint64_t kBatches = 4;
-    ASSERT_TRUE(trainer.Score(training_samples, kBatches, turn, sums).ok());
+    ASSERT_TRUE(
+        trainer
+            .Score({.training_samples = training_samples, .batches = kBatches, .turn = turn}, sums)
+            .ok());
     turn += kBatches + 1;
     const std::vector<ObjectiveSums> expected = SlowSums(training_samples);
     for (std::size_t p = 0; p < kPartitions; ++p) {

@@ -199,14 +199,27 @@ class LocalJob {
   }
 
   void Score(bool training_samples, std::uint64_t batches, std::span<ObjectiveSums> sums) {
-    const std::uint64_t turn = turn_;
-    turn_ += batches + 1;
-    OnEverySeat(sums, [&](Trainer& trainer, std::span<ObjectiveSums> own) {
-      return trainer.Score(training_samples, batches, turn, own);
-    });
+    Score({.training_samples = training_samples, .batches = batches}, sums);
+  }
+  /// Partition after partition, each in so many batches.
+  void ScoreApart(bool training_samples, std::uint64_t of_partition,
+                  std::span<ObjectiveSums> sums) {
+    const std::uint64_t seats = trainers_.size();
+    Score({.training_samples = training_samples,
+           .batches_of_partition = of_partition,
+           .batches = of_partition * ((sums.size() + seats - 1) / seats)},
+          sums);
   }
 
  private:
+  void Score(Trainer::Scoring scoring, std::span<ObjectiveSums> sums) {
+    scoring.turn = turn_;
+    turn_ += scoring.batches + 1;
+    OnEverySeat(sums, [&](Trainer& trainer, std::span<ObjectiveSums> own) {
+      return trainer.Score(scoring, own);
+    });
+  }
+
   template <class Work>
   void OnEverySeat(std::span<ObjectiveSums> sums, const Work& work) {
     std::vector<std::jthread> threads;
@@ -362,6 +375,22 @@ TEST_F(TrainerTest, ScoringHasNegativesOfItsOwn) {
   std::uint64_t samples = 0;
   for (const ObjectiveSums& sums : one_sums) samples += sums.samples;
   EXPECT_EQ(samples, 4 * split_->validation_count());
+}
+
+// Where partitions are scored one after the other each sum has the same samples in the same order.
+TEST_F(TrainerTest, ScoringPartitionByPartitionFindsTheSame) {
+  for (const std::uint32_t seats : {1U, 3U}) {
+    LocalJob job(Options(kMse, seats), data_, *split_, kMse.objective);
+    for (const bool training_samples : {false, true}) {
+      std::vector<ObjectiveSums> expected(kPartitions);
+      job.Score(training_samples, 4, expected);
+      for (const std::uint64_t of_partition : {1U, 3U}) {
+        std::vector<ObjectiveSums> sums(kPartitions);
+        job.ScoreApart(training_samples, of_partition, sums);
+        ExpectSameSums(sums, expected);
+      }
+    }
+  }
 }
 
 TEST_F(TrainerTest, SegmentsDoNotChangeTheOutcome) {

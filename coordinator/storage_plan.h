@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/config/job.pb.h"
+#include "common/rows/placement.h"
+#include "coordinator/member.h"
+#include "coordinator/training_data.h"
+
+namespace cf {
+
+/// What a rank keeps in memory, and what of its users it has on disk.
+struct StoragePlan {
+  std::uint32_t partitions = 0;  ///< Of users, that the rank hosts;
+  std::uint32_t frames = 0;      ///< so many of them are in memory at once.
+  std::uint64_t memory = 0;      ///< Bytes of rows and samples then.
+  std::uint64_t disk = 0;        ///< Bytes of users that are on disk at most.
+
+  bool keeps_all() const { return frames == partitions; }
+};
+
+/// The plan for `rank` within the job's budget, or within the bytes that it may use, by its machine,
+/// a container or the batch system (`memory`; 0: unknown). Where the job has a budget, users of BLOCKS
+/// that it has no room for are on disk; FailedPrecondition says how much would do where there is too
+/// little. Meant to be asked before anybody takes memory.
+absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data,
+                                        const Placement& placement, int rank, std::uint64_t memory);
+
+/// Makes the store of a rank with room for `frames` partitions of users.
+struct StoreOptions {
+  std::uint32_t frames = 0;
+  std::uint32_t threads = 1;
+  std::string directory;  ///< For those that are not in memory.
+};
+MakeRowStore StoreOf(StoreOptions options);
+
+/// The job's budget of memory for a rank in bytes; 0 for none.
+std::uint64_t MemoryBudget(const Job& job);
+
+}  // namespace cf

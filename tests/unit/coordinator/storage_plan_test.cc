@@ -1,0 +1,118 @@
+#include "coordinator/storage_plan.h"
+
+#include <cstdint>
+#include <string>
+
+#include <absl/strings/numbers.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "paramserver/disk_store.h"
+#include "tests/unit/coordinator/local_generation.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// A job whose tiny tables have rows of 48 KiB: some MiB.
+class StoragePlanTest : public GenerationTest {
+ protected:
+  Job MakeJob(Train::Order schedule = Train::BLOCKS) const {
+    Job job = MakeTinyJob(tiny_, 1, "matrix_factorization { dim: 4096 }");
+    job.mutable_train()->set_schedule(schedule);
+    job.mutable_train()->set_partitions(32);
+    FillDefaults(job);
+    return job;
+  }
+
+  absl::StatusOr<StoragePlan> Plan(const Job& job, std::uint64_t memory = 0,
+                                   std::uint32_t threads = 1) const {
+    const TrainingData data = TrainingData::Open(job).value();
+    const Placement placement =
+        Placement::Make(
+            {.partitions = job.train().partitions(), .threads = {threads}, .servers = 0})
+            .value();
+    return PlanStorage(job, data, placement, 0, memory);
+  }
+  static Job WithBudget(Job job, std::uint64_t mib) {
+    job.mutable_storage()->set_memory_budget_mib(mib);
+    return job;
+  }
+  /// The number behind "needs at least".
+  static std::uint64_t LeastOf(const absl::Status& refused) {
+    EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+    const std::string text(refused.message());
+    const std::string before = "needs at least ";
+    std::uint64_t least = 0;
+    const std::size_t at = text.find(before) + before.size();
+    EXPECT_TRUE(absl::SimpleAtoi(text.substr(at, text.find(' ', at) - at), &least)) << text;
+    return least;
+  }
+};
+
+TEST_F(StoragePlanTest, WithoutABudgetEverythingStaysInMemory) {
+  const StoragePlan plan = Plan(MakeJob()).value();
+  EXPECT_TRUE(plan.keeps_all());
+  EXPECT_EQ(plan.disk, 0U);
+  EXPECT_EQ(Plan(WithBudget(MakeJob(), 1000)).value().memory, plan.memory);
+  EXPECT_TRUE(Plan(WithBudget(MakeJob(), 1000)).value().keeps_all());
+  // By the machine it may be refused, but nothing goes to a disk that nobody asked for.
+  const absl::Status refused = Plan(MakeJob(), std::uint64_t{1} << 20).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("give a budget (--memory)"));
+}
+
+// Goal: the number that is named is the least that does.
+TEST_F(StoragePlanTest, ATooSmallBudgetIsRefusedWithTheNumberThatWouldDo) {
+  for (const std::uint32_t threads : {1U, 2U}) {
+    const std::uint64_t least = LeastOf(Plan(WithBudget(MakeJob(), 1), 0, threads).status());
+    EXPECT_FALSE(Plan(WithBudget(MakeJob(), least - 1), 0, threads).ok());
+    const StoragePlan plan = Plan(WithBudget(MakeJob(), least), 0, threads).value();
+    EXPECT_FALSE(plan.keeps_all());
+    EXPECT_GE(plan.frames, DiskStore::FramesMin(threads));
+    EXPECT_LE(plan.memory, least << 20);
+    EXPECT_GT(plan.disk, 0U);
+  }
+}
+
+TEST_F(StoragePlanTest, MoreBudgetIsMoreUsersInMemory) {
+  const std::uint64_t least = LeastOf(Plan(WithBudget(MakeJob(), 1)).status());
+  std::uint32_t frames = 0;
+  for (std::uint64_t mib = least; mib < least + 10; ++mib) {
+    const StoragePlan plan = Plan(WithBudget(MakeJob(), mib)).value();
+    EXPECT_GE(plan.frames, frames);
+    EXPECT_LE(plan.memory, mib << 20);
+    frames = plan.frames;
+  }
+  EXPECT_EQ(frames, MakeJob().train().partitions());
+}
+
+TEST_F(StoragePlanTest, TheOlderNameOfTheBudgetMeansTheSame) {
+  Job job = MakeJob();
+  job.mutable_cluster()->set_memory_mib(1);
+  EXPECT_EQ(Plan(job).status(), Plan(WithBudget(MakeJob(), 1)).status());
+  EXPECT_TRUE(Plan(WithBudget(job, 1000)).value().keeps_all()) << "the new one counts";
+}
+
+TEST_F(StoragePlanTest, RowsOfOtherSchedulesAreNotOnDisk) {
+  const absl::Status refused = Plan(WithBudget(MakeJob(Train::SYNC), 1)).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("and may use 1 MiB"));
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("train.schedule BLOCKS"));
+}
+
+TEST_F(StoragePlanTest, TheBudgetDecidesNoBit) {
+  const Job job = MakeJob();
+  const std::string expected = DigestOf(job, 1, "in_memory");
+  const Job small = WithBudget(job, LeastOf(Plan(WithBudget(job, 1)).status()));
+  EXPECT_EQ(DigestOf(small, 1, "on_disk"), expected);
+  EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("on_disk") + "/scratch"));
+  Job elsewhere = small;
+  elsewhere.mutable_storage()->set_directory(tiny_.Beside("elsewhere"));
+  EXPECT_EQ(DigestOf(elsewhere, 1, "on_disk_elsewhere"), expected);
+  EXPECT_TRUE(std::filesystem::exists(tiny_.Beside("elsewhere")));
+}
+
+}  // namespace
+}  // namespace cf
