@@ -4,22 +4,18 @@
 #include <utility>
 
 #include <absl/status/statusor.h>
+#include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/status.h"
 
 namespace cf {
 namespace {
 
-Envelope AnswerTo(const Command& command, absl::StatusOr<Reply> outcome) {
+Envelope AnswerTo(const Command& command, Reply outcome) {
   Envelope answer;
-  Reply& reply = *answer.mutable_reply();
-  if (outcome.ok()) {
-    reply = *std::move(outcome);
-  } else {
-    reply.set_code(static_cast<int>(outcome.status().code()));
-    reply.set_message(std::string(outcome.status().message()));
-  }
-  reply.set_sequence(command.sequence());
+  *answer.mutable_reply() = std::move(outcome);
+  answer.mutable_reply()->set_sequence(command.sequence());
   return answer;
 }
 
@@ -44,9 +40,13 @@ absl::Status Follower::ExecuteCommands() {
     if (!envelope.ok()) return envelope.status();
     if (!envelope->has_command()) return absl::DataLossError("the leader sent no command");
     absl::StatusOr<Reply> outcome = participant_.Execute(envelope->command());
-    // What was cut off by the end is no answer; what failed by itself ends the job by the leader.
+    // What was cut off by the end is no answer; what failed by itself is the end, which also reaches
+    // a leader that waits for rows of this rank.
     if (participant_.end().has_value()) continue;
-    participant_.Send(leader, AnswerTo(envelope->command(), std::move(outcome)));
+    if (!outcome.ok()) {
+      return Because(outcome.status(), absl::StrCat("rank ", participant_.rank()));
+    }
+    participant_.Send(leader, AnswerTo(envelope->command(), *std::move(outcome)));
   }
 }
 

@@ -160,10 +160,6 @@ absl::StatusOr<std::vector<Reply>> Leader::ExecuteEverywhere(Command command) {
       return absl::DataLossError(
           absl::StrCat("rank ", rank, " did not answer command ", sequence_));
     }
-    if (reply.code() != 0) {
-      return absl::Status(static_cast<absl::StatusCode>(reply.code()),
-                          absl::StrCat("rank ", rank, ": ", reply.message()));
-    }
     replies[static_cast<std::size_t>(rank)] = std::move(reply);
   }
   return replies;

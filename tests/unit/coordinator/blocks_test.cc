@@ -129,5 +129,27 @@ TEST_F(BlocksTest, AFolderThatIsGoneEndsTheJob) {
   EXPECT_THAT(TextOf(end), ::testing::HasSubstr(tiny_.Beside("gone/s")));
 }
 
+// Goal: the leader, which waits for items of the rank whose disk fails, hears of it at once, and
+// everybody ends with what went wrong.
+TEST_F(BlocksTest, AFailureOfAnotherRanksDiskEndsTheJob) {
+  const Job job = MakeBlocksJob();
+  LocalGeneration generation(job, tiny_, "far", 2);
+  generation.KeepRowsIn(
+      [&](std::span<const RowStore::Table> tables, Partitioning partitioning, SeatRange range) {
+        const bool leads = range.first == 0;
+        return StoreOf(
+            {.frames = leads ? range.size() : 2, .threads = 1, .directory = tiny_.Beside("far/s")})(
+            tables, partitioning, range);
+      });
+  generation.StopWhen([&] {
+    std::filesystem::remove_all(tiny_.Beside("far/s"));
+    return false;
+  });
+  for (const GenerationEnd& end : generation.Run(2)) {
+    ASSERT_TRUE(end.has_failed()) << TextOf(end);
+    EXPECT_THAT(TextOf(end), ::testing::HasSubstr("rank 1: " + tiny_.Beside("far/s")));
+  }
+}
+
 }  // namespace
 }  // namespace cf

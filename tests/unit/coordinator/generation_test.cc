@@ -337,11 +337,9 @@ TEST_F(GenerationTest, AMemberThatCannotSetUpEndsTheJobWithItsReason) {
     const std::unique_ptr<Mesh> mesh = generation.Connect(2, std::move(handlers));
     const absl::StatusOr<Envelope> set_up = link.Await(0);
     ASSERT_TRUE(set_up.ok());
-    Envelope answer;
-    answer.mutable_reply()->set_sequence(set_up->command().sequence());
-    answer.mutable_reply()->set_code(static_cast<int>(absl::StatusCode::kFailedPrecondition));
-    answer.mutable_reply()->set_message("no such folder");
-    SendControl(*mesh, 0, answer);
+    Envelope noticed;
+    *noticed.mutable_end() = FailedBy(absl::FailedPreconditionError("rank 2: no such folder"), 0);
+    SendControl(*mesh, 0, noticed);
     const absl::StatusOr<Envelope> last = link.Await(0);
     ASSERT_TRUE(last.ok());
     EXPECT_TRUE(last->end().has_failed());
