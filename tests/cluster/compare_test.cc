@@ -63,7 +63,8 @@ class Compare : public ::testing::Test {
     JobOptions options = {.launcher = Launcher::kAlone,
                           .data = data,
                           .run = run,
-                          .set = {"train.batch_size=2000", "train.epochs=2"}};
+                          .set = {"train.batch_size=2000", "train.epochs=2",
+                                  "model.matrix_factorization.start_from_baseline=false"}};
     options.set.insert(options.set.end(), more.begin(), more.end());
     const Process::Result result = cluster_->Run(options);
     ASSERT_EQ(result.exit_code, 0) << result.errors;

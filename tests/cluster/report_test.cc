@@ -105,8 +105,10 @@ std::string LayOut(const std::string& page, int width) {
 }
 
 TEST_F(Report, EndsARunOfSeveralRanks) {
-  const Process::Result result =
-      Train("first", {"train.batch_size=2000", "train.epochs=3"}, Launcher::kCfrun, 2);
+  const Process::Result result = Train("first",
+                                       {"train.batch_size=2000", "train.epochs=3",
+                                        "model.matrix_factorization.start_from_baseline=false"},
+                                       Launcher::kCfrun, 2);
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   const std::string page = PageOf("first");
   EXPECT_THAT(ElementsOf(page, "h1"), ElementsAre("first: finished"));

@@ -36,10 +36,13 @@ class Run : public ::testing::Test {
     cluster_ = nullptr;
   }
 
-  // A quick job of one rank; `more` is appended to its settings.
+  // A quick job of one rank, which gets better in each of its first epochs; `more` is appended to its
+  // settings.
   static JobOptions QuickJob(const std::string& run, const std::vector<std::string>& more = {}) {
     JobOptions options = {
-        .launcher = Launcher::kAlone, .run = run, .set = {"train.batch_size=2000"}};
+        .launcher = Launcher::kAlone,
+        .run = run,
+        .set = {"train.batch_size=2000", "model.matrix_factorization.start_from_baseline=false"}};
     options.set.insert(options.set.end(), more.begin(), more.end());
     return options;
   }
