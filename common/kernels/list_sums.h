@@ -24,7 +24,7 @@ struct EntryGradients {
   std::size_t padded_dim = 0;
 
   static constexpr std::uint32_t kLeavesMax = 16;
-  static constexpr std::size_t kColumns = 4 * kLanes;  ///< That are summed at once.
+  static constexpr std::size_t kColumns = std::size_t{4} * kLanes;  ///< That are summed at once.
   /// What sums need of working memory, in floats.
   static constexpr std::size_t kScratchFloats = kLeavesMax * (kColumns + 1);
 };
