@@ -35,11 +35,6 @@ absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   absl::StatusOr<TrainingStatistics> statistics =
       ComputeTrainingStatistics(*data, *split, job.train().partitions());
   if (!statistics.ok()) return statistics.status();
-  if (model->scales_ratings() && statistics->min == statistics->max) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(data->folder(), ": all training ratings are ", statistics->min,
-                     ", so link SIGMOID and SCALED_SIGMOID have no range; use link IDENTITY"));
-  }
   if (model->predicts_ratings() && statistics->min == statistics->max) {
     return absl::FailedPreconditionError(absl::StrCat(
         data->folder(), ": all training ratings are ", statistics->min,

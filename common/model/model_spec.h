@@ -90,8 +90,6 @@ class ModelSpec {
   /// Whether the items of a global batch are candidates against each other: every rank needs all of
   /// a batch's samples, and the size of batches decides the loss where samples are only scored, too.
   bool batch_is_candidates() const { return traits_.batch_is_candidates; }
-  /// Whether ratings are scaled by what they are in training, where they must differ.
-  bool scales_ratings() const { return traits_.negatives == 0 && traits_.link != Fit::IDENTITY; }
   /// What the model makes of a raw sum.
   Objective ObjectiveFor(const RatingStatistics& ratings) const;
 

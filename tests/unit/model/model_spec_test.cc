@@ -96,11 +96,8 @@ TEST(ModelSpec, SaysWhatOthersMustDoForIt) {
   const std::unique_ptr<const ModelSpec> factorization = Make("matrix_factorization {}");
   EXPECT_TRUE(factorization->predicts_ratings());
   EXPECT_TRUE(factorization->ranks());
-  EXPECT_FALSE(factorization->scales_ratings());
-  EXPECT_TRUE(Make("matrix_factorization { link: SIGMOID mean: false }")->scales_ratings());
   const std::unique_ptr<const ModelSpec> implicit =
       Make("matrix_factorization { negatives: 2 mean: false link: SIGMOID loss: BCE }");
-  EXPECT_FALSE(implicit->scales_ratings());
   EXPECT_FALSE(implicit->predicts_ratings());
   EXPECT_EQ(implicit->negatives(), 2U);
   EXPECT_TRUE(Make("ranker { dense {} }")->ranks());
