@@ -120,6 +120,11 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
                                                 .deviation = statistics.deviation(),
                                                 .min = static_cast<float>(statistics.min()),
                                                 .max = static_cast<float>(statistics.max())});
+  if (model.objective_.link == Objective::Link::kStandardized && !(statistics.deviation() > 0)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the deviation of the snapshot's training ratings is ", statistics.deviation(),
+                     ", and link STANDARDIZED needs one above 0"));
+  }
   model.scorer_ = model.spec_->MakeScorer(model.objective_, **kernels);
   model.users_ = WeightTable(manifest.tables(0).rows(), manifest.tables(0).dim());
   model.items_ = WeightTable(manifest.tables(1).rows(), manifest.tables(1).dim());

@@ -105,6 +105,15 @@ TEST_F(ServedModelTest, SnapshotsThatCannotBeServedAreRefused) {
             "table users" + form);
   EXPECT_EQ(refusal("arithmetic", [](Manifest& manifest) { manifest.set_arithmetic_version(2); }),
             "the snapshot was computed by version 2 of the arithmetic; this program has version 1");
+  EXPECT_EQ(
+      refusal("deviation",
+              [](Manifest& manifest) {
+                Model& model = *manifest.mutable_job()->mutable_model();
+                model.mutable_matrix_factorization()->set_link(Fit::STANDARDIZED);
+                manifest.mutable_statistics()->clear_deviation();
+              }),
+      "the deviation of the snapshot's training ratings is 0, and link STANDARDIZED needs one "
+      "above 0");
   EXPECT_EQ(refusal("features",
                     [](Manifest& manifest) {
                       Model& model = *manifest.mutable_job()->mutable_model();
