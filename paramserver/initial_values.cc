@@ -17,8 +17,8 @@ namespace {
 constexpr std::uint64_t kBiasBlock = std::uint64_t{1} << 32;
 
 // Of a baseline: the constant in the vectors of one side, and the share of a bias in those of the
-// other. Searched on splits of MovieLens that no result is told of; twice or half of either changes
-// an error by less than .2 %.
+// other. Searched on splits of MovieLens that no result is told of; twice or half of either changed
+// an error there by some .2 % at most.
 constexpr float kConstant = 1.5F;
 constexpr float kShare = 0.15F;
 

@@ -26,8 +26,8 @@ absl::Status InitializeRows(const std::vector<TableSpec>& tables, Partitioning p
 absl::Status SetBiases(const TableSpec& spec, TableId table, Partitioning partitioning,
                        PartitionId partition, std::span<const float> biases, RowStore& store);
 
-/// What users and items share at the start where their biases come from the ratings: the first two
-/// numbers of their vectors.
+/// Whose rows a baseline is set in: users have the constant in the first number of their vectors and
+/// the bias in the second, items the other way round.
 enum class BaselineSide : std::uint8_t { kUser, kItem };
 
 /// Gives the partition's rows of `table`, which have their initial values, these biases, by id, for

@@ -148,6 +148,20 @@ class BlockTrainerTest : public ::testing::Test {
     std::unique_ptr<BlockTrainer> trainer;
   };
   using Order = BlockTrainer::Order;
+  BlockTrainer::Options TrainerOptions(SeatRange range, Order order, BlockRows& rows) const {
+    return {.range = range,
+            .schedule = BlockSchedule(kPartitions, kRounds, steps_),
+            .order = order,
+            .batch_size = kBatchSize,
+            .users = data_.users(),
+            .items = data_.items(),
+            .layout = RowLayout(options_.tables[0].shape),
+            .objective = objective_,
+            .shuffle_seed = kShuffleSeed,
+            .kernels = KernelsFor(KernelTarget::kBest).value(),
+            .rows = &rows};
+  }
+
   // `orders`: of the seats, again and again.
   std::vector<Seat> MakeSeats(LocalRows& local, const std::vector<Order>& orders) {
     const BlockSchedule schedule(kPartitions, kRounds, steps_);
@@ -166,18 +180,7 @@ class BlockTrainerTest : public ::testing::Test {
                                                                      .tables = options_.tables,
                                                                      .schedule = schedule});
       seats[s].trainer = std::make_unique<BlockTrainer>(
-          BlockTrainer::Options{.range = range,
-                                .schedule = schedule,
-                                .order = orders[s % orders.size()],
-                                .batch_size = kBatchSize,
-                                .users = data_.users(),
-                                .items = data_.items(),
-                                .layout = RowLayout(options_.tables[0].shape),
-                                .objective = objective_,
-                                .shuffle_seed = kShuffleSeed,
-                                .kernels = kernels,
-                                .rows = seats[s].host.get()},
-          seats[s].samples);
+          TrainerOptions(range, orders[s % orders.size()], *seats[s].host), seats[s].samples);
     }
     return seats;
   }
@@ -324,18 +327,7 @@ TEST_F(BlockTrainerTest, AWaveVisitsAPartitionOnceARound) {
   local.Initialize();
   std::vector<Seat> seats = MakeSeats(local, {Order::kWave});
   CountingRows counting(seats[0].host.get());
-  BlockTrainer trainer({.range = {0, kPartitions},
-                        .schedule = BlockSchedule(kPartitions, kRounds, steps_),
-                        .order = Order::kWave,
-                        .batch_size = kBatchSize,
-                        .users = data_.users(),
-                        .items = data_.items(),
-                        .layout = RowLayout(options_.tables[0].shape),
-                        .objective = objective_,
-                        .shuffle_seed = kShuffleSeed,
-                        .kernels = KernelsFor(KernelTarget::kBest).value(),
-                        .rows = &counting},
-                       seats[0].samples);
+  BlockTrainer trainer(TrainerOptions({0, kPartitions}, Order::kWave, counting), seats[0].samples);
   ASSERT_EQ(seats[0].host->Leave(0), absl::OkStatus());
   std::vector<ObjectiveSums> sums(kPartitions);
   std::jthread([&] {
