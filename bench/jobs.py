@@ -40,9 +40,10 @@ def set_flags(fields):
 
 
 def train(programs, config, data, folder, fields, threads):
-    """The history of a run of a job by one rank, a dictionary of numbers for each epoch."""
+    """The history of a run of a job by one rank, a dictionary of numbers for each epoch that was trained."""
     shutil.rmtree(folder, ignore_errors=True)
     must(programs / "cfworker", config, "--data", data, "--run", folder, "--threads", threads, "--progress", "lines",
          *set_flags(fields))
     with open(folder / "history.csv", newline="") as file:
-        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)]
+        return [{name: float(value) for name, value in row.items() if value} for row in csv.DictReader(file)
+                if row["epoch"] != "0"]

@@ -41,6 +41,12 @@ std::vector<std::string> FiguresOf(const EpochProgress& p) {
   return figures;
 }
 
+void AddValidation(const EpochFigures& epoch, std::vector<std::string>& pieces) {
+  for (const Figure& figure : ValidationOf(epoch.figures)) {
+    pieces.push_back(absl::StrCat(figure.name, " ", FixedText(figure.value, 4)));
+  }
+}
+
 /// "[=========>....................]"
 std::string BarText(const EpochProgress& p, std::size_t count) {
   const std::uint64_t steps = std::max<std::uint64_t>(p.steps, 1);
@@ -127,6 +133,15 @@ void Console::LogOnly(const std::string& text) {
   std::fflush(log_);
 }
 
+absl::Status Console::StartMeasured(const EpochFigures& start) {
+  std::vector<std::string> pieces = {"Epoch 0, biases alone"};
+  AddValidation(start, pieces);
+  pieces.emplace_back("best");
+  const std::lock_guard lock(mutex_);
+  WritePieces(pieces);
+  return absl::OkStatus();
+}
+
 absl::Status Console::SegmentTrained(const TrainedSegment& segment) {
   const EpochProgress& progress = segment.progress;
   if (progress.step == progress.steps) return absl::OkStatus();
@@ -151,9 +166,7 @@ absl::Status Console::SegmentTrained(const TrainedSegment& segment) {
 absl::Status Console::EpochEnded(const FinishedEpoch& epoch) {
   std::vector<std::string> pieces = FiguresOf(epoch.progress);
   pieces.insert(pieces.begin(), PlaceText(epoch.progress));
-  for (const Figure& figure : ValidationOf(epoch.figures.figures)) {
-    pieces.push_back(absl::StrCat(figure.name, " ", FixedText(figure.value, 4)));
-  }
+  AddValidation(epoch.figures, pieces);
   if (epoch.is_best) pieces.emplace_back("best");
   const std::lock_guard lock(mutex_);
   WritePieces(pieces);

@@ -44,6 +44,7 @@ class Console final : public JobObserver {
 
   /// Draws how far the epoch is; only as often as a reader wants to know, and not at its end, when
   /// EpochEnded is about to say more.
+  absl::Status StartMeasured(const EpochFigures& start) override;
   absl::Status SegmentTrained(const TrainedSegment& segment) override;
   /// Prints the line of the epoch, with what validation found, in place of its bar.
   absl::Status EpochEnded(const FinishedEpoch& epoch) override;

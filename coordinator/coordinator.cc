@@ -10,6 +10,7 @@
 
 #include "common/base/check.h"
 #include "common/features/rating_biases.h"
+#include "common/metrics/names.h"
 #include "common/model/optimizer.h"
 #include "coordinator/not_finite.h"
 #include "coordinator/ranking_figures.h"
@@ -49,6 +50,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
   absl::Status told = options_.observer->Started(
       {.finished_epochs = static_cast<std::uint32_t>(state_.epoch), .snapshot = from});
   if (!told.ok()) return told;
+  if (absl::Status measured = MeasureStart(); !measured.ok()) return measured;
   while (!state_.Finished() && !stopped_) {
     if (absl::Status trained = TrainEpoch(); !trained.ok()) return trained;
     if (state_.leg < state_.legs_per_epoch) break;
@@ -113,6 +115,23 @@ absl::Status Coordinator::Warn() {
     if (absl::Status told = options_.observer->Warned(warning); !told.ok()) return told;
   }
   return absl::OkStatus();
+}
+
+absl::Status Coordinator::MeasureStart() {
+  const Job& job = options_.job;
+  const bool may_win = options_.data->model->starts_from_baseline() &&
+                       job.early_stopping().restore_best() && IsOfValidation(state_.monitor) &&
+                       options_.data->split.validation_count() > 0;
+  if (!may_win || !state_.IsUntouched()) return absl::OkStatus();
+  if (absl::Status told = options_.observer->ValidationBegan(Progress()); !told.ok()) return told;
+  EpochFigures start = {.epoch = 0, .step = 0};
+  const absl::StatusOr<double> penalty = MeasurePenalty(options_.execute, job.train().partitions());
+  if (!penalty.ok()) return penalty.status();
+  start.figures.Set("l2_penalty", *penalty);
+  if (absl::Status validated = Validate(start); !validated.ok()) return validated;
+  if (!state_.BeginFrom(start)) return absl::OkStatus();
+  if (absl::Status told = options_.observer->StartMeasured(start); !told.ok()) return told;
+  return snapshots_.Take(Progress(), state_, *options_.observer);
 }
 
 absl::Status Coordinator::TrainEpoch() {

@@ -54,6 +54,9 @@ class Coordinator {
 
   Coordinator(Options options, SnapshotTaker snapshots);
 
+  // A model that starts from the baseline is a candidate for the best as it is: small data may have
+  // nothing to teach it.
+  absl::Status MeasureStart();
   absl::Status TrainEpoch();
   // Trains the legs from the state's up to `last_leg`; what the members answered. It stays a
   // function of its own, as bench/instructions counts what is done in it.

@@ -12,7 +12,11 @@ absl::StatusOr<std::unique_ptr<HistoryObserver>> HistoryObserver::Open(const Run
 }
 
 absl::Status HistoryObserver::Started(const JobStart& start) {
-  return history_.CutBackTo(start.finished_epochs);
+  return start.snapshot == nullptr ? history_.Clear() : history_.CutBackTo(start.finished_epochs);
+}
+
+absl::Status HistoryObserver::StartMeasured(const EpochFigures& start) {
+  return history_.Append(start);
 }
 
 absl::Status HistoryObserver::EpochMeasured(const FinishedEpoch& epoch) {

@@ -26,6 +26,7 @@ class HistoryObserver final : public JobObserver {
                                                                const Job& job);
 
   absl::Status Started(const JobStart& start) override;
+  absl::Status StartMeasured(const EpochFigures& start) override;
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override;
 
  private:

@@ -8,6 +8,10 @@ absl::Status JobObserver::Started(const JobStart& /*start*/) {
   return absl::OkStatus();
 }
 
+absl::Status JobObserver::StartMeasured(const EpochFigures& /*start*/) {
+  return absl::OkStatus();
+}
+
 absl::Status JobObserver::EpochBegan(const EpochProgress& /*progress*/) {
   return absl::OkStatus();
 }
@@ -66,6 +70,10 @@ absl::Status JobObservers::TellAll(const Event& event) {
 
 absl::Status JobObservers::Started(const JobStart& start) {
   return TellAll([&](JobObserver& observer) { return observer.Started(start); });
+}
+
+absl::Status JobObservers::StartMeasured(const EpochFigures& start) {
+  return TellAll([&](JobObserver& observer) { return observer.StartMeasured(start); });
 }
 
 absl::Status JobObservers::EpochBegan(const EpochProgress& progress) {

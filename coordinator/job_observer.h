@@ -63,6 +63,9 @@ class JobObserver {
   JobObserver& operator=(const JobObserver&) = delete;
 
   virtual absl::Status Started(const JobStart& start);
+  /// The model before the first step is a candidate for the best; its snapshot is not taken yet.
+  /// `start`: epoch 0, without figures of training.
+  virtual absl::Status StartMeasured(const EpochFigures& start);
   virtual absl::Status EpochBegan(const EpochProgress& progress);
   virtual absl::Status SegmentTrained(const TrainedSegment& segment);
   /// The epoch is trained, and its figures will be found.
@@ -92,6 +95,7 @@ class JobObservers final : public JobObserver {
   explicit JobObservers(std::vector<JobObserver*> observers);
 
   absl::Status Started(const JobStart& start) override;
+  absl::Status StartMeasured(const EpochFigures& start) override;
   absl::Status EpochBegan(const EpochProgress& progress) override;
   absl::Status SegmentTrained(const TrainedSegment& segment) override;
   absl::Status ValidationBegan(const EpochProgress& progress) override;

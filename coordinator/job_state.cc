@@ -50,6 +50,13 @@ void JobState::Restore(const Manifest& manifest) {
   for (const FileEntry& file : manifest.files()) files[file.partition()].push_back(file);
 }
 
+bool JobState::BeginFrom(const EpochFigures& measured) {
+  const std::optional<double> monitored = measured.figures.Find(monitor);
+  if (!monitored.has_value() || !stopping.ObserveStart(*monitored)) return false;
+  best = measured;
+  return true;
+}
+
 JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
   Judgement judgement;
   before_last = std::exchange(last, measured);
@@ -103,6 +110,9 @@ void JobState::Save(Manifest& manifest) const {
       entry.set_squared_error(of_partition.squared_error);
       entry.set_samples(of_partition.samples);
     }
+  }
+  if (const std::optional<double> start = stopping.state().start_value; start.has_value()) {
+    manifest.mutable_stopping()->set_start_value(*start);
   }
   if (stopping.state().best_epoch > 0) {
     manifest.mutable_stopping()->set_best_value(stopping.state().best_value);

@@ -35,6 +35,15 @@ struct JobState {
     bool is_best = false;  ///< It is the best so far.
     bool stalled = false;  ///< The rate is lower from the next epoch on, by plateau_factor().
   };
+  /// Has the model before the first step as a candidate for the best, of which `measured` was found
+  /// (epoch 0). Returns whether it is one. Requires: as StoppingRule::ObserveStart.
+  bool BeginFrom(const EpochFigures& measured);
+
+  /// Whether the job is before its first step, and nobody has looked at the model yet.
+  bool IsUntouched() const {
+    return epoch == 0 && leg == 0 && !stopping.state().start_value.has_value();
+  }
+
   /// Ends the current epoch, of which `measured` was found; the first leg of the next one follows.
   Judgement EndEpoch(const EpochFigures& measured);
 
@@ -73,7 +82,7 @@ struct JobState {
   std::vector<double> past_plateau_factors;   ///< Of the finished epochs; empty without one.
   std::optional<EpochFigures> before_last;    ///< Of the epoch before the last, where it is known.
   std::optional<EpochFigures> last;           ///< Of the last finished epoch.
-  std::optional<EpochFigures> best;           ///< Of the best epoch.
+  std::optional<EpochFigures> best;           ///< Of the best epoch, which may be epoch 0.
   std::string best_snapshot;                  ///< Empty before there is one.
   std::vector<std::vector<FileEntry>> files;  ///< By partition: the chain of the last snapshot.
 };

@@ -35,6 +35,11 @@ absl::Status StatusObserver::Started(const JobStart& start) {
   return absl::OkStatus();
 }
 
+absl::Status StatusObserver::StartMeasured(const EpochFigures& start) {
+  *status_.mutable_best_metrics() = KeptOf(start);
+  return absl::OkStatus();
+}
+
 absl::Status StatusObserver::EpochBegan(const EpochProgress& progress) {
   Write(RunStatus::TRAINING, progress);
   return absl::OkStatus();

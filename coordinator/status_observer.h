@@ -33,6 +33,7 @@ class StatusObserver final : public JobObserver {
   explicit StatusObserver(Options options);
 
   absl::Status Started(const JobStart& start) override;
+  absl::Status StartMeasured(const EpochFigures& start) override;
   absl::Status EpochBegan(const EpochProgress& progress) override;
   absl::Status SegmentTrained(const TrainedSegment& segment) override;
   absl::Status ValidationBegan(const EpochProgress& progress) override;

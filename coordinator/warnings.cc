@@ -44,13 +44,28 @@ std::string WhyWorse(const FinishedJob& finished) {
     return absl::StrCat(": it knows the training samples by heart ", both,
                         ": raise L2 or have shorter vectors");
   }
+  const char* const start = finished.job.model().matrix_factorization().start_from_baseline()
+                                ? ""
+                                : ", or start from the baseline";
   const std::optional<double> rate = finished.last.figures.Find("learning_rate");
   if (rate.has_value() && *rate < kRateHasFallen * LearningRateOf(finished.job.optimizer())) {
     return absl::StrCat(": the learning rate had fallen before the biases arrived ", both,
-                        ": let it fall later, or start from the baseline");
+                        ": let it fall later", start);
   }
   return absl::StrCat(": on the training samples, too, it has not reached them ", both,
-                      ": raise train.epochs or the learning rate, or start from the baseline");
+                      ": raise train.epochs or the learning rate", start);
+}
+
+std::optional<std::string> NeverBetterThanStart(const FinishedJob& finished) {
+  if (finished.best.epoch > 0) return std::nullopt;
+  const std::optional<double> start = finished.best.figures.Find(finished.monitor);
+  const std::optional<double> last = finished.last.figures.Find(finished.monitor);
+  if (!start.has_value() || !last.has_value()) return std::nullopt;
+  return absl::StrFormat(
+      "no epoch was better than the biases that training started from (%s %.4f, in the end "
+      "%.4f)%s; "
+      "see docs/configuration.md#warnings",
+      finished.monitor, *start, *last, WhyWorse(finished));
 }
 
 std::optional<std::string> WorseThanBiases(const FinishedJob& finished) {
@@ -85,7 +100,7 @@ absl::Status CheckConverging(const std::optional<EpochFigures>& before, const Ep
 std::vector<std::string> WarningsOf(const FinishedJob& finished) {
   std::vector<std::string> warnings;
   for (const std::optional<std::string>& warning :
-       {WorseThanBiases(finished), StillImproving(finished)}) {
+       {NeverBetterThanStart(finished), WorseThanBiases(finished), StillImproving(finished)}) {
     if (warning.has_value()) warnings.push_back(*warning);
   }
   return warnings;

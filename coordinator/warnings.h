@@ -38,8 +38,8 @@ struct FinishedJob {
   double train_rmse_of_biases = 0;
 };
 
-/// What whoever ran the job should know, a line each: it ended worse than biases alone, and why; it
-/// was still improving.
+/// What whoever ran the job should know, a line each: no epoch was better than the start, or it ended
+/// worse than biases alone, and why; it was still improving.
 std::vector<std::string> WarningsOf(const FinishedJob& finished);
 
 }  // namespace cf

@@ -127,8 +127,8 @@ absl::Status SetBaseline(const TableSpec& spec, TableId table, BaselineSide side
   const std::size_t constant = side == BaselineSide::kUser ? 0 : 1;
   return ChangeRows(table, spec.shape, partitioning, partition, store, [&](RowId id, float* row) {
     const float bias = biases[Index(id)];
-    row[constant] += kConstant;
-    row[1 - constant] += kShare * bias;
+    row[constant] = kConstant;
+    row[1 - constant] = kShare * bias;
     row[at] = (1 - kConstant * kShare) * bias;
   });
 }

@@ -31,9 +31,10 @@ absl::Status SetBiases(const TableSpec& spec, TableId table, Partitioning partit
 enum class BaselineSide : std::uint8_t { kUser, kItem };
 
 /// Gives the partition's rows of `table`, which have their initial values, these biases, by id, for
-/// the most part in the bias and the rest in the vector: one side's vectors have a constant where the
-/// other's have the bias, so that the sum of a user and an item is that of their biases, and what an
-/// item's bias is to each user can be learned from the first step on (docs/arithmetic.md#baseline).
+/// the most part in the bias and the rest in the vector, whose first two numbers are replaced: one
+/// side's vectors have a constant where the other's have the bias, so that the sum of a user and an
+/// item is that of their biases, and what an item's bias is to each user can be learned from the first
+/// step on (docs/arithmetic.md#baseline).
 /// Requires: the table has biases.
 absl::Status SetBaseline(const TableSpec& spec, TableId table, BaselineSide side,
                          Partitioning partitioning, PartitionId partition,

@@ -62,7 +62,9 @@ ComparedRun MakeRun(RunView view, const Job& job, const fs::path& folder) {
   double samples = 0;
   for (const EpochFigures& epoch : view.history) {
     const std::optional<double> figure = epoch.figures.Find(MonitorOf(job));
-    if (!figure.has_value()) {
+    if (epoch.epoch == 0) {
+      if (figure.has_value() && rule.ObserveStart(*figure)) run.best = epoch;
+    } else if (!figure.has_value()) {
       rule.Skip(epoch.epoch);
     } else if (rule.Observe(epoch.epoch, *figure)) {
       run.best = epoch;

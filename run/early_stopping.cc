@@ -13,6 +13,7 @@ StoppingState StoppingStateOf(const Manifest& manifest) {
     state.best_value = manifest.stopping().best_value();
     state.best_epoch = manifest.stopping().best_epoch();
   }
+  if (manifest.stopping().has_start_value()) state.start_value = manifest.stopping().start_value();
   return state;
 }
 
@@ -27,12 +28,19 @@ void StoppingRule::Skip(std::uint32_t epoch) {
   state_.last_epoch = epoch;
 }
 
+bool StoppingRule::ObserveStart(double value) {
+  Check(state_.last_epoch == 0 && !state_.start_value.has_value(),
+        "the start is observed once, before the epochs");
+  if (std::isfinite(value)) state_.start_value = value;
+  return state_.start_value.has_value();
+}
+
 bool StoppingRule::Observe(std::uint32_t epoch, double value) {
   Skip(epoch);
   if (!Improves(value)) return false;
   state_.best_epoch = epoch;
   state_.best_value = value;
-  return true;
+  return !state_.start_value.has_value() || IsBetter(value, *state_.start_value);
 }
 
 bool StoppingRule::ShouldStop() const {
@@ -40,9 +48,11 @@ bool StoppingRule::ShouldStop() const {
 }
 
 bool StoppingRule::Improves(double value) const {
-  if (state_.best_epoch == 0) return std::isfinite(value);
-  return larger_is_better_ ? value - min_delta_ > state_.best_value
-                           : value + min_delta_ < state_.best_value;
+  return state_.best_epoch == 0 ? std::isfinite(value) : IsBetter(value, state_.best_value);
+}
+
+bool StoppingRule::IsBetter(double value, double than) const {
+  return larger_is_better_ ? value - min_delta_ > than : value + min_delta_ < than;
 }
 
 }  // namespace cf

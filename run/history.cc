@@ -119,10 +119,11 @@ absl::StatusOr<Table> ParseTable(const std::string& path, const std::string& tex
       table.others = *std::move(others);
       continue;
     }
-    const std::uint32_t last = table.rows.empty() ? 0 : table.rows.back().epoch;
     const std::optional<EpochFigures> row = FromLine(lines[k], table.others);
     if (!row.has_value()) return refuse(absl::StrCat(kColumns + table.others.size(), " numbers"));
-    if (row->epoch <= last) return refuse(absl::StrCat("an epoch after ", last));
+    if (!table.rows.empty() && row->epoch <= table.rows.back().epoch) {
+      return refuse(absl::StrCat("an epoch after ", table.rows.back().epoch));
+    }
     table.rows.push_back(*row);
   }
   return table;
@@ -165,6 +166,12 @@ absl::StatusOr<std::vector<EpochFigures>> History::Parse(const std::string& text
   return std::move(table->rows);
 }
 
+absl::Status History::Clear() {
+  if (epochs_.empty()) return absl::OkStatus();
+  epochs_.clear();
+  return WriteFileAtomically(path_, ToText(epochs_, others_));
+}
+
 absl::Status History::CutBackTo(std::uint32_t epoch) {
   const std::size_t before = epochs_.size();
   std::erase_if(epochs_, [epoch](const EpochFigures& line) { return line.epoch > epoch; });
@@ -173,7 +180,7 @@ absl::Status History::CutBackTo(std::uint32_t epoch) {
 }
 
 absl::Status History::Append(const EpochFigures& epoch) {
-  Check(epoch.epoch > (epochs_.empty() ? 0 : epochs_.back().epoch), "epochs are appended in order");
+  Check(epochs_.empty() || epoch.epoch > epochs_.back().epoch, "epochs are appended in order");
   for (const Figure& figure : epoch.figures) {
     Check(IsUsual(figure.name) ||
               std::find(others_.begin(), others_.end(), figure.name) != others_.end(),

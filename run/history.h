@@ -35,6 +35,9 @@ class History {
   static absl::StatusOr<std::vector<EpochFigures>> Parse(const std::string& text,
                                                          const std::string& name);
 
+  /// Forgets all epochs: the run begins anew.
+  absl::Status Clear();
+
   /// Forgets the epochs after `epoch`: those that a run resumed from that epoch will train again.
   absl::Status CutBackTo(std::uint32_t epoch);
 

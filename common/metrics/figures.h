@@ -58,7 +58,7 @@ class Figures {
 
 /// What an epoch came to: a line of history.csv.
 struct EpochFigures {
-  std::uint32_t epoch = 0;  ///< Counted from 1.
+  std::uint32_t epoch = 0;  ///< Counted from 1; 0: the model before the first step.
   std::uint64_t step = 0;   ///< Global steps so far.
   Figures figures = {};
 

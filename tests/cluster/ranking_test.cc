@@ -134,10 +134,13 @@ std::vector<std::vector<std::string>> Figures(const Cluster& cluster, JobOptions
                                          "validation.metrics=" + Joined(kMetrics)});
   const Process::Result result = cluster.Run(options);
   EXPECT_EQ(result.exit_code, 0) << result.errors;
+  const std::vector<std::string> epochs = HistoryColumn(cluster.Path(options.run), "epoch");
+  EXPECT_EQ(epochs.back(), "2");
   std::vector<std::vector<std::string>> columns;
   for (const std::string& name : kMetrics) {
     columns.push_back(HistoryColumn(cluster.Path(options.run), name));
-    EXPECT_EQ(columns.back().size(), 2U) << name;
+    EXPECT_EQ(columns.back().size(), epochs.size()) << name;
+    EXPECT_THAT(columns.back(), Each(Not(""))) << name;
   }
   return columns;
 }
@@ -178,9 +181,10 @@ TEST(Ranking, EarlyStoppingLooksForTheLargestFigure) {
   for (const std::string& cell : HistoryColumn(cluster.Path("run"), "val_ndcg_10")) {
     gains.push_back(std::stod(cell));
   }
-  const auto best = std::max_element(gains.begin(), gains.end()) - gains.begin() + 1;
+  // By epoch, from 0 on.
+  const auto best = std::max_element(gains.begin(), gains.end()) - gains.begin();
   ASSERT_LT(std::ssize(gains), 30) << "the job ended before it overfitted";
-  EXPECT_EQ(std::ssize(gains), best + 2);
+  EXPECT_EQ(std::ssize(gains), 1 + best + 2);
   EXPECT_THAT(result.output, HasSubstr("\nbest epoch " + std::to_string(best) + ": val_ndcg_10 "));
   EXPECT_THAT(result.output, ContainsRegex("\nranking [0-9]+ users with 20,000 validation samples "
                                            "among [0-9,]+ items; [0-9]+ users and the items of "
@@ -201,14 +205,16 @@ TEST(Ranking, ValidatesEveryFewEpochs) {
   ASSERT_EQ(result.exit_code, 0) << result.errors;
   const std::vector<std::string> lines = LinesOf(cluster.Path("run/history.csv"));
   const std::vector<std::string> errors = HistoryColumn(cluster.Path("run"), "val_rmse");
-  ASSERT_EQ(errors.size(), 5U);
+  ASSERT_EQ(errors.size(), 1 + 5U) << "by epoch, from 0 on";
   EXPECT_THAT(lines.front(), EndsWith(",val_top_10"));
-  for (std::size_t epoch = 1; epoch <= 5; ++epoch) {
-    EXPECT_EQ(errors[epoch - 1].empty(), epoch % 2 != 0) << epoch;
-    EXPECT_EQ(lines[epoch].back() == ',', epoch % 2 != 0) << epoch;
+  for (std::size_t epoch = 0; epoch <= 5; ++epoch) {
+    EXPECT_EQ(errors[epoch].empty(), epoch % 2 != 0) << epoch;
+    EXPECT_EQ(lines[1 + epoch].back() == ',', epoch % 2 != 0) << epoch;
   }
   EXPECT_THAT(HistoryColumn(cluster.Path("run"), "train_rmse"), Each(""));
-  EXPECT_THAT(HistoryColumn(cluster.Path("run"), "train_loss"), Each(Not("")));
+  const std::vector<std::string> losses = HistoryColumn(cluster.Path("run"), "train_loss");
+  EXPECT_THAT(std::vector(losses.begin() + 1, losses.end()), Each(Not("")));
+  EXPECT_EQ(losses.front(), "") << "nothing is trained in epoch 0";
   EXPECT_THAT(result.output, Not(HasSubstr(" rmse ")));
 }
 

@@ -151,7 +151,7 @@ class Hang : public KilledJobTest {
     EXPECT_TRUE(job->WaitUntilNoneIsLeft());
     EXPECT_EQ(cluster_->Digest(run), *digest_);
     EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
-              (std::vector<std::string>{"1", "2", "3", "4"}));
+              (std::vector<std::string>{"0", "1", "2", "3", "4"}));
   }
 };
 

@@ -42,7 +42,7 @@ class Restart : public KilledJobTest {
     EXPECT_TRUE(job->WaitUntilNoneIsLeft());
     EXPECT_EQ(cluster_->Digest(run), *digest_);
     EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
-              (std::vector<std::string>{"1", "2", "3", "4"}));
+              (std::vector<std::string>{"0", "1", "2", "3", "4"}));
     return result.errors;
   }
 };

@@ -89,7 +89,7 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
     })) << "the snapshot was not used";
   }
   const std::vector<std::string> epochs = HistoryColumn(cluster.Path(options.run), "epoch");
-  EXPECT_EQ(epochs, (std::vector<std::string>{"1", "2", "3", "4"}));
+  EXPECT_EQ(epochs, (std::vector<std::string>{"0", "1", "2", "3", "4"}));
 }
 
 }  // namespace cf

@@ -85,6 +85,30 @@ TEST(JobState, JudgesAnEpochByItsFigures) {
   EXPECT_EQ(state.best_snapshot, "") << "it has more than the best epoch";
 }
 
+TEST(JobState, TheStartIsTheBestUntilAnEpochBeatsIt) {
+  Job job = JobOf("");
+  job.mutable_early_stopping()->set_monitor("val_rmse");
+  JobState state(job, 10);
+  EXPECT_TRUE(state.IsUntouched());
+  EXPECT_FALSE(state.BeginFrom({.figures = {{"val_mae", 0.5}}})) << "not the figure that decides";
+  EXPECT_TRUE(state.BeginFrom(FiguresOf(0, 0.8)));
+  EXPECT_FALSE(state.IsUntouched());
+  state.NameBestSnapshot("start");
+  EXPECT_EQ(state.best_snapshot, "start");
+
+  Manifest saved;
+  state.Save(saved);
+  JobState restored(job, 10);
+  restored.Restore(saved);
+  EXPECT_FALSE(restored.IsUntouched()) << "nobody measures it again";
+  EXPECT_FALSE(restored.EndEpoch(FiguresOf(1, 0.9)).is_best);
+  EXPECT_EQ(restored.best->epoch, 0U);
+  restored.NameBestSnapshot("first");
+  EXPECT_EQ(restored.best_snapshot, "start");
+  EXPECT_TRUE(restored.EndEpoch(FiguresOf(2, 0.7)).is_best);
+  EXPECT_EQ(restored.best->epoch, 2U);
+}
+
 TEST(JobState, EndsWithItsEpochsOrForWantOfABetterOne) {
   Job job = JobOf("");
   job.mutable_early_stopping()->set_patience(1);

@@ -80,13 +80,16 @@ class ResumeTest : public GenerationTest {
   }
 
   void ExpectResumesEndAlike(Train::Order schedule, Adam::Update update = Adam::LAZY) {
-    Job job = MakeJob(schedule, update);
+    // In every epoch, and at the end of the second.
+    ExpectResumesEndAlike(MakeJob(schedule, update), {3, 9, 14, 19, 23});
+  }
+
+  void ExpectResumesEndAlike(Job job, const std::vector<std::uint64_t>& steps) {
     job.mutable_snapshot()->set_every_steps(1);
     job.mutable_snapshot()->set_keep(100);
     const std::string expected = EndOf(job, "straight", "");
     job.mutable_snapshot()->set_every_steps(0);
-    // In every epoch, and at the end of the second.
-    for (const std::uint64_t step : {3U, 9U, 14U, 19U, 23U}) {
+    for (const std::uint64_t step : steps) {
       const std::string run = absl::StrCat("resumed at ", step);
       EXPECT_EQ(EndOf(job, run, CopyUpTo(step, "straight", run)), expected) << step;
     }
@@ -108,6 +111,21 @@ TEST_F(ResumeTest, FromAnyStepOfDenseAdamEndsWithTheSameFiguresAndModel) {
 
 TEST_F(ResumeTest, FromAnyStepOfBlocksAndDenseAdamEndsWithTheSameFiguresAndModel) {
   ExpectResumesEndAlike(Train::BLOCKS, Adam::DENSE);
+}
+
+// Goal: a job whose epochs are all worse than the biases that it started from ends with these as the
+// best, also where it was stopped before anything else was written.
+TEST_F(ResumeTest, FromAnyStepOfAJobThatIsNeverBetterThanItsStartEndsWithTheStart) {
+  Job job = MakeTinyJob(
+      tiny_, 2, "matrix_factorization { dim: 5 link: STANDARDIZED start_from_baseline: true }");
+  job.mutable_optimizer()->mutable_adam()->set_learning_rate(0.3);
+  ExpectResumesEndAlike(job, {0, 3, 9});
+  const Manifest last =
+      Snapshot::Open(tiny_.Beside("resumed at 3/snapshots/latest")).value().manifest();
+  EXPECT_EQ(last.best_metrics().epoch(), 0U);
+  const Manifest best =
+      Snapshot::Open(tiny_.Beside("resumed at 3/snapshots/best")).value().manifest();
+  EXPECT_EQ(best.position().step(), 0U);
 }
 
 }  // namespace

@@ -50,6 +50,17 @@ TEST(Warnings, AModelThatIsWorseThanBiasesAlone) {
   EXPECT_THAT(WarningsOf(finished), IsEmpty());
 }
 
+TEST(Warnings, AModelThatWasNeverBetterThanItsStart) {
+  const Job job = JobOf(20);
+  FinishedJob finished = Finished(job, Epoch(9, 0.95), Epoch(10, 0.96), Epoch(0, 0.93));
+  finished.rmse_of_biases = 0.93;
+  finished.train_rmse_of_biases = 0.9;
+  finished.last.figures.Set("train_rmse", 0.7);
+  EXPECT_THAT(WarningsOf(finished),
+              ElementsAre(StartsWith("no epoch was better than the biases that training started "
+                                     "from (val_rmse 0.9300, in the end 0.9600): it knows")));
+}
+
 TEST(Warnings, WhyAModelIsWorseThanBiasesAlone) {
   Job job = JobOf(20);
   job.mutable_optimizer()->mutable_adam()->set_learning_rate(0.01);

@@ -91,6 +91,24 @@ TEST(StoppingRule, NotANumberNeverImproves) {
   EXPECT_EQ(diverged.state().best_epoch, 0U);
 }
 
+TEST(StoppingRule, TheStartIsToBeBeatenAndDoesNotCountForPatience) {
+  StoppingRule with(Options(2));
+  EXPECT_TRUE(with.ObserveStart(.6));
+  EXPECT_FALSE(with.Observe(1, .9));
+  EXPECT_FALSE(with.Observe(2, .7)) << "the best of the epochs, but not of all";
+  EXPECT_FALSE(with.ShouldStop());
+  EXPECT_TRUE(with.Observe(3, .5));
+  EXPECT_FALSE(with.Observe(4, .55));
+  StoppingRule without(Options(2));
+  RunUntilStop(without, {.9, .7, .5, .55});
+  EXPECT_EQ(with.state().best_epoch, without.state().best_epoch);
+  EXPECT_EQ(with.ShouldStop(), without.ShouldStop());
+
+  StoppingRule unknown(Options(2));
+  EXPECT_FALSE(unknown.ObserveStart(std::numeric_limits<double>::quiet_NaN()));
+  EXPECT_TRUE(unknown.Observe(1, .9));
+}
+
 // Goal: a resumed run stops where the uninterrupted one does, wherever it was cut.
 TEST(StoppingRule, RestoredGoesOnAsIfNeverInterrupted) {
   const std::vector<double> values = {.9, .8, .85, .79, .82, .81, .83, .7};

@@ -55,6 +55,20 @@ TEST_F(HistoryTest, WritesTheColumnsTheUserKnows) {
                         "2,2836,0.25,,,,,,,,\n");
 }
 
+TEST_F(HistoryTest, MayBeginWithTheModelBeforeTheFirstStep) {
+  absl::StatusOr<History> history = History::Open(path_);
+  ASSERT_TRUE(history.ok());
+  ASSERT_TRUE(history->Append({.epoch = 0, .step = 0, .figures = {{"val_rmse", .5}}}).ok());
+  ASSERT_TRUE(history->Append(Row(1)).ok());
+  EXPECT_EQ(Text(), std::string(kHeader) + "0,0,,,,,0.5,,,,\n1,100,1,,,,,,,,\n");
+  ASSERT_TRUE(history->CutBackTo(0).ok());
+  const absl::StatusOr<History> again = History::Open(path_);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->epochs().size(), 1U);
+  ASSERT_TRUE(history->Clear().ok());
+  EXPECT_EQ(Text(), kHeader);
+}
+
 TEST_F(HistoryTest, ReadsBackTheSameBits) {
   absl::StatusOr<History> history = History::Open(path_);
   ASSERT_TRUE(history.ok());
