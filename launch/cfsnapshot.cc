@@ -1,5 +1,5 @@
-// cfsnapshot: lists, verifies, compares, evaluates and exports snapshots; predicts and recommends
-// from one.
+// cfsnapshot: lists, verifies, compares, evaluates and exports snapshots; predicts and
+// recommends from one.
 
 #include <algorithm>
 #include <functional>
@@ -22,13 +22,14 @@ namespace {
 struct CommandLine {
   ArgumentParser app{
       "cfsnapshot",
-      "Lists, verifies, compares, evaluates and exports snapshots; finds, predicts and recommends "
-      "from one."};
+      "Lists, verifies, compares, evaluates and exports snapshots; finds, predicts and "
+      "recommends from one."};
   std::function<absl::Status()> run;
 
   std::string first;
   std::string second;
   OutputFlags output;  // Of inspection.
+  DiffFlags diff;
   EvaluateFlags evaluate;
   PredictFlags predict;
   RecommendFlags recommend;
@@ -151,6 +152,28 @@ void AddInspection(CommandLine& line) {
   compare->Option("A", line.first, kSnapshot).Required();
   compare->Option("B", line.second, kSnapshot).Required();
   AddOut(compare, line.output);
+}
+
+void AddInfo(CommandLine& line) {
+  ArgumentParser* verb = AddVerb(line, "info", "Position, sizes, figures and configuration of one",
+                                 [&line] { return PrintInfo(line.first, line.output); });
+  verb->Option("SNAPSHOT", line.first, kSnapshot).Required();
+  AddOutput(verb, line.output);
+}
+
+void AddDiff(CommandLine& line) {
+  DiffFlags& flags = line.diff;
+  ArgumentParser* verb =
+      AddVerb(line, "diff", "How much two snapshots differ, by table, and in which rows most",
+              [&flags] { return PrintDifference(flags); });
+  verb->Option("A", flags.a, kSnapshot).Required();
+  verb->Option("B", flags.b, kSnapshot).Required();
+  verb->Option("--data", flags.data, "Folder of the data set, where it has moved");
+  verb->Option("--top", flags.top,
+               "How many rows of each table are listed, the largest changes first (10); with "
+               "--format csv these rows instead of the tables")
+      .Between(1, kLongest);
+  AddOutput(verb, flags.output);
 }
 
 void AddEvaluate(CommandLine& line) {
@@ -306,6 +329,8 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   CommandLine line;
   line.app.RequireCommand();
   AddInspection(line);
+  AddInfo(line);
+  AddDiff(line);
   AddFind(line);
   AddRecommend(line);
   AddSimilar(line);

@@ -23,6 +23,21 @@ absl::Status PrintDigest(const std::string& snapshot, const OutputFlags& output)
 absl::Status CompareSnapshots(const std::string& a, const std::string& b,
                               const OutputFlags& output);
 
+inline constexpr std::uint32_t kLargestChangesShown = 10;
+
+struct DiffFlags {
+  std::string a;
+  std::string b;
+  std::string data;                  ///< Folder of the data set; empty: where the job had it.
+  std::optional<std::uint32_t> top;  ///< Changes of each table; as CSV they replace the sums.
+  OutputFlags output;
+};
+/// How much two snapshots differ, by table, and where most. InvalidArgument: of different shapes.
+absl::Status PrintDifference(const DiffFlags& flags);
+
+/// What is known of a snapshot from its manifest, and what its files take.
+absl::Status PrintInfo(const std::string& snapshot, const OutputFlags& output);
+
 /// What the model is made of, from the manifest alone.
 absl::Status Summarise(const std::string& snapshot, const OutputFlags& output);
 

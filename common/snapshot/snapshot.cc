@@ -64,18 +64,6 @@ std::string Shape(const SnapshotTable& table) {
                       " optimizer moments", table.last_step() ? ", last steps)" : ")");
 }
 
-std::optional<std::string> FirstDifferentTable(const Manifest& a, const Manifest& b) {
-  if (a.tables_size() != b.tables_size()) {
-    return absl::StrCat(a.tables_size(), " tables and ", b.tables_size());
-  }
-  for (int t = 0; t < a.tables_size(); ++t) {
-    const std::string shape_a = Shape(a.tables(t));
-    const std::string shape_b = Shape(b.tables(t));
-    if (shape_a != shape_b) return absl::StrCat("table ", shape_a, " and ", shape_b);
-  }
-  return std::nullopt;
-}
-
 /// Where the bits differ first. Requires: equal sizes.
 std::optional<std::size_t> FirstDifferentFloat(std::span<const float> a, std::span<const float> b) {
   for (std::size_t k = 0; k < a.size(); ++k) {
@@ -161,6 +149,18 @@ absl::Status Snapshot::Verify() const {
     if (absl::Status read = ReadPartition(PartitionId{p}, pass); !read.ok()) return read;
   }
   return absl::OkStatus();
+}
+
+std::optional<std::string> FirstDifferentTable(const Manifest& a, const Manifest& b) {
+  if (a.tables_size() != b.tables_size()) {
+    return absl::StrCat(a.tables_size(), " tables and ", b.tables_size());
+  }
+  for (int t = 0; t < a.tables_size(); ++t) {
+    const std::string shape_a = Shape(a.tables(t));
+    const std::string shape_b = Shape(b.tables(t));
+    if (shape_a != shape_b) return absl::StrCat("table ", shape_a, " and ", shape_b);
+  }
+  return std::nullopt;
 }
 
 absl::StatusOr<std::optional<std::string>> FirstDifference(const Snapshot& a, const Snapshot& b) {

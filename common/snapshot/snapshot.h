@@ -55,6 +55,9 @@ class Snapshot {
   Manifest manifest_;
 };
 
+/// The first table that has not the same name and shape in both, in words; nothing if all do.
+std::optional<std::string> FirstDifferentTable(const Manifest& a, const Manifest& b);
+
 /// Where two snapshots differ first, in one line ("table users, id 7, float 3 of 195: 0.25 and
 /// 0.5"); nothing if all tables and rows are identical, bit for bit.
 absl::StatusOr<std::optional<std::string>> FirstDifference(const Snapshot& a, const Snapshot& b);
