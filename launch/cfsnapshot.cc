@@ -1,4 +1,4 @@
-// cfsnapshot: lists, verifies, compares, evaluates and exports snapshots; predicts and
+// cfsnapshot: lists, verifies, compares, prunes, evaluates and exports snapshots; predicts and
 // recommends from one.
 
 #include <algorithm>
@@ -22,7 +22,7 @@ namespace {
 struct CommandLine {
   ArgumentParser app{
       "cfsnapshot",
-      "Lists, verifies, compares, evaluates and exports snapshots; finds, predicts and "
+      "Lists, verifies, compares, prunes, evaluates and exports snapshots; finds, predicts and "
       "recommends from one."};
   std::function<absl::Status()> run;
 
@@ -30,6 +30,7 @@ struct CommandLine {
   std::string second;
   OutputFlags output;  // Of inspection.
   DiffFlags diff;
+  PruneFlags prune;
   EvaluateFlags evaluate;
   PredictFlags predict;
   RecommendFlags recommend;
@@ -174,6 +175,19 @@ void AddDiff(CommandLine& line) {
                "--format csv these rows instead of the tables")
       .Between(1, kLongest);
   AddOutput(verb, flags.output);
+}
+
+void AddPrune(CommandLine& line) {
+  PruneFlags& flags = line.prune;
+  ArgumentParser* verb = AddVerb(
+      line, "prune", "Removes all snapshots but the newest and the best, and what only they need",
+      [&flags] { return PruneSnapshots(flags); });
+  verb->Option("RUN", flags.path, "The run's folder, or a folder of snapshots").Required();
+  verb->Option("--keep", flags.keep, "How many of the newest stay, beside the best")
+      .Required()
+      .Between(1, kLongest);
+  verb->Switch("--dry-run", flags.dry_run, "Says what would go, and removes nothing");
+  AddOut(verb, flags.output);
 }
 
 void AddEvaluate(CommandLine& line) {
@@ -331,6 +345,7 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   AddInspection(line);
   AddInfo(line);
   AddDiff(line);
+  AddPrune(line);
   AddFind(line);
   AddRecommend(line);
   AddSimilar(line);

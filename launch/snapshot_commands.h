@@ -35,6 +35,16 @@ struct DiffFlags {
 /// How much two snapshots differ, by table, and where most. InvalidArgument: of different shapes.
 absl::Status PrintDifference(const DiffFlags& flags);
 
+struct PruneFlags {
+  std::string path;        ///< A run, or a folder of snapshots.
+  std::uint32_t keep = 1;  ///< The newest so many; at least 1.
+  bool dry_run = false;    ///< Says what would go, and removes nothing.
+  OutputFlags output;
+};
+/// Removes all snapshots but the newest and the best, and the files that only they need. One that is
+/// whole stays, whatever `keep`. FailedPrecondition: a job is alive in the run.
+absl::Status PruneSnapshots(const PruneFlags& flags);
+
 /// What is known of a snapshot from its manifest, and what its files take.
 absl::Status PrintInfo(const std::string& snapshot, const OutputFlags& output);
 

@@ -53,6 +53,11 @@ std::string NowInWords() {
   return text;
 }
 
+std::string ThisProcess() {
+  return PrintLine("host", HostName()) + PrintLine("pid", absl::StrCat(::getpid())) +
+         PrintLine("since", NowInWords());
+}
+
 absl::StatusOr<std::string> RandomHex() {
   char bytes[16];
   if (::getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) {
@@ -197,11 +202,11 @@ absl::StatusOr<RunFolder> RunFolder::Open(const std::string& path) {
   return run;
 }
 
-absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
+absl::StatusOr<int> RunFolder::Lock(const std::string& who) const {
   Check(lock_ < 0, "a run is claimed once");
-  int lock = ::open(lock_path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  const int lock = ::open(lock_path().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (lock < 0) return ErrnoError(errno, lock_path());
-  absl::Cleanup close = [&lock] { ::close(lock); };
+  absl::Cleanup close = [lock] { ::close(lock); };
 
   // A lock of the open file rather than of the process: a library that opens and closes the same
   // file elsewhere in this process does not lose it.
@@ -213,14 +218,26 @@ absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
         absl::StrCat(path_, " is in use by ", Describe(ParseFields(holder.value_or(""))),
                      ": wait for it, stop it, or choose another --run"));
   }
-
-  const absl::StatusOr<std::string> random = RandomHex();
-  if (!random.ok()) return random.status();
-  const std::string who = PrintLine("host", HostName()) +
-                          PrintLine("pid", absl::StrCat(::getpid())) +
-                          PrintLine("since", NowInWords());
   if (::ftruncate(lock, 0) != 0) return ErrnoError(errno, lock_path());
   if (absl::Status named = WriteAll(lock, who, lock_path()); !named.ok()) return named;
+  std::move(close).Cancel();
+  return lock;
+}
+
+absl::Status RunFolder::Hold() {
+  const absl::StatusOr<int> lock = Lock(ThisProcess());
+  if (!lock.ok()) return lock.status();
+  lock_ = *lock;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
+  const std::string who = ThisProcess();
+  const absl::StatusOr<int> lock = Lock(who);
+  if (!lock.ok()) return lock.status();
+  absl::Cleanup close = [&lock] { ::close(*lock); };
+  const absl::StatusOr<std::string> random = RandomHex();
+  if (!random.ok()) return random.status();
 
   absl::StatusOr<std::uint64_t> generation = HighestGeneration(generations_path());
   if (!generation.ok()) return generation;
@@ -236,7 +253,7 @@ absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
     break;
   }
   if (absl::Status synced = SyncPath(generations_path()); !synced.ok()) return synced;
-  lock_ = std::exchange(lock, -1);
+  lock_ = *lock;
   std::move(close).Cancel();
   return generation;
 }
@@ -269,7 +286,7 @@ absl::Status RunFolder::Begin() const {
 }
 
 const std::string& RunFolder::nonce() const {
-  Check(lock_ >= 0, "a nonce belongs to a claim");
+  Check(!nonce_.empty(), "a nonce belongs to a claim");
   return nonce_;
 }
 
@@ -314,9 +331,7 @@ absl::StatusOr<Verdict> ParseVerdict(const std::string& text, const std::string&
 }
 
 absl::Status RunFolder::RequestStop() const {
-  return WriteFileAtomically(stop_path(), PrintLine("host", HostName()) +
-                                              PrintLine("pid", absl::StrCat(::getpid())) +
-                                              PrintLine("since", NowInWords()));
+  return WriteFileAtomically(stop_path(), ThisProcess());
 }
 
 bool RunFolder::StopRequested() const {

@@ -37,6 +37,10 @@ class RunFolder {
   /// Requires: not claimed yet.
   absl::StatusOr<std::uint64_t> ClaimGeneration();
 
+  /// Takes the run for work on its files that makes no generation; no job begins here meanwhile. Holds,
+  /// and is refused, as the claim of a generation. Requires: not claimed yet.
+  absl::Status Hold();
+
   /// Of a job that is refused before it trains: removes what it has made here, folders included, where
   /// this object made a run of what was none. What is anybody else's stays, with its folder.
   void Discard() const;
@@ -84,6 +88,9 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}
+
+  /// The open file that carries the claim, in which `who` is written.
+  absl::StatusOr<int> Lock(const std::string& who) const;
 
   std::string lock_path() const { return path_ + "/lock"; }
   std::string stop_path() const { return path_ + "/stop"; }

@@ -63,6 +63,14 @@ absl::Status Remove(const std::string& path) {
   return ErrnoError(errno, path);
 }
 
+/// 0 for what is a link or has gone meanwhile.
+std::uint64_t BytesOf(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(std::filesystem::symlink_status(path, error))) return 0;
+  const std::uintmax_t bytes = std::filesystem::file_size(path, error);
+  return error ? 0 : bytes;
+}
+
 /// The names that Collect must not touch: the newest, the best and those in use.
 std::set<std::string> KeptBy(const CollectOptions& options,
                              const std::vector<Manifest>& snapshots) {
@@ -175,8 +183,7 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
   return PointLink("best", best);
 }
 
-absl::Status SnapshotStore::Collect(const CollectOptions& options) {
-  Check(writable_, "only the owner of a store collects");
+absl::StatusOr<Collectable> SnapshotStore::ToCollect(const CollectOptions& options) const {
   Check(options.keep > 0, "the newest snapshot is always kept");
   absl::StatusOr<Listing> listing = List();
   if (!listing.ok()) return listing.status();
@@ -197,30 +204,44 @@ absl::Status SnapshotStore::Collect(const CollectOptions& options) {
     return Because(listing->damaged.front(), "collecting snapshots");
   }
 
+  Collectable found;
   const std::set<std::string> kept = KeptBy(options, listing->snapshots);
   std::set<std::string> named;  // Row files of the snapshots that stay.
   for (const Manifest& manifest : listing->snapshots) {
     if (!kept.contains(manifest.name())) {
-      if (absl::Status removed = Remove(PathOf(manifest.name())); !removed.ok()) return removed;
+      found.snapshots.push_back(manifest.name());
       continue;
     }
     for (const FileEntry& entry : manifest.files()) named.insert(entry.file());
   }
-  // A manifest must not come back, after a power cut, when its row files are gone.
-  if (absl::Status synced = SyncPath(folder_); !synced.ok()) return synced;
-
   const std::optional<SnapshotTime> newest = NewestOf(*names);
   const auto settled = [&](const NamedFile& file) {
     return file.time.generation < options.generation || (newest && file.time <= *newest);
   };
   for (const NamedFile& file : *names) {
-    if (IsManifest(file) || !settled(file)) continue;
-    if (absl::Status removed = Remove(PathOf(file.name)); !removed.ok()) return removed;
+    if (!IsManifest(file) && settled(file)) found.files.push_back(file.name);
   }
   for (const NamedFile& file : *row_files) {
     if (named.contains(file.name) || !settled(file)) continue;
-    absl::Status removed = Remove(RowFilePath(folder_, file.name));
-    if (!removed.ok()) return removed;
+    found.files.push_back(RowFilePath(".", file.name));
+  }
+  for (const std::vector<std::string>* files : {&found.snapshots, &found.files}) {
+    for (const std::string& file : *files) found.bytes += BytesOf(PathOf(file));
+  }
+  return found;
+}
+
+absl::Status SnapshotStore::Collect(const CollectOptions& options) {
+  Check(writable_, "only the owner of a store collects");
+  const absl::StatusOr<Collectable> found = ToCollect(options);
+  if (!found.ok()) return found.status();
+  for (const std::string& name : found->snapshots) {
+    if (absl::Status removed = Remove(PathOf(name)); !removed.ok()) return removed;
+  }
+  // A manifest must not come back, after a power cut, when its row files are gone.
+  if (absl::Status synced = SyncPath(folder_); !synced.ok()) return synced;
+  for (const std::string& file : found->files) {
+    if (absl::Status removed = Remove(PathOf(file)); !removed.ok()) return removed;
   }
   return absl::OkStatus();
 }

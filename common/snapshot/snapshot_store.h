@@ -20,6 +20,13 @@ struct CollectOptions {
   std::set<std::string> also_keep = {};  ///< Names of snapshots in use.
 };
 
+/// What goes, or went, when snapshots are collected. Names are relative to the store's folder.
+struct Collectable {
+  std::vector<std::string> snapshots;  ///< Manifests, the oldest first.
+  std::vector<std::string> files;      ///< Row files, and what a crash left behind.
+  std::uint64_t bytes = 0;             ///< Of all of them.
+};
+
 /// The snapshots of one run: the folder RUN/snapshots with its manifests, the row files below rows/
 /// and the links `latest` and `best`. The manifests are the truth; the links follow them.
 ///
@@ -58,11 +65,13 @@ class SnapshotStore {
   /// file is missing or has another size.
   absl::Status Commit(const Manifest& manifest);
 
-  /// Deletes the manifests that `options` does not keep (the best is always kept), then the row
-  /// files that no remaining one names, up to the newest snapshot and from all earlier generations;
-  /// later row files may be about to be committed. FailedPrecondition, and nothing is deleted: a
-  /// later generation has begun to write. DataLoss, and nothing is deleted: a manifest cannot be
-  /// read, so what it names is not known.
+  /// The manifests that `options` does not keep (the best is always kept), and the row files that no
+  /// remaining one names, up to the newest snapshot and from all earlier generations; later row files
+  /// may be about to be committed. FailedPrecondition: a later generation has begun to write.
+  /// DataLoss: a manifest cannot be read, so what it names is not known.
+  absl::StatusOr<Collectable> ToCollect(const CollectOptions& options) const;
+
+  /// Deletes what ToCollect names, manifests first. With an error of ToCollect nothing is deleted.
   absl::Status Collect(const CollectOptions& options);
 
   const std::string& folder() const { return folder_; }

@@ -1,4 +1,4 @@
-// cfsnapshot info and diff as a user calls them.
+// cfsnapshot info, diff and prune as a user calls them.
 
 #include <algorithm>
 #include <filesystem>
@@ -9,6 +9,7 @@
 #include "common/config/config.h"
 #include "common/snapshot/snapshot.h"
 #include "common/text/csv.h"
+#include "run/run_folder.h"
 #include "tests/cluster/cfsnapshot_fixture.h"
 
 namespace cf {
@@ -55,6 +56,7 @@ class InspectTest : public CfsnapshotTest {
   std::string At(const std::string& step) const {
     return Folder() + "/g000001-s000000000" + step + ".manifest";
   }
+  std::size_t Manifests() const { return SnapshotStore::View(Folder())->List()->snapshots.size(); }
   /// The value of a line of `cfsnapshot info --format csv`.
   static std::string Fact(const std::string& csv, const std::string& name) {
     const std::size_t line = csv.find("\n" + name + ",");
@@ -131,6 +133,58 @@ TEST_F(InspectTest, DiffRefusesOtherShapesInALine) {
   EXPECT_EQ(refused.out, "");
   EXPECT_THAT(refused.err, HasSubstr("the snapshots have different shapes: table users"));
   EXPECT_EQ(std::count(refused.err.begin(), refused.err.end(), '\n'), 1);
+}
+
+TEST_F(InspectTest, PruneKeepsTheNewestAndTheBest) {
+  for (const std::uint64_t step : {200U, 300U, 400U}) AddSnapshot(step);
+  const Result would = Call("prune " + folder_.At("run") + " --keep 1 --dry-run");
+  EXPECT_EQ(would.code, 0) << would.err;
+  EXPECT_THAT(would.out, AllOf(HasSubstr("would remove g000001-s000000000200.manifest\n"),
+                               HasSubstr("would remove 2 of 4 snapshots and 8 files")));
+  EXPECT_EQ(Manifests(), 4U);
+  const Result pruned = Call("prune " + folder_.At("run") + " --keep 1");
+  EXPECT_EQ(pruned.code, 0) << pruned.err;
+  EXPECT_EQ(Manifests(), 2U);
+  EXPECT_EQ(Call("verify " + best_).code, 0);
+  EXPECT_EQ(Call("verify " + At("400")).code, 0);
+  EXPECT_THAT(Call("prune " + Folder() + " --keep 1").out, HasSubstr("removed 0 of 2 snapshots"));
+  EXPECT_EQ(Call("prune " + Folder() + " --keep 0").code, 2);
+}
+
+// The newest snapshots have lost a file: the one that can still be opened is worth most.
+TEST_F(InspectTest, PruneNeverRemovesTheLastWholeOne) {
+  AddSnapshot(200);
+  AddSnapshot(300, "g000001-s000000000300.manifest");
+  const SnapshotStore store = SnapshotStore::View(Folder()).value();
+  std::filesystem::remove(RowFilePath(Folder(), store.Latest()->files(0).file()));
+  const Result pruned = Call("prune " + folder_.At("run") + " --keep 1");
+  EXPECT_EQ(pruned.code, 0) << pruned.err;
+  EXPECT_THAT(pruned.err, HasSubstr("g000001-s000000000200.manifest stays"));
+  EXPECT_EQ(Call("verify " + At("200")).code, 0);
+  EXPECT_EQ(Manifests(), 2U);
+}
+
+TEST_F(InspectTest, PruneIsRefusedWhileAJobIsAlive) {
+  AddSnapshot(200, "g000001-s000000000200.manifest");
+  RunFolder job = RunFolder::Create(folder_.At("run")).value();
+  ASSERT_TRUE(job.ClaimGeneration().ok());
+  for (const std::string& place : {folder_.At("run"), Folder()}) {
+    for (const char* flag : {"", " --dry-run"}) {
+      const Result refused = Call("prune " + place + " --keep 1" + flag);
+      EXPECT_EQ(refused.code, 2) << place;
+      EXPECT_THAT(refused.err, HasSubstr("is in use by process"));
+    }
+  }
+  EXPECT_EQ(Manifests(), 2U);
+}
+
+TEST_F(InspectTest, PruneRemovesNothingWhereAManifestIsDamaged) {
+  AddSnapshot(200, "g000001-s000000000200.manifest");
+  ASSERT_TRUE(WriteFileAtomically(At("100"), "no manifest").ok());
+  const Result refused = Call("prune " + folder_.At("run") + " --keep 1");
+  EXPECT_NE(refused.code, 0);
+  EXPECT_THAT(refused.err, HasSubstr("g000001-s000000000100.manifest"));
+  EXPECT_EQ(Call("verify " + At("200")).code, 0);
 }
 
 }  // namespace

@@ -99,6 +99,19 @@ TEST_F(RunFolderTest, TwoClaimsOfOneProcessExcludeEachOther) {
   EXPECT_EQ(second->ClaimGeneration().status().code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(RunFolderTest, WhoHoldsARunKeepsJobsOutAndMakesNoGeneration) {
+  absl::StatusOr<RunFolder> job = RunFolder::Create(path_);
+  {
+    absl::StatusOr<RunFolder> tool = RunFolder::Open(path_);
+    ASSERT_TRUE(tool->Hold().ok());
+    EXPECT_THAT(job->Holder().value(), HasSubstr("process " + std::to_string(::getpid())));
+    EXPECT_EQ(job->ClaimGeneration().status().code(), absl::StatusCode::kFailedPrecondition);
+  }
+  EXPECT_EQ(job->ClaimGeneration().value(), 1U);
+  absl::StatusOr<RunFolder> late = RunFolder::Open(path_);
+  EXPECT_EQ(late->Hold().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(RunFolderTest, AKilledHolderFreesTheRun) {
   LiveHolder holder(path_);
   holder.Kill();

@@ -209,6 +209,28 @@ TEST_F(Store, CollectKeepsSnapshotsInUse) {
   EXPECT_TRUE(Snapshot::Open(store_->PathOf(used))->Verify().ok());
 }
 
+TEST_F(Store, SaysWhatWouldBeCollectedAndHowMuchThatIs) {
+  for (const std::uint64_t step : {10U, 20U, 30U}) CommitBase(At(1, step));
+  Leave(store_->PathOf(SnapshotName(At(1, 20)) + ".tmp.4711"));
+  const std::set<std::string> before = RowFiles();
+  const CollectOptions options = {.keep = 1, .generation = 1};
+  const absl::StatusOr<Collectable> found = store_->ToCollect(options);
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_THAT(found->snapshots, ElementsAre(SnapshotName(At(1, 10)), SnapshotName(At(1, 20))));
+  EXPECT_EQ(found->files.size(), 1U + 2U * 2U);
+  EXPECT_EQ(RowFiles(), before) << "nothing has gone yet";
+  std::uint64_t bytes = 0;
+  for (const std::vector<std::string>* names : {&found->snapshots, &found->files}) {
+    for (const std::string& name : *names) {
+      bytes += std::filesystem::file_size(store_->PathOf(name));
+    }
+  }
+  EXPECT_EQ(found->bytes, bytes);
+  ASSERT_TRUE(store_->Collect(options).ok());
+  EXPECT_EQ(RowFiles().size(), 2U);
+  EXPECT_EQ(store_->ToCollect(options)->bytes, 0U);
+}
+
 TEST_F(Store, CollectCleansLeftoversButNotWhatIsBeingWritten) {
   const auto committed = CommitBase(At(1, 10));
   const auto crashed = model_.WriteBase(folder_.path(), At(1, 20));
