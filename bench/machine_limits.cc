@@ -95,7 +95,7 @@ class RandomRows {
                                 .epsilon = 1e-7F,
                                 .l2_vector = 2e-6F,
                                 .padded_dim = kDim};
-    KernelsFor(KernelTarget::kBest).value()->update_rows(step, updates);
+    KernelsFor(KernelTarget::kBest).value()->update_rows(step, updates, nullptr);
   }
 
   std::uint32_t rows_;

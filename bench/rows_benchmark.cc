@@ -71,7 +71,7 @@ void MeasureUpdate(benchmark::State& state, const KernelSet& kernels) {
                            .padded_dim = kDim};
   std::size_t batch = 0;
   for (auto _ : state) {
-    kernels.update_rows(step, std::span(updates).subspan(batch * kBatch, kBatch));
+    kernels.update_rows(step, std::span(updates).subspan(batch * kBatch, kBatch), nullptr);
     batch = (batch + 1) % kBatches;
   }
   CountItems(state, kBatch);

@@ -14,6 +14,7 @@
 #include "common/model/optimizer.h"
 #include "coordinator/not_finite.h"
 #include "coordinator/ranking_figures.h"
+#include "coordinator/refused_gradients.h"
 #include "coordinator/warnings.h"
 #include "run/finished_verdict.h"
 
@@ -137,6 +138,7 @@ absl::Status Coordinator::MeasureStart() {
 absl::Status Coordinator::TrainEpoch() {
   train_seconds_ = 0;
   train_samples_ = 0;
+  skipped_in_epoch_ = 0;
   if (absl::Status told = options_.observer->EpochBegan(Progress()); !told.ok()) return told;
   while (state_.leg < state_.legs_per_epoch) {
     const std::uint64_t step_before = state_.step();
@@ -182,14 +184,30 @@ absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_
       static_cast<double>(state_.legs_per_epoch));
   train_seconds_ += time.count();
   plan_.Took(legs, time);
+  if (absl::Status heard = HearRefused(*replies); !heard.ok()) return heard;
   if (absl::Status finite = CheckLoss(); !finite.ok()) return finite;
   return replies;
 }
 
+absl::Status Coordinator::HearRefused(const std::vector<Reply>& replies) {
+  const absl::StatusOr<RefusedInSegment> refused =
+      SumOfRefused(replies, options_.job, *options_.data);
+  if (!refused.ok()) return refused.status();
+  if (refused->count == 0) return absl::OkStatus();
+  if (options_.job.optimizer().on_bad_gradient() != Optimizer::SKIP) {
+    return EndedBy(*refused, snapshots_.has_snapshot());
+  }
+  const bool is_first = skipped_ == 0;
+  skipped_ += refused->count;
+  skipped_in_epoch_ += refused->count;
+  return is_first ? options_.observer->Remarked(refused->first + "; such gradients are skipped")
+                  : absl::OkStatus();
+}
+
 absl::Status Coordinator::CheckLoss() {
-  // The first blocks may have no samples.
+  // The first blocks may have no samples. What was skipped may have had any loss.
   const std::optional<double> loss = TrainingFigures().Find("train_loss");
-  if (!loss.has_value() || std::isfinite(*loss)) return absl::OkStatus();
+  if (!loss.has_value() || std::isfinite(*loss) || skipped_in_epoch_ > 0) return absl::OkStatus();
   Command command;
   command.mutable_find_not_finite();
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
@@ -200,6 +218,11 @@ absl::Status Coordinator::CheckLoss() {
 
 absl::Status Coordinator::EndEpoch() {
   FinishedEpoch epoch = {.progress = Progress()};
+  if (skipped_in_epoch_ > 0) {
+    absl::Status told = options_.observer->Remarked(absl::StrCat(
+        "epoch ", epoch.progress.epoch, ": ", skipped_in_epoch_, " gradients were skipped"));
+    if (!told.ok()) return told;
+  }
   if (absl::Status told = options_.observer->ValidationBegan(epoch.progress); !told.ok())
     return told;
   absl::StatusOr<EpochFigures> measured = Measure();
@@ -267,7 +290,8 @@ EpochProgress Coordinator::Progress() const {
           .seconds = train_seconds_,
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
-          .figures = TrainingFigures()};
+          .figures = TrainingFigures(),
+          .skipped_gradients = skipped_};
 }
 
 bool Coordinator::StopRequested() {

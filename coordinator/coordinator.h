@@ -61,6 +61,8 @@ class Coordinator {
   // Trains the legs from the state's up to `last_leg`; what the members answered. It stays a
   // function of its own, as bench/instructions counts what is done in it.
   [[gnu::noinline]] absl::StatusOr<std::vector<Reply>> TrainSegment(std::uint64_t last_leg);
+  // Ends the job by the first gradient that was refused, or counts it.
+  absl::Status HearRefused(const std::vector<Reply>& replies);
   absl::Status CheckLoss();
   absl::Status EndEpoch();
   absl::StatusOr<EpochFigures> Measure();
@@ -82,6 +84,8 @@ class Coordinator {
   Clock::time_point looked_ = {};  // For a request in the run folder.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;
+  std::uint64_t skipped_ = 0;           // Gradients, in this process,
+  std::uint64_t skipped_in_epoch_ = 0;  // and in this epoch of it.
 };
 
 }  // namespace cf

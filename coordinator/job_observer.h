@@ -23,6 +23,7 @@ struct EpochProgress {
   double seconds = 0;  ///< Trained in this epoch, by this generation.
   double samples_per_second = 0;
   Figures figures = {};  ///< Of the samples so far: train_loss, and train_rmse where it is shown.
+  std::uint64_t skipped_gradients = 0;  ///< By this generation (optimizer.on_bad_gradient).
 };
 
 /// Where a job begins, or goes on.

@@ -308,6 +308,7 @@ absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
   absl::Status done = blocks_.has_value() ? TrainBlocks(steps) : TrainBatches(steps);
   AddFigures(sums_, reply);
   AddProfile(reply);
+  AddRefusals(reply);
   return done;
 }
 
@@ -397,43 +398,6 @@ absl::Status Member::ServeReads(RowService& service, std::uint64_t first, std::u
     if (!served.ok()) return served;
   }
   return absl::OkStatus();
-}
-
-void Member::AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const {
-  for (const Seat& seat : seats_) {
-    for (std::uint32_t p = seat.worked.first; p < seat.worked.last; ++p) {
-      PartitionFigures& figures = *reply.add_figures();
-      figures.set_partition(p);
-      figures.set_loss(sums[p].loss);
-      figures.set_squared_error(sums[p].squared_error);
-      figures.set_absolute_error(sums[p].absolute_error);
-      figures.set_samples(sums[p].samples);
-    }
-  }
-}
-
-void Member::AddProfile(Reply& reply) {
-  Profile::Times sum{};
-  for (const Seat& seat : seats_) {
-    const Profile::Times times = seat.profile->Take();
-    for (std::size_t phase = 0; phase < kPhases; ++phase) sum[phase] += times[phase];
-  }
-  RankProfile& profile = *reply.mutable_profile();
-  for (const Profile::Clock::duration time : sum) {
-    profile.add_nanoseconds(static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::nanoseconds>(time).count()));
-  }
-  const Exchange::Stats sent = exchange_->stats();
-  const auto report = [&](Channel channel, Traffic& traffic) {
-    const Exchange::Traffic& now = sent[static_cast<std::size_t>(channel)];
-    Exchange::Traffic& before = reported_[static_cast<std::size_t>(channel)];
-    traffic.set_messages(now.messages - before.messages);
-    traffic.set_bytes(now.bytes - before.bytes);
-    before = now;
-  };
-  report(Channel::kCall, *profile.mutable_call());
-  report(Channel::kSharedMemory, *profile.mutable_shared_memory());
-  report(Channel::kTcp, *profile.mutable_tcp());
 }
 
 }  // namespace cf

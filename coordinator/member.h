@@ -120,6 +120,7 @@ class Member {
   void Commit();
   void AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const;
   void AddProfile(Reply& reply);
+  void AddRefusals(Reply& reply);
 
   const Options options_;
   const KernelSet& kernels_;

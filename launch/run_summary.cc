@@ -18,6 +18,7 @@ void AddStatus(const RunStatus& status, double now, RunSummary& summary) {
   summary.set_threads(status.threads());
   summary.set_monitor(status.monitor());
   *summary.mutable_warnings() = status.warnings();
+  summary.set_skipped_gradients(static_cast<double>(status.skipped_gradients()));
   if (status.has_batch()) {
     summary.set_batch_job(status.batch().id());
     summary.set_batch_restarts(status.batch().restarts());

@@ -30,6 +30,7 @@ BlockHost::BlockHost(Options options)
       range_(placement_.servers().range(options_.seat)),
       layouts_(LayoutsOf(options_.tables)),
       optimizer_(options_.optimizer, options_.kernels, options_.tables),
+      refusals_(options_.tables.size()),
       users_(range_.size()),
       items_(placement_.partitioning().count()) {
   Check(placement_.combined(), "who works on users hosts them");
@@ -244,22 +245,24 @@ void BlockHost::CatchUp(TableId table, std::uint64_t step, float* rows,
 }
 
 void BlockHost::ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) {
-  Apply(kUsers, step, users_[Index(p) - range_.first], gradients);
+  Apply(kUsers, p, step, users_[Index(p) - range_.first], gradients);
   options_.store->MarkChanged(kUsers, p, gradients.slots);
 }
 
 void BlockHost::ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) {
-  Apply(kItems, step, RowsOf(q).data(), gradients);
+  Apply(kItems, q, step, RowsOf(q).data(), gradients);
 }
 
-void BlockHost::Apply(TableId table, std::uint64_t step, float* rows,
+void BlockHost::Apply(TableId table, PartitionId partition, std::uint64_t step, float* rows,
                       const SlotGradients& gradients) {
   const std::size_t stride = layouts_[Index(table)].stride();
   updates_.clear();
   for (std::size_t k = 0; k < gradients.slots.size(); ++k) {
     updates_.push_back({rows + gradients.slots[k] * stride, gradients.gradients[k]});
   }
-  optimizer_.Update(table, step, updates_);
+  for (const std::uint32_t k : optimizer_.Update(table, step, updates_)) {
+    refusals_.Note(table, step, placement_.partitioning().IdAt(partition, gradients.slots[k]));
+  }
 }
 
 void BlockHost::PassItems(PartitionId q, std::uint64_t sub_epoch) {

@@ -12,6 +12,7 @@
 #include "common/model/row_optimizer.h"
 #include "common/rows/block_rows.h"
 #include "common/rows/exchange.h"
+#include "paramserver/refusal_log.h"
 #include "paramserver/row_store.h"
 
 namespace cf {
@@ -54,6 +55,9 @@ class BlockHost : public BlockRows {
   /// cannot be read.
   absl::Status ComeHome();
 
+  /// What it has refused to apply.
+  RefusalLog& refusals() { return refusals_; }
+
   void AnnounceUsers(PartitionId p) override;
   absl::StatusOr<SlabRows> Users(PartitionId p) override;
   void ReleaseUsers(PartitionId p) override;
@@ -79,7 +83,8 @@ class BlockHost : public BlockRows {
   absl::Status CopyIn(PartitionId q);
   void CatchUp(TableId table, std::uint64_t step, float* rows,
                std::span<const std::uint32_t> slots);
-  void Apply(TableId table, std::uint64_t step, float* rows, const SlotGradients& gradients);
+  void Apply(TableId table, PartitionId partition, std::uint64_t step, float* rows,
+             const SlotGradients& gradients);
   std::uint32_t HomeOf(PartitionId q) const;
   std::uint32_t HolderOf(PartitionId q, std::uint64_t sub_epoch) const;
   std::size_t BytesOf(PartitionId q) const;
@@ -100,6 +105,7 @@ class BlockHost : public BlockRows {
   const SeatRange range_;                 // Of the seat's partitions.
   const std::vector<RowLayout> layouts_;  // Of users and items.
   RowOptimizer optimizer_;
+  RefusalLog refusals_;
   std::vector<float*> users_;                    // By partition of the range; null: not pinned.
   std::vector<std::optional<Block>> items_;      // By item partition; nothing where it is not here.
   std::optional<std::uint64_t> next_sub_epoch_;  // While items are away; nothing at home.

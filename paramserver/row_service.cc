@@ -20,6 +20,7 @@ RowService::RowService(Options options)
       partitioning_(options_.exchange->placement().partitioning()),
       range_(options_.exchange->placement().servers().range(options_.seat)),
       optimizer_(options_.optimizer, options_.kernels, options_.tables),
+      refusals_(options_.tables.size()),
       steps_(options_.steps),
       pinned_(options_.exchange->placement().workers().size()) {
   for (std::vector<Pinned>& of_worker : pinned_) of_worker.resize(layouts_.size());
@@ -237,7 +238,9 @@ absl::Status RowService::Update(TableId table, std::uint64_t step, std::span<con
   if (!pinned.ok()) return pinned;
   updates_.resize(ids.size());
   for (std::size_t k = 0; k < ids.size(); ++k) updates_[k] = {rows_[k], {gradient_of(k)}};
-  optimizer_.Update(table, step, updates_);
+  for (const std::uint32_t k : optimizer_.Update(table, step, updates_)) {
+    refusals_.Note(table, step, ids[k]);
+  }
   options_.store->Release(table, ids);
   return absl::OkStatus();
 }

@@ -14,6 +14,7 @@
 #include "common/rows/id_index.h"
 #include "common/rows/row_copies.h"
 #include "common/rows/row_host.h"
+#include "paramserver/refusal_log.h"
 #include "paramserver/row_store.h"
 
 namespace cf {
@@ -49,6 +50,8 @@ class RowService : public RowHost {
   RowOptimizer& optimizer() { return optimizer_; }
   /// Global steps that have been applied.
   std::uint64_t steps() const { return steps_; }
+  /// What this service has refused to apply.
+  RefusalLog& refusals() { return refusals_; }
   /// Others than this service have applied steps (BLOCKS).
   void SetSteps(std::uint64_t steps) { steps_ = steps; }
 
@@ -107,6 +110,7 @@ class RowService : public RowHost {
   const Partitioning partitioning_;
   const SeatRange range_;
   RowOptimizer optimizer_;
+  RefusalLog refusals_;
   std::uint64_t steps_;
   ServedTurn::Use use_ = ServedTurn::Use::kReading;  // Of the turn that is being served.
   std::vector<std::vector<Pinned>> pinned_;  // By worker seat, by table; empty for other processes.

@@ -79,7 +79,7 @@ void FillScalars(Message& message) {
 }
 
 // The squares of a norm that is not much smaller than this are no denormals in float.
-constexpr double kClipNormMin = 1e-15;
+constexpr double kNormMin = 1e-15;
 
 bool Contains(const NumberRange& range, double value) {
   return (!range.has_at_least() || value >= range.at_least()) &&
@@ -288,9 +288,11 @@ absl::Status CheckTogether(const Job& job) {
   }
   const absl::Status schedule = CheckLearningRate(job);
   if (!schedule.ok()) return schedule;
-  const double clip_norm = job.optimizer().clip_norm();
-  if (clip_norm != 0 && clip_norm < kClipNormMin) {
-    return Refusal("optimizer.clip_norm", NumberText(clip_norm), "0 or at least 1e-15");
+  for (const auto& [name, norm] :
+       {std::pair("clip_norm", job.optimizer().clip_norm()),
+        std::pair("gradient_norm_max", job.optimizer().gradient_norm_max())}) {
+    if (norm == 0 || norm >= kNormMin) continue;
+    return Refusal(absl::StrCat("optimizer.", name), NumberText(norm), "0 or at least 1e-15");
   }
   const Adam& adam = job.optimizer().adam();
   if (adam.update() == Adam::DENSE && adam.beta1() * adam.beta1() >= adam.beta2()) {

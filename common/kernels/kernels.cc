@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "common/kernels/kernels.cc"
 #include "common/kernels/kernels.h"
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -143,12 +144,18 @@ void PairScore(const PairBatch& batch, const Objective& objective, ObjectiveSums
 // A row's gradient before its L2 term, from a sum,
 class Summed {
  public:
+  static constexpr bool kBiasIsFactor = false;
   explicit Summed(const RowGradient& gradient) : sum_(gradient.sum) {}
   template <class D>
   HWY_INLINE hn::Vec<D> At(D d, std::size_t k) const {
     return hn::LoadU(d, sum_ + k);
   }
   HWY_INLINE float Bias(std::size_t n) const { return sum_[n]; }
+  /// What is below 2 only where the element is below 4, as is the bias.
+  template <class D>
+  HWY_INLINE hn::Vec<D> FactorsAt(D d, std::size_t k) const {
+    return At(d, k);
+  }
 
  private:
   const float* HWY_RESTRICT sum_;
@@ -157,6 +164,7 @@ class Summed {
 // or of one sample, with the operations that would have started the sum.
 class OfOneSample {
  public:
+  static constexpr bool kBiasIsFactor = true;
   explicit OfOneSample(const RowGradient& gradient)
       : other_(gradient.other), slope_(gradient.slope) {}
   template <class D>
@@ -164,63 +172,103 @@ class OfOneSample {
     return hn::MulAdd(hn::Set(d, slope_), hn::LoadU(d, other_ + k), hn::Zero(d));
   }
   HWY_INLINE float Bias(std::size_t) const { return 0.0F + slope_; }
+  /// The other factor is that of the bias.
+  template <class D>
+  HWY_INLINE hn::Vec<D> FactorsAt(D d, std::size_t k) const {
+    return hn::LoadU(d, other_ + k);
+  }
 
  private:
   const float* HWY_RESTRICT other_;
   float slope_;
 };
 
-template <class D, class Source>
-HWY_INLINE hn::Vec<D> Gradient(D d, float l2, const Source& source, std::size_t k,
-                               const float* HWY_RESTRICT w) {
-  return hn::MulAdd(hn::Set(d, l2), hn::LoadU(d, w + k), source.At(d, k));
-}
+// A row's gradient with its L2 term.
+template <class Source>
+class Penalized {
+ public:
+  Penalized(const OptimizerStep& step, const Source& source, const float* weights)
+      : step_(step), source_(source), weights_(weights) {}
+  template <class D>
+  HWY_INLINE hn::Vec<D> At(D d, std::size_t k) const {
+    return hn::MulAdd(hn::Set(d, step_.l2_vector), hn::LoadU(d, weights_ + k), source_.At(d, k));
+  }
+  HWY_INLINE float Bias(std::size_t n) const {
+    const hn::CappedTag<float, 1> one;
+    return hn::GetLane(hn::MulAdd(hn::Set(one, step_.l2_bias), hn::LoadU(one, weights_ + n),
+                                  hn::Set(one, source_.Bias(n))));
+  }
 
-template <class D, class Source>
-HWY_INLINE hn::Vec<D> BiasGradient(D d, float l2, const Source& source, std::size_t n,
-                                   const float* HWY_RESTRICT w) {
-  return hn::MulAdd(hn::Set(d, l2), hn::LoadU(d, w + n), hn::Set(d, source.Bias(n)));
-}
+ private:
+  const OptimizerStep& step_;
+  const Source& source_;
+  const float* HWY_RESTRICT weights_;
+};
 
-// Of the n elements of a vector's gradient; in lanes as Dot.
+// Of a row's gradient: of the n elements of its vector in lanes as Dot, then of its bias.
 template <class Source, class D = Floats>
-HWY_INLINE float SquaredNorm(float l2, const Source& source, const float* HWY_RESTRICT w,
-                             std::size_t n) {
+HWY_INLINE float SumOfSquares(const OptimizerStep& step, const Source& source) {
   const D d;
   const hn::FixedTag<float, 8> eight;
-  if constexpr (hn::MaxLanes(D()) == kLanes) {
-    auto sum = hn::Zero(d);
-    for (std::size_t k = 0; k < n; k += kLanes) {
-      const auto g = Gradient(d, l2, source, k, w);
-      sum = hn::MulAdd(g, g, sum);
-    }
-    return SumOfEight(hn::Add(hn::LowerHalf(eight, sum), hn::UpperHalf(eight, sum)));
-  } else {
-    auto low = hn::Zero(d);
-    auto high = hn::Zero(d);
-    for (std::size_t k = 0; k < n; k += kLanes) {
-      const auto g_low = Gradient(d, l2, source, k, w);
-      const auto g_high = Gradient(d, l2, source, k + kWidth, w);
-      low = hn::MulAdd(g_low, g_low, low);
+  const hn::CappedTag<float, 1> one;
+  const std::size_t n = step.padded_dim;
+  auto low = hn::Zero(d);
+  auto high = hn::Zero(d);
+  for (std::size_t k = 0; k < n; k += kLanes) {
+    const auto g = source.At(d, k);
+    low = hn::MulAdd(g, g, low);
+    if constexpr (hn::MaxLanes(D()) != kLanes) {
+      const auto g_high = source.At(d, k + kWidth);
       high = hn::MulAdd(g_high, g_high, high);
     }
-    return SumOfEight(hn::Add(low, high));
   }
+  float squares = 0;
+  if constexpr (hn::MaxLanes(D()) == kLanes) {
+    squares = SumOfEight(hn::Add(hn::LowerHalf(eight, low), hn::UpperHalf(eight, low)));
+  } else {
+    squares = SumOfEight(hn::Add(low, high));
+  }
+  if (!step.biases) return squares;
+  const auto g = hn::Set(one, source.Bias(n));
+  return hn::GetLane(hn::MulAdd(g, g, hn::Set(one, squares)));
+}
+
+// The bit of a float that every number from 2 on has, infinity and what is no number, and no other.
+constexpr std::uint32_t kTwoOrMore = 0x4000'0000U;
+
+// Whether some number that a gradient is made of is 2 or more, or none, at the cost of little more
+// than a load each. Where it is not, no element reaches 4, and the sum of squares is finite, whatever
+// the length of a row.
+template <class Source>
+HWY_INLINE bool HasLarge(const OptimizerStep& step, const Source& source) {
+  const Floats d;
+  const std::size_t n = step.padded_dim;
+  auto bits = hn::Zero(d);
+  for (std::size_t k = 0; k < n; k += kLanes) {
+    bits = hn::Or(bits, source.FactorsAt(d, k));
+    if constexpr (kWidth < kLanes) bits = hn::Or(bits, source.FactorsAt(d, k + kWidth));
+  }
+  if (step.biases || Source::kBiasIsFactor) {
+    if ((std::bit_cast<std::uint32_t>(source.Bias(n)) & kTwoOrMore) != 0) return true;
+  }
+  return !hn::AllFalse(kBits, hn::TestBit(hn::BitCast(kBits, bits), hn::Set(kBits, kTwoOrMore)));
+}
+
+// Whether a gradient may not touch its row. Without a limit of its own the sum of squares is made
+// only where it might not be finite.
+template <class Source>
+HWY_INLINE bool IsRefused(const OptimizerStep& step, const Source& source) {
+  const bool any_finite = step.squares_max == hwy::HighestValue<float>();
+  if (any_finite && !HasLarge(step, source)) return false;
+  return !(SumOfSquares(step, source) <= step.squares_max);
 }
 
 // What a row's gradient is multiplied by so that it is no longer than step.clip_norm. A norm that
 // is NaN leaves it as it is, so that what went wrong shows.
 template <class Source>
-HWY_INLINE float ClipScale(const OptimizerStep& step, const Source& source,
-                           const float* HWY_RESTRICT row) {
+HWY_INLINE float ClipScale(const OptimizerStep& step, const Source& gradient) {
   const hn::CappedTag<float, 1> one;
-  const std::size_t n = step.padded_dim;
-  auto squares = hn::Set(one, SquaredNorm(step.l2_vector, source, row, n));
-  if (step.biases) {
-    const auto g = BiasGradient(one, step.l2_bias, source, n, row);
-    squares = hn::MulAdd(g, g, squares);
-  }
-  const float norm = hn::GetLane(hn::Sqrt(squares));
+  const float norm = hn::GetLane(hn::Sqrt(hn::Set(one, SumOfSquares(step, gradient))));
   return norm > step.clip_norm ? step.clip_norm / norm : 1.0F;
 }
 
@@ -395,55 +443,106 @@ HWY_INLINE void UpdateRow(const OptimizerStep& step, const Source& source, float
   float* bias = row + n;
   float* moment1 = bias + kLine;
   float* moment2 = moment1 + n;
-  const float scale = kClips ? ClipScale(step, source, row) : 1.0F;
-  for (std::size_t k = 0; k < n; k += kWidth) {
-    auto g = Gradient(d, step.l2_vector, source, k, row);
+  const Penalized<Source> gradient(step, source, row);
+  const float scale = kClips ? ClipScale(step, gradient) : 1.0F;
+  const auto update = [&](std::size_t k) HWY_ATTR {
+    auto g = gradient.At(d, k);
     if constexpr (kClips) g = hn::Mul(hn::Set(d, scale), g);
     Rule::Update(d, step, step.learning_rate, g, row + k, moment1 + k, moment2 + k);
+  };
+  for (std::size_t k = 0; k < n; k += kLanes) {
+    update(k);
+    if constexpr (kWidth < kLanes) update(k + kWidth);
   }
   if (step.biases) {
-    auto g = BiasGradient(one, step.l2_bias, source, n, row);
+    auto g = hn::Set(one, gradient.Bias(n));
     if constexpr (kClips) g = hn::Mul(hn::Set(one, scale), g);
     Rule::Update(one, step, step.bias_learning_rate, g, bias, bias + 1, bias + 2);
   }
 }
 
+// Of a row whose gradient was refused: its moments go on all the same with dense Adam, whose rows
+// know only the step that they were brought up to.
+class NoGradient {
+ public:
+  template <class D>
+  HWY_INLINE hn::Vec<D> At(D d, std::size_t) const {
+    return hn::Zero(d);
+  }
+  HWY_INLINE float Bias(std::size_t) const { return 0; }
+};
+
+HWY_INLINE void PassDenseStep(const OptimizerStep& step, float* row) {
+  OptimizerStep without_l2 = step;
+  without_l2.l2_vector = 0;
+  without_l2.l2_bias = 0;
+  UpdateRow<DenseAdamRule, false>(without_l2, NoGradient(), row);
+}
+
+// Whether the row may have its gradient, and has it then.
+template <class Rule, bool kClips, class Source>
+HWY_INLINE bool TryUpdateRow(const OptimizerStep& step, const Source& source, float* row) {
+  if (IsRefused(step, source)) return false;
+  UpdateRow<Rule, kClips>(step, source, row);
+  return true;
+}
+
+// Four lines a turn, as every row of every step is fetched so.
+HWY_INLINE void PrefetchRow(const float* row, std::size_t floats) {
+  std::size_t k = 0;
+  for (; k + 3 * kLine < floats; k += 4 * kLine) {
+    __builtin_prefetch(row + k, 1);
+    __builtin_prefetch(row + k + kLine, 1);
+    __builtin_prefetch(row + k + 2 * kLine, 1);
+    __builtin_prefetch(row + k + 3 * kLine, 1);
+  }
+  for (; k < floats; k += kLine) __builtin_prefetch(row + k, 1);
+}
+
 template <class Rule, bool kClips>
-HWY_INLINE void UpdateRowsBy(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+HWY_INLINE std::size_t UpdateRowsBy(const OptimizerStep& of_all, std::span<const RowUpdate> updates,
+                                    std::uint32_t* refused) {
+  const OptimizerStep step = of_all;  // Nobody else's, so that its numbers stay in registers.
   constexpr bool kDense = std::is_same_v<Rule, DenseAdamRule>;
   const std::size_t row_floats = step.padded_dim + kLine + Rule::kMoments * step.padded_dim;
+  std::size_t refused_count = 0;
   for (std::size_t r = 0; r < updates.size(); ++r) {
-    if (r + kAhead < updates.size()) {
-      const float* next = updates[r + kAhead].row;
-      for (std::size_t k = 0; k < row_floats; k += kLine) __builtin_prefetch(next + k, 1);
-    }
+    if (r + kAhead < updates.size()) PrefetchRow(updates[r + kAhead].row, row_floats);
     const RowUpdate& update = updates[r];
     if constexpr (kDense) CatchUp(step, update.row);
-    if (update.gradient.sum != nullptr) {
-      UpdateRow<Rule, kClips>(step, Summed(update.gradient), update.row);
-    } else {
-      UpdateRow<Rule, kClips>(step, OfOneSample(update.gradient), update.row);
+    const bool updated =
+        update.gradient.sum != nullptr
+            ? TryUpdateRow<Rule, kClips>(step, Summed(update.gradient), update.row)
+            : TryUpdateRow<Rule, kClips>(step, OfOneSample(update.gradient), update.row);
+    if (!updated) {
+      if constexpr (kDense) PassDenseStep(step, update.row);
+      if (refused != nullptr) refused[refused_count] = static_cast<std::uint32_t>(r);
+      ++refused_count;
     }
     if constexpr (kDense) SetLastStep(update.row, step.padded_dim, step.pending->steps + 1);
   }
+  return refused_count;
 }
 
 template <class Rule>
-HWY_INLINE void UpdateRowsOf(const OptimizerStep& step, std::span<const RowUpdate> updates) {
-  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true>(step, updates)
-                            : UpdateRowsBy<Rule, false>(step, updates);
+HWY_INLINE std::size_t UpdateRowsOf(const OptimizerStep& step, std::span<const RowUpdate> updates,
+                                    std::uint32_t* refused) {
+  return step.clip_norm > 0 ? UpdateRowsBy<Rule, true>(step, updates, refused)
+                            : UpdateRowsBy<Rule, false>(step, updates, refused);
 }
 
-void UpdateRows(const OptimizerStep& step, std::span<const RowUpdate> updates) {
+std::size_t UpdateRows(const OptimizerStep& step, std::span<const RowUpdate> updates,
+                       std::uint32_t* refused) {
   switch (step.kind) {
     case OptimizerStep::Kind::kAdam:
-      return step.pending != nullptr ? UpdateRowsOf<DenseAdamRule>(step, updates)
-                                     : UpdateRowsOf<AdamRule>(step, updates);
+      return step.pending != nullptr ? UpdateRowsOf<DenseAdamRule>(step, updates, refused)
+                                     : UpdateRowsOf<AdamRule>(step, updates, refused);
     case OptimizerStep::Kind::kAdagrad:
-      return UpdateRowsOf<AdagradRule>(step, updates);
+      return UpdateRowsOf<AdagradRule>(step, updates, refused);
     case OptimizerStep::Kind::kSgd:
-      return UpdateRowsOf<SgdRule>(step, updates);
+      return UpdateRowsOf<SgdRule>(step, updates, refused);
   }
+  return 0;
 }
 
 void ScoreRows(const float* HWY_RESTRICT query, const float* HWY_RESTRICT rows, std::size_t stride,

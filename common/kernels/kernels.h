@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include <absl/status/statusor.h>
@@ -128,7 +129,10 @@ struct OptimizerStep {
   float l2_vector = 0;  ///< 2 * lambda of the vector: its gradient is l2_vector * w.
   float l2_bias = 0;
   float clip_norm = 0;  ///< Longest gradient of a row, with its L2 term; 0: no limit.
-  bool biases = true;   ///< Else the bias of a row stays what it is, whatever its gradient.
+  /// A row's gradient, before its L2 term, with a larger sum of squares is refused, and so is one of
+  /// which that is no number. The largest float where every finite sum will do.
+  float squares_max = std::numeric_limits<float>::max();
+  bool biases = true;  ///< Else the bias of a row stays what it is, whatever its gradient.
   std::size_t padded_dim = 0;
   /// Of dense Adam: what is pending before this step, which is done first; else null.
   const PendingSteps* pending = nullptr;
@@ -155,8 +159,12 @@ struct KernelSet {
   /// The figures alone, for validation.
   void (*pair_score)(const PairBatch& batch, const Objective& objective, ObjectiveSums& sums);
 
-  /// Updates each row once. Formulas: docs/arithmetic.md.
-  void (*update_rows)(const OptimizerStep& step, std::span<const RowUpdate> updates);
+  /// Updates each row once, but leaves those whose gradients are refused as they are (with dense Adam
+  /// they move as without a gradient). How many these are; `refused`, unless it is null, has their
+  /// places among the updates, ascending. Formulas: docs/arithmetic.md.
+  /// Requires: room for as many places as there are updates.
+  std::size_t (*update_rows)(const OptimizerStep& step, std::span<const RowUpdate> updates,
+                             std::uint32_t* refused);
 
   /// Does to rows what is pending, as update_rows does first. Of `step` as read_rows.
   void (*catch_up_rows)(const OptimizerStep& step, std::span<float* const> rows);

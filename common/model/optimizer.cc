@@ -68,6 +68,10 @@ OptimizerStep OptimizerRule::At(std::uint64_t step, const TableSpec& table) cons
   result.l2_vector = static_cast<float>(2.0 * table.l2_vectors);
   result.l2_bias = static_cast<float>(2.0 * table.l2_biases);
   result.clip_norm = static_cast<float>(options_.clip_norm());
+  const double norm_max = options_.gradient_norm_max();
+  if (norm_max > 0 && norm_max * norm_max < static_cast<double>(result.squares_max)) {
+    result.squares_max = static_cast<float>(norm_max * norm_max);
+  }
   result.biases = table.shape.biases;
   result.padded_dim = PaddedDim(table.shape.dim);
   return result;

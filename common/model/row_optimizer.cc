@@ -85,14 +85,16 @@ void RowOptimizer::Advance(std::uint64_t steps) {
   pending_.high = high_powers_.data();
 }
 
-void RowOptimizer::Update(TableId table, std::uint64_t step, std::span<const RowUpdate> updates) {
+std::span<const std::uint32_t> RowOptimizer::Update(TableId table, std::uint64_t step,
+                                                    std::span<const RowUpdate> updates) {
   const TableSpec& of = tables_[Index(table)];
   OptimizerStep numbers = rule_->At(step, of);
   if (of.shape.last_step) {
     Advance(step);
     numbers.pending = &pending_;
   }
-  kernels_->update_rows(numbers, updates);
+  if (refused_.size() < updates.size()) refused_.resize(updates.size());
+  return std::span(refused_).first(kernels_->update_rows(numbers, updates, refused_.data()));
 }
 
 void RowOptimizer::CatchUp(TableId table, std::uint64_t step, std::span<float* const> rows) {

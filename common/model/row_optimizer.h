@@ -30,8 +30,10 @@ class RowOptimizer {
   /// Whether weights are not what is stored: rows then have to be read through Read.
   bool moves_rows() const { return rule_->is_dense(); }
 
-  /// Applies global step `step`, counted from 0, to rows of `table` that it has gradients for.
-  void Update(TableId table, std::uint64_t step, std::span<const RowUpdate> updates);
+  /// Applies global step `step`, counted from 0, to rows of `table` that it has gradients for. The
+  /// places of those whose gradients are refused, ascending; until the next call.
+  std::span<const std::uint32_t> Update(TableId table, std::uint64_t step,
+                                        std::span<const RowUpdate> updates);
 
   /// Brings rows that are to have a gradient in step `step` to where they are before it. Their weights
   /// are then what is stored, until the next step, and Update makes the same bits of them.
@@ -51,6 +53,7 @@ class RowOptimizer {
   const OptimizerRule* rule_;
   const KernelSet* kernels_;
   std::vector<TableSpec> tables_;
+  std::vector<std::uint32_t> refused_;  // Of the last Update, with room for all of its places.
 
   // Of dense Adam. Summed in double and rounded once: a row may be read at any step, in any process.
   double ratio_ = 0;         // r = beta1 / sqrt(beta2): what a step's shift has of the one before.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -291,11 +292,11 @@ TEST_F(Run, ATrainingThatDivergesNamesStepAndTablesAndKeepsTheLastGoodSnapshot) 
     options.ranks = alone ? 1 : 2;
     const Process::Result result = cluster_->Run(options);
     EXPECT_EQ(result.exit_code, kExitFailed);
-    EXPECT_THAT(
-        result.errors,
-        MatchesRegex("cfworker: not finite by step [0-9]+: (the training loss, )?row [0-9]+ "
-                     "of table users(, row [0-9]+ of table items)?; lower the learning "
-                     "rate \\(the last snapshot stays\\)\n"));
+    EXPECT_THAT(result.errors,
+                MatchesRegex("cfworker: rank [01] refused the gradient of row [0-9]+ of table "
+                             "(users|items) \\(raw id [0-9]+\\) in step [0-9]+, which is not "
+                             "finite; lower the learning rate, or set "
+                             "optimizer.on_bad_gradient=SKIP \\(the last snapshot stays\\)\n"));
     EXPECT_THAT(ReadFile(cluster_->Path(options.run + "/verdict")).value(),
                 HasSubstr("cause: failed"));
     const Process::Result verified =
@@ -309,20 +310,59 @@ TEST_F(Run, ATrainingThatDivergesNamesStepAndTablesAndKeepsTheLastGoodSnapshot) 
   }
 }
 
-// Goal: weights that an epoch's last step makes infinite are not committed, though its loss was
-// finite, and a resume meets what it left. Method: of two steps, the first makes weights of which
-// the second's gradient overflows.
+// Goal: weights that an epoch's only step makes infinite are not committed, though its loss and all
+// of its gradients were finite, and a resume meets what it left.
 TEST_F(Run, WeightsThatAreNotFiniteAtAnEpochsEndAreNotCommitted) {
   const JobOptions options =
-      QuickJob("overflowing", {"optimizer.sgd.learning_rate=1e20", "train.batch_size=40000"});
+      QuickJob("overflowing", {"optimizer.sgd.learning_rate=3e38", "train.batch_size=100000",
+                               "model.matrix_factorization.reduction=SUM"});
   for (int life = 0; life < 2; ++life) {
     const Process::Result result = cluster_->Run(options);
     EXPECT_EQ(result.exit_code, kExitFailed);
-    EXPECT_THAT(result.errors, MatchesRegex("cfworker: not finite by step 2: row [0-9]+ of table "
+    EXPECT_THAT(result.errors, MatchesRegex("cfworker: not finite by step 1: row [0-9]+ of table "
                                             "users, row [0-9]+ of table items; lower the learning "
                                             "rate \\(no snapshot yet\\)\n"));
     EXPECT_TRUE(cluster_->Manifests("overflowing").empty());
   }
+}
+
+/// A data set in which user 7 has one rating of 1e38.
+std::string WritePoisonedData(const std::string& folder) {
+  std::string csv = "userId,movieId,rating\n";
+  for (int user = 1; user <= 40; ++user) {
+    for (int item = 1; item <= 20; ++item) {
+      const bool bad = user == 7 && item == 3;
+      csv += absl::StrCat(user, ",", item, ",", bad ? "1e38" : absl::StrCat(1 + user * item % 5),
+                          "\n");
+    }
+  }
+  EXPECT_TRUE(WriteFileAtomically(folder + "/poisoned.csv", csv).ok());
+  const Process::Result imported = RunProgram(
+      "cfdata", {"import", "--ratings", folder + "/poisoned.csv", "--out", folder + "/poisoned"});
+  EXPECT_EQ(imported.exit_code, kExitFinished) << imported.errors;
+  return folder + "/poisoned";
+}
+
+// Goal: one rating that poisons what it touches ends the job with the user's raw id, or costs that
+// user's and that item's steps alone.
+TEST_F(Run, ARatingThatMakesABadGradientIsNamedOrSkipped) {
+  const std::string data = WritePoisonedData(cluster_->folder());
+  JobOptions options =
+      QuickJob("poisoned", {"split.random.fraction=1e-6", "model.matrix_factorization.mean=false",
+                            "model.matrix_factorization.link=IDENTITY"});
+  options.data = data;
+  const Process::Result stopped = cluster_->Run(options);
+  EXPECT_EQ(stopped.exit_code, kExitFailed);
+  EXPECT_THAT(stopped.errors,
+              MatchesRegex("cfworker: rank 0 refused the gradient of row [0-9]+ of table users "
+                           "\\(raw id 7\\) in step [0-9]+, which is not finite; .*\n"));
+  options.set.push_back("optimizer.on_bad_gradient=SKIP");
+  const Process::Result skipped = cluster_->Run(options);
+  EXPECT_EQ(skipped.exit_code, kExitFinished) << skipped.errors;
+  EXPECT_THAT(skipped.output, HasSubstr("such gradients are skipped"));
+  EXPECT_THAT(skipped.output, HasSubstr("gradients were skipped"));
+  EXPECT_EQ(RunProgram("cfsnapshot", {"verify", cluster_->SnapshotPath("poisoned")}).exit_code,
+            kExitFinished);
 }
 
 }  // namespace

@@ -126,7 +126,9 @@ TEST(Configs, TheNotebooksFactorizationsAreTheirs) {
     EXPECT_EQ(
         job.optimizer().ShortDebugString(),
         absl::StrCat("adam { learning_rate: 0.001 beta1: 0.9 beta2: 0.999 epsilon: 1e-07 update: ",
-                     expected.update, " } schedule { warm_up_steps: 0 } clip_norm: 0"))
+                     expected.update,
+                     " } schedule { warm_up_steps: 0 } clip_norm: 0 gradient_norm_max: 0 "
+                     "on_bad_gradient: STOP"))
         << expected.name;
     EXPECT_EQ(job.train().batch_size(), 64U) << expected.name;
     EXPECT_EQ(job.train().epochs(), 5U) << expected.name;

@@ -157,6 +157,8 @@ optimizer {
     warm_up_steps: 0
   }
   clip_norm: 0
+  gradient_norm_max: 0
+  on_bad_gradient: STOP
 }
 train {
   batch_size: 1024
@@ -347,6 +349,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
       {"optimizer.sgd.learning_rate=nan", " is nan; expected more than 0"},
       {"optimizer.clip_norm=-1", " is -1; expected 0 or at least 1e-15"},
       {"optimizer.clip_norm=1e-16", " is 1e-16; expected 0 or at least 1e-15"},
+      {"optimizer.gradient_norm_max=-1", " is -1; expected 0 or at least 1e-15"},
       {"optimizer.schedule.step.every_epochs=0", " is 0; expected at least 1"},
       {"optimizer.schedule.step.decay=0", " is 0; expected more than 0 and at most 1"},
       {"optimizer.schedule.exponential.decay=1.01", " is 1.01; expected more than 0 and at most 1"},

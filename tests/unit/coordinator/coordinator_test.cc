@@ -1,5 +1,6 @@
 #include "coordinator/coordinator.h"
 
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <limits>
@@ -7,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,9 +17,11 @@
 namespace cf {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
-/// Keeps the figures of epochs.
+/// Keeps the figures of epochs, and remarks.
 class Learned final : public JobObserver {
  public:
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override {
@@ -25,7 +29,13 @@ class Learned final : public JobObserver {
     return absl::OkStatus();
   }
 
+  absl::Status Remarked(const std::string& line) override {
+    remarks.push_back(line);
+    return absl::OkStatus();
+  }
+
   std::vector<EpochFigures> epochs;
+  std::vector<std::string> remarks;
 };
 
 /// A coordinator whose members are a function.
@@ -139,6 +149,56 @@ TEST_F(CoordinatorTest, ALossThatIsNotFiniteNamesStepAndTables) {
   EXPECT_EQ(status, absl::InternalError("not finite by step 4: the training loss, row 7 of table "
                                         "users, row 12 of table items; lower the learning rate "
                                         "(no snapshot yet)"));
+}
+
+/// The figures of a segment in which a member refused gradients: {table, count, step, row}.
+Reply Refusing(Reply reply, const std::vector<std::array<std::uint32_t, 4>>& refused) {
+  for (const auto& [table, count, step, row] : refused) {
+    RefusedGradients& of_table = *reply.add_refused();
+    of_table.set_table(table);
+    of_table.set_count(count);
+    of_table.set_step(step);
+    of_table.set_row(row);
+  }
+  return reply;
+}
+
+// Goal: the first step counts, and in it the first table; nothing that was trained since is kept.
+TEST_F(CoordinatorTest, ARefusedGradientEndsTheRunBeforeAnySnapshot) {
+  const absl::Status status =
+      Run([](const Command&) {
+        return Refusing(Figures(1.0), {{1, 2, 3, 12}, {0, 1, 3, 7}, {0, 9, 4, 1}});
+      }).status();
+  EXPECT_EQ(status, absl::InternalError(absl::StrCat(
+                        "rank 0 refused the gradient of row 7 of table users (raw id ",
+                        data_.data.user_raw_id(RowId{7}),
+                        ") in step 4, which is not finite; lower the learning rate, or set "
+                        "optimizer.on_bad_gradient=SKIP (no snapshot yet)")));
+  for (const Command& command : commands_) EXPECT_FALSE(command.has_write());
+}
+
+TEST_F(CoordinatorTest, SkippedGradientsAreCountedAndSaidOnce) {
+  job_.mutable_optimizer()->set_on_bad_gradient(Optimizer::SKIP);
+  const auto answer = [](const Command& command) -> absl::StatusOr<Reply> {
+    if (!command.has_train() || command.train().last_leg() < 7) return Figures(1.0);
+    // What was skipped may have had any loss.
+    return Refusing(Figures(std::numeric_limits<double>::infinity()),
+                    {{1, 2, 3, 12}, {0, 1, 5, 7}});
+  };
+  EXPECT_FALSE(Run(answer).ok()) << "nobody writes row files";
+  ASSERT_EQ(observer_.remarks.size(), 2U);
+  EXPECT_THAT(observer_.remarks[0],
+              AllOf(StartsWith("rank 0 refused the gradient of row 12 of table items (raw id "),
+                    HasSubstr(" in step 4, which is not finite; such gradients are skipped")));
+  EXPECT_EQ(observer_.remarks[1], "epoch 1: 3 gradients were skipped");
+  ASSERT_EQ(observer_.epochs.size(), 1U);
+}
+
+TEST_F(CoordinatorTest, ARefusedGradientOfATableThatIsNotThereIsRefused) {
+  const absl::Status status = Run([](const Command&) {
+                                return Refusing(Figures(1.0), {{2, 1, 0, 0}});
+                              }).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
 }
 
 // Goal: no snapshot has a weight that is not finite, though every loss was.

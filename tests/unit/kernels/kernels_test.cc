@@ -228,7 +228,7 @@ TEST_P(KernelsTest, UpdateRowsDoesWhatTheFormulasSayAndTouchesNothingElse) {
       OptimizerStep step = MakeStep(kind, n);
       step.bias_learning_rate = 0.05F;
       for (int repeat = 0; repeat < 3; ++repeat) {
-        kernels_->update_rows(step, fast.updates);
+        kernels_->update_rows(step, fast.updates, nullptr);
         for (const RowUpdate& update : slow.updates)
           slow::UpdateRow(step, update.row, update.gradient.sum);
       }
@@ -275,8 +275,8 @@ TEST_P(KernelsTest, UsersWithOneSampleNeedNoSum) {
                                                      user * summed.batch.gradient_stride};
         direct_rows.updates[user].gradient = gradients[user];
       }
-      kernels_->update_rows(step, std::span(summed_rows.updates).first(kUsersTouched));
-      kernels_->update_rows(step, std::span(direct_rows.updates).first(kUsersTouched));
+      kernels_->update_rows(step, std::span(summed_rows.updates).first(kUsersTouched), nullptr);
+      kernels_->update_rows(step, std::span(direct_rows.updates).first(kUsersTouched), nullptr);
       EXPECT_EQ(BitsOf(summed_rows.rows), BitsOf(direct_rows.rows)) << n;
     }
   }
@@ -288,7 +288,7 @@ TEST_P(KernelsTest, UpdateRowsLeavesTheBiasAloneWhereThereIsNone) {
     TestRows slow(kind, 48);
     OptimizerStep step = MakeStep(kind, 48);
     step.biases = false;
-    kernels_->update_rows(step, fast.updates);
+    kernels_->update_rows(step, fast.updates, nullptr);
     for (const RowUpdate& update : slow.updates)
       slow::UpdateRow(step, update.row, update.gradient.sum);
     EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << static_cast<int>(kind);
@@ -306,9 +306,9 @@ TEST_P(KernelsTest, UpdateRowsClipsAsTheFormulaSays) {
         TestRows free(kind, n);
         OptimizerStep step = MakeStep(kind, n);
         step.biases = biases;
-        kernels_->update_rows(step, free.updates);
+        kernels_->update_rows(step, free.updates, nullptr);
         step.clip_norm = 0.055F * std::sqrt(static_cast<float>(n + 1));  // Most are longer.
-        kernels_->update_rows(step, fast.updates);
+        kernels_->update_rows(step, fast.updates, nullptr);
         for (const RowUpdate& update : slow.updates)
           slow::UpdateRow(step, update.row, update.gradient.sum);
         EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << n << ", kind " << static_cast<int>(kind);
@@ -379,7 +379,7 @@ TEST_P(KernelsTest, WhatIsPendingIsDoneWhenARowIsReadOrUpdated) {
       for (std::size_t r = 0; r < rows.size(); r += 2) {
         EXPECT_EQ(BitsOf({rows[r], n + 1}), BitsOf({expected.data() + r * (n + 1), n + 1}));
       }
-      kernels_->update_rows(step, fast.updates);
+      kernels_->update_rows(step, fast.updates, nullptr);
       for (const RowUpdate& update : slow.updates) {
         slow::UpdateRow(step, update.row, update.gradient.sum);
       }
@@ -388,15 +388,84 @@ TEST_P(KernelsTest, WhatIsPendingIsDoneWhenARowIsReadOrUpdated) {
   }
 }
 
-TEST_P(KernelsTest, AGradientThatIsNotFiniteIsNotClippedAway) {
+// Puts `bad` into the gradient of row `row`, at element `k` of its vector or behind it.
+void Spoil(TestRows& rows, std::size_t row, std::size_t k, float bad) {
+  const_cast<float*>(rows.updates[row].gradient.sum)[k] = bad;  // The test's own.
+}
+
+// Goal: a row never sees a gradient of which the square is not finite, wherever in it the number is;
+// other rows have theirs, and large numbers whose squares are finite are no reason.
+TEST_P(KernelsTest, AGradientThatIsNotFiniteDoesNotTouchItsRow) {
   const float infinity = std::numeric_limits<float>::infinity();
-  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), infinity}) {
-    TestRows rows(OptimizerStep::Kind::kSgd, 48);
-    OptimizerStep step = MakeStep(OptimizerStep::Kind::kSgd, 48);
-    step.clip_norm = 1;
-    const_cast<float*>(rows.updates[0].gradient.sum)[5] = bad;  // The test's own.
-    kernels_->update_rows(step, rows.updates);
-    EXPECT_FALSE(std::isfinite(rows.updates[0].row[5]));
+  for (const OptimizerStep::Kind kind : kKinds) {
+    for (const std::size_t n : kSizes) {
+      for (const float bad :
+           {std::numeric_limits<float>::quiet_NaN(), infinity, -infinity, -2e19F}) {
+        for (const std::size_t k : {std::size_t{0}, n / 2, n}) {
+          TestRows fast(kind, n);
+          TestRows slow(kind, n);
+          for (TestRows* rows : {&fast, &slow}) Spoil(*rows, 1, n, 1e18F);
+          for (const std::size_t row : {3U, 10U}) Spoil(fast, row, k, bad);
+          OptimizerStep step = MakeStep(kind, n);
+          if (k == 0) step.clip_norm = 0.5F;
+          std::vector<std::uint32_t> refused(TestRows::kRows, 99);
+          EXPECT_EQ(kernels_->update_rows(step, fast.updates, refused.data()), 2U);
+          EXPECT_THAT(std::span(refused).first(3), testing::ElementsAre(3U, 10U, 99U));
+          for (std::size_t row = 0; row < TestRows::kRows; ++row) {
+            if (row == 3 || row == 10) continue;
+            slow::UpdateRow(step, slow.updates[row].row, slow.updates[row].gradient.sum);
+          }
+          EXPECT_EQ(BitsOf(fast.rows), BitsOf(slow.rows)) << n << ", element " << k << ": " << bad;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(KernelsTest, AGradientLongerThanTheLimitDoesNotTouchItsRow) {
+  for (const bool biases : {true, false}) {
+    TestRows rows(OptimizerStep::Kind::kAdam, 48);
+    OptimizerStep step = MakeStep(OptimizerStep::Kind::kAdam, 48);
+    step.biases = biases;
+    std::vector<float> squares;
+    for (const RowUpdate& update : rows.updates) {
+      const float vector = slow::Dot(update.gradient.sum, update.gradient.sum, 48);
+      const float bias = update.gradient.sum[48];
+      squares.push_back(biases ? std::fma(bias, bias, vector) : vector);
+    }
+    // Exactly at the limit is not beyond it.
+    step.squares_max = squares[4];
+    std::vector<std::uint32_t> expected;
+    for (std::uint32_t row = 0; row < squares.size(); ++row) {
+      if (squares[row] > squares[4]) expected.push_back(row);
+    }
+    ASSERT_THAT(expected, testing::Not(testing::IsEmpty()));
+    ASSERT_LT(expected.size(), squares.size() - 1);
+    std::vector<std::uint32_t> refused(TestRows::kRows);
+    refused.resize(kernels_->update_rows(step, rows.updates, refused.data()));
+    EXPECT_EQ(refused, expected);
+  }
+}
+
+TEST_P(KernelsTest, ABiasThatIsNotUsedMayBeAnything) {
+  TestRows rows(OptimizerStep::Kind::kSgd, 16);
+  OptimizerStep step = MakeStep(OptimizerStep::Kind::kSgd, 16);
+  step.biases = false;
+  Spoil(rows, 2, 16, std::numeric_limits<float>::infinity());
+  EXPECT_EQ(kernels_->update_rows(step, rows.updates, nullptr), 0U);
+}
+
+// A gradient that is not summed is judged as its product.
+TEST_P(KernelsTest, AGradientOfOneSampleIsRefusedLikeItsSum) {
+  const std::vector<float> other = Draw(3, 17);
+  for (const float slope : {1e25F, std::numeric_limits<float>::quiet_NaN()}) {
+    TestRows rows(OptimizerStep::Kind::kAdam, 16);
+    const std::vector<float> before = rows.rows;
+    rows.updates.resize(1);
+    rows.updates[0].gradient = {.other = other.data(), .slope = slope};
+    EXPECT_EQ(
+        kernels_->update_rows(MakeStep(OptimizerStep::Kind::kAdam, 16), rows.updates, nullptr), 1U);
+    EXPECT_EQ(BitsOf(rows.rows), BitsOf(before));
   }
 }
 
@@ -420,7 +489,7 @@ TEST_P(KernelsTest, AnEmptyBatchChangesNothing) {
   ObjectiveSums sums{.loss = 1, .squared_error = 2, .absolute_error = 3, .samples = 4};
   kernels_->pair_gradient(PairBatch{}, kObjectives[0], sums);
   kernels_->pair_score(PairBatch{}, kObjectives[0], sums);
-  kernels_->update_rows(MakeStep(OptimizerStep::Kind::kAdam, 16), {});
+  kernels_->update_rows(MakeStep(OptimizerStep::Kind::kAdam, 16), {}, nullptr);
   EXPECT_EQ(sums.loss, 1);
   EXPECT_EQ(sums.samples, 4U);
 }
@@ -508,7 +577,7 @@ TEST_P(KernelsTest, GoldenBits) {
   for (const OptimizerStep::Kind kind : kKinds) {
     TestRows test(kind, 48);
     for (int repeat = 0; repeat < 3; ++repeat)
-      kernels_->update_rows(MakeStep(kind, 48), test.updates);
+      kernels_->update_rows(MakeStep(kind, 48), test.updates, nullptr);
     hashes.push_back(HashOf(test.rows));
   }
   EXPECT_THAT(hashes,
@@ -555,12 +624,12 @@ TEST(Kernels, TheTargetsAgreeBitForBit) {
       TestRows a_rows(kind, n);
       TestRows b_rows(kind, n);
       OptimizerStep step = MakeStep(kind, n);
-      narrow->update_rows(step, a_rows.updates);
-      (*wide)->update_rows(step, b_rows.updates);
+      narrow->update_rows(step, a_rows.updates, nullptr);
+      (*wide)->update_rows(step, b_rows.updates, nullptr);
       EXPECT_EQ(BitsOf(a_rows.rows), BitsOf(b_rows.rows));
       step.clip_norm = 0.2F;
-      narrow->update_rows(step, a_rows.updates);
-      (*wide)->update_rows(step, b_rows.updates);
+      narrow->update_rows(step, a_rows.updates, nullptr);
+      (*wide)->update_rows(step, b_rows.updates, nullptr);
       EXPECT_EQ(BitsOf(a_rows.rows), BitsOf(b_rows.rows));
     }
   }

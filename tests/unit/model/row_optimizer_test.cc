@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -63,9 +64,10 @@ struct StoredRows {
 };
 
 /// Both, step by step, from the same start with the same gradients. `rate`: of a step, told again.
+/// `spoiled`: ours gets gradients that it must refuse in steps in which rows have none.
 template <class Rate>
 void ExpectDenseAdam(const std::string& text, const std::vector<double>& plateau_factors,
-                     const Rate& rate) {
+                     const Rate& rate, bool spoiled = false) {
   SetFloatMode();
   const Optimizer optimizer = MakeOptimizer(text);
   OptimizerRule rule(optimizer, kStepsPerEpoch);
@@ -98,7 +100,12 @@ void ExpectDenseAdam(const std::string& text, const std::vector<double>& plateau
                      static_cast<double>(drawn) + penalty);
       }
       const RowUpdate update{.row = rows.row(r), .gradient = {.sum = gradient.data()}};
-      if (IsTouched(step, r)) ours.Update(kTable, step, {&update, 1});
+      if (IsTouched(step, r)) {
+        ASSERT_TRUE(ours.Update(kTable, step, {&update, 1}).empty());
+      } else if (spoiled && (step + r) % 3 == 0) {
+        gradient[padded] = std::numeric_limits<float>::quiet_NaN();
+        ASSERT_EQ(ours.Update(kTable, step, {&update, 1}).size(), 1U);
+      }
     }
     for (std::uint32_t r = 0; r < kRows; ++r) {
       const float* const row = rows.row(r);
@@ -121,6 +128,11 @@ TEST(RowOptimizer, IsDenseAdamStepByStep) {
   ExpectDenseAdam("adam { learning_rate: 0.02 beta1: 0.8 beta2: 0.98 update: DENSE }", {},
                   Constant);
   ExpectDenseAdam("adam { learning_rate: 0.02 beta1: 0 update: DENSE }", {}, Constant);
+}
+
+// A row whose gradient is refused moves by its momentum, as one without a gradient.
+TEST(RowOptimizer, ARefusedGradientIsNoneForDenseAdam) {
+  ExpectDenseAdam("adam { learning_rate: 0.02 update: DENSE }", {}, Constant, /*spoiled=*/true);
 }
 
 TEST(RowOptimizer, IsDenseAdamWithWarmUpAndCosine) {

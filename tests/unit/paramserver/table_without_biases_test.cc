@@ -31,7 +31,7 @@ TEST_P(TableWithoutBiases, TheGradientOfABiasIsAppliedOnlyWhereThereIsOne) {
     row[n] = 0;
     const std::vector<float> gradient(n + 1, 1.0F);
     const RowUpdate update = {.row = row.data(), .gradient = {.sum = gradient.data()}};
-    KernelsFor(KernelTarget::kBest).value()->update_rows(rule.At(0, table), {&update, 1});
+    KernelsFor(KernelTarget::kBest).value()->update_rows(rule.At(0, table), {&update, 1}, nullptr);
     EXPECT_LT(row[0], 1.0F) << optimizer.ShortDebugString();
     EXPECT_EQ(row[n] != 0, GetParam()) << optimizer.ShortDebugString();
   }
