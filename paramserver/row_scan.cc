@@ -48,6 +48,26 @@ class Weights {
   std::vector<float> copy_;
 };
 
+/// Whether one row after another is finite.
+class FiniteCheck {
+ public:
+  FiniteCheck(const ScannedRows& rows, TableId table)
+      : moves_rows_(rows.optimizer.moves_rows()),
+        weights_(rows, table),
+        last_step_(weights_.layout().last_step_at()) {}
+
+  /// Of what is stored, but for the last step, which is no float, and of what is made of it.
+  bool Holds(std::span<const float> row) {
+    return IsFinite(row.first(last_step_)) && IsFinite(row.subspan(last_step_ + 1)) &&
+           (!moves_rows_ || IsFinite(weights_.Of(row)));
+  }
+
+ private:
+  const bool moves_rows_;
+  Weights weights_;
+  const std::size_t last_step_;
+};
+
 }  // namespace
 
 absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition) {
@@ -77,21 +97,33 @@ absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition)
 
 absl::StatusOr<std::optional<RowId>> FirstNotFinite(const ScannedRows& rows, TableId table,
                                                     PartitionId partition, RowStore::Which which) {
-  Weights weights(rows, table);
-  // What is stored, but for the last step, which is no float, and what is made of it.
-  const std::size_t last_step = weights.layout().last_step_at();
+  FiniteCheck check(rows, table);
   std::optional<RowId> first;
   absl::Status read =
       rows.store.Visit(table, partition, which, [&](RowId id, std::span<const float> row) {
         Activity::Tick();
-        const bool finite = IsFinite(row.first(last_step)) &&
-                            IsFinite(row.subspan(last_step + 1)) &&
-                            (!rows.optimizer.moves_rows() || IsFinite(weights.Of(row)));
-        if (!finite && !first.has_value()) first = id;
+        if (!check.Holds(row) && !first.has_value()) first = id;
         return absl::OkStatus();
       });
   if (!read.ok()) return read;
   return first;
+}
+
+absl::StatusOr<bool> FreezeRows(const ScannedRows& rows, PartitionId partition,
+                                RowStore::Which which, FrozenRows& copies, NotFiniteRows& found) {
+  bool fits = true;
+  for (std::uint32_t t = 0; t < rows.tables.size() && fits; ++t) {
+    FiniteCheck check(rows, TableId{t});
+    absl::Status read =
+        rows.store.Visit(TableId{t}, partition, which, [&](RowId id, std::span<const float> row) {
+          Activity::Tick();
+          if (!check.Holds(row)) found[t] = std::min(found[t].value_or(id), id);
+          fits = copies.Add(TableId{t}, id, row);
+          return fits ? absl::OkStatus() : absl::CancelledError();
+        });
+    if (!read.ok() && fits) return read;
+  }
+  return fits;
 }
 
 }  // namespace cf
