@@ -102,6 +102,18 @@ std::uint64_t RowsOfPartition(const Manifest& manifest, PartitionId partition) {
   return rows;
 }
 
+/// The attempt that stands at the end of a row file's name; 0 where none does.
+std::uint32_t AttemptOfName(const std::string& file) {
+  const std::size_t dash = file.rfind('-');
+  const std::size_t dot = file.rfind('.');
+  std::uint32_t attempt = 0;
+  if (dash == file.npos || dot == file.npos || dot < dash ||
+      !absl::SimpleAtoi(file.substr(dash + 1, dot - dash - 1), &attempt)) {
+    return 0;
+  }
+  return attempt;
+}
+
 /// What an entry must be by itself. Its name is compared with the one it must have, so that it can
 /// never lead out of the folder.
 absl::Status ValidateEntry(const Manifest& manifest, const FileEntry& entry) {
@@ -112,7 +124,8 @@ absl::Status ValidateEntry(const Manifest& manifest, const FileEntry& entry) {
   const std::optional<SnapshotTime> time = TimeOfName(entry.file());
   if (!time || entry.file() != RowFileName({.time = *time,
                                             .partition = PartitionId{entry.partition()},
-                                            .kind = entry.kind()})) {
+                                            .kind = entry.kind(),
+                                            .attempt = AttemptOfName(entry.file())})) {
     return Invalid(absl::StrCat("\"", entry.file(), "\" is not a name for a row file of partition ",
                                 entry.partition()));
   }
@@ -170,8 +183,9 @@ std::string SnapshotName(const SnapshotTime& time) {
 }
 
 std::string RowFileName(const RowFileId& id) {
-  return absl::StrFormat("g%06d-s%012d-p%05d-%s.sst", id.time.generation, id.time.step,
-                         Index(id.partition), id.kind == BASE ? "base" : "delta");
+  return absl::StrFormat("g%06d-s%012d-p%05d-%s%s.sst", id.time.generation, id.time.step,
+                         Index(id.partition), id.kind == BASE ? "base" : "delta",
+                         id.attempt > 0 ? absl::StrCat("-", id.attempt) : "");
 }
 
 std::string RowsFolder(const std::string& folder) {

@@ -17,9 +17,9 @@ namespace cf {
 
 inline constexpr std::uint32_t kManifestFormat = 1;
 
-/// What is read before a manifest is refused. 2^14 partitions with a base and 15 deltas each are
-/// 2^18 entries of some 220 bytes.
-inline constexpr std::size_t kManifestBytesMax = std::size_t{64} << 20;
+/// What is read before a manifest is refused. 2^14 partitions with a base and 32 deltas each are
+/// 2^19 entries of some 220 bytes.
+inline constexpr std::size_t kManifestBytesMax = std::size_t{128} << 20;
 
 /// When a snapshot was taken; ordered as snapshots are, the newest last: a later generation has
 /// seen all that an earlier one committed.
@@ -35,14 +35,17 @@ SnapshotTime TimeOf(const Manifest& manifest);
 /// The manifest's file name and the snapshot's name: "g000003-s000000001418.manifest".
 std::string SnapshotName(const SnapshotTime& time);
 
-/// Which row file: unique within a run, because a generation is claimed by one group of ranks only.
+/// Which row file: unique within a run, because a generation is claimed by one group of ranks only,
+/// and a snapshot that is tried again at the same step is another attempt.
 struct RowFileId {
   SnapshotTime time;
   PartitionId partition{};
   FileKind kind = BASE;
+  std::uint32_t attempt = 0;  ///< Of the snapshot at this step; 0 is the first.
 };
 
-/// The row file's name below rows/: "g000003-s000000001418-p00007-base.sst".
+/// The row file's name below rows/: "g000003-s000000001418-p00007-base.sst", or of the second attempt
+/// "g000003-s000000001418-p00007-base-1.sst".
 std::string RowFileName(const RowFileId& id);
 
 /// The folder of the row files within a run's snapshots folder, and a row file's place in it.

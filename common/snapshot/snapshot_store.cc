@@ -71,7 +71,33 @@ std::uint64_t BytesOf(const std::string& path) {
   return error ? 0 : bytes;
 }
 
-/// The names that Collect must not touch: the newest, the best and those in use.
+std::set<std::string> RowFilesOf(const Manifest& manifest) {
+  std::set<std::string> files;
+  for (const FileEntry& entry : manifest.files()) {
+    if (entry.rows() > 0) files.insert(entry.file());
+  }
+  return files;
+}
+
+/// The newest snapshot that shares no row file with the last one, preferably one of `kept`: what is
+/// left of the model if a file of the last one is damaged. Null where there is none.
+const Manifest* Spare(const std::vector<Manifest>& snapshots, const std::set<std::string>& kept) {
+  if (snapshots.empty()) return nullptr;
+  const std::set<std::string> files = RowFilesOf(snapshots.back());
+  const Manifest* spare = nullptr;
+  for (const Manifest& manifest : snapshots) {
+    const bool shares = std::ranges::any_of(manifest.files(), [&files](const FileEntry& entry) {
+      return files.contains(entry.file());
+    });
+    if (shares || manifest.name() == snapshots.back().name()) continue;
+    if (spare == nullptr || kept.contains(manifest.name()) || !kept.contains(spare->name())) {
+      spare = &manifest;
+    }
+  }
+  return spare;
+}
+
+/// The names that Collect must not touch: the newest, the best, those in use and the spare one.
 std::set<std::string> KeptBy(const CollectOptions& options,
                              const std::vector<Manifest>& snapshots) {
   std::set<std::string> kept = options.also_keep;
@@ -81,6 +107,7 @@ std::set<std::string> KeptBy(const CollectOptions& options,
     kept.insert(newest->name());
   }
   if (!snapshots.empty()) kept.insert(snapshots.back().best_snapshot());
+  if (const Manifest* const spare = Spare(snapshots, kept)) kept.insert(spare->name());
   return kept;
 }
 

@@ -65,10 +65,12 @@ class SnapshotStore {
   /// file is missing or has another size.
   absl::Status Commit(const Manifest& manifest);
 
-  /// The manifests that `options` does not keep (the best is always kept), and the row files that no
-  /// remaining one names, up to the newest snapshot and from all earlier generations; later row files
-  /// may be about to be committed. FailedPrecondition: a later generation has begun to write.
-  /// DataLoss: a manifest cannot be read, so what it names is not known.
+  /// The manifests that `options` does not keep, and the row files that no remaining one names, up to
+  /// the newest snapshot and from all earlier generations; later row files may be about to be
+  /// committed. The best is always kept. So is, where every other that is kept shares a row file with
+  /// the newest, the newest that does not: one damaged file must not damage everything.
+  /// FailedPrecondition: a later generation has begun to write. DataLoss: a manifest cannot be read, so
+  /// what it names is not known.
   absl::StatusOr<Collectable> ToCollect(const CollectOptions& options) const;
 
   /// Deletes what ToCollect names, manifests first. With an error of ToCollect nothing is deleted.

@@ -162,6 +162,14 @@ TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
       {"not a name", [](Manifest& m) { m.mutable_files(0)->set_file("../../etc/passwd"); }},
       {"not a name",
        [](Manifest& m) { m.mutable_files(0)->set_file("g000003-s000000000100-p00000-delta.sst"); }},
+      {"not a name",
+       [](Manifest& m) {
+         m.mutable_files(0)->set_file("g000003-s000000000100-p00000-base-0.sst");
+       }},
+      {"not a name",
+       [](Manifest& m) {
+         m.mutable_files(0)->set_file("g000003-s000000000100-p00000-base-x.sst");
+       }},
       {"newer than the snapshot",
        [](Manifest& m) { m.mutable_files(1)->set_file("g000004-s000000000143-p00000-delta.sst"); }},
       {"not newer than the one before",
@@ -187,13 +195,24 @@ TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
   }
 }
 
+// What was tried again at a step has names of its own.
+TEST(Manifest, MayNameFilesOfALaterAttempt) {
+  Manifest manifest = Sample();
+  manifest.mutable_files(0)->set_file("g000003-s000000000100-p00000-base-3.sst");
+  EXPECT_TRUE(ValidateManifest(manifest).ok()) << ValidateManifest(manifest);
+}
+
 TEST(Names, CarryTheirTime) {
   const SnapshotTime time{.generation = 12, .step = 3'456'789};
   EXPECT_EQ(SnapshotName(time), "g000012-s000003456789.manifest");
   const std::string file = RowFileName({.time = time, .partition = PartitionId{7}, .kind = DELTA});
   EXPECT_EQ(file, "g000012-s000003456789-p00007-delta.sst");
+  const std::string again =
+      RowFileName({.time = time, .partition = PartitionId{7}, .kind = BASE, .attempt = 2});
+  EXPECT_EQ(again, "g000012-s000003456789-p00007-base-2.sst");
   const SnapshotTime largest{.generation = ~std::uint64_t{0}, .step = ~std::uint64_t{0}};
-  for (const std::string& name : {file, SnapshotName(time), SnapshotName(time) + ".tmp.77"}) {
+  for (const std::string& name :
+       {file, again, SnapshotName(time), SnapshotName(time) + ".tmp.77"}) {
     EXPECT_EQ(TimeOfName(name), time) << name;
   }
   EXPECT_EQ(TimeOfName(SnapshotName(largest)), largest);

@@ -201,6 +201,47 @@ TEST_F(Store, CollectKeepsTheLastAndTheBestAndWhatTheyShare) {
   EXPECT_TRUE(Snapshot::Open(folder_.path() + "/best")->Verify().ok());
 }
 
+// Goal: no file is named by every snapshot that is kept. Method: chains, of which only the newest
+// snapshots and the best would be kept; then a byte of every file of the newest is damaged.
+TEST_F(Store, CollectKeepsASnapshotThatSharesNoFileWithTheNewest) {
+  const auto filter = [](TableId, RowId id) { return Index(id) % 3 == 0; };
+  CommitBase(At(1, 10));
+  const auto first = model_.WriteBase(folder_.path(), At(1, 20));
+  CommitFiles(At(1, 20), {first});
+  CommitFiles(At(1, 30), {first, model_.Write(folder_.path(), At(1, 30), DELTA, filter)});
+  const auto second = model_.WriteBase(folder_.path(), At(1, 40));
+  const std::string best = SnapshotName(At(1, 40));
+  std::vector<std::vector<FileEntry>> layers = {second};
+  CommitFiles(At(1, 40), layers, best);
+  for (const std::uint64_t step : {50U, 60U}) {
+    layers.push_back(model_.Write(folder_.path(), At(1, step), DELTA, filter));
+    CommitFiles(At(1, step), layers, best);
+  }
+  const std::string spare = SnapshotName(At(1, 30));
+  for (int again = 0; again < 2; ++again) {
+    ASSERT_TRUE(store_->Collect({.keep = 2, .generation = 1}).ok());
+    EXPECT_THAT(Snapshots(),
+                ElementsAre(spare, best, SnapshotName(At(1, 50)), SnapshotName(At(1, 60))));
+  }
+  const Manifest newest = store_->Latest().value();
+  for (const FileEntry& file : newest.files()) {
+    FlipBit(RowFilePath(folder_.path(), file.file()), file.bytes() / 2);
+  }
+  for (const std::string& name : Snapshots()) {
+    EXPECT_EQ(Snapshot::Open(store_->PathOf(name))->Verify().ok(), name == spare) << name;
+  }
+}
+
+// The best, or one of the last, may do.
+TEST_F(Store, CollectKeepsNoMoreWhereOneThatIsKeptSharesNoFile) {
+  const std::string best = SnapshotName(At(1, 20));
+  for (const std::uint64_t step : {10U, 20U, 30U, 40U}) {
+    CommitBase(At(1, step), step >= 20 ? best : "");
+  }
+  ASSERT_TRUE(store_->Collect({.keep = 1, .generation = 1}).ok());
+  EXPECT_THAT(Snapshots(), ElementsAre(best, SnapshotName(At(1, 40))));
+}
+
 TEST_F(Store, CollectKeepsSnapshotsInUse) {
   for (const std::uint64_t step : {10U, 20U, 30U}) CommitBase(At(1, step));
   const std::string used = SnapshotName(At(1, 10));

@@ -68,7 +68,7 @@ TEST(SyncOrder, RowFilesAreRemovedWhenTheirManifestIsGoneForGood) {
   SnapshotStore store = SnapshotStore::Open(folder.path()).value();
   const TestModel model(2);
   std::vector<Manifest> manifests;
-  for (const std::uint64_t step : {5U, 6U}) {
+  for (const std::uint64_t step : {5U, 6U, 7U}) {
     const SnapshotTime time = {.generation = 1, .step = step};
     manifests.push_back(model.MakeManifest(time, {model.WriteBase(folder.path(), time)}));
     ASSERT_TRUE(store.Commit(manifests.back()).ok());
