@@ -68,14 +68,16 @@ absl::StatusOr<Verdict> Coordinator::Run() {
 }
 
 absl::StatusOr<Verdict> Coordinator::Conclude() {
+  if (!state_.Finished()) {
+    if (absl::Status taken = TakeSnapshot(); !taken.ok()) return taken;
+  }
+  if (absl::Status done = FinishSnapshot(); !done.ok()) return done;
   if (state_.Finished()) {
     const std::optional<Verdict> verdict =
         FinishedVerdict(snapshots_.ManifestOf(state_), options_.job, options_.folder->path());
     Check(verdict.has_value(), "a finished job has a verdict");
     return *verdict;
   }
-  absl::Status taken = snapshots_.Take(Progress(), state_, *options_.observer);
-  if (!taken.ok()) return taken;
   return Verdict{
       .exit_code = kExitContinue,
       .cause = options_.folder->StopRequested() ? EndCause::kRequest : EndCause::kSignal,
@@ -151,10 +153,12 @@ absl::Status Coordinator::TrainEpoch() {
                                            .samples = train_samples_ - samples_before,
                                            .steps = state_.step() - step_before});
     if (!told.ok()) return told;
+    const EpochProgress progress = Progress();
+    const SnapshotTaker::Listener listener{.progress = progress, .observer = *options_.observer};
+    if (told = snapshots_.Hear(*replies, state_, listener); !told.ok()) return told;
     stopped_ = StopRequested();
     if (stopped_ || state_.leg == state_.legs_per_epoch) break;
-    if (!snapshots_.IsDueSince(step_before, state_)) continue;
-    absl::Status taken = snapshots_.Take(Progress(), state_, *options_.observer);
+    absl::Status taken = snapshots_.TakeIfDue(step_before, state_, listener);
     if (!taken.ok()) return taken;
   }
   return absl::OkStatus();
@@ -208,6 +212,7 @@ absl::Status Coordinator::CheckLoss() {
   // The first blocks may have no samples. What was skipped may have had any loss.
   const std::optional<double> loss = TrainingFigures().Find("train_loss");
   if (!loss.has_value() || std::isfinite(*loss) || skipped_in_epoch_ > 0) return absl::OkStatus();
+  if (absl::Status done = FinishSnapshot(); !done.ok()) return done;
   Command command;
   command.mutable_find_not_finite();
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
@@ -239,11 +244,23 @@ absl::Status Coordinator::EndEpoch() {
   if (absl::Status told = options_.observer->EpochMeasured(epoch); !told.ok()) return told;
   stopped_ = stopped_ || StopRequested();
   if (epoch.is_best || stopped_ || state_.Finished() || snapshots_.IsDueAtEpoch(state_)) {
-    absl::Status taken = snapshots_.Take(Progress(), state_, *options_.observer);
-    if (!taken.ok()) return taken;
+    if (absl::Status taken = TakeSnapshot(); !taken.ok()) return taken;
   }
   if (absl::Status told = options_.observer->EpochEnded(epoch); !told.ok()) return told;
-  return CheckConverging();
+  absl::Status converging = CheckConverging();
+  if (converging.ok()) return converging;
+  absl::Status done = FinishSnapshot();
+  return done.ok() ? converging : done;
+}
+
+absl::Status Coordinator::TakeSnapshot() {
+  const EpochProgress progress = Progress();
+  return snapshots_.Take(state_, {.progress = progress, .observer = *options_.observer});
+}
+
+absl::Status Coordinator::FinishSnapshot() {
+  const EpochProgress progress = Progress();
+  return snapshots_.Finish(state_, {.progress = progress, .observer = *options_.observer});
 }
 
 absl::StatusOr<EpochFigures> Coordinator::Measure() {

@@ -67,6 +67,9 @@ class Coordinator {
   absl::Status EndEpoch();
   absl::StatusOr<EpochFigures> Measure();
   absl::Status Validate(EpochFigures& epoch);
+  absl::Status TakeSnapshot();
+  // The one under way, if any; of a job that fails by its figures, too, since its rows were sound.
+  absl::Status FinishSnapshot();
   absl::StatusOr<Verdict> Conclude();
   absl::Status CheckConverging();
   absl::Status Warn();

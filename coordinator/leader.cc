@@ -117,6 +117,7 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
     if (!plan.ok()) return plan.status();
     storage_.push_back(*plan);
     set_up.add_frames(plan->frames);
+    set_up.add_snapshot_copies(plan->snapshot_copies);
   }
   return set_up;
 }

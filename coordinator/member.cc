@@ -45,8 +45,8 @@ Member::Member(Options options, const KernelSet& kernels)
       blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
       tables_(options_.data->Tables()),
       sums_(options_.job.train().partitions()),
-      chain_(options_.job.train().partitions(), 0),
-      written_chain_(chain_) {
+      writer_(std::make_unique<SnapshotWriter>(SnapshotWriter::Options{
+          .folder = options_.snapshots_folder, .activity = options_.writer_activity})) {
 }
 
 absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
@@ -58,12 +58,8 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
     member->optimizer_.SetPlateauFactors(PlateauFactorsOf(snapshot->manifest()));
     // A run that goes on from another's snapshot has none of its files, and writes its own.
     std::error_code elsewhere;
-    if (std::filesystem::equivalent(snapshot->folder(), member->options_.snapshots_folder,
-                                    elsewhere)) {
-      for (const FileEntry& file : snapshot->manifest().files()) {
-        ++member->chain_[file.partition()];
-      }
-    }
+    member->has_bases_ = std::filesystem::equivalent(snapshot->folder(),
+                                                     member->options_.snapshots_folder, elsewhere);
     for (int p = 0; p < snapshot->manifest().sums_size(); ++p) {
       const PartitionSums& sums = snapshot->manifest().sums(p);
       member->sums_[static_cast<std::size_t>(p)] = {.loss = sums.loss(),
@@ -153,6 +149,11 @@ absl::Status Member::OpenStore() {
       options_.make_store(stored, placement.partitioning(), range);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
+  if (options_.snapshot_copies == 0) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<FrozenMemory>> copies =
+      FrozenMemory::Open(options_.snapshot_copies);
+  if (!copies.ok()) return copies.status();
+  copies_ = *std::move(copies);
   return absl::OkStatus();
 }
 
@@ -268,7 +269,9 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
   exchange_->OfferSharedMemory();
   Reply reply;
   absl::Status done;
-  if (blocks_.has_value() && !command.has_train()) {
+  const bool looks_at_rows =
+      !command.has_train() && !command.has_finish_write() && !command.has_committed();
+  if (blocks_.has_value() && looks_at_rows) {
     // All but training look for items at home.
     done = OnSeats([](Seat& seat) { return seat.block_host->ComeHome(); });
     if (!done.ok()) return done;
@@ -276,6 +279,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
   switch (command.kind_case()) {
     case Command::kTrain:
       done = Train(command.train(), reply);
+      if (done.ok()) done = TellFiles(writer_->Poll(), reply);
       break;
     case Command::kValidate:
       done = Validate(command.validate(), reply);
@@ -290,7 +294,10 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
       done = FindNotFinite(reply);
       break;
     case Command::kWrite:
-      done = Write(command.write().step(), reply);
+      done = Write(command.write(), reply);
+      break;
+    case Command::kFinishWrite:
+      done = TellFiles(writer_->Await(), reply);
       break;
     case Command::kCommitted:
       Commit();

@@ -19,6 +19,7 @@
 #include "common/rows/turns.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
+#include "coordinator/snapshot_writer.h"
 #include "coordinator/starting_biases.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
@@ -61,14 +62,18 @@ class Member {
     std::span<Activity> activities = {};
     const RankedPairs* pairs =
         nullptr;  ///< What MeasureLists looks at instead of the validation samples.
+    /// Bytes for copies of rows, so that their files can be written behind; 0: at the cut.
+    std::uint64_t snapshot_copies = 0;
+    Activity* writer_activity = nullptr;  ///< Of the thread that writes them; null: not watched.
   };
 
   /// Opens the rows and reads the samples. FailedPrecondition: a kernel target that the machine
   /// lacks; errors of the store and of LoadRows.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
-  /// Train, Validate, MeasureLists, Penalty, FindNotFinite, Write or Committed. An error of one
-  /// thread ends the others' waiting.
+  /// Train, Validate, MeasureLists, Penalty, FindNotFinite, Write, FinishWrite or Committed. An error
+  /// of one thread ends the others' waiting. What fails behind Write is an error of the next Train or
+  /// FinishWrite.
   absl::StatusOr<Reply> Execute(const Command& command);
 
   Exchange& exchange() { return *exchange_; }
@@ -115,8 +120,18 @@ class Member {
   // Of one partition, by table.
   absl::Status FindNotFinite(const Seat& seat, std::uint32_t partition, RowStore::Which which,
                              std::vector<std::optional<RowId>>& found);
-  absl::Status Write(std::uint64_t step, Reply& reply);
-  absl::StatusOr<FileEntry> WritePartition(PartitionId partition, std::uint64_t step);
+  // What a snapshot takes of one seat.
+  struct Taken {
+    std::vector<FileEntry> files;  // On the disk.
+    std::vector<SnapshotWriter::Copy> copies;
+    NotFiniteRows not_finite;
+    bool full = false;  // There is no memory for more copies.
+  };
+  absl::Status Write(const cf::Write& command, Reply& reply);
+  absl::Status TakePartition(const Seat& seat, const RowFileId& file, Taken& taken);
+  absl::StatusOr<FileEntry> WritePartition(const RowFileId& file);
+  // Tells the files of the snapshot that is written behind, if they are there.
+  absl::Status TellFiles(absl::StatusOr<std::optional<std::vector<FileEntry>>> files, Reply& reply);
   void Commit();
   void AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const;
   void AddProfile(Reply& reply);
@@ -134,10 +149,10 @@ class Member {
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
   std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
   std::vector<std::uint32_t> training_samples_;  // By item; empty before the first MeasureLists.
-  // By partition: how many files a committed manifest names; 0 before the first. What Write adds
-  // counts when it is committed.
-  std::vector<std::uint32_t> chain_;
-  std::vector<std::uint32_t> written_chain_;
+  // Whether a committed manifest of the run names files of every partition, which deltas can follow.
+  bool has_bases_ = false;
+  std::unique_ptr<FrozenMemory> copies_;    // Null where there is none for copies.
+  std::unique_ptr<SnapshotWriter> writer_;  // Its copies are in the memory above.
 };
 
 }  // namespace cf

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <utility>
@@ -19,24 +20,16 @@
 namespace cf {
 namespace {
 
-// A chain of deltas is read whole at a resume: after this many the next file is a base again.
-constexpr std::uint32_t kChainFilesMax = 8;
-
-/// By table: the first of the rows that are not finite.
-using NotFiniteRows = std::vector<std::optional<RowId>>;
-
 bool AnyOf(const NotFiniteRows& found) {
   return std::ranges::any_of(found, [](const auto& row) { return row.has_value(); });
 }
 
-void AddNotFinite(std::span<const NotFiniteRows> found, Reply& reply) {
-  for (const NotFiniteRows& of_seat : found) {
-    for (std::uint32_t t = 0; t < of_seat.size(); ++t) {
-      if (!of_seat[t].has_value()) continue;
-      NotFiniteRow& row = *reply.add_not_finite();
-      row.set_table(t);
-      row.set_row(static_cast<std::uint32_t>(*of_seat[t]));
-    }
+void AddNotFinite(const NotFiniteRows& found, Reply& reply) {
+  for (std::uint32_t t = 0; t < found.size(); ++t) {
+    if (!found[t].has_value()) continue;
+    NotFiniteRow& row = *reply.add_not_finite();
+    row.set_table(t);
+    row.set_row(static_cast<std::uint32_t>(*found[t]));
   }
 }
 
@@ -103,59 +96,99 @@ absl::Status Member::FindNotFinite(Reply& reply) {
     }
     return absl::OkStatus();
   });
-  AddNotFinite(found, reply);
+  for (const NotFiniteRows& of_seat : found) AddNotFinite(of_seat, reply);
   return searched;
 }
 
-absl::Status Member::Write(std::uint64_t step, Reply& reply) {
-  written_chain_ = chain_;
-  std::vector<std::vector<FileEntry>> files(seats_.size());
-  std::vector<NotFiniteRows> found(seats_.size(), NotFiniteRows(tables_.size()));
-  absl::Status written = OnSeats([&](const Seat& seat) -> absl::Status {
-    const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    const auto is_due = [this](std::uint32_t p) {
-      return chain_[p] == 0 || store_->ChangedRows(PartitionId{p}) > 0;
+absl::Status Member::Write(const cf::Write& command, Reply& reply) {
+  std::vector<Taken> taken(seats_.size());
+  for (Taken& of_seat : taken) of_seat.not_finite.resize(tables_.size());
+  absl::Status done = OnSeats([&](const Seat& seat) -> absl::Status {
+    Taken& of_seat = taken[static_cast<std::size_t>(&seat - seats_.data())];
+    const bool bases = command.bases() || !has_bases_;
+    const auto is_due = [&](std::uint32_t p) {
+      return bases || store_->ChangedRows(PartitionId{p}) > 0;
     };
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
       if (!is_due(p)) continue;
       if (p + 1 < seat.served.last && is_due(p + 1)) AnnouncePartition(p + 1);
-      // Rows that did not change were finite when they were written. One after the other, so that a
-      // partition comes into memory once for both.
-      absl::Status searched = FindNotFinite(seat, p, RowStore::Which::kChanged, found[k]);
-      if (!searched.ok()) return searched;
-      if (AnyOf(found[k])) continue;  // Nobody will commit this snapshot.
-      absl::StatusOr<FileEntry> file = WritePartition(PartitionId{p}, step);
-      if (!file.ok()) return Because(file.status(), absl::StrCat("writing partition ", p));
-      written_chain_[p] = file->kind() == BASE ? 1 : chain_[p] + 1;
-      store_->MarkWritten(PartitionId{p});
-      files[k].push_back(*std::move(file));
+      const PartitionId partition{p};
+      // A delta is worth it while it is much smaller than a base.
+      const bool base = bases || 2 * store_->ChangedRows(partition) >= store_->Rows(partition);
+      absl::Status saved = TakePartition(seat,
+                                         {.time = {options_.generation, command.step()},
+                                          .partition = partition,
+                                          .kind = base ? BASE : DELTA,
+                                          .attempt = command.attempt()},
+                                         of_seat);
+      if (!saved.ok()) return Because(saved, absl::StrCat("writing partition ", p));
     }
     return absl::OkStatus();
   });
-  AddNotFinite(found, reply);
-  for (const std::vector<FileEntry>& of_seat : files) {
-    for (const FileEntry& file : of_seat) *reply.add_files() = file;
+  std::vector<FileEntry> files;
+  std::vector<SnapshotWriter::Copy> copies;
+  bool finite = true;
+  for (Taken& of_seat : taken) {
+    finite = finite && !AnyOf(of_seat.not_finite);
+    AddNotFinite(of_seat.not_finite, reply);
+    std::ranges::move(of_seat.files, std::back_inserter(files));
+    std::ranges::move(of_seat.copies, std::back_inserter(copies));
   }
-  return written;
+  // Nobody commits a snapshot with such rows.
+  if (!done.ok() || !finite) return done;
+  writer_->Begin(std::move(files), std::move(copies));
+  return TellFiles(writer_->Poll(), reply);
 }
 
-absl::StatusOr<FileEntry> Member::WritePartition(PartitionId partition, std::uint64_t step) {
-  // A delta is worth it while it is much smaller than a base.
-  const std::uint32_t chain = chain_[Index(partition)];
-  const bool delta = chain > 0 && chain < kChainFilesMax &&
-                     2 * store_->ChangedRows(partition) < store_->Rows(partition);
-  absl::StatusOr<PartitionWriter> writer = PartitionWriter::Create(
-      options_.snapshots_folder, {{options_.generation, step}, partition, delta ? DELTA : BASE});
+absl::Status Member::TakePartition(const Seat& seat, const RowFileId& file, Taken& taken) {
+  const RowStore::Which which =
+      file.kind == BASE ? RowStore::Which::kAll : RowStore::Which::kChanged;
+  if (copies_ != nullptr && !taken.full) {
+    FrozenRows rows(copies_.get(), &tables_);
+    const absl::StatusOr<bool> fits =
+        FreezeRows(RowsOf(seat), file.partition, which, rows, taken.not_finite);
+    if (!fits.ok()) return fits.status();
+    taken.full = !*fits;
+    if (*fits) {
+      store_->MarkWritten(file.partition);
+      taken.copies.push_back({.file = file, .rows = std::move(rows)});
+      return absl::OkStatus();
+    }
+  }
+  // Rows that did not change were finite when they were written. One after the other, so that a
+  // partition comes into memory once for both.
+  absl::Status searched = FindNotFinite(seat, static_cast<std::uint32_t>(file.partition),
+                                        RowStore::Which::kChanged, taken.not_finite);
+  if (!searched.ok()) return searched;
+  if (AnyOf(taken.not_finite)) return absl::OkStatus();  // Nobody will commit this snapshot.
+  absl::StatusOr<FileEntry> written = WritePartition(file);
+  if (!written.ok()) return written.status();
+  store_->MarkWritten(file.partition);
+  taken.files.push_back(*std::move(written));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FileEntry> Member::WritePartition(const RowFileId& file) {
+  absl::StatusOr<PartitionWriter> writer = PartitionWriter::Create(options_.snapshots_folder, file);
   if (!writer.ok()) return writer.status();
-  absl::Status rows =
-      WriteRows(tables_, partition, delta ? RowStore::Which::kChanged : RowStore::Which::kAll,
-                *store_, *writer);
+  absl::Status rows = WriteRows(
+      tables_, file.partition,
+      file.kind == BASE ? RowStore::Which::kAll : RowStore::Which::kChanged, *store_, *writer);
   if (!rows.ok()) return rows;
   return writer->Finish();
 }
 
+absl::Status Member::TellFiles(absl::StatusOr<std::optional<std::vector<FileEntry>>> files,
+                               Reply& reply) {
+  if (!files.ok()) return files.status();
+  if (!files->has_value()) return absl::OkStatus();
+  reply.set_snapshot_written(true);
+  for (FileEntry& file : **files) *reply.add_files() = std::move(file);
+  return absl::OkStatus();
+}
+
 void Member::Commit() {
-  chain_ = written_chain_;
+  has_bases_ = true;
   for (const Seat& seat : seats_) {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
       store_->Commit(PartitionId{p});

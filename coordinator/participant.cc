@@ -32,6 +32,7 @@ Work WorkOf(const Command& command) {
     case Command::kFindNotFinite:
       return Work::kInspecting;
     case Command::kWrite:
+    case Command::kFinishWrite:
     case Command::kCommitted:
       return Work::kSaving;
     case Command::kSetUp:
@@ -46,7 +47,8 @@ Work WorkOf(const Command& command) {
 Participant::Participant(Options options)
     : options_(std::move(options)),
       limit_(std::chrono::seconds(job().cluster().progress_timeout_seconds())),
-      activities_(std::max(1U, roster().at(rank()).threads)),
+      // Of the compute threads and, the last, of the one that writes snapshots.
+      activities_(std::max(1U, roster().at(rank()).threads) + 1),
       probe_(activities_),
       link_(options_.roster.size()),
       progress_(options_.roster.size(), limit_) {
@@ -244,7 +246,8 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
     if (!snapshot.ok()) return snapshot.status();
     snapshot_ = *std::move(snapshot);
   }
-  if (set_up.threads_size() <= rank() || set_up.frames_size() <= rank()) {
+  if (set_up.threads_size() <= rank() || set_up.frames_size() <= rank() ||
+      set_up.snapshot_copies_size() <= rank()) {
     return absl::DataLossError("nothing about the threads and the memory of this rank");
   }
   absl::StatusOr<std::unique_ptr<Member>> member =
@@ -260,7 +263,9 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
                                                       : StoreOf({.frames = set_up.frames(rank()),
                                                                  .threads = set_up.threads(rank()),
                                                                  .directory = rows_directory()}),
-                    .activities = activities_});
+                    .activities = std::span(activities_).first(activities_.size() - 1),
+                    .snapshot_copies = set_up.snapshot_copies(rank()),
+                    .writer_activity = &activities_.back()});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
   exchange_ = &member_->exchange();

@@ -107,7 +107,7 @@ class Participant {
 
   Options options_;
   const std::chrono::milliseconds limit_;  // Of a thread that does not tick.
-  std::vector<Activity> activities_;       // By compute thread.
+  std::vector<Activity> activities_;       // By compute thread; behind them the snapshot writer's.
   ProgressProbe probe_;                    // Of the watch's thread.
   ControlLink link_;
   std::optional<Snapshot> snapshot_;

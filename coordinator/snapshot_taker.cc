@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <ctime>
+#include <set>
 #include <utility>
 #include <vector>
+
+#include <absl/strings/str_cat.h>
 
 #include "common/base/status.h"
 #include "common/snapshot/manifest.h"
@@ -11,6 +14,51 @@
 #include "coordinator/not_finite.h"
 
 namespace cf {
+namespace {
+
+// A resume reads a chain whole, and opens all of its files at once; a base for every so many
+// snapshots costs each of them a thirty-second of one.
+constexpr std::size_t kDeltasMax = 32;
+
+/// Whether every partition is to have a base now, all of them at once, so that from here on a
+/// snapshot shares no file with the one before: the chains have as many files as they may, or their
+/// deltas have as many rows as their bases.
+bool ChainsAreLong(const std::vector<std::vector<FileEntry>>& chains) {
+  std::optional<SnapshotTime> oldest;
+  std::uint64_t base_rows = 0;
+  std::uint64_t delta_rows = 0;
+  for (const std::vector<FileEntry>& chain : chains) {
+    for (const FileEntry& file : chain)
+      (file.kind() == BASE ? base_rows : delta_rows) += file.rows();
+    if (chain.empty() || chain.front().rows() == 0) continue;
+    const SnapshotTime base = TimeOfName(chain.front().file()).value_or(SnapshotTime());
+    oldest = std::min(oldest.value_or(base), base);
+  }
+  if (!oldest.has_value()) return false;
+  std::set<SnapshotTime> since;
+  for (const std::vector<FileEntry>& chain : chains) {
+    for (const FileEntry& file : chain) {
+      const SnapshotTime time = TimeOfName(file.file()).value_or(*oldest);
+      if (time > *oldest) since.insert(time);
+    }
+  }
+  return since.size() >= kDeltasMax || delta_rows >= base_rows;
+}
+
+}  // namespace
+
+/// Adds its life to how long training has waited.
+class SnapshotTaker::PauseClock {
+ public:
+  explicit PauseClock(SnapshotTaker& taker) : taker_(taker) {}
+  ~PauseClock() { taker_.pause_ += Clock::now() - begin_; }
+  PauseClock(const PauseClock&) = delete;
+  PauseClock& operator=(const PauseClock&) = delete;
+
+ private:
+  SnapshotTaker& taker_;
+  const Clock::time_point begin_ = Clock::now();
+};
 
 absl::StatusOr<SnapshotTaker> SnapshotTaker::Open(Options options) {
   absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(options.folder);
@@ -36,48 +84,143 @@ bool SnapshotTaker::IsDueAtEpoch(const JobState& state) const {
   return every > 0 && state.epoch % every == 0;
 }
 
-absl::Status SnapshotTaker::Take(const EpochProgress& progress, JobState& state,
-                                 JobObserver& observer) {
-  if (last_step_ == state.step()) return absl::OkStatus();
-  if (absl::Status told = observer.SnapshotBegan(progress); !told.ok()) return told;
-  if (absl::Status written = WriteRows(state); !written.ok()) return written;
-  state.NameBestSnapshot(SnapshotName({options_.generation, state.step()}));
-  const Manifest manifest = ManifestOf(state);
-  absl::Status committed = store_.Commit(manifest);
-  if (!committed.ok()) return Because(committed, "committing a snapshot");
-  Command command;
-  command.mutable_committed();
-  if (absl::Status told = options_.execute(command).status(); !told.ok()) return told;
-  absl::Status told = observer.SnapshotCommitted(manifest, progress);
-  if (!told.ok()) return told;
-  last_step_ = state.step();
-  last_time_ = Clock::now();
-  const CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
-                               .generation = options_.generation,
-                               .also_keep = {}};
-  absl::Status collected = store_.Collect(collect);
-  if (collected.ok()) return absl::OkStatus();
-  // What cannot be collected only takes room.
-  return observer.Remarked(std::string(Because(collected, "collecting old snapshots").message()));
+// --- Taking --------------------------------------------------------------------------------------
+
+absl::Status SnapshotTaker::TakeIfDue(std::uint64_t step_before, JobState& state,
+                                      const Listener& listener) {
+  const PauseClock pause(*this);
+  waits_ = waits_ || IsDueSince(step_before, state);
+  if (!waits_) return absl::OkStatus();
+  if (!under_way_.has_value()) return Begin(state, listener);
+  if (std::exchange(waiting_told_, true)) return absl::OkStatus();
+  return listener.observer.Remarked(
+      "a snapshot is due while the one before is still being written: it waits for its turn");
 }
 
-absl::Status SnapshotTaker::WriteRows(JobState& state) {
+absl::Status SnapshotTaker::Take(JobState& state, const Listener& listener) {
+  const PauseClock pause(*this);
+  if (last_step_ == state.step()) return absl::OkStatus();
+  if (absl::Status done = Finish(state, listener); !done.ok()) return done;
+  return Begin(state, listener);
+}
+
+absl::Status SnapshotTaker::Begin(JobState& state, const Listener& listener) {
+  waits_ = false;
+  if (last_step_ == state.step()) return absl::OkStatus();
+  absl::Status told = listener.observer.SnapshotBegan(listener.progress);
+  if (!told.ok()) return told;
+  absl::StatusOr<std::vector<Reply>> replies = WriteRows(state);
+  if (!replies.ok()) return replies.status();
+  last_step_ = state.step();
+  last_time_ = Clock::now();
+  state.NameBestSnapshot(SnapshotName({options_.generation, state.step()}));
+  under_way_ = {.manifest = ManifestOf(state),
+                .chains = state.files,
+                .told = std::vector<bool>(replies->size()),
+                .commit = {}};
+  if (absl::Status added = AddFiles(*replies); !added.ok()) return added;
+  // Without copies nothing happens behind training.
+  if (options_.job.snapshot().copies_mib() > 0) return absl::OkStatus();
+  return Finish(state, listener);
+}
+
+absl::StatusOr<std::vector<Reply>> SnapshotTaker::WriteRows(const JobState& state) {
+  attempt_ = written_step_ == state.step() ? attempt_ + 1 : 0;
+  written_step_ = state.step();
   Command command;
   command.mutable_write()->set_step(state.step());
+  command.mutable_write()->set_attempt(attempt_);
+  command.mutable_write()->set_bases(ChainsAreLong(state.files));
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
   absl::Status finite = CheckFinite("", *replies, *options_.data, state.step(), has_snapshot());
   if (!finite.ok()) return finite;
-  for (const Reply& reply : *replies) {
-    for (const FileEntry& file : reply.files()) {
-      if (file.partition() >= state.files.size())
+  return replies;
+}
+
+// --- Behind training -----------------------------------------------------------------------------
+
+absl::Status SnapshotTaker::Hear(std::span<const Reply> replies, JobState& state,
+                                 const Listener& listener) {
+  const PauseClock pause(*this);
+  if (!under_way_.has_value()) return absl::OkStatus();
+  if (absl::Status added = AddFiles(replies); !added.ok()) return added;
+  const std::future<Outcome>& commit = under_way_->commit;
+  if (!commit.valid() || commit.wait_for(Clock::duration(0)) != std::future_status::ready) {
+    return absl::OkStatus();
+  }
+  return EndCommit(state, listener);
+}
+
+absl::Status SnapshotTaker::Finish(JobState& state, const Listener& listener) {
+  if (!under_way_.has_value()) return absl::OkStatus();
+  if (!HasAllFiles(*under_way_)) {
+    Command command;
+    command.mutable_finish_write();
+    absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
+    if (!replies.ok()) return replies.status();
+    if (absl::Status added = AddFiles(*replies); !added.ok()) return added;
+    if (!HasAllFiles(*under_way_)) return absl::DataLossError("a rank has lost its row files");
+  }
+  return EndCommit(state, listener);
+}
+
+bool SnapshotTaker::HasAllFiles(const UnderWay& snapshot) {
+  return std::ranges::all_of(snapshot.told, [](bool told) { return told; });
+}
+
+absl::Status SnapshotTaker::AddFiles(std::span<const Reply> replies) {
+  for (std::size_t rank = 0; rank < replies.size(); ++rank) {
+    if (!replies[rank].snapshot_written()) continue;
+    if (under_way_->told[rank]) return absl::DataLossError("row files were told twice");
+    under_way_->told[rank] = true;
+    for (const FileEntry& file : replies[rank].files()) {
+      if (file.partition() >= under_way_->chains.size())
         return absl::DataLossError("a file of a partition that is not there");
-      std::vector<FileEntry>& chain = state.files[file.partition()];
+      std::vector<FileEntry>& chain = under_way_->chains[file.partition()];
       if (file.kind() == BASE) chain.clear();
       chain.push_back(file);
     }
   }
+  if (HasAllFiles(*under_way_) && !under_way_->commit.valid()) BeginCommit();
   return absl::OkStatus();
+}
+
+void SnapshotTaker::BeginCommit() {
+  Manifest& manifest = under_way_->manifest;
+  manifest.clear_files();
+  for (const std::vector<FileEntry>& chain : under_way_->chains) {
+    for (const FileEntry& file : chain) *manifest.add_files() = file;
+  }
+  const CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
+                               .generation = options_.generation,
+                               .also_keep = {}};
+  under_way_->commit =
+      std::async(std::launch::async, [store = store_, manifest, collect]() mutable {
+        Outcome outcome{.committed = store.Commit(manifest), .collected = absl::OkStatus()};
+        if (outcome.committed.ok()) outcome.collected = store.Collect(collect);
+        return outcome;
+      });
+}
+
+absl::Status SnapshotTaker::EndCommit(JobState& state, const Listener& listener) {
+  const Outcome outcome = under_way_->commit.get();
+  UnderWay snapshot = *std::move(under_way_);
+  under_way_.reset();
+  if (!outcome.committed.ok()) {
+    last_step_.reset();
+    return Because(outcome.committed, "committing a snapshot");
+  }
+  committed_ = true;
+  state.files = std::move(snapshot.chains);
+  Command command;
+  command.mutable_committed();
+  if (absl::Status told = options_.execute(command).status(); !told.ok()) return told;
+  absl::Status told = listener.observer.SnapshotCommitted(snapshot.manifest, listener.progress);
+  if (!told.ok() || outcome.collected.ok()) return told;
+  // What cannot be collected only takes room.
+  return listener.observer.Remarked(
+      std::string(Because(outcome.collected, "collecting old snapshots").message()));
 }
 
 Manifest SnapshotTaker::ManifestOf(const JobState& state) const {

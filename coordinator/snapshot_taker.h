@@ -2,8 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <future>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -15,14 +18,16 @@
 
 namespace cf {
 
-/// Takes the snapshots of a job: knows when one is due, has every member write its files, and
-/// commits what they wrote.
+/// Takes the snapshots of a job: knows when one is due, has every member copy its rows and write
+/// its files behind training, and commits what they wrote.
 ///
 /// Owner:      Coordinator.
-/// Threads:    the leader's first.
-/// Bounds:     one command under way; keeps as many snapshots as the job asks for, and the best.
+/// Threads:    the leader's first; while training goes on, the manifest is committed on another.
+/// Bounds:     one snapshot under way: one that falls due meanwhile in mid-epoch waits for a later
+///             segment, and one at the end of an epoch for the one before. Keeps as many snapshots as
+///             the job asks for, the best, and one that shares no file with the newest.
 /// Invariants: no row that is not finite is committed; members are told of a snapshot only when it
-///             is committed.
+///             is committed; a snapshot that is not leaves everything as it was before it.
 class SnapshotTaker {
  public:
   struct Options {
@@ -36,33 +41,80 @@ class SnapshotTaker {
   /// Errors are SnapshotStore's.
   static absl::StatusOr<SnapshotTaker> Open(Options options);
 
-  /// Whether one is due in the middle of an epoch, after the steps since `step_before`.
-  bool IsDueSince(std::uint64_t step_before, const JobState& state) const;
+  /// Whom a snapshot is told to, and how far the job is then.
+  struct Listener {
+    const EpochProgress& progress;
+    JobObserver& observer;
+  };
+
+  /// Takes in what members answered to a segment: commits the snapshot under way when all its files
+  /// are there. The error of a commit that failed.
+  absl::Status Hear(std::span<const Reply> replies, JobState& state, const Listener& listener);
+
+  /// Takes a snapshot if one is due in the middle of an epoch, after the steps since `step_before`,
+  /// unless one is under way: then it is taken at a later call.
+  absl::Status TakeIfDue(std::uint64_t step_before, JobState& state, const Listener& listener);
+
   /// Whether one is due at the end of an epoch, apart from those of the best epoch and of the job.
   bool IsDueAtEpoch(const JobState& state) const;
 
-  /// Takes one of `state`, which is to be at a rest, and has its files and best snapshot brought up
-  /// to date; nothing where this generation has one of the same step. Observers are told of it.
-  absl::Status Take(const EpochProgress& progress, JobState& state, JobObserver& observer);
+  /// Begins one of `state`, which is to be at a rest, after the one under way; nothing where this
+  /// generation has one of the same step. The files and the best snapshot of `state` are brought up
+  /// to date when it is committed.
+  absl::Status Take(JobState& state, const Listener& listener);
+
+  /// Waits until the snapshot under way, if any, is committed.
+  absl::Status Finish(JobState& state, const Listener& listener);
 
   /// The manifest of a snapshot that is taken now.
   Manifest ManifestOf(const JobState& state) const;
 
-  bool has_snapshot() const { return options_.resumed || last_step_.has_value(); }
+  bool has_snapshot() const { return options_.resumed || committed_; }
+
+  /// How long training has waited for snapshots so far.
+  std::chrono::duration<double> pause() const { return pause_; }
 
  private:
   using Clock = std::chrono::steady_clock;
+  /// What committing a manifest came to, and collecting what is not kept any more.
+  struct Outcome {
+    absl::Status committed;
+    absl::Status collected;
+  };
+  /// A snapshot between its cut and its commit.
+  struct UnderWay {
+    Manifest manifest;                           // Of the cut, but for the files.
+    std::vector<std::vector<FileEntry>> chains;  // By partition.
+    std::vector<bool> told;                      // By rank: its files are there.
+    std::future<Outcome> commit;                 // From when all are.
+  };
+  class PauseClock;
 
   SnapshotTaker(Options options, SnapshotStore store);
 
-  absl::Status WriteRows(JobState& state);
+  bool IsDueSince(std::uint64_t step_before, const JobState& state) const;
+  absl::Status Begin(JobState& state, const Listener& listener);
+  absl::StatusOr<std::vector<Reply>> WriteRows(const JobState& state);
+  // Adds the files that members tell of; begins to commit when nobody's are missing.
+  absl::Status AddFiles(std::span<const Reply> replies);
+  static bool HasAllFiles(const UnderWay& snapshot);
+  void BeginCommit();
+  absl::Status EndCommit(JobState& state, const Listener& listener);
 
   Options options_;
   SnapshotStore store_;
-  // Of the last one of this generation. Files are named by it: of legs that end with the same step
-  // (blocks of few samples), the first is kept.
+  std::optional<UnderWay> under_way_;
+  // Of the last one of this generation, committed or under way. Files are named by it: of legs that
+  // end with the same step (blocks of few samples), the first is kept.
   std::optional<std::uint64_t> last_step_;
-  Clock::time_point last_time_ = Clock::now();
+  // Of the last Write: what was not committed has used the names of its attempt.
+  std::optional<std::uint64_t> written_step_;
+  std::uint32_t attempt_ = 0;
+  Clock::time_point last_time_ = Clock::now();  // Of the last cut.
+  bool committed_ = false;                      // One of this generation.
+  bool waits_ = false;                          // One is due and was not taken.
+  bool waiting_told_ = false;
+  Clock::duration pause_{};
 };
 
 }  // namespace cf

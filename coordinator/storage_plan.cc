@@ -11,6 +11,7 @@
 #include "common/rpc/frame.h"
 #include "paramserver/block_host.h"
 #include "paramserver/disk_store.h"
+#include "paramserver/frozen_rows.h"
 #include "paramserver/slab_store.h"
 #include "worker/block_samples.h"
 #include "worker/models/batch_items.h"
@@ -57,6 +58,14 @@ std::uint64_t SamplesBytes(const Job& job, const TrainingData& data, const Place
   return bytes;
 }
 
+/// Memory for copies of `rows` bytes of rows in `partitions`, where `left` bytes are left: as much as
+/// the job allows, but never what would keep a job from fitting.
+std::uint64_t SnapshotCopies(const Job& job, std::uint64_t rows, std::uint32_t partitions,
+                             std::uint64_t left) {
+  const std::uint64_t all = rows + partitions * FrozenMemory::kChunkBytes;
+  return std::min({job.snapshot().copies_mib() << 20, all, left});
+}
+
 std::uint64_t Mib(std::uint64_t bytes) {
   return (bytes >> 20) + 1;
 }
@@ -93,7 +102,15 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   plan.memory = rows + item_partition * range.size() + samples;
   const std::uint64_t budget = MemoryBudget(job);
   const std::uint64_t limit = budget > 0 ? budget : memory;
-  if (limit == 0 || plan.memory < limit) return plan;
+  if (limit == 0 || plan.memory < limit) {
+    // Of a machine's memory half of what is left stays free for everything else.
+    const std::uint64_t left = limit == 0   ? ~std::uint64_t{0}
+                               : budget > 0 ? limit - plan.memory
+                                            : (limit - plan.memory) / 2;
+    plan.snapshot_copies = SnapshotCopies(job, rows, range.size(), left);
+    plan.memory += plan.snapshot_copies;
+    return plan;
+  }
   if (budget == 0 || !blocks) {
     return absl::FailedPreconditionError(absl::StrCat(
         "rank ", rank, " needs ", Mib(rows + item_partition * range.size()),
@@ -115,9 +132,11 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
         " partitions, and may use ", budget >> 20, " MiB: give it ", Mib(least),
         " (--memory), start more ranks, or raise train.partitions (another model)"));
   }
+  // Copies spare waiting for the disk at a snapshot, frames in every round.
+  plan.snapshot_copies = SnapshotCopies(job, rows, range.size(), (budget - least) / 4);
   plan.frames = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(plan.partitions, (budget - fixed) / frame));
-  plan.memory = fixed + plan.frames * frame;
+      std::min<std::uint64_t>(plan.partitions, (budget - fixed - plan.snapshot_copies) / frame));
+  plan.memory = fixed + plan.snapshot_copies + plan.frames * frame;
   plan.disk = (plan.partitions - std::min(plan.frames, plan.partitions)) * frame;
   return plan;
 }

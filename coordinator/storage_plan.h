@@ -17,8 +17,10 @@ namespace cf {
 struct StoragePlan {
   std::uint32_t partitions = 0;  ///< Of users, that the rank hosts;
   std::uint32_t frames = 0;      ///< so many of them are in memory at once.
-  std::uint64_t memory = 0;      ///< Bytes of rows and samples then.
-  std::uint64_t disk = 0;        ///< Bytes of users that are on disk at most.
+  std::uint64_t memory = 0;      ///< Bytes of rows, samples and copies then.
+  /// Of these for copies of rows that snapshots are written from.
+  std::uint64_t snapshot_copies = 0;
+  std::uint64_t disk = 0;  ///< Bytes of users that are on disk at most.
 
   bool keeps_all() const { return frames == partitions; }
 };

@@ -183,6 +183,7 @@ snapshot {
   every_seconds: 600
   every_steps: 0
   keep: 2
+  copies_mib: 4096
 }
 cluster {
   servers: 0

@@ -66,6 +66,7 @@ class CoordinatorTest : public ::testing::Test {
            commands_.push_back(command);
            absl::StatusOr<Reply> reply = answer(command);
            if (!reply.ok()) return reply.status();
+           if (command.has_write()) reply->set_snapshot_written(true);
            return std::vector<Reply>{*std::move(reply)};
          },
          .stop_requested = [] { return false; }});

@@ -51,7 +51,9 @@ inline constexpr char kTinyRankerWithFeatures[] =
     "0.001 }"
     "  feature { source: USER_HISTORY dim: 2 } feature { source: TIMESTAMP_YEAR dim: 1 } }";
 
-/// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions.
+/// A job over a tiny data set with its defaults filled in: 7 steps an epoch, 8 partitions. Its
+/// snapshots are written while training waits, so that each is where it is due, however long the
+/// one before took.
 inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
                        const std::string& model = kTinyFactorization) {
   absl::StatusOr<Job> job = ParseJob("model {" + model +
@@ -59,6 +61,7 @@ inline Job MakeTinyJob(const TinyData& data, std::uint32_t epochs,
                                          "split { random { fraction: 0.2 } }"
                                          "optimizer { adam { learning_rate: 0.02 } }"
                                          "train { batch_size: 64 partitions: 8 }"
+                                         "snapshot { copies_mib: 0 }"
                                          "cluster { threads: 1 timeout_seconds: 60 }",
                                      "test");
   Check(job.ok(), "the test's job parses");
