@@ -134,7 +134,7 @@ absl::Status Coordinator::MeasureStart() {
   if (absl::Status validated = Validate(start); !validated.ok()) return validated;
   if (!state_.BeginFrom(start)) return absl::OkStatus();
   if (absl::Status told = options_.observer->StartMeasured(start); !told.ok()) return told;
-  return snapshots_.Take(Progress(), state_, *options_.observer);
+  return TakeSnapshot();
 }
 
 absl::Status Coordinator::TrainEpoch() {
