@@ -20,7 +20,8 @@ namespace {
 
 constexpr double kSecondsBetweenBars = 0.1;
 constexpr double kSecondsBetweenLines = 30;
-constexpr std::size_t kBarCells = 30;  // As many as Keras draws.
+constexpr double kShownPauseMin = 0.005;  // Less is 0.00 s.
+constexpr std::size_t kBarCells = 30;     // As many as Keras draws.
 
 std::string PlaceText(const EpochProgress& p) {
   return absl::StrFormat("Epoch %d/%d %d/%d", p.epoch, p.epochs, p.step, p.steps);
@@ -167,6 +168,8 @@ absl::Status Console::EpochEnded(const FinishedEpoch& epoch) {
   std::vector<std::string> pieces = FiguresOf(epoch.progress);
   pieces.insert(pieces.begin(), PlaceText(epoch.progress));
   AddValidation(epoch.figures, pieces);
+  const double pause = epoch.figures.figures.Find("pause_seconds").value_or(0);
+  if (pause >= kShownPauseMin) pieces.push_back(absl::StrFormat("pause %.2fs", pause));
   if (epoch.is_best) pieces.emplace_back("best");
   const std::lock_guard lock(mutex_);
   WritePieces(pieces);

@@ -147,11 +147,13 @@ absl::Status Coordinator::TrainEpoch() {
     const std::uint64_t samples_before = train_samples_;
     absl::StatusOr<std::vector<Reply>> replies = TrainSegment(plan_.EndOfNext(state_));
     if (!replies.ok()) return replies.status();
-    absl::Status told =
-        options_.observer->SegmentTrained({.progress = Progress(),
-                                           .replies = *replies,
-                                           .samples = train_samples_ - samples_before,
-                                           .steps = state_.step() - step_before});
+    const double pause = snapshots_.pause().count();
+    absl::Status told = options_.observer->SegmentTrained(
+        {.progress = Progress(),
+         .replies = *replies,
+         .samples = train_samples_ - samples_before,
+         .steps = state_.step() - step_before,
+         .pause_seconds = pause - std::exchange(pause_at_segment_, pause)});
     if (!told.ok()) return told;
     const EpochProgress progress = Progress();
     const SnapshotTaker::Listener listener{.progress = progress, .observer = *options_.observer};
@@ -277,6 +279,8 @@ absl::StatusOr<EpochFigures> Coordinator::Measure() {
   epoch.figures.Set("learning_rate", optimizer.LearningRate(state_.step() - 1));
   epoch.figures.Set("samples_per_second", Progress().samples_per_second);
   epoch.figures.Set("seconds", train_seconds_);
+  epoch.figures.Set("pause_seconds", Progress().pause_seconds);
+  pause_at_line_ = snapshots_.pause().count();
   return epoch;
 }
 
@@ -307,6 +311,7 @@ EpochProgress Coordinator::Progress() const {
           .seconds = train_seconds_,
           .samples_per_second =
               train_seconds_ > 0 ? static_cast<double>(train_samples_) / train_seconds_ : 0,
+          .pause_seconds = snapshots_.pause().count() - pause_at_line_,
           .figures = TrainingFigures(),
           .skipped_gradients = skipped_};
 }

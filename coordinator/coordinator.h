@@ -89,6 +89,9 @@ class Coordinator {
   std::uint64_t train_samples_ = 0;
   std::uint64_t skipped_ = 0;           // Gradients, in this process,
   std::uint64_t skipped_in_epoch_ = 0;  // and in this epoch of it.
+  // Of snapshots, when the last epoch's line was made and when the last segment was told.
+  double pause_at_line_ = 0;
+  double pause_at_segment_ = 0;
 };
 
 }  // namespace cf

@@ -22,6 +22,8 @@ struct EpochProgress {
   std::uint64_t steps = 0;
   double seconds = 0;  ///< Trained in this epoch, by this generation.
   double samples_per_second = 0;
+  /// That training waited for snapshots since the last epoch's line, in this generation.
+  double pause_seconds = 0;
   Figures figures = {};  ///< Of the samples so far: train_loss, and train_rmse where it is shown.
   std::uint64_t skipped_gradients = 0;  ///< By this generation (optimizer.on_bad_gradient).
 };
@@ -38,6 +40,7 @@ struct TrainedSegment {
   std::span<const Reply> replies = {};  ///< By rank.
   std::uint64_t samples = 0;
   std::uint64_t steps = 0;
+  double pause_seconds = 0;  ///< That it waited for snapshots since the segment before.
 };
 
 /// A finished epoch.

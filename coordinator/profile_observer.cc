@@ -10,8 +10,8 @@ absl::Status ProfileObserver::EpochBegan(const EpochProgress& /*progress*/) {
 }
 
 absl::Status ProfileObserver::SegmentTrained(const TrainedSegment& segment) {
-  epoch_.Add(segment.replies, segment.samples, segment.steps);
-  job_.Add(segment.replies, segment.samples, segment.steps);
+  epoch_.Add(segment);
+  job_.Add(segment);
   return absl::OkStatus();
 }
 

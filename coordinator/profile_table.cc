@@ -75,13 +75,14 @@ std::string TrafficLine(const std::string& name, const RankProfile& profile) {
 
 }  // namespace
 
-void ProfileTable::Add(std::span<const Reply> replies, std::uint64_t samples, std::uint64_t steps) {
-  ranks_.resize(std::max(ranks_.size(), replies.size()));
-  for (std::size_t rank = 0; rank < replies.size(); ++rank) {
-    AddProfile(replies[rank].profile(), ranks_[rank]);
+void ProfileTable::Add(const TrainedSegment& segment) {
+  ranks_.resize(std::max(ranks_.size(), segment.replies.size()));
+  for (std::size_t rank = 0; rank < segment.replies.size(); ++rank) {
+    AddProfile(segment.replies[rank].profile(), ranks_[rank]);
   }
-  samples_ += samples;
-  steps_ += steps;
+  samples_ += segment.samples;
+  steps_ += segment.steps;
+  pause_seconds_ += segment.pause_seconds;
 }
 
 RankProfile ProfileTable::Sum() const {
@@ -124,7 +125,7 @@ std::string ProfileTable::Text(const std::string& of) const {
     }
     text += "\n";
   }
-  text.pop_back();
+  absl::StrAppendFormat(&text, "training waited %.3f s for snapshots beside", pause_seconds_);
   return text;
 }
 

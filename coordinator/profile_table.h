@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "coordinator/control.pb.h"
+#include "coordinator/job_observer.h"
 
 namespace cf {
 
@@ -17,11 +17,12 @@ namespace cf {
 /// Bounds:  a few numbers for each rank.
 class ProfileTable {
  public:
-  /// What `replies` (by rank) report of a command that trained `samples` in `steps`.
-  void Add(std::span<const Reply> replies, std::uint64_t samples, std::uint64_t steps);
+  /// What a segment took, as its replies report.
+  void Add(const TrainedSegment& segment);
 
-  /// "profile of epoch 3: ..." for `of` "epoch 3", then a table by phase, and where anything was
-  /// sent one by channel. Lines end with a newline, but for the last.
+  /// "profile of epoch 3: ..." for `of` "epoch 3", then a table by phase, where anything was sent one
+  /// by channel, and how long training waited for snapshots. Lines end with a newline, but for the
+  /// last.
   std::string Text(const std::string& of) const;
 
  private:
@@ -30,6 +31,7 @@ class ProfileTable {
   std::vector<RankProfile> ranks_;
   std::uint64_t samples_ = 0;
   std::uint64_t steps_ = 0;
+  double pause_seconds_ = 0;
 };
 
 }  // namespace cf

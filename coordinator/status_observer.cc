@@ -94,6 +94,7 @@ void StatusObserver::Write(RunStatus::Phase phase, const EpochProgress& progress
   status_.set_step(past_the_last ? progress.steps : progress.step);
   status_.set_steps_per_epoch(progress.steps);
   status_.set_skipped_gradients(progress.skipped_gradients);
+  status_.set_pause_seconds(progress.pause_seconds);
   status_.set_train_loss(progress.figures.Find("train_loss").value_or(0));
   if (const std::optional<double> rmse = progress.figures.Find("train_rmse"); rmse.has_value()) {
     status_.set_train_rmse(*rmse);

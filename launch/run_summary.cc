@@ -31,6 +31,7 @@ void AddStatus(const RunStatus& status, double now, RunSummary& summary) {
   summary.set_phase(absl::AsciiStrToLower(RunStatus::Phase_Name(status.phase())));
   summary.set_samples_per_second(status.samples_per_second());
   summary.set_seconds_left(status.seconds_left());
+  summary.set_pause_seconds(status.pause_seconds());
   summary.set_silent_seconds(std::max(0.0, now - static_cast<double>(status.updated_seconds())));
 }
 

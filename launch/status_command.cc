@@ -94,6 +94,10 @@ void PrintForPeople(const RunSummary& run) {
   if (run.samples_per_second() > 0) {
     lines.push_back(absl::StrCat(InShort(run.samples_per_second()), " samples/s, ",
                                  DurationText(run.seconds_left()), " to the last epoch at most"));
+    if (run.pause_seconds() > 0) {
+      absl::StrAppendFormat(&lines.back(), ", %.2f s of pause for snapshots in this epoch",
+                            run.pause_seconds());
+    }
   }
   if (const std::string figures = FiguresText(run); !figures.empty()) lines.push_back(figures);
   if (run.hosts_size() > 0) lines.push_back(RanksText(run));

@@ -4,8 +4,8 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
-#include <iterator>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -23,13 +23,20 @@
 namespace cf {
 namespace {
 
-/// Epoch and step, then the figures that every history has.
-constexpr std::size_t kColumns = 2 + std::size(kUsualFigures);
+/// The figures that every history has, and those of the ones that were written before pauses were.
+constexpr std::span<const char* const> kUsual = kUsualFigures;
+constexpr std::span<const char* const> kUsualBeforePauses = kUsual.first(kUsual.size() - 1);
 
-std::string Header(const std::vector<std::string>& others) {
+/// The columns of a table behind epoch and step.
+struct Columns {
+  std::span<const char* const> usual = kUsual;
+  std::vector<std::string> others = {};
+};
+
+std::string Header(const Columns& columns) {
   std::string line = "epoch,step";
-  for (const char* name : kUsualFigures) absl::StrAppend(&line, ",", name);
-  for (const std::string& name : others) absl::StrAppend(&line, ",", name);
+  for (const char* name : columns.usual) absl::StrAppend(&line, ",", name);
+  for (const std::string& name : columns.others) absl::StrAppend(&line, ",", name);
   return line;
 }
 
@@ -56,41 +63,45 @@ bool FromCell(const std::string& cell, Number& number) {
   return read.ec == std::errc() && read.ptr == end;
 }
 
-std::optional<EpochFigures> FromLine(const std::string& line,
-                                     const std::vector<std::string>& others) {
+std::optional<EpochFigures> FromLine(const std::string& line, const Columns& columns) {
   const std::vector<std::string> cells = absl::StrSplit(line, ',');
+  const std::size_t usual = columns.usual.size();
   EpochFigures epoch;
-  if (cells.size() != kColumns + others.size() || !FromCell(cells[0], epoch.epoch) ||
+  if (cells.size() != 2 + usual + columns.others.size() || !FromCell(cells[0], epoch.epoch) ||
       !FromCell(cells[1], epoch.step)) {
     return std::nullopt;
   }
-  for (std::size_t k = 2; k < cells.size(); ++k) {
-    if (cells[k].empty()) continue;
+  for (std::size_t k = 0; k + 2 < cells.size(); ++k) {
+    const std::string& cell = cells[k + 2];
+    if (cell.empty()) continue;
     double value = 0;
-    if (!FromCell(cells[k], value)) return std::nullopt;
-    epoch.figures.Set(k < kColumns ? kUsualFigures[k - 2] : others[k - kColumns], value);
+    if (!FromCell(cell, value)) return std::nullopt;
+    epoch.figures.Set(k < usual ? columns.usual[k] : columns.others[k - usual], value);
   }
   return epoch;
 }
 
 std::string ToText(const std::vector<EpochFigures>& rows, const std::vector<std::string>& others) {
-  std::string text = Header(others) + "\n";
+  std::string text = Header({.others = others}) + "\n";
   for (const EpochFigures& row : rows) absl::StrAppend(&text, ToLine(row, others), "\n");
   return text;
 }
 
-/// The columns that a header has beside those of every history; nothing if it is no such header.
-std::optional<std::vector<std::string>> OthersOf(const std::string& header) {
-  const std::vector<std::string> columns = absl::StrSplit(header, ',');
-  if (columns.size() < kColumns || !absl::StartsWith(header, Header({}))) return std::nullopt;
-  const std::vector<std::string> others(columns.begin() + kColumns, columns.end());
-  if (Header(others) != header) return std::nullopt;
+/// The columns that a header names; nothing if it is no header of ours.
+std::optional<Columns> ColumnsOf(const std::string& header) {
+  const bool with_pauses = absl::StartsWith(header, Header({}));
+  Columns columns{.usual = with_pauses ? kUsual : kUsualBeforePauses};
+  if (!absl::StartsWith(header, Header(columns))) return std::nullopt;
+  const std::vector<std::string> names = absl::StrSplit(header, ',');
+  columns.others.assign(names.begin() + static_cast<long>(2 + columns.usual.size()), names.end());
+  if (Header(columns) != header) return std::nullopt;
+  const std::vector<std::string>& others = columns.others;
   for (auto name = others.begin(); name != others.end(); ++name) {
     if (!IsMetric(*name) || IsUsual(*name) || std::find(others.begin(), name, *name) != name) {
       return std::nullopt;
     }
   }
-  return others;
+  return columns;
 }
 
 // A crash, or a writer at work, can leave half a line without its end, and nothing else: Append
@@ -109,18 +120,23 @@ absl::StatusOr<Table> ParseTable(const std::string& path, const std::string& tex
   std::vector<std::string> lines = absl::StrSplit(text, '\n');
   lines.pop_back();  // What follows the last line's end.
   Table table;
+  Columns columns;
   for (std::size_t k = 0; k < lines.size(); ++k) {
     const auto refuse = [&](const std::string& expected) {
       return absl::InvalidArgumentError(absl::StrCat(path, ":", k + 1, ": expected ", expected));
     };
     if (k == 0) {
-      std::optional<std::vector<std::string>> others = OthersOf(lines[k]);
-      if (!others.has_value()) return refuse("\"" + Header({}) + "\"");
-      table.others = *std::move(others);
+      std::optional<Columns> found = ColumnsOf(lines[k]);
+      if (!found.has_value()) return refuse("\"" + Header({}) + "\"");
+      columns = *std::move(found);
+      table.others = columns.others;
       continue;
     }
-    const std::optional<EpochFigures> row = FromLine(lines[k], table.others);
-    if (!row.has_value()) return refuse(absl::StrCat(kColumns + table.others.size(), " numbers"));
+    const std::optional<EpochFigures> row = FromLine(lines[k], columns);
+    if (!row.has_value()) {
+      const std::size_t numbers = 2 + columns.usual.size() + columns.others.size();
+      return refuse(absl::StrCat(numbers, " numbers"));
+    }
     if (!table.rows.empty() && row->epoch <= table.rows.back().epoch) {
       return refuse(absl::StrCat("an epoch after ", table.rows.back().epoch));
     }

@@ -13,7 +13,8 @@ namespace cf {
 
 /// `history.csv` of a run folder: a line an epoch under a header line. Numbers have as few digits
 /// as give the same bits. Every history has the same columns first; what a job asked for beside
-/// them follows, in columns of their own.
+/// them follows, in columns of their own. A history that was written before there were pauses has no
+/// column for them, and gets one when it is opened.
 ///
 /// Owner:      the coordinator, one for a run; nobody else writes the file.
 /// Threads:    not thread-safe.

@@ -66,9 +66,9 @@ struct EpochFigures {
 };
 
 /// The figures that every history has a column for, in the order of the columns.
-inline constexpr const char* kUsualFigures[] = {"train_loss",    "train_rmse",         "l2_penalty",
-                                                "val_loss",      "val_rmse",           "val_mae",
-                                                "learning_rate", "samples_per_second", "seconds"};
+inline constexpr const char* kUsualFigures[] = {
+    "train_loss", "train_rmse",    "l2_penalty",         "val_loss", "val_rmse",
+    "val_mae",    "learning_rate", "samples_per_second", "seconds",  "pause_seconds"};
 
 /// Whether it is one of kUsualFigures; the others are those that a job asks for.
 bool IsUsual(std::string_view name);

@@ -127,8 +127,9 @@ TEST_F(Report, EndsARunOfSeveralRanks) {
 
   // The folded table is history.csv, digit for digit.
   const std::vector<std::string> cells = ElementsOf(page, "td");
-  for (const char* const figure : {"train_loss", "train_rmse", "l2_penalty", "val_loss", "val_rmse",
-                                   "val_mae", "learning_rate", "samples_per_second", "seconds"}) {
+  for (const char* const figure :
+       {"train_loss", "train_rmse", "l2_penalty", "val_loss", "val_rmse", "val_mae",
+        "learning_rate", "samples_per_second", "seconds", "pause_seconds"}) {
     EXPECT_THAT(ElementsOf(page, "th"), Contains(figure));
     const std::vector<std::string> column = HistoryColumn(Path("first"), figure);
     ASSERT_THAT(column, SizeIs(3));

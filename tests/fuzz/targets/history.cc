@@ -46,11 +46,13 @@ std::vector<std::string> Seeds() {
   const std::string header =
       "epoch,step,train_loss,train_rmse,l2_penalty,val_loss,val_rmse,val_mae,learning_rate,"
       "samples_per_second,seconds";
-  return {header + "\n1,10,0.5,0.7,1e-3,,,,0.001,12345.6,0.25\n2,20,0.25,,,,,,,,\n",
-          header +
-              ",val_ndcg_10\n1,10,0.5,0.7,0.1,0.4,0.6,0.5,0.001,1e6,0.2,0.125\n"
-              "3,30,0.25,0.5,0.1,0.3,0.5,0.4,0.001,2e6,0.1,\n4,4",
-          header + "\n1,18446744073709551615,nan,-inf,0,1e308,5e-324,-0,,,\n"};
+  return {
+      header + "\n1,10,0.5,0.7,1e-3,,,,0.001,12345.6,0.25\n2,20,0.25,,,,,,,,\n",
+      header +
+          ",val_ndcg_10\n1,10,0.5,0.7,0.1,0.4,0.6,0.5,0.001,1e6,0.2,0.125\n"
+          "3,30,0.25,0.5,0.1,0.3,0.5,0.4,0.001,2e6,0.1,\n4,4",
+      header + ",pause_seconds,val_hr_5\n1,10,0.5,0.7,0.1,0.4,0.6,0.5,0.001,1e6,0.2,0.01,0.125\n",
+      header + "\n1,18446744073709551615,nan,-inf,0,1e308,5e-324,-0,,,\n"};
 }
 
 }  // namespace cf::fuzz

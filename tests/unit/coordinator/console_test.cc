@@ -74,6 +74,18 @@ TEST_F(ConsoleTest, WhatIsForTheLogOnlyIsNotShown) {
   EXPECT_EQ(Output(), "c\n");
 }
 
+TEST_F(ConsoleTest, AnEpochThatWaitedForSnapshotsSaysHowLong) {
+  const auto console = Open(Console::Mode::kLines);
+  FinishedEpoch paused = kBest;
+  paused.figures.figures.Set("pause_seconds", 0.0721);
+  End(*console, paused);
+  paused.figures.figures.Set("pause_seconds", 0.0049);
+  End(*console, paused);
+  const std::string line = kEndLine;
+  const std::string before = line.substr(0, line.size() - std::string("best\n").size());
+  EXPECT_EQ(Output(), before + "pause 0.07s best\n" + line);
+}
+
 TEST_F(ConsoleTest, PrintsTheEpochAsDocumented) {
   const auto console = Open(Console::Mode::kLines);
   console->Line("90,752 training and 10,084 validation samples");

@@ -44,6 +44,7 @@ class Recorder final : public JobObserver {
   absl::Status SegmentTrained(const TrainedSegment& segment) override {
     steps += segment.steps;
     samples += segment.samples;
+    pause_seconds += segment.pause_seconds;
     EXPECT_EQ(segment.replies.size(), 1U);
     EXPECT_TRUE(segment.progress.figures.Find("train_loss").has_value());
     return Hear("segment to " + At(segment.progress));
@@ -75,6 +76,7 @@ class Recorder final : public JobObserver {
   std::vector<EpochFigures> epochs;
   std::uint64_t steps = 0;
   std::uint64_t samples = 0;
+  double pause_seconds = 0;  // Of segments.
 
  private:
   absl::Status Hear(const std::string& what) {
@@ -154,11 +156,17 @@ TEST_F(JobObserverTest, HearsAJobInOrder) {
   EXPECT_EQ(recorder.steps, 14U);
   EXPECT_GT(recorder.samples, 0U);
   ASSERT_EQ(recorder.epochs.size(), 2U);
+  // The same pauses by segment and by line: those before the last segment of all.
+  const double first = recorder.epochs[0].figures.Find("pause_seconds").value_or(0);
+  const double second = recorder.epochs[1].figures.Find("pause_seconds").value_or(0);
+  EXPECT_GT(first, 0) << "of the snapshot in its middle";
+  EXPECT_GT(second, 0) << "of that and of the first epoch's last";
+  EXPECT_NEAR(recorder.pause_seconds, first + second, 0.1 * (first + second));
   std::vector<std::string> names;
   for (const Figure& figure : recorder.epochs[1].figures) names.push_back(figure.name);
-  EXPECT_THAT(names,
-              ElementsAre("train_loss", "train_rmse", "l2_penalty", "val_loss", "val_rmse",
-                          "val_mae", "val_hr_5", "learning_rate", "samples_per_second", "seconds"));
+  EXPECT_THAT(names, ElementsAre("train_loss", "train_rmse", "l2_penalty", "val_loss", "val_rmse",
+                                 "val_mae", "val_hr_5", "learning_rate", "samples_per_second",
+                                 "seconds", "pause_seconds"));
 }
 
 TEST_F(JobObserverTest, HearsWhereAJobStopsAndGoesOn) {

@@ -22,9 +22,18 @@ TEST(ProfileTable, AddsUpCommandsAndRanks) {
   std::vector<Reply> replies = {ReplyWith(Phase::kGradient, 1), ReplyWith(Phase::kApply, 2)};
   replies[1].mutable_profile()->mutable_tcp()->set_messages(5);
   replies[1].mutable_profile()->mutable_tcp()->set_bytes(3 << 20);
-  table.Add(replies, 400'000'000, 1000);
-  table.Add(std::vector<Reply>{ReplyWith(Phase::kGradient, 3), ReplyWith(Phase::kWaitRows, 2)},
-            600'000'000, 1000);
+  table.Add({.progress = {},
+             .replies = replies,
+             .samples = 400'000'000,
+             .steps = 1000,
+             .pause_seconds = 0.25});
+  const std::vector<Reply> others = {ReplyWith(Phase::kGradient, 3),
+                                     ReplyWith(Phase::kWaitRows, 2)};
+  table.Add({.progress = {},
+             .replies = others,
+             .samples = 600'000'000,
+             .steps = 1000,
+             .pause_seconds = 0.5});
   EXPECT_EQ(
       table.Text("epoch 3"),
       "profile of epoch 3: 1,000,000,000 samples in 2,000 steps; seconds of compute threads\n"
@@ -45,13 +54,15 @@ TEST(ProfileTable, AddsUpCommandsAndRanks) {
       "0                      0         0.0             0         0.0             0         0.0\n"
       "1                      0         0.0             0         0.0             5         3.0\n"
       "sum                    0         0.0             0         0.0             5         3.0\n"
-      "B/sample                         0.0                       0.0                       0.0");
+      "B/sample                         0.0                       0.0                       0.0\n"
+      "training waited 0.750 s for snapshots beside");
 }
 
 // A job that ends before its first step has nothing to divide by; one rank sends nothing.
 TEST(ProfileTable, OfNothingHasNoTableByChannel) {
   ProfileTable table;
-  table.Add(std::vector<Reply>{Reply()}, 0, 0);
+  const std::vector<Reply> replies(1);
+  table.Add({.progress = {}, .replies = replies});
   const std::string text = table.Text("the job");
   EXPECT_EQ(text.find("sent"), std::string::npos);
   EXPECT_EQ(text.find("nan"), std::string::npos);

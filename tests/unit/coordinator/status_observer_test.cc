@@ -22,6 +22,7 @@ class StatusObserverTest : public ::testing::Test {
             .steps = 10,
             .seconds = 1,
             .samples_per_second = 100,
+            .pause_seconds = 0.25,
             .figures = {{"train_loss", 0.5}, {"train_rmse", 0.75}}};
   }
 
@@ -45,6 +46,7 @@ TEST_F(StatusObserverTest, SaysWhereAnEpochStands) {
   EXPECT_EQ(status.train_loss(), 0.5);
   EXPECT_EQ(status.train_rmse(), 0.75);
   EXPECT_EQ(status.samples_per_second(), 100);
+  EXPECT_EQ(status.pause_seconds(), 0.25);
   EXPECT_EQ(status.seconds_left(), 15) << "an epoch and a half";
   EXPECT_EQ(status.monitor(), "val_rmse");
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr char kHeader[] =
     "epoch,step,train_loss,train_rmse,l2_penalty,val_loss,val_rmse,val_mae,learning_rate,"
-    "samples_per_second,seconds\n";
+    "samples_per_second,seconds,pause_seconds\n";
 
 /// A history in a file of its own.
 class HistoryTest : public ::testing::Test {
@@ -47,12 +47,13 @@ TEST_F(HistoryTest, WritesTheColumnsTheUserKnows) {
                                         {"val_mae", .1},
                                         {"learning_rate", .001},
                                         {"samples_per_second", 101234.5},
-                                        {"seconds", .9}}})
+                                        {"seconds", .9},
+                                        {"pause_seconds", .05}}})
                   .ok());
   ASSERT_TRUE(history->Append({.epoch = 2, .step = 2836, .figures = {{"train_loss", .25}}}).ok());
   EXPECT_EQ(Text(), std::string(kHeader) +
-                        "1,1418,0.5,0.75,0,1e-07,2,0.1,0.001,101234.5,0.9\n"
-                        "2,2836,0.25,,,,,,,,\n");
+                        "1,1418,0.5,0.75,0,1e-07,2,0.1,0.001,101234.5,0.9,0.05\n"
+                        "2,2836,0.25,,,,,,,,,\n");
 }
 
 TEST_F(HistoryTest, MayBeginWithTheModelBeforeTheFirstStep) {
@@ -91,7 +92,7 @@ TEST_F(HistoryTest, KeepsAColumnForEachFigureThatAJobAskedFor) {
   ASSERT_TRUE(history->Append(first).ok());
   ASSERT_TRUE(history->Append(Row(2)).ok());
   const std::string header(kHeader, sizeof kHeader - 2);
-  EXPECT_EQ(Text(), header + ",val_ndcg_10\n1,100,1,,,,,,,,,0.25\n2,200,0.5,,,,,,,,,\n");
+  EXPECT_EQ(Text(), header + ",val_ndcg_10\n1,100,1,,,,,,,,,,0.25\n2,200,0.5,,,,,,,,,,\n");
 
   // A job that goes on may ask for other figures.
   history = History::Open(path_, {"val_hr_5", "val_ndcg_10"});
@@ -101,13 +102,34 @@ TEST_F(HistoryTest, KeepsAColumnForEachFigureThatAJobAskedFor) {
   third.figures.Set("val_ndcg_10", 0.125);
   ASSERT_TRUE(history->Append(third).ok());
   EXPECT_EQ(Text(), header +
-                        ",val_ndcg_10,val_hr_5\n1,100,1,,,,,,,,,0.25,\n2,200,0.5,,,,,,,,,,\n"
-                        "3,300,0.3333333333333333,,,,,,,,,0.125,0.5\n");
+                        ",val_ndcg_10,val_hr_5\n1,100,1,,,,,,,,,,0.25,\n2,200,0.5,,,,,,,,,,,\n"
+                        "3,300,0.3333333333333333,,,,,,,,,,0.125,0.5\n");
   const std::vector<EpochFigures> epochs = History::Read(path_).value();
   ASSERT_EQ(epochs.size(), 3U);
   EXPECT_EQ(epochs[0], first);
   EXPECT_EQ(epochs[2].figures.Find("val_hr_5"), 0.5);
   EXPECT_EQ(epochs[0].figures.Find("val_hr_5"), std::nullopt);
+}
+
+// Goal: a run that began before there were pauses goes on.
+TEST_F(HistoryTest, GivesAnOlderHistoryTheColumnThatItLacks) {
+  const std::string older =
+      "epoch,step,train_loss,train_rmse,l2_penalty,val_loss,val_rmse,val_mae,learning_rate,"
+      "samples_per_second,seconds";
+  for (const std::string other : {"", ",val_hr_5"}) {
+    const std::string cell = other.empty() ? "" : ",0.5";
+    Write(older + other + "\n1,100,1,,,,,,,,2" + cell + "\n");
+    const std::vector<EpochFigures> read = History::Read(path_).value();
+    ASSERT_EQ(read.size(), 1U);
+    EXPECT_EQ(read[0].figures.Find("seconds"), 2);
+    EXPECT_EQ(read[0].figures.Find("pause_seconds"), std::nullopt);
+    EXPECT_EQ(read[0].figures.Find("val_hr_5").has_value(), !other.empty());
+    absl::StatusOr<History> history = History::Open(path_);
+    ASSERT_TRUE(history.ok()) << history.status();
+    EXPECT_EQ(history->epochs(), read);
+    const std::string header(kHeader, sizeof kHeader - 2);
+    EXPECT_EQ(Text(), header + other + "\n1,100,1,,,,,,,,2," + cell + "\n");
+  }
 }
 
 TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
@@ -116,8 +138,8 @@ TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
   for (const std::uint32_t epoch : {1U, 2U, 3U, 4U}) ASSERT_TRUE(history->Append(Row(epoch)).ok());
   ASSERT_TRUE(history->CutBackTo(2).ok());
   ASSERT_TRUE(history->Append(Row(3)).ok());
-  EXPECT_EQ(Text(), std::string(kHeader) + "1,100,1,,,,,,,,\n2,200,0.5,,,,,,,,\n" +
-                        "3,300,0.3333333333333333,,,,,,,,\n");
+  EXPECT_EQ(Text(), std::string(kHeader) + "1,100,1,,,,,,,,,\n2,200,0.5,,,,,,,,,\n" +
+                        "3,300,0.3333333333333333,,,,,,,,,\n");
   ASSERT_TRUE(history->CutBackTo(7).ok());
   EXPECT_EQ(history->epochs().size(), 3U);
   ASSERT_TRUE(history->CutBackTo(0).ok());
@@ -126,8 +148,8 @@ TEST_F(HistoryTest, CutsBackToTheEpochOfASnapshotAndGoesOn) {
 
 // Goal: a crash in the middle of a line costs that line and nothing else.
 TEST_F(HistoryTest, DropsALineThatACrashCutShort) {
-  const std::string first = std::string(kHeader) + "1,100,1,,,,,,,,\n";
-  const std::string second = "2,200,0.5,,,,,,,,";
+  const std::string first = std::string(kHeader) + "1,100,1,,,,,,,,,\n";
+  const std::string second = "2,200,0.5,,,,,,,,,";
   for (std::size_t cut = 0; cut <= second.size(); ++cut) {
     Write(first + second.substr(0, cut));
     const absl::StatusOr<History> history = History::Open(path_);
@@ -157,9 +179,9 @@ TEST_F(HistoryTest, RefusesAFileThatIsNotItsOwnAndLeavesItAlone) {
     EXPECT_EQ(error(header.substr(0, header.size() - 1) + others + "\n"),
               path_ + ":1: expected \"" + header.substr(0, header.size() - 1) + "\"");
   }
-  EXPECT_EQ(error(header + "1,100\n"), path_ + ":2: expected 11 numbers");
-  EXPECT_EQ(error(header + "1,100,x,,,,,,,,\n"), path_ + ":2: expected 11 numbers");
-  EXPECT_EQ(error(header + "3,1,,,,,,,,,\n3,2,,,,,,,,,\n"),
+  EXPECT_EQ(error(header + "1,100\n"), path_ + ":2: expected 12 numbers");
+  EXPECT_EQ(error(header + "1,100,x,,,,,,,,,\n"), path_ + ":2: expected 12 numbers");
+  EXPECT_EQ(error(header + "3,1,,,,,,,,,,\n3,2,,,,,,,,,,\n"),
             path_ + ":3: expected an epoch after 3");
 }
 
