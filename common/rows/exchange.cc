@@ -8,6 +8,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/activity.h"
+
 namespace cf {
 namespace {
 
@@ -44,7 +46,8 @@ Exchange::Exchange(const Placement& placement, int rank, std::vector<RowLayout> 
       rank_(rank),
       layouts_(std::move(layouts)),
       mesh_(mesh),
-      pool_(kPoolBytesMax) {
+      pool_(kPoolBytesMax),
+      passed_(placement.partitioning().count()) {
   if (mesh != nullptr && options.shared_memory) {
     SharedChannel::Handlers handlers;
     handlers.on_ring = [this](ParcelKind kind, std::uint32_t from, std::uint32_t to_seat,
@@ -94,9 +97,11 @@ void Exchange::SetSpins() {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   const std::size_t own = ThreadsOn(placement_, rank_);
-  spins = spins && threads <= static_cast<std::size_t>(::sysconf(_SC_NPROCESSORS_ONLN)) &&
-          ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 &&
-          own <= static_cast<std::size_t>(CPU_COUNT(&allowed));
+  const bool have_cores = threads <= static_cast<std::size_t>(::sysconf(_SC_NPROCESSORS_ONLN)) &&
+                          ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 &&
+                          own <= static_cast<std::size_t>(CPU_COUNT(&allowed));
+  spins_here_.store(have_cores, std::memory_order_relaxed);
+  spins = spins && have_cores;
   for (const Mailboxes& mailboxes : mailboxes_) {
     for (const std::unique_ptr<Mailbox>& mailbox : mailboxes) {
       if (mailbox != nullptr) mailbox->SetSpins(spins);
@@ -194,11 +199,40 @@ Exchange::Stats Exchange::stats() const {
 // --- Receiving -----------------------------------------------------------------------------------
 
 absl::StatusOr<std::optional<Parcel>> Exchange::TakeTransfer(std::uint32_t to_seat) {
-  return to(ParcelKind::kTransfer)[to_seat]->TakeAny();
+  absl::StatusOr<std::optional<Parcel>> taken = to(ParcelKind::kTransfer)[to_seat]->TakeAny();
+  if (taken.ok() && taken->has_value()) (*taken)->to_seat = to_seat;
+  return taken;
 }
 
 absl::StatusOr<Parcel> Exchange::AwaitTransfer(std::uint32_t to_seat, std::uint32_t from_seat) {
-  return to(ParcelKind::kTransfer)[to_seat]->AwaitAny(from_seat);
+  absl::StatusOr<Parcel> taken = to(ParcelKind::kTransfer)[to_seat]->AwaitAny(from_seat);
+  if (taken.ok()) taken->to_seat = to_seat;
+  return taken;
+}
+
+std::uint32_t Exchange::TransfersTo(std::uint32_t seat) const {
+  return to(ParcelKind::kTransfer)[seat]->arrivals();
+}
+
+absl::Status Exchange::AwaitTransfers(std::uint32_t to_seat, std::uint32_t from_seat,
+                                      std::uint32_t seen, Doorbell::Clock::time_point deadline) {
+  return to(ParcelKind::kTransfer)[to_seat]->AwaitArrivals(from_seat, seen, deadline);
+}
+
+void Exchange::Wake(std::uint32_t seat) {
+  to(ParcelKind::kTransfer)[seat]->Wake();
+}
+
+absl::Status Exchange::AwaitPassed(PartitionId p, std::uint32_t seen,
+                                   Doorbell::Clock::time_point deadline) {
+  Doorbell& bell = passed_[Index(p)];
+  {
+    const Activity::Waiting waiting(rank_, {&bell.counter(), seen + 1});
+    bell.Await(seen, 1, spins_here_.load(std::memory_order_relaxed), deadline);
+  }
+  if (!is_closed_.load(std::memory_order_acquire)) return absl::OkStatus();
+  const std::lock_guard lock(closed_mutex_);
+  return closed_;
 }
 
 void Exchange::Recycle(Parcel parcel) {
@@ -235,6 +269,12 @@ absl::Status Exchange::Accept(int from, Message message) {
 }
 
 void Exchange::Close(const absl::Status& why) {
+  {
+    const std::lock_guard lock(closed_mutex_);
+    if (closed_.ok()) closed_ = why;
+  }
+  is_closed_.store(true, std::memory_order_release);
+  for (Doorbell& bell : passed_) bell.Break();
   for (const Mailboxes& mailboxes : mailboxes_) {
     for (const std::unique_ptr<Mailbox>& mailbox : mailboxes) {
       if (mailbox != nullptr) mailbox->Close(why);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "common/rows/parcel.h"
 #include "common/rows/placement.h"
 #include "common/rows/shared_channel.h"
+#include "common/rpc/doorbell.h"
 #include "common/rpc/mesh.h"
 
 namespace cf {
@@ -36,9 +38,12 @@ struct ExchangeOptions {
 /// mesh, as do those for which the shared memory has no room. A seat that has both roles does not
 /// send to itself. Worker seats may send each other transfers, too: bytes with a name.
 ///
+/// Threads of this process that work on item partitions in turn hand these to each other where they
+/// lie: whoever has done its part rings the bell of the user partition that is next.
+///
 /// Owner:   the process's part of one generation.
 /// Threads: Make and Send on the sending seat's thread, Await and Recycle on the receiving one's;
-///          Receive on the mesh's I/O thread; Close and stats from any.
+///          Receive on the mesh's I/O thread; PassOn, AwaitPassed, Wake, Close and stats from any.
 /// Bounds:  see Mailbox and Mesh.
 class Exchange {
  public:
@@ -88,6 +93,20 @@ class Exchange {
   /// The same, and waits for one; `from_seat` is who is expected to send it.
   absl::StatusOr<Parcel> AwaitTransfer(std::uint32_t to_seat, std::uint32_t from_seat);
 
+  /// For threads that share what comes for a seat of this process: how often something has come,
+  /// waiting for more than that, and waking who does (Mailbox).
+  std::uint32_t TransfersTo(std::uint32_t seat) const;
+  absl::Status AwaitTransfers(std::uint32_t to_seat, std::uint32_t from_seat, std::uint32_t seen,
+                              Doorbell::Clock::time_point deadline);
+  void Wake(std::uint32_t seat);
+
+  /// Tells the thread of this process that works on user partition `p`, if one does, that items have
+  /// been passed on to it. AwaitPassed, on that thread, waits until this has happened more often than
+  /// `seen` times, or until `deadline`; the exchange's error once it is closed.
+  void PassOn(PartitionId p) { passed_[Index(p)].Ring(); }
+  std::uint32_t PassedOn(PartitionId p) const { return passed_[Index(p)].rung(); }
+  absl::Status AwaitPassed(PartitionId p, std::uint32_t seen, Doorbell::Clock::time_point deadline);
+
   /// Gives back what a received parcel or transfer holds: whoever took it does so when it is read.
   void Recycle(Parcel parcel);
 
@@ -134,6 +153,11 @@ class Exchange {
   std::array<std::vector<int>, kParcelKinds> sender_ranks_;  // By kind and sending seat.
   std::array<Mailboxes, kParcelKinds> mailboxes_;
   std::array<Sent, kChannels> sent_;
+  std::vector<Doorbell> passed_;         // By user partition.
+  std::atomic<bool> spins_here_{false};  // Whether each thread of this process has a core.
+  std::atomic<bool> is_closed_{false};
+  std::mutex closed_mutex_;  // Whoever watches the ranks closes, and any thread may ask why.
+  absl::Status closed_;      // Guarded by closed_mutex_.
 };
 
 }  // namespace cf

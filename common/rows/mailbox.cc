@@ -83,9 +83,10 @@ int Mailbox::FirstAwaited() {
   return Activity::kAnybody;
 }
 
-void Mailbox::Sleep(int whom, std::uint32_t seen, std::uint32_t more) {
+void Mailbox::Sleep(int whom, std::uint32_t seen, std::uint32_t more,
+                    Doorbell::Clock::time_point deadline) {
   const Activity::Waiting waiting(whom, {&bell_->counter(), seen + more});
-  bell_->Await(seen, more, spins_.load(std::memory_order_relaxed));
+  bell_->Await(seen, more, spins_.load(std::memory_order_relaxed), deadline);
 }
 
 absl::Status Mailbox::closed() {
@@ -215,6 +216,14 @@ absl::StatusOr<Parcel> Mailbox::AwaitAny(std::uint32_t from_seat) {
     if (taken->has_value()) return **std::move(taken);
     Sleep(RankOf(from_seat), seen, 1);
   }
+}
+
+absl::Status Mailbox::AwaitArrivals(std::uint32_t from_seat, std::uint32_t seen,
+                                    Doorbell::Clock::time_point deadline) {
+  Activity::Tick();
+  if (is_closed_.load(std::memory_order_acquire)) return closed();
+  Sleep(RankOf(from_seat), seen, 1, deadline);
+  return is_closed_.load(std::memory_order_acquire) ? closed() : absl::OkStatus();
 }
 
 void Mailbox::Close(const absl::Status& why) {

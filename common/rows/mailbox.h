@@ -22,8 +22,9 @@ namespace cf {
 /// source may use both ways in turn.
 ///
 /// Owner:   Exchange, one for each seat of each role in this process.
-/// Threads: Deliver, AttachRing, SetSpins and Close from any (the I/O thread, another compute
-///          thread); the Awaits from the seat's own.
+/// Threads: Deliver, AttachRing, SetSpins, Wake and Close from any (the I/O thread, another compute
+///          thread); the Awaits from one, the seat's own or whoever takes its place; TakeAny from
+///          one at a time.
 /// Bounds:  `depth` parcels of each source: nobody sends the next before the receiver has answered
 ///          the one that is `depth` turns before it. A wait has no deadline of its own: it ends with
 ///          a parcel or with Close, which whoever watches the ranks calls, and the thread's Activity
@@ -66,6 +67,16 @@ class Mailbox {
   /// The same, and waits for one; `from_seat` is who is expected to send it.
   absl::StatusOr<Parcel> AwaitAny(std::uint32_t from_seat);
 
+  /// How often something has come, or Wake was called, modulo 2^32. Where several threads take what
+  /// comes, one may wait here for more than it has seen.
+  std::uint32_t arrivals() const { return bell_->rung(); }
+  /// Waits until arrivals() is no longer `seen`, or until `deadline`; the mailbox's error once it is
+  /// closed. Not to be mixed with Await, as is the next.
+  absl::Status AwaitArrivals(std::uint32_t from_seat, std::uint32_t seen,
+                             Doorbell::Clock::time_point deadline);
+  /// Has whoever waits in AwaitArrivals look again.
+  void Wake() { bell_->Ring(); }
+
   /// Wakes whoever waits, now and later, with `why`. The first call counts. Requires: !why.ok().
   void Close(const absl::Status& why);
 
@@ -87,8 +98,9 @@ class Mailbox {
   // The rank of the first source without a parcel, or of `from`.
   int FirstAwaited();
   int RankOf(std::uint32_t from) const;
-  // Sleeps until `more` parcels have rung since `seen`, or it is closed.
-  void Sleep(int whom, std::uint32_t seen, std::uint32_t more);
+  // Sleeps until `more` parcels have rung since `seen`, or it is closed, or until `deadline`.
+  void Sleep(int whom, std::uint32_t seen, std::uint32_t more,
+             Doorbell::Clock::time_point deadline = Doorbell::kNoDeadline);
 
   enum class Next { kNone, kInRing, kHanded };
 

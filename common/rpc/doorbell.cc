@@ -1,9 +1,11 @@
 #include "common/rpc/doorbell.h"
 
+#include <algorithm>
 #include <chrono>
 #include <climits>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace cf {
@@ -15,8 +17,20 @@ constexpr std::chrono::microseconds kSpinMax{20};
 constexpr int kLooksPerClock = 32;
 
 // Not the private kind: other processes wake the word, too.
-void Futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value) {
-  ::syscall(SYS_futex, &word, operation, value, nullptr, nullptr, 0);
+void Futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+           const timespec* longest = nullptr) {
+  ::syscall(SYS_futex, &word, operation, value, longest, nullptr, 0);
+}
+
+/// Sleeps while the word is `value`, and until `deadline` at most.
+void SleepWhile(std::atomic<std::uint32_t>& word, std::uint32_t value,
+                Doorbell::Clock::time_point deadline) {
+  if (deadline == Doorbell::kNoDeadline) return Futex(word, FUTEX_WAIT, value);
+  const auto left = std::chrono::duration_cast<std::chrono::nanoseconds>(
+      std::max(Doorbell::Clock::duration::zero(), deadline - Doorbell::Clock::now()));
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(left);
+  const timespec longest{.tv_sec = seconds.count(), .tv_nsec = (left - seconds).count()};
+  Futex(word, FUTEX_WAIT, value, &longest);
 }
 
 }  // namespace
@@ -41,15 +55,16 @@ void Doorbell::Break() {
   Wake();
 }
 
-void Doorbell::Await(std::uint32_t seen, std::uint32_t more, bool spins) {
+void Doorbell::Await(std::uint32_t seen, std::uint32_t more, bool spins,
+                     Clock::time_point deadline) {
   if (spins) {
-    const auto until = std::chrono::steady_clock::now() + kSpinMax;
+    const Clock::time_point until = std::min(Clock::now() + kSpinMax, deadline);
     do {
       for (int look = 0; look < kLooksPerClock; ++look) {
         if (rung() - seen >= more) return;
         __builtin_ia32_pause();
       }
-    } while (std::chrono::steady_clock::now() < until);
+    } while (Clock::now() < until);
   }
   wake_at_.store(kWaits | (seen + more), std::memory_order_seq_cst);
   // The kernel sleeps only if it has not rung since it was read; from then on who rings it the last
@@ -57,7 +72,8 @@ void Doorbell::Await(std::uint32_t seen, std::uint32_t more, bool spins) {
   while (wake_at_.load(std::memory_order_seq_cst) != 0) {
     const std::uint32_t rung = rung_.load(std::memory_order_seq_cst);
     if (rung - seen >= more || broken_.load(std::memory_order_seq_cst) != 0) break;
-    Futex(rung_, FUTEX_WAIT, rung);
+    if (deadline != kNoDeadline && Clock::now() >= deadline) break;
+    SleepWhile(rung_, rung, deadline);
   }
   wake_at_.store(0, std::memory_order_relaxed);
 }

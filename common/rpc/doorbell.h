@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 
 namespace cf {
@@ -24,9 +25,13 @@ class Doorbell {
   /// Says that one more thing has arrived.
   void Ring();
 
-  /// Waits until it has rung `more` times since it had rung `seen` times, or is broken. With
-  /// `spins`, looks for up to 20 us before it sleeps.
-  void Await(std::uint32_t seen, std::uint32_t more, bool spins);
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::time_point kNoDeadline = Clock::time_point::max();
+
+  /// Waits until it has rung `more` times since it had rung `seen` times, or is broken, or until
+  /// `deadline`. With `spins`, looks for up to 20 us before it sleeps.
+  void Await(std::uint32_t seen, std::uint32_t more, bool spins,
+             Clock::time_point deadline = kNoDeadline);
 
   /// Lets nobody wait any more, now and later.
   void Break();

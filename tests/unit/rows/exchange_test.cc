@@ -86,6 +86,27 @@ TEST(Exchange, HandsTransfersOverInTheOrderOfTheirSender) {
   EXPECT_EQ(exchange.stats()[static_cast<std::size_t>(Channel::kCall)].bytes, 200U);
 }
 
+TEST(Exchange, TellsAThreadThatItemsArePassedOn) {
+  const Placement placement =
+      Placement::Make({.partitions = 4, .threads = {2}, .servers = 0}).value();
+  Exchange exchange(placement, 0, kLayouts, nullptr);
+  const PartitionId p{2};
+  const std::uint32_t seen = exchange.PassedOn(p);
+  {
+    const std::jthread other([&] { exchange.PassOn(p); });
+    while (exchange.PassedOn(p) == seen) {
+      ASSERT_TRUE(exchange.AwaitPassed(p, seen, Doorbell::kNoDeadline).ok());
+    }
+  }
+  EXPECT_EQ(exchange.PassedOn(PartitionId{1}), seen) << "another partition's";
+  EXPECT_TRUE(
+      exchange.AwaitPassed(p, exchange.PassedOn(p), Doorbell::Clock::time_point::min()).ok());
+  exchange.Close(absl::UnavailableError("rank 1 was lost"));
+  exchange.Close(absl::UnavailableError("and so was rank 2"));
+  EXPECT_EQ(exchange.AwaitPassed(p, exchange.PassedOn(p), Doorbell::kNoDeadline),
+            absl::UnavailableError("rank 1 was lost"));
+}
+
 TEST(Exchange, DeliversTransfersThatTheMeshBrings) {
   const Placement placement = TwoThreadsAndAnotherRank();
   Exchange exchange(placement, 0, kLayouts, nullptr);

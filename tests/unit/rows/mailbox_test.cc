@@ -110,6 +110,33 @@ TEST(Mailbox, GivesWhateverHasCome) {
   EXPECT_EQ(mailbox.AwaitAny(0).status(), absl::UnavailableError("rank 1 was lost"));
 }
 
+// Threads that share what comes look for it themselves, and may be woken for another reason.
+TEST(Mailbox, TellsThatSomethingHasCome) {
+  constexpr Doorbell::Clock::time_point kNoDeadline = Doorbell::kNoDeadline;
+  Mailbox mailbox({.seats = 2, .absent = 2, .depth = 2});
+  std::uint32_t seen = mailbox.arrivals();
+  {
+    const std::jthread sender([&] { mailbox.Deliver(From(1, 9)); });
+    while (mailbox.arrivals() == seen) {
+      ASSERT_TRUE(mailbox.AwaitArrivals(1, seen, kNoDeadline).ok());
+    }
+  }
+  EXPECT_TRUE(mailbox.TakeAny()->has_value());
+  seen = mailbox.arrivals();
+  {
+    const std::jthread other([&] { mailbox.Wake(); });
+    while (mailbox.arrivals() == seen) {
+      ASSERT_TRUE(mailbox.AwaitArrivals(1, seen, kNoDeadline).ok());
+    }
+  }
+  EXPECT_FALSE(mailbox.TakeAny()->has_value());
+  EXPECT_TRUE(
+      mailbox.AwaitArrivals(1, mailbox.arrivals(), Doorbell::Clock::time_point::min()).ok());
+  mailbox.Close(absl::UnavailableError("rank 1 was lost"));
+  EXPECT_EQ(mailbox.AwaitArrivals(1, mailbox.arrivals(), kNoDeadline),
+            absl::UnavailableError("rank 1 was lost"));
+}
+
 TEST(Mailbox, ASeatWithoutOthersNeverWaits) {
   Mailbox mailbox({.seats = 1, .absent = 0});
   std::vector<Parcel> parcels(2);

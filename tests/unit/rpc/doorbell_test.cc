@@ -1,6 +1,7 @@
 #include "common/rpc/doorbell.h"
 
 #include <atomic>
+#include <chrono>
 #include <thread>
 #include <vector>
 
@@ -51,6 +52,19 @@ TEST(Doorbell, ReturnsAtOnceWhereEnoughHasArrived) {
   bell.Ring();
   bell.Await(seen, 2, false);
   EXPECT_EQ(bell.rung() - seen, 2U);
+}
+
+TEST(Doorbell, NobodyWaitsBeyondTheDeadline) {
+  for (const bool spins : {false, true}) {
+    Doorbell bell;
+    const Doorbell::Clock::time_point deadline =
+        Doorbell::Clock::now() + std::chrono::milliseconds(2);
+    bell.Await(bell.rung(), 1, spins, deadline);
+    // It may return before for no reason.
+    while (Doorbell::Clock::now() < deadline) bell.Await(bell.rung(), 1, spins, deadline);
+    bell.Await(bell.rung(), 1, spins, Doorbell::Clock::time_point::min());
+    EXPECT_EQ(bell.rung(), 0U);
+  }
 }
 
 TEST(Doorbell, NobodyWaitsForABrokenOne) {
