@@ -38,6 +38,15 @@ absl::StatusOr<std::unique_ptr<RowStore>> MakeSlabStore(std::span<const RowStore
   return SlabStore::Open(tables, partitioning, range);
 }
 
+std::vector<RowStore::Table> StoredTables(std::span<const TableSpec> tables, const Job& job) {
+  std::vector<RowStore::Table> stored;
+  for (const TableSpec& table : tables) {
+    stored.push_back({.rows = table.shape.rows, .stride = RowLayout(table.shape).stride()});
+  }
+  if (job.train().schedule() == Train::BLOCKS) stored[Index(kItems)].change_places = true;
+  return stored;
+}
+
 Member::Member(Options options, const KernelSet& kernels)
     : options_(std::move(options)),
       kernels_(kernels),
@@ -114,9 +123,8 @@ absl::Status Member::OpenSeats() {
                            .profile = seats_[k].profile.get()});
   }
   // On the threads that will use them, so that memory is near.
-  return OnSeats([&](Seat& seat) -> absl::Status {
-    const auto k = static_cast<std::size_t>(&seat - seats_.data());
-    if (absl::Status opened = OpenRows(seat, start); !opened.ok()) return opened;
+  absl::Status opened = OnSeats([&](Seat& seat) -> absl::Status {
+    if (absl::Status rows = OpenRows(seat, start); !rows.ok()) return rows;
     if (seat.rows == nullptr) return absl::OkStatus();
     seat.trainer =
         std::make_unique<Trainer>(Trainer::Options{.rows = seat.rows.get(),
@@ -129,19 +137,16 @@ absl::Status Member::OpenSeats() {
                                                    .delay = options_.job.train().delay(),
                                                    .profile = seat.profile.get()},
                                   data.data, data.split);
-    if (blocks_.has_value()) OpenBlocks(seat, working[k]);
     return absl::OkStatus();
   });
+  return opened.ok() && blocks_.has_value() ? OpenBlocks() : opened;
 }
 
 absl::Status Member::OpenStore() {
   const Placement& placement = *options_.placement;
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   if (serving.empty()) return absl::OkStatus();
-  std::vector<RowStore::Table> stored;
-  for (const TableSpec& table : tables_) {
-    stored.push_back({.rows = table.shape.rows, .stride = RowLayout(table.shape).stride()});
-  }
+  const std::vector<RowStore::Table> stored = StoredTables(tables_, options_.job);
   // Seats of a rank follow each other, and so do their partitions.
   const SeatRange range{placement.servers().range(serving.front()).first,
                         placement.servers().range(serving.back()).last};
@@ -191,30 +196,53 @@ absl::Status Member::SetStart(const StartingBiases& start, PartitionId partition
                      start.baseline->items, *store_);
 }
 
-void Member::OpenBlocks(Seat& seat, std::uint32_t number) {
+absl::Status Member::OpenBlocks() {
   const TrainingData& data = *options_.data;
-  seat.block_host = std::make_unique<BlockHost>(BlockHost::Options{.seat = number,
-                                                                   .store = store_.get(),
-                                                                   .exchange = exchange_.get(),
-                                                                   .optimizer = &optimizer_,
-                                                                   .kernels = &kernels_,
-                                                                   .tables = tables_,
-                                                                   .schedule = *blocks_});
-  seat.block_trainer = std::make_unique<BlockTrainer>(
-      BlockTrainer::Options{.range = seat.worked,
-                            .schedule = *blocks_,
-                            .order = store_->keeps_all() ? BlockTrainer::Order::kSubEpochs
-                                                         : BlockTrainer::Order::kWave,
-                            .batch_size = options_.job.train().batch_size(),
-                            .users = data.data.users(),
-                            .items = data.data.items(),
-                            .layout = RowLayout(tables_[Index(kUsers)].shape),
-                            .objective = data.MakeObjective(),
-                            .shuffle_seed = options_.job.train().seed(),
-                            .kernels = &kernels_,
-                            .rows = seat.block_host.get(),
-                            .profile = seat.profile.get()},
-      seat.trainer->samples());
+  const SeatRange range{seats_.front().worked.first, seats_.back().worked.last};
+  item_places_ = std::make_unique<ItemPlaces>(
+      ItemPlaces::Options{.seats = options_.placement->workers().OnRank(options_.rank),
+                          .store = store_.get(),
+                          .exchange = exchange_.get(),
+                          .items = tables_[Index(kItems)],
+                          .schedule = *blocks_});
+  wave_ = std::make_unique<Wave>(range);
+  absl::Status made = OnSeats([&](Seat& seat) {
+    const Partitioning partitioning = options_.placement->partitioning();
+    for (std::uint32_t p = seat.worked.first; p < seat.worked.last; ++p) {
+      seat.block_samples.emplace_back(seat.trainer->samples()[p - seat.worked.first], partitioning,
+                                      PartitionId{p});
+      Activity::Tick();
+    }
+    return absl::OkStatus();
+  });
+  if (!made.ok()) return made;
+  std::vector<BlockSamples*> samples;
+  for (Seat& seat : seats_) {
+    for (BlockSamples& of_partition : seat.block_samples) samples.push_back(&of_partition);
+  }
+  return OnSeats([&](Seat& seat) {
+    seat.block_host = std::make_unique<BlockHost>(
+        BlockHost::Options{.store = store_.get(),
+                           .places = item_places_.get(),
+                           .optimizer = &optimizer_,
+                           .kernels = &kernels_,
+                           .tables = tables_,
+                           .partitioning = options_.placement->partitioning()});
+    seat.block_trainer = std::make_unique<BlockTrainer>(
+        BlockTrainer::Options{.schedule = *blocks_,
+                              .batch_size = options_.job.train().batch_size(),
+                              .users = data.data.users(),
+                              .items = data.data.items(),
+                              .layout = RowLayout(tables_[Index(kUsers)].shape),
+                              .objective = data.MakeObjective(),
+                              .shuffle_seed = options_.job.train().seed(),
+                              .kernels = &kernels_,
+                              .wave = wave_.get(),
+                              .rows = seat.block_host.get(),
+                              .profile = seat.profile.get()},
+        samples);
+    return absl::OkStatus();
+  });
 }
 
 std::vector<const RowHost*> Member::HostsInPlace() const {
@@ -273,8 +301,11 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
       !command.has_train() && !command.has_finish_write() && !command.has_committed();
   if (blocks_.has_value() && looks_at_rows) {
     // All but training look for items at home.
-    done = OnSeats([](Seat& seat) { return seat.block_host->ComeHome(); });
-    if (!done.ok()) return done;
+    done = item_places_->ComeHome(next_);
+    if (!done.ok()) {
+      exchange_->Close(done);
+      return done;
+    }
   }
   switch (command.kind_case()) {
     case Command::kTrain:
@@ -320,20 +351,26 @@ absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
 }
 
 absl::Status Member::TrainBlocks(const TrainSteps& steps) {
+  const SeatRange range = wave_->range();
+  const std::uint64_t before = steps.epoch() * blocks_->sub_epochs();  // Sub-epochs.
+  next_.assign(sums_.size(), before + steps.first_leg());
+  if (absl::Status left = item_places_->Leave(next_); !left.ok()) {
+    exchange_->Close(left);
+    return left;
+  }
+  wave_->Begin(steps.first_leg(), steps.last_leg(),
+               std::vector<std::uint64_t>(range.size(), steps.first_leg()));
   const BlockTrainer::Segment segment{.epoch = steps.epoch(),
-                                      .first = steps.first_leg(),
-                                      .last = steps.last_leg(),
                                       .first_step = steps.epoch() * steps.steps_per_epoch()};
-  return OnSeats([&](Seat& seat) {
+  absl::Status trained = OnSeats([&](Seat& seat) {
     const Profile::Run profiled(*seat.profile);
-    absl::Status left =
-        seat.block_host->Leave(steps.epoch() * blocks_->sub_epochs() + segment.first);
-    if (!left.ok()) return left;
-    absl::Status trained = seat.block_trainer->Train(
-        segment, std::span(sums_).subspan(seat.worked.first, seat.worked.size()));
-    seat.service->SetSteps(segment.first_step + blocks_->StepAt(segment.last, 0, 1));
-    return trained;
+    absl::Status done =
+        seat.block_trainer->Train(segment, std::span(sums_).subspan(range.first, range.size()));
+    seat.service->SetSteps(segment.first_step + blocks_->StepAt(steps.last_leg(), 0, 1));
+    return done;
   });
+  next_.assign(sums_.size(), before + steps.last_leg());
+  return trained;
 }
 
 absl::Status Member::TrainBatches(const TrainSteps& steps) {

@@ -23,12 +23,15 @@
 #include "coordinator/starting_biases.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
+#include "paramserver/item_places.h"
 #include "paramserver/row_scan.h"
 #include "paramserver/row_service.h"
 #include "paramserver/row_store.h"
+#include "worker/block_samples.h"
 #include "worker/block_trainer.h"
 #include "worker/evaluator.h"
 #include "worker/trainer.h"
+#include "worker/wave.h"
 
 namespace cf {
 
@@ -37,6 +40,9 @@ using MakeRowStore = std::function<absl::StatusOr<std::unique_ptr<RowStore>>(
     std::span<const RowStore::Table> tables, Partitioning partitioning, SeatRange range)>;
 absl::StatusOr<std::unique_ptr<RowStore>> MakeSlabStore(std::span<const RowStore::Table> tables,
                                                         Partitioning partitioning, SeatRange range);
+
+/// What a store is told of the model's tables.
+std::vector<RowStore::Table> StoredTables(std::span<const TableSpec> tables, const Job& job);
 
 /// One rank's part of a generation: the store of its rows, the services and trainers of its compute
 /// threads, and what they do at the coordinator's command.
@@ -83,11 +89,12 @@ class Member {
   // One compute thread: it serves, works, or both.
   struct Seat {
     std::unique_ptr<Profile> profile = std::make_unique<Profile>();  // Of training.
-    std::unique_ptr<RowService> service;          // Null on a rank that only works.
-    std::unique_ptr<RowClient> rows;              // Null on a rank that only serves,
-    std::unique_ptr<Trainer> trainer;             // as is this.
-    std::unique_ptr<BlockHost> block_host;        // With BLOCKS,
-    std::unique_ptr<BlockTrainer> block_trainer;  // as is this.
+    std::unique_ptr<RowService> service;      // Null on a rank that only works.
+    std::unique_ptr<RowClient> rows;          // Null on a rank that only serves,
+    std::unique_ptr<Trainer> trainer;         // as is this.
+    std::vector<BlockSamples> block_samples;  // With BLOCKS, by partition of `worked`,
+    std::unique_ptr<BlockHost> block_host;    // as are these.
+    std::unique_ptr<BlockTrainer> block_trainer;
     SeatRange served;
     SeatRange worked;
   };
@@ -100,7 +107,7 @@ class Member {
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
-  void OpenBlocks(Seat& seat, std::uint32_t number);
+  absl::Status OpenBlocks();
   absl::Status Train(const TrainSteps& steps, Reply& reply);
   absl::Status TrainBlocks(const TrainSteps& steps);
   absl::Status TrainBatches(const TrainSteps& steps);
@@ -143,7 +150,10 @@ class Member {
   const std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
   const std::vector<TableSpec> tables_;
   std::unique_ptr<Exchange> exchange_;
-  std::unique_ptr<RowStore> store_;  // Null on a rank that only works.
+  std::unique_ptr<RowStore> store_;          // Null on a rank that only works.
+  std::unique_ptr<ItemPlaces> item_places_;  // With BLOCKS,
+  std::unique_ptr<Wave> wave_;               // as are these.
+  std::vector<std::uint64_t> next_;  // By partition: the sub-epoch that comes next, of all epochs.
   std::vector<Seat> seats_;
   Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.

@@ -9,9 +9,9 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/rpc/frame.h"
-#include "paramserver/block_host.h"
 #include "paramserver/disk_store.h"
 #include "paramserver/frozen_rows.h"
+#include "paramserver/item_places.h"
 #include "paramserver/slab_store.h"
 #include "worker/block_samples.h"
 #include "worker/models/batch_items.h"
@@ -19,14 +19,6 @@
 
 namespace cf {
 namespace {
-
-std::vector<RowStore::Table> StoredTables(const std::vector<TableSpec>& tables) {
-  std::vector<RowStore::Table> stored;
-  for (const TableSpec& table : tables) {
-    stored.push_back({.rows = table.shape.rows, .stride = RowLayout(table.shape).stride()});
-  }
-  return stored;
-}
 
 /// The partitions of all seats of `rank`, which follow each other.
 SeatRange RangeOfRank(const Placement::Role& role, int rank) {
@@ -81,7 +73,7 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
                                         const Placement& placement, int rank,
                                         std::uint64_t memory) {
   const std::vector<TableSpec> specs = data.Tables();
-  const std::vector<RowStore::Table> tables = StoredTables(specs);
+  const std::vector<RowStore::Table> tables = StoredTables(specs, job);
   const Partitioning partitioning = placement.partitioning();
   const SeatRange range = RangeOfRank(placement.servers(), rank);
   const std::uint64_t rows = SlabStore::BytesFor(tables, partitioning, range);
@@ -89,7 +81,8 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   const bool blocks = job.train().schedule() == Train::BLOCKS;
   std::uint64_t item_partition = 0;
   if (blocks) {
-    item_partition = BlockHost::BlockBytes(specs[Index(kItems)], partitioning, PartitionId{0});
+    const TableSpec& items = specs[Index(kItems)];
+    item_partition = ItemPlaces::TransferBytes(items, partitioning.RowsMax(items.shape.rows));
     if (item_partition > FrameLimits().payload_bytes_max) {
       return absl::FailedPreconditionError(absl::StrCat(
           "a partition of items takes ", item_partition >> 20, " MiB, and at most ",
@@ -98,8 +91,9 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
     }
   }
   StoragePlan plan = {.partitions = range.size(), .frames = range.size()};
-  // Items are in the store and on their way.
-  plan.memory = rows + item_partition * range.size() + samples;
+  // Between ranks items are in the store and on their way.
+  const std::uint64_t under_way = placement.ranks() > 1 ? item_partition * range.size() : 0;
+  plan.memory = rows + under_way + samples;
   const std::uint64_t budget = MemoryBudget(job);
   const std::uint64_t limit = budget > 0 ? budget : memory;
   if (limit == 0 || plan.memory < limit) {
@@ -113,17 +107,20 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   }
   if (budget == 0 || !blocks) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", rank, " needs ", Mib(rows + item_partition * range.size()),
-        " MiB for its rows and ", Mib(samples), " MiB for its samples, and may use ", limit >> 20,
+        "rank ", rank, " needs ", Mib(rows + under_way), " MiB for its rows and ", Mib(samples),
+        " MiB for its samples, and may use ", limit >> 20,
         " MiB: start ranks on more hosts, ask for more memory, choose smaller vectors, or ",
         blocks ? "give a budget (--memory), so that users can be on disk"
                : "train.schedule BLOCKS (another model), whose users can be on disk"));
   }
   const auto threads = static_cast<std::uint32_t>(placement.servers().OnRank(rank).size());
   const std::uint64_t frame = DiskStore::FrameBytes(tables[Index(kUsers)], partitioning);
-  // All items may wait at a slow rank, and each thread copies one.
-  const std::uint64_t fixed = DiskStore::OtherBytes(tables, partitioning, range) + samples +
-                              item_partition * (partitioning.count() + threads);
+  // All items of the others may wait at a slow rank, and while a block lasts, places for one more
+  // stand empty for each thread.
+  const std::uint64_t waiting =
+      placement.ranks() > 1 ? item_partition * (partitioning.count() - range.size() + threads) : 0;
+  const std::uint64_t fixed =
+      DiskStore::OtherBytes(tables, partitioning, range) + samples + waiting;
   const std::uint64_t least = fixed + DiskStore::FramesMin(threads) * frame;
   if (least > budget) {
     return absl::FailedPreconditionError(absl::StrCat(

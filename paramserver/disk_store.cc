@@ -26,10 +26,7 @@ std::uint32_t FramesThatMove(const DiskStore::Options& options) {
 }  // namespace
 
 std::size_t DiskStore::FrameBytes(const Table& users, Partitioning partitioning) {
-  // No partition has more rows than the first or the last, which takes turns with it.
-  const std::uint32_t last = partitioning.count() - 1;
-  return BytesOf(users, std::max(partitioning.RowsIn(PartitionId{0}, users.rows),
-                                 partitioning.RowsIn(PartitionId{last}, users.rows)));
+  return BytesOf(users, partitioning.RowsMax(users.rows));
 }
 
 std::size_t DiskStore::OtherBytes(std::span<const Table> tables, Partitioning partitioning,
@@ -38,7 +35,7 @@ std::size_t DiskStore::OtherBytes(std::span<const Table> tables, Partitioning pa
   for (std::size_t t = 0; t < tables.size(); ++t) {
     if (t == Index(kUsers)) continue;
     for (std::uint32_t p = range.first; p < range.last; ++p) {
-      bytes += BytesOf(tables[t], partitioning.RowsIn(PartitionId{p}, tables[t].rows));
+      bytes += BytesOf(tables[t], tables[t].RoomFor(partitioning, PartitionId{p}));
     }
   }
   return bytes;
@@ -87,7 +84,8 @@ DiskStore::DiskStore(Options options, Arena arena, std::unique_ptr<SlabFiles> fi
         continue;
       }
       slabs_[t].push_back(reinterpret_cast<float*>(at));
-      at += SlabFloats(table, partition) * sizeof(float);
+      at +=
+          BytesOf(options_.tables[t], options_.tables[t].RoomFor(options_.partitioning, partition));
     }
   }
   for (std::uint32_t frame = 0; frame < turning; ++frame) {

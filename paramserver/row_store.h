@@ -10,6 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
+#include "common/base/partition.h"
 
 namespace cf {
 
@@ -30,6 +31,13 @@ class RowStore {
   struct Table {
     std::uint32_t rows = 0;
     std::size_t stride = 0;  ///< Floats of a row; a multiple of 16.
+    /// Partitions change places while they are pinned: there is room for the largest in each.
+    bool change_places = false;
+
+    /// The rows that there is room for where `partition` is.
+    std::uint32_t RoomFor(Partitioning partitioning, PartitionId partition) const {
+      return change_places ? partitioning.RowsMax(rows) : partitioning.RowsIn(partition, rows);
+    }
   };
   enum class Access {
     kRead,

@@ -6,8 +6,9 @@ namespace cf {
 namespace {
 
 /// A multiple of 64 bytes, since strides are multiples of 16 floats.
-std::size_t SlabBytes(const RowStore::Table& table, std::uint32_t rows) {
-  return rows * table.stride * sizeof(float);
+std::size_t SlabBytes(const RowStore::Table& table, Partitioning partitioning,
+                      PartitionId partition) {
+  return table.RoomFor(partitioning, partition) * table.stride * sizeof(float);
 }
 
 }  // namespace
@@ -17,7 +18,7 @@ std::size_t SlabStore::BytesFor(std::span<const Table> tables, Partitioning part
   std::size_t bytes = 0;
   for (const Table& table : tables) {
     for (std::uint32_t p = range.first; p < range.last; ++p) {
-      bytes += SlabBytes(table, partitioning.RowsIn(PartitionId{p}, table.rows));
+      bytes += SlabBytes(table, partitioning, PartitionId{p});
     }
   }
   return bytes;
@@ -44,7 +45,7 @@ SlabStore::SlabStore(std::span<const Table> tables, Partitioning partitioning, S
   for (std::uint32_t p = range.first; p < range.last; ++p) {
     for (std::size_t t = 0; t < tables_.size(); ++t) {
       slabs_[t].push_back(reinterpret_cast<float*>(at));
-      at += SlabBytes(tables_[t], partitioning_.RowsIn(PartitionId{p}, tables_[t].rows));
+      at += SlabBytes(tables_[t], partitioning_, PartitionId{p});
     }
   }
 }

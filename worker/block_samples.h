@@ -20,8 +20,8 @@ struct BlockSample {
 /// The training samples of one user partition by item partition, and the order in which an epoch
 /// visits those of each block.
 ///
-/// Owner:   BlockTrainer, one for each partition of its seat.
-/// Threads: the seat's compute thread.
+/// Owner:   Member, one for each partition of the rank.
+/// Threads: one at a time: whichever works on the partition.
 /// Bounds:  kBytesPerSample.
 /// Invariants: before they are shuffled, a block's samples are in canonical order (user, item).
 class BlockSamples {
@@ -29,6 +29,8 @@ class BlockSamples {
   static constexpr std::size_t kBytesPerSample = 2 * sizeof(BlockSample);
 
   BlockSamples(const PartitionSamples& samples, Partitioning partitioning, PartitionId partition);
+
+  std::size_t size() const { return samples_.size(); }
 
   /// Round `round` of `rounds` over the block with item partition `q`, in the order of `epoch`: a
   /// function of (seed, epoch, partition, q). A block is shuffled when it is asked for, so that its

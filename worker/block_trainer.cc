@@ -12,9 +12,9 @@ namespace {
 
 // The places of samples this far ahead are fetched while a sub-batch is made.
 constexpr std::size_t kPlacesAhead = 12;
-// Partitions that a wave announces: so that one is being read while another waits, where there is
-// room for both.
-constexpr std::uint32_t kUsersAhead = 2;
+// Visits that are announced: so that the users of one are being read while another's wait, where
+// there is room for both.
+constexpr std::uint32_t kVisitsAhead = 2;
 
 }  // namespace
 
@@ -51,23 +51,19 @@ BlockTrainer::Side::Touched BlockTrainer::Side::Touch(std::uint32_t slot, const 
   return {place.entry, true};
 }
 
-BlockTrainer::BlockTrainer(const Options& options, std::span<const PartitionSamples> samples)
+BlockTrainer::BlockTrainer(const Options& options, std::vector<BlockSamples*> samples)
     : options_(options),
       sub_batch_(std::max(1U, options_.batch_size / options_.schedule.partitions())),
-      users_(SlotsMax(options_.users), EntriesMax(samples), options_.layout),
-      items_(SlotsMax(options_.items), EntriesMax(samples), options_.layout) {
-  Check(samples.size() == options_.range.size(), "samples are by partition of the seat's range");
-  const Partitioning partitioning(options_.schedule.partitions());
-  for (std::uint32_t p = options_.range.first; p < options_.range.last; ++p) {
-    samples_.emplace_back(samples[p - options_.range.first], partitioning, PartitionId{p});
-    Activity::Tick();
-  }
+      samples_(std::move(samples)),
+      users_(SlotsMax(options_.users), EntriesMax(samples_), options_.layout),
+      items_(SlotsMax(options_.items), EntriesMax(samples_), options_.layout) {
+  Check(samples_.size() == options_.wave->range().size(), "samples are by partition of the rank");
 }
 
-std::size_t BlockTrainer::EntriesMax(std::span<const PartitionSamples> samples) const {
+std::size_t BlockTrainer::EntriesMax(std::span<BlockSamples* const> samples) const {
   std::size_t most = 0;
-  for (const PartitionSamples& of_partition : samples) {
-    most = std::max(most, of_partition.training().size());
+  for (const BlockSamples* const of_partition : samples) {
+    most = std::max(most, of_partition->size());
   }
   return std::min<std::size_t>(most, sub_batch_);
 }
@@ -77,65 +73,38 @@ std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
 }
 
 absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
-  Check(sums.size() == options_.range.size(), "sums are by partition of the seat's range");
-  return options_.order == Order::kWave ? TrainWave(segment, sums) : TrainSubEpochs(segment, sums);
-}
-
-absl::Status BlockTrainer::TrainSubEpochs(const Segment& segment, std::span<ObjectiveSums> sums) {
-  for (std::uint64_t j = segment.first; j < segment.last; ++j) {
-    for (std::uint32_t k = 0; k < options_.range.size(); ++k) {
-      const PartitionId p = PartitionAt(k);
-      const absl::StatusOr<SlabRows> user_rows = options_.rows->Users(p);
-      if (!user_rows.ok()) return user_rows.status();
-      absl::Status trained = TrainBlock(segment, j, p, *user_rows, sums[k]);
-      options_.rows->ReleaseUsers(p);
-      if (!trained.ok()) return trained;
-    }
+  Check(sums.size() == samples_.size(), "sums are by partition of the rank");
+  while (const std::optional<Wave::Visit> visit = options_.wave->Take()) {
+    // Threads beside this one write the sums of the neighbours.
+    ObjectiveSums& of_partition = sums[Index(visit->partition) - options_.wave->range().first];
+    ObjectiveSums own = of_partition;
+    std::uint64_t next = visit->first;
+    absl::Status trained = TrainVisit(segment, *visit, next, own);
+    of_partition = own;
+    options_.wave->End(*visit, next);
+    if (!trained.ok()) return trained;
   }
   return absl::OkStatus();
 }
 
-absl::Status BlockTrainer::TrainWave(const Segment& segment, std::span<ObjectiveSums> sums) {
-  std::vector<std::uint64_t> next(options_.range.size(), segment.first);  // By partition.
-  const auto is_done = [&segment](std::uint64_t j) { return j == segment.last; };
-  while (!std::ranges::all_of(next, is_done)) {
-    const std::vector<std::uint64_t> before = next;
-    for (std::uint32_t k = options_.range.size(); k-- > 0;) {
-      absl::Status visited = Visit(segment, k, next, sums[k]);
-      if (!visited.ok()) return visited;
-    }
-    if (next != before) continue;
-    const Profile::Scope scope(options_.profile, Phase::kWaitRows);
-    if (absl::Status came = options_.rows->AwaitItems(); !came.ok()) return came;
-  }
-  return absl::OkStatus();
-}
-
-absl::Status BlockTrainer::Visit(const Segment& segment, std::uint32_t k,
-                                 std::vector<std::uint64_t>& next, ObjectiveSums& sums) {
-  const PartitionId p = PartitionAt(k);
-  const auto can_go_on = [&]() -> absl::StatusOr<bool> {
-    if (next[k] == segment.last) return false;
-    return options_.rows->HasItems(options_.schedule.ItemsOf(p, next[k]),
-                                   SubEpochAt(segment, next[k]));
-  };
-  absl::StatusOr<bool> goes_on = can_go_on();
-  if (!goes_on.ok() || !*goes_on) return goes_on.status();
+absl::Status BlockTrainer::TrainVisit(const Segment& segment, const Wave::Visit& visit,
+                                      std::uint64_t& next, ObjectiveSums& sums) {
+  const PartitionId p = visit.partition;
   const absl::StatusOr<SlabRows> user_rows = TakeUsers(p);
   if (!user_rows.ok()) return user_rows.status();
-  // Where the wave comes next, round the range.
-  const std::uint32_t count = options_.range.size();
-  for (std::uint32_t ahead = 1; ahead <= std::min(kUsersAhead, count - 1); ++ahead) {
-    const std::uint32_t coming = (k + count - ahead) % count;
-    if (next[coming] < segment.last) options_.rows->AnnounceUsers(PartitionAt(coming));
+  for (const PartitionId coming : options_.wave->Coming(kVisitsAhead)) {
+    options_.rows->AnnounceUsers(coming);
   }
   absl::Status trained;
-  while (trained.ok() && *goes_on) {
-    trained = TrainBlock(segment, next[k], p, *user_rows, sums);
+  while (next < visit.last && Clock::now() < segment.deadline) {
+    const PartitionId q = options_.schedule.ItemsOf(p, next);
+    const absl::StatusOr<std::optional<SlabRows>> item_rows = TakeItems(q, segment, next);
+    trained = item_rows.status();
+    if (!trained.ok() || !item_rows->has_value()) break;
+    TrainBlock(segment, {p, q, next, *user_rows, **item_rows}, sums);
+    trained = PassItems(q, SubEpochAt(segment, next));
     if (!trained.ok()) break;
-    ++next[k];
-    goes_on = can_go_on();
-    if (!goes_on.ok()) trained = goes_on.status();
+    ++next;
   }
   options_.rows->ReleaseUsers(p);
   return trained;
@@ -146,40 +115,36 @@ absl::StatusOr<SlabRows> BlockTrainer::TakeUsers(PartitionId p) {
   return options_.rows->Users(p);
 }
 
-absl::StatusOr<SlabRows> BlockTrainer::TakeItems(PartitionId q, std::uint64_t sub_epoch) {
+absl::StatusOr<std::optional<SlabRows>> BlockTrainer::TakeItems(PartitionId q,
+                                                                const Segment& segment,
+                                                                std::uint64_t j) {
   const Profile::Scope scope(options_.profile, Phase::kWaitRows);
-  return options_.rows->Items(q, sub_epoch);
+  return options_.rows->Items(q, SubEpochAt(segment, j), segment.deadline);
 }
 
-std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, std::uint64_t j,
-                                                     PartitionId p, PartitionId q) {
-  const Profile::Scope scope(options_.profile, Phase::kLoader);
-  return samples_[Index(p) - options_.range.first].Round(q, options_.shuffle_seed, segment.epoch,
-                                                         options_.schedule.RoundOf(j),
-                                                         options_.schedule.rounds());
-}
-
-void BlockTrainer::PassItems(PartitionId q, std::uint64_t sub_epoch) {
+absl::Status BlockTrainer::PassItems(PartitionId q, std::uint64_t sub_epoch) {
   const Profile::Scope scope(options_.profile, Phase::kPush);
-  options_.rows->PassItems(q, sub_epoch);
+  return options_.rows->PassItems(q, sub_epoch);
 }
 
-absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p,
-                                      const SlabRows& user_rows, ObjectiveSums& sums) {
+std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, const Block& block) {
+  const Profile::Scope scope(options_.profile, Phase::kLoader);
+  BlockSamples& samples = *samples_[Index(block.p) - options_.wave->range().first];
+  return samples.Round(block.q, options_.shuffle_seed, segment.epoch,
+                       options_.schedule.RoundOf(block.j), options_.schedule.rounds());
+}
+
+void BlockTrainer::TrainBlock(const Segment& segment, const Block& block, ObjectiveSums& sums) {
   Activity::Tick();
-  const BlockSchedule& schedule = options_.schedule;
-  const PartitionId q = schedule.ItemsOf(p, j);
-  const absl::StatusOr<SlabRows> item_rows = TakeItems(q, SubEpochAt(segment, j));
-  if (!item_rows.ok()) return item_rows.status();
-  const std::span<const BlockSample> samples = SamplesOf(segment, j, p, q);
+  const std::span<const BlockSample> samples = SamplesOf(segment, block);
   const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {
     Activity::Tick();
     const SampleRange range = SamplesOfBatch(samples.size(), k, count);
-    Make(samples.subspan(range.first, range.last - range.first), user_rows, *item_rows);
-    const std::uint64_t step = segment.first_step + schedule.StepAt(j, k, count);
-    options_.rows->CatchUpUsers(p, step, users_.slots());
-    options_.rows->CatchUpItems(q, step, items_.slots());
+    Make(samples.subspan(range.first, range.last - range.first), block.user_rows, block.item_rows);
+    const std::uint64_t step = segment.first_step + options_.schedule.StepAt(block.j, k, count);
+    options_.rows->CatchUpUsers(block.p, step, users_.slots());
+    options_.rows->CatchUpItems(block.q, step, items_.slots());
     const PairBatch pairs{.samples = pairs_,
                           .user_rows = users_.rows(),
                           .item_rows = items_.rows(),
@@ -194,11 +159,9 @@ absl::Status BlockTrainer::TrainBlock(const Segment& segment, std::uint64_t j, P
       options_.kernels->pair_gradient(pairs, options_.objective, sums);
     }
     const Profile::Scope scope(options_.profile, Phase::kApply);
-    options_.rows->ApplyUsers(p, step, users_.ToApply());
-    options_.rows->ApplyItems(q, step, items_.ToApply());
+    options_.rows->ApplyUsers(block.p, step, users_.ToApply());
+    options_.rows->ApplyItems(block.q, step, items_.ToApply());
   }
-  PassItems(q, SubEpochAt(segment, j));
-  return absl::OkStatus();
 }
 
 void BlockTrainer::Make(std::span<const BlockSample> samples, const SlabRows& user_rows,

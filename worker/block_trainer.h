@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,39 +15,28 @@
 #include "common/rows/block_rows.h"
 #include "worker/block_samples.h"
 #include "worker/minibatch.h"
+#include "worker/wave.h"
 
 namespace cf {
 
-/// Works through the samples of one worker seat by the schedule BLOCKS: block after block, in
-/// conflict-free sub-batches of B / P samples whose steps it applies at once. While a block lasts,
-/// its rows stay in the caches.
+/// Works through blocks of samples of a rank's users by the schedule BLOCKS, in conflict-free
+/// sub-batches of B / P samples whose steps it applies at once. While a block lasts, its rows stay in
+/// the caches; while a visit lasts, so do its users' where they fit.
 ///
 /// The block of user partition p in sub-epoch s needs that of p in s - 1 and that of p + 1 in s - 1,
 /// whose items it goes on with, round the ring of partitions. In whichever order blocks are taken
-/// that keeps to that, the bits are the same.
+/// that keeps to that, the bits are the same. The order is Wave's, which has the visits; a block waits
+/// for its items.
 ///
-/// No deadlock, whichever order each seat has: of all user partitions of the job take one that is
-/// least far ahead. Nothing that its next block needs is still to do, and what its seat waits for is
-/// never more than that: with kSubEpochs a seat waits for the block of a partition that is least far
-/// ahead in it, with kWave only when none of its partitions can go on. Nobody waits to send.
-///
-/// Owner:   the seat's process, one for each compute thread.
-/// Threads: the seat's compute thread.
-/// Bounds:  the seat's samples, 8 bytes for each row of its largest partition, and the gradients of
-///          a sub-batch; no allocation and no system call a sample.
+/// Owner:   Member, one for each compute thread.
+/// Threads: the compute thread.
+/// Bounds:  8 bytes for each row of the largest partition, and the gradients of a sub-batch; no
+///          allocation and no system call a sample.
 class BlockTrainer {
  public:
-  enum class Order : std::uint8_t {
-    kSubEpochs,  ///< All partitions of the range in one sub-epoch, ascending, then in the next.
-    /// Partition after partition, descending, each in as many sub-epochs as its neighbour allows: a
-    /// whole round where one seat has all of them. A partition then comes into memory once for so
-    /// many blocks.
-    kWave,
-  };
+  using Clock = BlockRows::Clock;
   struct Options {
-    SeatRange range;  ///< Of the seat's partitions.
     BlockSchedule schedule;
-    Order order = Order::kSubEpochs;
     std::uint32_t batch_size = 0;  ///< B.
     std::uint32_t users = 0;
     std::uint32_t items = 0;
@@ -54,21 +44,22 @@ class BlockTrainer {
     Objective objective;
     std::uint64_t shuffle_seed = 0;
     const KernelSet* kernels = nullptr;  ///< Borrowed, as are the next.
+    Wave* wave = nullptr;                ///< Shared with the other threads of the rank.
     BlockRows* rows = nullptr;
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 
-  /// `samples`: by partition of the range; not looked at afterwards.
-  BlockTrainer(const Options& options, std::span<const PartitionSamples> samples);
+  /// `samples`: by partition of the rank, shared with its other threads.
+  BlockTrainer(const Options& options, std::vector<BlockSamples*> samples);
 
-  /// Sub-epochs `first` to `last` - 1 of `epoch` (both counted from 0). `first_step` is the global
-  /// step before the epoch's first; `sums`, by partition of the range, are added to. The exchange's
-  /// error if a peer is lost.
+  /// Takes part in the wave, which has begun, until it has no more visits, or until `deadline`:
+  /// sub-epochs of `epoch`, counted from 0. `first_step` is the global step before the epoch's
+  /// first; `sums`, by partition of the rank, are added to. The exchange's error if a peer is lost,
+  /// the store's if users cannot be read.
   struct Segment {
     std::uint64_t epoch = 0;
-    std::uint64_t first = 0;
-    std::uint64_t last = 0;
     std::uint64_t first_step = 0;
+    Clock::time_point deadline = Clock::time_point::max();
   };
   absl::Status Train(const Segment& segment, std::span<ObjectiveSums> sums);
 
@@ -111,33 +102,35 @@ class BlockTrainer {
     float* sums_ = nullptr;  // Aligned in memory_: gradient_stride floats an entry.
   };
 
-  absl::Status TrainSubEpochs(const Segment& segment, std::span<ObjectiveSums> sums);
-  absl::Status TrainWave(const Segment& segment, std::span<ObjectiveSums> sums);
-  // The blocks of partition `k` of the range that can be worked on now, from sub-epoch next[k] on,
-  // which is then the first of those that cannot.
-  absl::Status Visit(const Segment& segment, std::uint32_t k, std::vector<std::uint64_t>& next,
-                     ObjectiveSums& sums);
+  struct Block {
+    PartitionId p{};
+    PartitionId q{};
+    std::uint64_t j = 0;  // Sub-epoch of the epoch.
+    SlabRows user_rows;
+    SlabRows item_rows;
+  };
+
+  // From sub-epoch `next` on, which is then the one that comes next.
+  absl::Status TrainVisit(const Segment& segment, const Wave::Visit& visit, std::uint64_t& next,
+                          ObjectiveSums& sums);
   std::uint64_t SubEpochAt(const Segment& segment, std::uint64_t j) const {
     return segment.epoch * options_.schedule.sub_epochs() + j;
   }
-  PartitionId PartitionAt(std::uint32_t k) const { return PartitionId{options_.range.first + k}; }
   absl::StatusOr<SlabRows> TakeUsers(PartitionId p);
-  absl::StatusOr<SlabRows> TakeItems(PartitionId q, std::uint64_t sub_epoch);
-  void PassItems(PartitionId q, std::uint64_t sub_epoch);
-  std::span<const BlockSample> SamplesOf(const Segment& segment, std::uint64_t j, PartitionId p,
-                                         PartitionId q);
-  // Takes the items of the block, works through it, and passes them on.
-  absl::Status TrainBlock(const Segment& segment, std::uint64_t j, PartitionId p,
-                          const SlabRows& user_rows, ObjectiveSums& sums);
+  absl::StatusOr<std::optional<SlabRows>> TakeItems(PartitionId q, const Segment& segment,
+                                                    std::uint64_t j);
+  absl::Status PassItems(PartitionId q, std::uint64_t sub_epoch);
+  std::span<const BlockSample> SamplesOf(const Segment& segment, const Block& block);
+  void TrainBlock(const Segment& segment, const Block& block, ObjectiveSums& sums);
   void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
             const SlabRows& item_rows);
 
   std::uint32_t SlotsMax(std::uint32_t rows) const;
-  std::size_t EntriesMax(std::span<const PartitionSamples> samples) const;
+  std::size_t EntriesMax(std::span<BlockSamples* const> samples) const;
 
   const Options options_;
-  const std::uint32_t sub_batch_;      // Samples at most.
-  std::vector<BlockSamples> samples_;  // By partition of the range.
+  const std::uint32_t sub_batch_;             // Samples at most.
+  const std::vector<BlockSamples*> samples_;  // By partition of the rank.
   Side users_;
   Side items_;
   std::vector<PairSample> pairs_;  // Of the sub-batch.

@@ -43,6 +43,9 @@ class Partitioning {
     return whole + (static_cast<std::uint32_t>(IdAt(partition, whole)) < rows ? 1U : 0U);
   }
 
+  /// The most that any partition has.
+  constexpr std::uint32_t RowsMax(std::uint32_t rows) const { return (rows + mask_) >> shift_; }
+
  private:
   std::uint32_t mask_;
   std::uint32_t shift_;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include <absl/status/status.h>
@@ -25,33 +27,31 @@ struct SlotGradients {
   std::span<const RowGradient> gradients;
 };
 
-/// The rows that one compute thread works on in the schedule BLOCKS: its own users', and the item
-/// partitions that are here at the time: whole partitions, pinned while they are worked on. The seam
-/// between worker and server, as RowHost is for SYNC. Sub-epochs are counted from the first epoch.
+/// The rows that one compute thread works on in the schedule BLOCKS: one partition of the rank's
+/// users at a time, and the item partitions that these meet: whole partitions, pinned while they are
+/// worked on. The seam between worker and server, as RowHost is for SYNC. Sub-epochs are counted
+/// from the first epoch.
 ///
-/// Threads: the seat's compute thread.
+/// Threads: one compute thread.
 class BlockRows {
  public:
+  using Clock = std::chrono::steady_clock;
+
   virtual ~BlockRows() = default;
 
   /// User partition `p` comes soon. A hint.
   virtual void AnnounceUsers(PartitionId p) = 0;
 
   /// The rows of user partition `p`, which hold until ReleaseUsers; the store's error if they cannot
-  /// be read. Requires: it is the seat's.
+  /// be read. Requires: it is the rank's, and no other thread has it.
   virtual absl::StatusOr<SlabRows> Users(PartitionId p) = 0;
   virtual void ReleaseUsers(PartitionId p) = 0;
 
-  /// The rows of item partition `q`, which this seat works on in `sub_epoch`: waits until the seat
-  /// before it has passed them on. They hold until PassItems. The exchange's error if a peer is
-  /// lost. Requires: where another user partition of this seat is before it, that has passed them.
-  virtual absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) = 0;
-
-  /// Whether all that `q` has to go through before `sub_epoch` is done and the rows are here, so
-  /// that Items may be called and does not wait. The exchange's error if a peer is lost.
-  virtual absl::StatusOr<bool> HasItems(PartitionId q, std::uint64_t sub_epoch) = 0;
-  /// Waits until another item partition has come. The exchange's error if a peer is lost.
-  virtual absl::Status AwaitItems() = 0;
+  /// The rows of item partition `q`, which the pinned users meet in `sub_epoch`: waits until those
+  /// that met it before have passed it on, or until `deadline`, and then there is nothing. They hold
+  /// until PassItems. The exchange's error if a peer is lost.
+  virtual absl::StatusOr<std::optional<SlabRows>> Items(PartitionId q, std::uint64_t sub_epoch,
+                                                        Clock::time_point deadline) = 0;
 
   /// Bring rows that are to have a gradient in global step `step`, and whose weights are read for it,
   /// to where they are before it.
@@ -65,9 +65,9 @@ class BlockRows {
   virtual void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) = 0;
   virtual void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) = 0;
 
-  /// `sub_epoch` is done with item partition `q`: sends it to the seat that needs it next, unless
-  /// that is this one.
-  virtual void PassItems(PartitionId q, std::uint64_t sub_epoch) = 0;
+  /// `sub_epoch` is done with item partition `q`, which goes to whoever needs it next.
+  /// The exchange's error if a peer is lost.
+  virtual absl::Status PassItems(PartitionId q, std::uint64_t sub_epoch) = 0;
 };
 
 }  // namespace cf

@@ -54,7 +54,9 @@ class LocalRows {
         exchange_(placement_, 0, layouts_, nullptr) {
     std::vector<RowStore::Table> stored;
     for (const TableSpec& table : options.tables) {
-      stored.push_back({.rows = table.shape.rows, .stride = RowLayout(table.shape).stride()});
+      stored.push_back({.rows = table.shape.rows,
+                        .stride = RowLayout(table.shape).stride(),
+                        .change_places = true});
     }
     store_ = SlabStore::Open(stored, placement_.partitioning(), {0, options.partitions}).value();
     std::vector<const RowHost*> hosts;

@@ -88,7 +88,8 @@ class MovingStore : public RowStore {
     std::unique_ptr<Page>& whole = of.whole[Index(table)];
     Check(whole == nullptr, "a partition is pinned once");
     const std::vector<float>& rest = of.rest[Index(table)];
-    whole = std::make_unique<Page>(rest.size());
+    const Table& rows = tables_[Index(table)];
+    whole = std::make_unique<Page>(rows.RoomFor(partitioning_, partition) * rows.stride);
     std::ranges::copy(rest, whole->data());
     ++pinned_;
     return whole->data();

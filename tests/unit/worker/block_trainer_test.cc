@@ -1,8 +1,11 @@
 #include "worker/block_trainer.h"
 
 #include <algorithm>
+#include <array>
+#include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,6 +123,81 @@ class SlowBlocks {
   std::vector<std::vector<float>> rows_[2];  // By table and id.
 };
 
+/// Lets a host do all, gives way to other threads by seed, and counts.
+class FickleRows : public BlockRows {
+ public:
+  FickleRows(BlockHost* host, std::uint64_t seed, std::uint32_t slowness)
+      : host_(*host),
+        random_(seed, Purpose::kBlockShuffle, 0),
+        gives_way_(seed != 0),
+        slowness_(slowness) {}
+
+  void AnnounceUsers(PartitionId p) override { is_announced_[Index(p)] = true; }
+  absl::StatusOr<SlabRows> Users(PartitionId p) override {
+    GiveWay();
+    if (is_announced_[Index(p)]) ++announced_;
+    is_announced_[Index(p)] = false;
+    ++visits_;
+    return host_.Users(p);
+  }
+  void ReleaseUsers(PartitionId p) override {
+    GiveWay();
+    host_.ReleaseUsers(p);
+  }
+  absl::StatusOr<std::optional<SlabRows>> Items(PartitionId q, std::uint64_t sub_epoch,
+                                                Clock::time_point deadline) override {
+    GiveWay();
+    if (stops_) {
+      if (random_.Below(drawn_++, 8) == 0) return std::nullopt;
+      deadline = Clock::now() + std::chrono::microseconds(200);
+    }
+    return host_.Items(q, sub_epoch, deadline);
+  }
+  void CatchUpUsers(PartitionId p, std::uint64_t step,
+                    std::span<const std::uint32_t> slots) override {
+    host_.CatchUpUsers(p, step, slots);
+  }
+  void CatchUpItems(PartitionId q, std::uint64_t step,
+                    std::span<const std::uint32_t> slots) override {
+    host_.CatchUpItems(q, step, slots);
+  }
+  void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override {
+    host_.ApplyUsers(p, step, gradients);
+  }
+  void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override {
+    host_.ApplyItems(q, step, gradients);
+  }
+  absl::Status PassItems(PartitionId q, std::uint64_t sub_epoch) override {
+    GiveWay();
+    return host_.PassItems(q, sub_epoch);
+  }
+
+  /// From now on time is up at some blocks, and soon for whoever waits.
+  void StopBySeed() { stops_ = true; }
+
+  std::size_t visits() const { return visits_; }
+  std::size_t announced() const { return announced_; }
+
+ private:
+  void GiveWay() {
+    if (!gives_way_) return;
+    for (std::uint32_t times = static_cast<std::uint32_t>(random_.Below(drawn_++, 4)) * slowness_;
+         times > 0; --times) {
+      std::this_thread::yield();
+    }
+  }
+
+  BlockHost& host_;
+  const CounterRandom random_;
+  std::uint64_t drawn_ = 0;
+  bool stops_ = false;
+  const bool gives_way_;
+  const std::uint32_t slowness_;
+  std::array<bool, kPartitions> is_announced_{};
+  std::size_t visits_ = 0;
+  std::size_t announced_ = 0;
+};
+
 class BlockTrainerTest : public ::testing::Test {
  protected:
   BlockTrainerTest() : split_(MakeSplit(data_)) {
@@ -141,48 +219,90 @@ class BlockTrainerTest : public ::testing::Test {
     return DataSplit::Make(data, split).value();
   }
 
-  /// What a seat has.
-  struct Seat {
-    std::vector<PartitionSamples> samples;
-    std::unique_ptr<BlockHost> host;
-    std::unique_ptr<BlockTrainer> trainer;
+  /// What the threads of a process share, and what each has.
+  struct Rank {
+    std::vector<std::uint32_t> seats;
+    std::unique_ptr<ItemPlaces> places;
+    std::unique_ptr<Wave> wave;
+    std::vector<std::unique_ptr<BlockSamples>> samples;  // By partition of the rank.
+    std::vector<std::unique_ptr<BlockHost>> hosts;       // By thread, as the next.
+    std::vector<std::unique_ptr<FickleRows>> rows;
+    std::vector<std::unique_ptr<BlockTrainer>> trainers;
   };
-  using Order = BlockTrainer::Order;
-  BlockTrainer::Options TrainerOptions(SeatRange range, Order order, BlockRows& rows) const {
-    return {.range = range,
-            .schedule = BlockSchedule(kPartitions, kRounds, steps_),
-            .order = order,
-            .batch_size = kBatchSize,
-            .users = data_.users(),
-            .items = data_.items(),
-            .layout = RowLayout(options_.tables[0].shape),
-            .objective = objective_,
-            .shuffle_seed = kShuffleSeed,
-            .kernels = KernelsFor(KernelTarget::kBest).value(),
-            .rows = &rows};
-  }
 
-  // `orders`: of the seats, again and again.
-  std::vector<Seat> MakeSeats(LocalRows& local, const std::vector<Order>& orders) {
+  /// Ranks with so many threads each. `slow`: the rank whose blocks take longest; -1: all the same.
+  std::vector<Rank> MakeRanks(LocalRows& local, const std::vector<std::uint32_t>& threads,
+                              std::uint64_t seed = 0, int slow = -1) {
     const BlockSchedule schedule(kPartitions, kRounds, steps_);
-    std::vector<Seat> seats(local.placement().workers().size());
-    for (std::uint32_t s = 0; s < seats.size(); ++s) {
-      const SeatRange range = local.placement().workers().range(s);
-      for (std::uint32_t p = range.first; p < range.last; ++p) {
-        seats[s].samples.emplace_back(data_, split_, Partitioning(kPartitions), PartitionId{p});
-      }
-      const KernelSet* kernels = KernelsFor(KernelTarget::kBest).value();
-      seats[s].host = std::make_unique<BlockHost>(BlockHost::Options{.seat = s,
+    const KernelSet* kernels = KernelsFor(KernelTarget::kBest).value();
+    std::vector<Rank> ranks(threads.size());
+    std::uint32_t seat = 0;
+    for (std::size_t r = 0; r < threads.size(); ++r) {
+      Rank& rank = ranks[r];
+      while (rank.seats.size() < threads[r]) rank.seats.push_back(seat++);
+      rank.places = std::make_unique<ItemPlaces>(ItemPlaces::Options{.seats = rank.seats,
                                                                      .store = &local.store(),
                                                                      .exchange = &local.exchange(),
-                                                                     .optimizer = &local.rule(),
-                                                                     .kernels = kernels,
-                                                                     .tables = options_.tables,
+                                                                     .items = options_.tables[1],
                                                                      .schedule = schedule});
-      seats[s].trainer = std::make_unique<BlockTrainer>(
-          TrainerOptions(range, orders[s % orders.size()], *seats[s].host), seats[s].samples);
+      rank.wave = std::make_unique<Wave>(rank.places->range());
+      std::vector<BlockSamples*> samples;
+      for (std::uint32_t p = rank.wave->range().first; p < rank.wave->range().last; ++p) {
+        const Partitioning partitioning(kPartitions);
+        rank.samples.push_back(std::make_unique<BlockSamples>(
+            PartitionSamples(data_, split_, partitioning, PartitionId{p}), partitioning,
+            PartitionId{p}));
+        samples.push_back(rank.samples.back().get());
+      }
+      for (const std::uint32_t thread : rank.seats) {
+        rank.hosts.push_back(
+            std::make_unique<BlockHost>(BlockHost::Options{.store = &local.store(),
+                                                           .places = rank.places.get(),
+                                                           .optimizer = &local.rule(),
+                                                           .kernels = kernels,
+                                                           .tables = options_.tables}));
+        rank.rows.push_back(std::make_unique<FickleRows>(rank.hosts.back().get(),
+                                                         seed == 0 ? 0 : seed + thread,
+                                                         slow == static_cast<int>(r) ? 50 : 1));
+        rank.trainers.push_back(std::make_unique<BlockTrainer>(
+            BlockTrainer::Options{.schedule = schedule,
+                                  .batch_size = kBatchSize,
+                                  .users = data_.users(),
+                                  .items = data_.items(),
+                                  .layout = RowLayout(options_.tables[0].shape),
+                                  .objective = objective_,
+                                  .shuffle_seed = kShuffleSeed,
+                                  .kernels = kernels,
+                                  .wave = rank.wave.get(),
+                                  .rows = rank.rows.back().get()},
+            samples));
+      }
     }
-    return seats;
+    return ranks;
+  }
+
+  /// Has every thread of every rank train, and checks that each says `expected`.
+  static void Train(std::vector<Rank>& ranks, const BlockTrainer::Segment& segment,
+                    std::span<ObjectiveSums> sums,
+                    const absl::Status& expected = absl::OkStatus()) {
+    std::vector<std::jthread> threads;
+    for (Rank& rank : ranks) {
+      const SeatRange range = rank.wave->range();
+      for (const auto& trainer : rank.trainers) {
+        threads.emplace_back([&, range, own = trainer.get()] {
+          SetFloatMode();
+          EXPECT_EQ(own->Train(segment, sums.subspan(range.first, range.size())), expected);
+        });
+      }
+    }
+  }
+  /// Has the items of all ranks leave, or come home.
+  static void OnPlaces(std::vector<Rank>& ranks,
+                       const std::function<absl::Status(ItemPlaces&)>& move) {
+    std::vector<std::jthread> threads;
+    for (Rank& rank : ranks) {
+      threads.emplace_back([&] { EXPECT_EQ(move(*rank.places), absl::OkStatus()); });
+    }
   }
 
   template <class Rows>
@@ -197,35 +317,36 @@ class BlockTrainerTest : public ::testing::Test {
     return BitsOf(all);
   }
 
+  static std::uint32_t Sum(const std::vector<std::uint32_t>& threads) {
+    return std::accumulate(threads.begin(), threads.end(), 0U);
+  }
+
   // With items at home after the sub-epochs in `home_after`.
-  void ExpectTrainsAsTheSlowOne(std::uint32_t seats, std::vector<std::uint64_t> home_after,
-                                const std::vector<Order>& orders = {Order::kSubEpochs}) {
-    options_.seats = seats;
+  void ExpectTrainsAsTheSlowOne(const std::vector<std::uint32_t>& threads,
+                                std::vector<std::uint64_t> home_after = {}, std::uint64_t seed = 0,
+                                int slow_rank = -1) {
+    options_.seats = Sum(threads);
     LocalRows local(options_);
     local.Initialize();
     SlowBlocks slow(data_, split_, options_.tables, local.rule(), objective_, local);
-    std::vector<Seat> all = MakeSeats(local, orders);
+    std::vector<Rank> ranks = MakeRanks(local, threads, seed, slow_rank);
     home_after.push_back(kRounds * kPartitions);
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
+      const std::uint64_t before = epoch * kRounds * kPartitions;
       std::vector<ObjectiveSums> sums(kPartitions);
       std::vector<ObjectiveSums> slow_sums(kPartitions);
       std::uint64_t first = 0;
       for (const std::uint64_t last : home_after) {
-        std::vector<std::jthread> threads;
-        for (std::uint32_t s = 0; s < seats; ++s) {
-          threads.emplace_back([&, s] {
-            SetFloatMode();
-            const SeatRange range = local.placement().workers().range(s);
-            EXPECT_EQ(all[s].host->Leave(epoch * kRounds * kPartitions + first), absl::OkStatus());
-            EXPECT_EQ(
-                all[s].trainer->Train(
-                    {.epoch = epoch, .first = first, .last = last, .first_step = epoch * steps_},
-                    std::span(sums).subspan(range.first, range.size())),
-                absl::OkStatus());
-            EXPECT_EQ(all[s].host->ComeHome(), absl::OkStatus());
-          });
+        const auto all_at = [&](std::uint64_t j) {
+          return std::vector<std::uint64_t>(kPartitions, before + j);
+        };
+        OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(all_at(first)); });
+        for (Rank& rank : ranks) {
+          const std::vector<std::uint64_t> next(rank.samples.size(), first);
+          rank.wave->Begin(first, last, next);
         }
-        threads.clear();
+        Train(ranks, {.epoch = epoch, .first_step = epoch * steps_}, sums);
+        OnPlaces(ranks, [&](ItemPlaces& places) { return places.ComeHome(all_at(last)); });
         first = last;
       }
       std::jthread([&] {
@@ -234,7 +355,7 @@ class BlockTrainerTest : public ::testing::Test {
       }).join();
       for (std::size_t p = 0; p < sums.size(); ++p)
         EXPECT_EQ(BitsOf(sums[p]), BitsOf(slow_sums[p]));
-      ASSERT_EQ(AllBits(local), AllBits(slow)) << seats << " seats, epoch " << epoch;
+      ASSERT_EQ(AllBits(local), AllBits(slow)) << threads.size() << " ranks, epoch " << epoch;
     }
   }
 
@@ -246,97 +367,122 @@ class BlockTrainerTest : public ::testing::Test {
   Objective objective_{.mean = 3.0F, .inverse_batch = 1.0F / kBatchSize};
 };
 
-TEST_F(BlockTrainerTest, OneSeatTrainsAsTheSlowOne) {
-  ExpectTrainsAsTheSlowOne(1, {});
+TEST_F(BlockTrainerTest, OneThreadTrainsAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne({1});
 }
 
-TEST_F(BlockTrainerTest, ThreeSeatsTrainAsTheSlowOne) {
-  ExpectTrainsAsTheSlowOne(3, {});
+TEST_F(BlockTrainerTest, ThreadsOfOneRankTrainAsTheSlowOne) {
+  for (const std::uint32_t threads : {2U, 3U, kPartitions}) ExpectTrainsAsTheSlowOne({threads});
 }
 
-TEST_F(BlockTrainerTest, ASeatForEachPartitionTrainsAsTheSlowOne) {
-  ExpectTrainsAsTheSlowOne(kPartitions, {});
+TEST_F(BlockTrainerTest, RanksTrainAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne({1, 1});
+  ExpectTrainsAsTheSlowOne({1, 1, 1});  // Two partitions, and three.
+  ExpectTrainsAsTheSlowOne(std::vector<std::uint32_t>(kPartitions, 1));
+}
+
+TEST_F(BlockTrainerTest, RanksWithThreadsTrainAsTheSlowOne) {
+  ExpectTrainsAsTheSlowOne({2, 2});
+  ExpectTrainsAsTheSlowOne({3, 1});
+  ExpectTrainsAsTheSlowOne({1, 2, 1});
+  ExpectTrainsAsTheSlowOne({5, 3});
 }
 
 TEST_F(BlockTrainerTest, ItemsMayComeHomeBetweenAnySubEpochs) {
-  ExpectTrainsAsTheSlowOne(3, {1, 2, 7, 8, 13});
+  ExpectTrainsAsTheSlowOne({1}, {1, 2, 7, 8, 13});
+  ExpectTrainsAsTheSlowOne({2}, {1, 2, 7, 8, 13});
+  ExpectTrainsAsTheSlowOne({1, 1, 1}, {1, 2, 7, 8, 13});
+  ExpectTrainsAsTheSlowOne({2, 3}, {5});
 }
 
-TEST_F(BlockTrainerTest, WavesTrainAsTheSlowOne) {
-  for (const std::uint32_t seats : {1U, 2U, 3U, kPartitions}) {
-    ExpectTrainsAsTheSlowOne(seats, {}, {Order::kWave});
+// Goal: no order of events makes threads wait for each other for ever, or changes a bit.
+// Method: threads that give way by seed, ranks of different sizes, one of them slow.
+TEST_F(BlockTrainerTest, WhoeverIsSlowTheBitsAreTheSame) {
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    ExpectTrainsAsTheSlowOne({3}, {}, seed);
+    ExpectTrainsAsTheSlowOne({1, 1, 1, 1}, {}, seed, static_cast<int>(seed % 4));
+    ExpectTrainsAsTheSlowOne({2, 1, 2}, {9}, seed, static_cast<int>(seed % 3));
   }
-  ExpectTrainsAsTheSlowOne(1, {1, 2, 7, 8, 13}, {Order::kWave});
-  ExpectTrainsAsTheSlowOne(3, {1, 2, 7, 8, 13}, {Order::kWave});
 }
 
-// Seats of a host with little memory beside those of one with enough.
-TEST_F(BlockTrainerTest, SeatsOfBothOrdersTrainAsTheSlowOne) {
-  ExpectTrainsAsTheSlowOne(3, {}, {Order::kWave, Order::kSubEpochs});
-  ExpectTrainsAsTheSlowOne(5, {3}, {Order::kSubEpochs, Order::kWave, Order::kWave});
+// Goal: the order that needs fewest loads. Method: count how often users are pinned.
+TEST_F(BlockTrainerTest, ThreadsCostNoVisits) {
+  for (const std::vector<std::uint32_t>& threads :
+       {std::vector<std::uint32_t>{1}, {2}, {5}, {1, 1}, {2, 2}}) {
+    options_.seats = Sum(threads);
+    LocalRows local(options_);
+    local.Initialize();
+    std::vector<Rank> ranks = MakeRanks(local, threads);
+    const std::vector<std::uint64_t> next(kPartitions, 0);
+    OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(next); });
+    for (Rank& rank : ranks) {
+      rank.wave->Begin(0, kRounds * kPartitions, std::span(next).first(rank.samples.size()));
+    }
+    std::vector<ObjectiveSums> sums(kPartitions);
+    Train(ranks, {}, sums);
+    for (const Rank& rank : ranks) {
+      std::size_t visits = 0;
+      for (const auto& rows : rank.rows) visits += rows->visits();
+      // R n of each partition, and one more where the wave begins and ends in between.
+      const std::size_t sweeps = kRounds * ranks.size();
+      EXPECT_EQ(visits, (sweeps + 1) * rank.samples.size() - 1) << threads.size();
+    }
+  }
 }
 
-// Goal: the order that needs fewest loads. Method: one seat; count how often users are pinned.
-TEST_F(BlockTrainerTest, AWaveVisitsAPartitionOnceARound) {
-  /// Counts, and otherwise lets the host do it.
-  class CountingRows : public BlockRows {
-   public:
-    explicit CountingRows(BlockHost* host) : host_(*host) {}
-    void AnnounceUsers(PartitionId p) override { announced_.push_back(p); }
-    absl::StatusOr<SlabRows> Users(PartitionId p) override {
-      if (visits_ > 0) {
-        EXPECT_EQ(announced_[0], p) << "the next was announced";
-      }
-      announced_.clear();
-      ++visits_;
-      return host_.Users(p);
-    }
-    void ReleaseUsers(PartitionId p) override { host_.ReleaseUsers(p); }
-    absl::StatusOr<SlabRows> Items(PartitionId q, std::uint64_t sub_epoch) override {
-      return host_.Items(q, sub_epoch);
-    }
-    absl::StatusOr<bool> HasItems(PartitionId q, std::uint64_t sub_epoch) override {
-      return host_.HasItems(q, sub_epoch);
-    }
-    absl::Status AwaitItems() override { return host_.AwaitItems(); }
-    void CatchUpUsers(PartitionId p, std::uint64_t step,
-                      std::span<const std::uint32_t> slots) override {
-      host_.CatchUpUsers(p, step, slots);
-    }
-    void CatchUpItems(PartitionId q, std::uint64_t step,
-                      std::span<const std::uint32_t> slots) override {
-      host_.CatchUpItems(q, step, slots);
-    }
-    void ApplyUsers(PartitionId p, std::uint64_t step, const SlotGradients& gradients) override {
-      host_.ApplyUsers(p, step, gradients);
-    }
-    void ApplyItems(PartitionId q, std::uint64_t step, const SlotGradients& gradients) override {
-      host_.ApplyItems(q, step, gradients);
-    }
-    void PassItems(PartitionId q, std::uint64_t sub_epoch) override {
-      host_.PassItems(q, sub_epoch);
-    }
-    std::size_t visits() const { return visits_; }
-
-   private:
-    BlockHost& host_;
-    std::size_t visits_ = 0;
-    std::vector<PartitionId> announced_;  // In the visit before.
-  };
+TEST_F(BlockTrainerTest, WhatComesNextIsAnnounced) {
   LocalRows local(options_);
   local.Initialize();
-  std::vector<Seat> seats = MakeSeats(local, {Order::kWave});
-  CountingRows counting(seats[0].host.get());
-  BlockTrainer trainer(TrainerOptions({0, kPartitions}, Order::kWave, counting), seats[0].samples);
-  ASSERT_EQ(seats[0].host->Leave(0), absl::OkStatus());
+  std::vector<Rank> ranks = MakeRanks(local, {1});
+  const std::vector<std::uint64_t> next(kPartitions, 0);
+  OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(next); });
+  ranks[0].wave->Begin(0, kRounds * kPartitions, next);
   std::vector<ObjectiveSums> sums(kPartitions);
-  std::jthread([&] {
-    SetFloatMode();
-    EXPECT_EQ(trainer.Train({.last = kRounds * kPartitions}, sums), absl::OkStatus());
-  }).join();
-  // One more than rounds: the first visits of the upper partitions are short, and so are the last of
-  // the lower ones.
-  EXPECT_LE(counting.visits(), (kRounds + 1) * kPartitions);
+  Train(ranks, {}, sums);
+  EXPECT_EQ(ranks[0].rows[0]->visits() - ranks[0].rows[0]->announced(), 1U) << "all but the first";
+}
+
+// Goal: training may stop at any time and go on, with items at home or away in between.
+// Method: time is up by seed, for each thread on its own.
+TEST_F(BlockTrainerTest, StopsBetweenAnyTwoBlocksAndGoesOn) {
+  for (const std::vector<std::uint32_t>& threads :
+       {std::vector<std::uint32_t>{1}, {2}, {1, 1}, {2, 1}}) {
+    options_.seats = Sum(threads);
+    LocalRows local(options_);
+    local.Initialize();
+    SlowBlocks slow(data_, split_, options_.tables, local.rule(), objective_, local);
+    std::vector<Rank> ranks = MakeRanks(local, threads, 1);
+    for (const Rank& rank : ranks) {
+      for (const auto& rows : rank.rows) rows->StopBySeed();
+    }
+    std::vector<ObjectiveSums> sums(kPartitions);
+    std::vector<std::uint64_t> next(kPartitions, 0);
+    std::size_t segments = 0;
+    while (*std::ranges::min_element(next) < kRounds * kPartitions) {
+      OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(next); });
+      for (Rank& rank : ranks) {
+        const SeatRange range = rank.wave->range();
+        rank.wave->Begin(0, kRounds * kPartitions,
+                         std::span(next).subspan(range.first, range.size()));
+      }
+      Train(ranks, {}, sums);
+      for (const Rank& rank : ranks) {
+        std::ranges::copy(rank.wave->next(), next.begin() + rank.wave->range().first);
+      }
+      if (++segments % 2 == 0) {
+        OnPlaces(ranks, [&](ItemPlaces& places) { return places.ComeHome(next); });
+      }
+    }
+    EXPECT_GT(segments, 1U);
+    OnPlaces(ranks, [&](ItemPlaces& places) { return places.ComeHome(next); });
+    std::vector<ObjectiveSums> slow_sums(kPartitions);
+    std::jthread([&] {
+      SetFloatMode();
+      slow.TrainEpoch(0, steps_, slow_sums);
+    }).join();
+    for (std::size_t p = 0; p < sums.size(); ++p) EXPECT_EQ(BitsOf(sums[p]), BitsOf(slow_sums[p]));
+    ASSERT_EQ(AllBits(local), AllBits(slow)) << threads.size() << " ranks";
+  }
 }
 
 // A rank that is lost closes the exchange: whoever waits for its items hears so.
@@ -344,15 +490,15 @@ TEST_F(BlockTrainerTest, AClosedExchangeEndsTheTraining) {
   options_.seats = 2;
   LocalRows local(options_);
   local.Initialize();
-  std::vector<Seat> seats = MakeSeats(local, {Order::kSubEpochs, Order::kWave});
-  ASSERT_EQ(seats[0].host->Leave(0), absl::OkStatus());
-  ASSERT_EQ(seats[1].host->Leave(0), absl::OkStatus());
-  local.exchange().Close(absl::UnavailableError("rank 1 was lost"));
-  std::vector<ObjectiveSums> sums(kPartitions / 2);
-  for (const Seat& seat : seats) {
-    EXPECT_EQ(seat.trainer->Train({.last = kRounds * kPartitions}, sums),
-              absl::UnavailableError("rank 1 was lost"));
+  std::vector<Rank> ranks = MakeRanks(local, {1, 1});
+  const std::vector<std::uint64_t> next(kPartitions, 0);
+  OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(next); });
+  for (Rank& rank : ranks) {
+    rank.wave->Begin(0, kRounds * kPartitions, std::span(next).first(kPartitions / 2));
   }
+  local.exchange().Close(absl::UnavailableError("rank 1 was lost"));
+  std::vector<ObjectiveSums> sums(kPartitions);
+  Train(ranks, {}, sums, absl::UnavailableError("rank 1 was lost"));
 }
 
 }  // namespace
