@@ -255,12 +255,13 @@ class BlockTrainerTest : public ::testing::Test {
         samples.push_back(rank.samples.back().get());
       }
       for (const std::uint32_t thread : rank.seats) {
-        rank.hosts.push_back(
-            std::make_unique<BlockHost>(BlockHost::Options{.store = &local.store(),
-                                                           .places = rank.places.get(),
-                                                           .optimizer = &local.rule(),
-                                                           .kernels = kernels,
-                                                           .tables = options_.tables}));
+        rank.hosts.push_back(std::make_unique<BlockHost>(
+            BlockHost::Options{.store = &local.store(),
+                               .places = rank.places.get(),
+                               .optimizer = &local.rule(),
+                               .kernels = kernels,
+                               .tables = options_.tables,
+                               .partitioning = Partitioning(kPartitions)}));
         rank.rows.push_back(std::make_unique<FickleRows>(rank.hosts.back().get(),
                                                          seed == 0 ? 0 : seed + thread,
                                                          slow == static_cast<int>(r) ? 50 : 1));
