@@ -12,7 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/status.h"
-#include "paramserver/initial_values.h"
+#include "coordinator/starting_biases.h"
 #include "paramserver/row_files.h"
 #include "paramserver/slab_store.h"
 
@@ -95,8 +95,6 @@ absl::Status Member::OpenSeats() {
   const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
   const std::vector<std::uint32_t> working = placement.workers().OnRank(options_.rank);
   seats_.resize(std::max(serving.size(), working.size()));
-  StartingBiases start;
-  if (options_.snapshot == nullptr) start = MakeStartingBiases(data);
   for (std::size_t k = 0; k < serving.size(); ++k) {
     seats_[k].service = std::make_unique<RowService>(RowService::Options{
         .seat = serving[k],
@@ -111,6 +109,7 @@ absl::Status Member::OpenSeats() {
             options_.snapshot != nullptr ? options_.snapshot->manifest().position().step() : 0});
     seats_[k].served = seats_[k].service->range();
   }
+  if (absl::Status begun = BeginRows(); !begun.ok()) return begun;
   const std::vector<const RowHost*> hosts = HostsInPlace();
   for (std::size_t k = 0; k < working.size(); ++k) {
     seats_[k].worked = placement.workers().range(working[k]);
@@ -124,7 +123,7 @@ absl::Status Member::OpenSeats() {
   }
   // On the threads that will use them, so that memory is near.
   absl::Status opened = OnSeats([&](Seat& seat) -> absl::Status {
-    if (absl::Status rows = OpenRows(seat, start); !rows.ok()) return rows;
+    if (absl::Status rows = OpenRows(seat); !rows.ok()) return rows;
     if (seat.rows == nullptr) return absl::OkStatus();
     seat.trainer =
         std::make_unique<Trainer>(Trainer::Options{.rows = seat.rows.get(),
@@ -139,6 +138,7 @@ absl::Status Member::OpenSeats() {
                                   data.data, data.split);
     return absl::OkStatus();
   });
+  if (!store_makes_rows_) initial_.reset();
   return opened.ok() && blocks_.has_value() ? OpenBlocks() : opened;
 }
 
@@ -162,38 +162,43 @@ absl::Status Member::OpenStore() {
   return absl::OkStatus();
 }
 
-absl::Status Member::OpenRows(const Seat& seat, const StartingBiases& start) {
+absl::Status Member::BeginRows() {
+  if (store_ == nullptr) return absl::OkStatus();
+  initial_ = std::make_unique<InitialRows>(
+      tables_, InitialValues{.seed = options_.job.model().seed(),
+                             .optimizer_state = optimizer_.initial_state()});
+  if (options_.snapshot == nullptr) {
+    StartingBiases start = MakeStartingBiases(*options_.data);
+    if (!start.counts.empty()) initial_->SetBiases(kItems, std::move(start.counts));
+    if (start.baseline.has_value()) {
+      initial_->SetBaseline(kUsers, BaselineSide::kUser, std::move(start.baseline->users));
+      initial_->SetBaseline(kItems, BaselineSide::kItem, std::move(start.baseline->items));
+    }
+  }
+  std::vector<SeatRange> threads;
+  for (const Seat& seat : seats_) {
+    if (seat.service != nullptr) threads.push_back(seat.served);
+  }
+  const absl::StatusOr<bool> makes = store_->Begin({.threads = threads, .maker = initial_.get()});
+  if (!makes.ok()) return makes.status();
+  store_makes_rows_ = *makes;
+  return absl::OkStatus();
+}
+
+absl::Status Member::OpenRows(const Seat& seat) {
+  if (options_.snapshot == nullptr && store_makes_rows_) return absl::OkStatus();
   if (options_.snapshot != nullptr && seat.served.size() > 0) {
     absl::Status fits = CheckShapes(tables_, *options_.snapshot);
     if (!fits.ok()) return fits;
   }
-  const Partitioning partitioning = options_.placement->partitioning();
   for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
     absl::Status opened = options_.snapshot != nullptr
                               ? LoadRows(tables_, *options_.snapshot, PartitionId{p}, *store_)
-                              : InitializeRows(tables_, partitioning, PartitionId{p},
-                                               {.seed = options_.job.model().seed(),
-                                                .optimizer_state = optimizer_.initial_state()},
-                                               *store_);
-    if (!opened.ok()) return opened;
-    opened = SetStart(start, PartitionId{p});
+                              : InitializeRows(tables_, options_.placement->partitioning(),
+                                               PartitionId{p}, *initial_, *store_);
     if (!opened.ok()) return opened;
   }
   return absl::OkStatus();
-}
-
-absl::Status Member::SetStart(const StartingBiases& start, PartitionId partition) {
-  const Partitioning partitioning = options_.placement->partitioning();
-  if (!start.counts.empty()) {
-    return SetBiases(tables_[Index(kItems)], kItems, partitioning, partition, start.counts,
-                     *store_);
-  }
-  if (!start.baseline.has_value()) return absl::OkStatus();
-  absl::Status set = SetBaseline(tables_[Index(kUsers)], kUsers, BaselineSide::kUser, partitioning,
-                                 partition, start.baseline->users, *store_);
-  if (!set.ok()) return set;
-  return SetBaseline(tables_[Index(kItems)], kItems, BaselineSide::kItem, partitioning, partition,
-                     start.baseline->items, *store_);
 }
 
 absl::Status Member::OpenBlocks() {

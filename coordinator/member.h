@@ -20,9 +20,9 @@
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/snapshot_writer.h"
-#include "coordinator/starting_biases.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
+#include "paramserver/initial_values.h"
 #include "paramserver/item_places.h"
 #include "paramserver/row_scan.h"
 #include "paramserver/row_service.h"
@@ -102,8 +102,8 @@ class Member {
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
   absl::Status OpenStore();
-  absl::Status OpenRows(const Seat& seat, const StartingBiases& start);
-  absl::Status SetStart(const StartingBiases& start, PartitionId partition);
+  absl::Status BeginRows();
+  absl::Status OpenRows(const Seat& seat);
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
@@ -150,7 +150,10 @@ class Member {
   const std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
   const std::vector<TableSpec> tables_;
   std::unique_ptr<Exchange> exchange_;
-  std::unique_ptr<RowStore> store_;          // Null on a rank that only works.
+  std::unique_ptr<RowStore> store_;  // Null on a rank that only works.
+  // What rows begin as. Null once nobody asks: only a store that makes rows keeps it.
+  std::unique_ptr<InitialRows> initial_;
+  bool store_makes_rows_ = false;
   std::unique_ptr<ItemPlaces> item_places_;  // With BLOCKS,
   std::unique_ptr<Wave> wave_;               // as are these.
   std::vector<std::uint64_t> next_;  // By partition: the sub-epoch that comes next, of all epochs.

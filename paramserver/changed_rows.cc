@@ -7,12 +7,37 @@ namespace cf {
 
 ChangedRows::ChangedRows(std::span<const RowStore::Table> tables, Partitioning partitioning,
                          SeatRange range)
-    : range_(range), bits_(tables.size()) {
+    : tables_(tables.begin(), tables.end()),
+      partitioning_(partitioning),
+      range_(range),
+      bits_(tables.size()) {
   for (std::size_t t = 0; t < tables.size(); ++t) {
     for (std::uint32_t p = range.first; p < range.last; ++p) {
       const std::size_t words = (partitioning.RowsIn(PartitionId{p}, tables[t].rows) + 63) / 64;
       bits_[t].push_back({.changed = std::vector<std::uint64_t>(words),
                           .written = std::vector<std::uint64_t>(words)});
+    }
+  }
+}
+
+std::size_t ChangedRows::BytesFor(std::span<const RowStore::Table> tables,
+                                  Partitioning partitioning, SeatRange range) {
+  std::size_t words = 0;
+  for (const RowStore::Table& table : tables) {
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      words += (partitioning.RowsIn(PartitionId{p}, table.rows) + 63) / 64;
+    }
+  }
+  return words * 2 * sizeof(std::uint64_t);
+}
+
+void ChangedRows::MarkAll() {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+      const std::uint32_t rows = partitioning_.RowsIn(PartitionId{p}, tables_[t].rows);
+      for (std::uint32_t slot = 0; slot < rows; ++slot) {
+        Mark(TableId{static_cast<std::uint32_t>(t)}, PartitionId{p}, slot);
+      }
     }
   }
 }

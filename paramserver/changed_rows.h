@@ -21,9 +21,15 @@ class ChangedRows {
  public:
   ChangedRows(std::span<const RowStore::Table> tables, Partitioning partitioning, SeatRange range);
 
+  /// The memory of that.
+  static std::size_t BytesFor(std::span<const RowStore::Table> tables, Partitioning partitioning,
+                              SeatRange range);
+
   void Mark(TableId table, PartitionId partition, std::uint32_t slot) {
     BitsOf(table, partition).changed[slot / 64] |= std::uint64_t{1} << (slot % 64);
   }
+  /// Marks all rows.
+  void MarkAll();
   bool Contains(TableId table, PartitionId partition, std::uint32_t slot) const {
     const Bits& bits = BitsOf(table, partition);
     return (((bits.changed[slot / 64] | bits.written[slot / 64]) >> (slot % 64)) & 1U) != 0;
@@ -50,6 +56,8 @@ class ChangedRows {
     return bits_[Index(table)][Index(partition) - range_.first];
   }
 
+  const std::vector<RowStore::Table> tables_;
+  const Partitioning partitioning_;
   const SeatRange range_;
   std::vector<std::vector<Bits>> bits_;  // By table, by partition of the range.
 };

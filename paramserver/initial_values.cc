@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <utility>
 #include <vector>
 
 #include "common/base/activity.h"
@@ -72,65 +72,81 @@ void FillWeights(const TableSpec& spec, const CounterRandom& random, std::span<f
   }
 }
 
-/// Calls `change(id, row)` for the rows of a partition, which it changes.
-template <class Change>
-absl::Status ChangeRows(TableId table, const TableShape& shape, Partitioning partitioning,
-                        PartitionId partition, RowStore& store, const Change& change) {
-  const absl::StatusOr<float*> rows = store.PinPartition(table, partition);
-  if (!rows.ok()) return rows.status();
+// Rows that are pinned together while they are written.
+constexpr std::uint32_t kRowsTogether = 256;
+
+/// Writes the rows of one table of a partition.
+absl::Status InitializeTable(TableId table, const TableShape& shape, Partitioning partitioning,
+                             PartitionId partition, const RowMaker& maker, RowStore& store) {
   const std::size_t stride = RowLayout(shape).stride();
-  std::vector<std::uint32_t> slots(partitioning.RowsIn(partition, shape.rows));
-  std::iota(slots.begin(), slots.end(), 0U);
-  for (const std::uint32_t slot : slots) {
-    Activity::Tick();
-    change(partitioning.IdAt(partition, slot), *rows + slot * stride);
+  const std::uint32_t count = partitioning.RowsIn(partition, shape.rows);
+  std::vector<RowId> ids;
+  std::vector<float*> rows;
+  for (std::uint32_t slot = 0; slot < count;) {
+    const std::uint32_t last = std::min(count, slot + kRowsTogether);
+    ids.clear();
+    for (; slot < last; ++slot) ids.push_back(partitioning.IdAt(partition, slot));
+    rows.resize(ids.size());
+    absl::Status pinned = store.Pin(table, ids, RowStore::Access::kUpdate, rows);
+    if (!pinned.ok()) return pinned;
+    for (std::size_t k = 0; k < ids.size(); ++k) {
+      Activity::Tick();
+      maker.Make(table, ids[k], {rows[k], stride});
+    }
+    store.Release(table, ids);
   }
-  store.MarkChanged(table, partition, slots);
-  store.ReleasePartition(table, partition);
   return absl::OkStatus();
 }
 
 }  // namespace
 
+InitialRows::InitialRows(std::vector<TableSpec> tables, InitialValues values)
+    : tables_(std::move(tables)), values_(values), biases_(tables_.size()) {
+}
+
+void InitialRows::SetBiases(TableId table, std::vector<float> biases) {
+  const TableShape& shape = tables_[Index(table)].shape;
+  Check(shape.biases && biases.size() == shape.rows, "every row has a bias to be set");
+  biases_[Index(table)] = {.of_row = std::move(biases)};
+}
+
+void InitialRows::SetBaseline(TableId table, BaselineSide side, std::vector<float> biases) {
+  SetBiases(table, std::move(biases));
+  // A vector of one number has no room for both.
+  if (tables_[Index(table)].shape.dim >= 2) biases_[Index(table)].side = side;
+}
+
+void InitialRows::Make(TableId table, RowId id, std::span<float> row) const {
+  const TableSpec& spec = tables_[Index(table)];
+  const RowLayout layout(spec.shape);
+  std::vector<float> record(layout.record_floats(), values_.optimizer_state);
+  FillWeights(spec,
+              CounterRandom(values_.seed, Purpose::kInitialValues,
+                            CounterRandom::Stream(Index(table), static_cast<std::uint32_t>(id))),
+              record);
+  layout.FromRecord(record.data(), row.data());
+  const Biases& biases = biases_[Index(table)];
+  if (biases.of_row.empty()) return;
+  const float bias = biases.of_row[Index(id)];
+  const std::size_t at = layout.padded_dim();
+  if (!biases.side.has_value()) {
+    row[at] = bias;
+    return;
+  }
+  const std::size_t constant = *biases.side == BaselineSide::kUser ? 0 : 1;
+  row[constant] = kConstant;
+  row[1 - constant] = kShare * bias;
+  row[at] = (1 - kConstant * kShare) * bias;
+}
+
 absl::Status InitializeRows(const std::vector<TableSpec>& tables, Partitioning partitioning,
-                            PartitionId partition, const InitialValues& values, RowStore& store) {
+                            PartitionId partition, const RowMaker& maker, RowStore& store) {
   for (std::uint32_t t = 0; t < tables.size(); ++t) {
-    const TableSpec& spec = tables[t];
-    const RowLayout layout(spec.shape);
-    std::vector<float> record(layout.record_floats(), values.optimizer_state);
-    absl::Status filled = ChangeRows(
-        TableId{t}, spec.shape, partitioning, partition, store, [&](RowId id, float* row) {
-          const CounterRandom random(values.seed, Purpose::kInitialValues,
-                                     CounterRandom::Stream(t, static_cast<std::uint32_t>(id)));
-          FillWeights(spec, random, record);
-          layout.FromRecord(record.data(), row);
-        });
-    if (!filled.ok()) return filled;
+    absl::Status written =
+        InitializeTable(TableId{t}, tables[t].shape, partitioning, partition, maker, store);
+    if (!written.ok()) return written;
   }
   return absl::OkStatus();
-}
-
-absl::Status SetBiases(const TableSpec& spec, TableId table, Partitioning partitioning,
-                       PartitionId partition, std::span<const float> biases, RowStore& store) {
-  Check(spec.shape.biases && biases.size() == spec.shape.rows, "every row has a bias to be set");
-  const std::size_t at = RowLayout(spec.shape).padded_dim();
-  return ChangeRows(table, spec.shape, partitioning, partition, store,
-                    [&](RowId id, float* row) { row[at] = biases[Index(id)]; });
-}
-
-absl::Status SetBaseline(const TableSpec& spec, TableId table, BaselineSide side,
-                         Partitioning partitioning, PartitionId partition,
-                         std::span<const float> biases, RowStore& store) {
-  if (spec.shape.dim < 2) return SetBiases(spec, table, partitioning, partition, biases, store);
-  Check(spec.shape.biases && biases.size() == spec.shape.rows, "every row has a bias to be set");
-  const std::size_t at = RowLayout(spec.shape).padded_dim();
-  const std::size_t constant = side == BaselineSide::kUser ? 0 : 1;
-  return ChangeRows(table, spec.shape, partitioning, partition, store, [&](RowId id, float* row) {
-    const float bias = biases[Index(id)];
-    row[constant] = kConstant;
-    row[1 - constant] = kShare * bias;
-    row[at] = (1 - kConstant * kShare) * bias;
-  });
 }
 
 }  // namespace cf

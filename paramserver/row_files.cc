@@ -1,61 +1,63 @@
 #include "paramserver/row_files.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
+#include <vector>
 
 #include <absl/strings/str_cat.h>
 
-#include "common/base/partition.h"
 #include "common/model/layout.h"
 #include "common/snapshot/manifest.h"
 
 namespace cf {
 namespace {
 
-/// The partition's rows of one table after another, pinned while they are filled.
+// Rows that are pinned together while they are filled.
+constexpr std::size_t kRowsTogether = 256;
+
+/// The partition's rows of one table after another, gathered and then filled some at a time.
 class FilledRows {
  public:
-  FilledRows(const std::vector<TableSpec>& tables, Partitioning partitioning, PartitionId partition,
-             RowStore& store)
-      : layouts_(LayoutsOf(tables)),
-        partitioning_(partitioning),
-        partition_(partition),
-        store_(store) {}
-  ~FilledRows() { Release(); }
-  FilledRows(const FilledRows&) = delete;
-  FilledRows& operator=(const FilledRows&) = delete;
+  FilledRows(const std::vector<TableSpec>& tables, RowStore& store)
+      : layouts_(LayoutsOf(tables)), store_(store) {}
 
   absl::Status Fill(TableId table, RowId id, std::span<const float> record) {
-    if (table_ != table) {
-      Release();
-      const absl::StatusOr<float*> rows = store_.PinPartition(table, partition_);
-      if (!rows.ok()) return rows.status();
+    if (table_ != table || ids_.size() == kRowsTogether) {
+      absl::Status flushed = Flush();
+      if (!flushed.ok()) return flushed;
       table_ = table;
-      rows_ = *rows;
     }
     const RowLayout& layout = layouts_[Index(table)];
-    slots_.push_back(partitioning_.SlotOf(id));
-    layout.FromRecord(record.data(), rows_ + slots_.back() * layout.stride());
+    ids_.push_back(id);
+    gathered_.resize(ids_.size() * layout.stride());
+    layout.FromRecord(record.data(), gathered_.data() + gathered_.size() - layout.stride());
+    return absl::OkStatus();
+  }
+
+  /// What is gathered. Called at the end, too.
+  absl::Status Flush() {
+    if (ids_.empty()) return absl::OkStatus();
+    const std::size_t stride = layouts_[Index(table_)].stride();
+    rows_.resize(ids_.size());
+    absl::Status pinned = store_.Pin(table_, ids_, RowStore::Access::kUpdate, rows_);
+    if (!pinned.ok()) return pinned;
+    for (std::size_t k = 0; k < ids_.size(); ++k) {
+      std::copy_n(gathered_.data() + k * stride, stride, rows_[k]);
+    }
+    store_.Release(table_, ids_);
+    ids_.clear();
     return absl::OkStatus();
   }
 
  private:
-  void Release() {
-    if (!table_.has_value()) return;
-    store_.MarkChanged(*table_, partition_, slots_);
-    store_.ReleasePartition(*table_, partition_);
-    slots_.clear();
-    table_.reset();
-  }
-
   const std::vector<RowLayout> layouts_;
-  const Partitioning partitioning_;
-  const PartitionId partition_;
   RowStore& store_;
-  std::optional<TableId> table_;  // That is pinned.
-  float* rows_ = nullptr;
-  std::vector<std::uint32_t> slots_;  // Filled.
+  TableId table_{};
+  std::vector<RowId> ids_;
+  std::vector<float> gathered_;  // Their rows.
+  std::vector<float*> rows_;
 };
 
 }  // namespace
@@ -76,14 +78,13 @@ absl::Status CheckShapes(const std::vector<TableSpec>& tables, const Snapshot& s
 
 absl::Status LoadRows(const std::vector<TableSpec>& tables, const Snapshot& snapshot,
                       PartitionId partition, RowStore& store) {
-  {
-    FilledRows rows(tables, Partitioning(snapshot.manifest().partitions()), partition, store);
-    absl::Status read = snapshot.ReadPartition(
-        partition, [&](TableId table, RowId id, std::span<const float> record) {
-          return rows.Fill(table, id, record);
-        });
-    if (!read.ok()) return read;
-  }
+  FilledRows rows(tables, store);
+  absl::Status read = snapshot.ReadPartition(
+      partition, [&](TableId table, RowId id, std::span<const float> record) {
+        return rows.Fill(table, id, record);
+      });
+  if (read.ok()) read = rows.Flush();
+  if (!read.ok()) return read;
   store.MarkWritten(partition);
   store.Commit(partition);
   return absl::OkStatus();

@@ -14,6 +14,18 @@
 
 namespace cf {
 
+/// What rows are before anybody has changed them, so that these need no place to be.
+///
+/// Owner:   Member.
+/// Threads: any; constant.
+class RowMaker {
+ public:
+  virtual ~RowMaker() = default;
+
+  /// Fills a whole row.
+  virtual void Make(TableId table, RowId id, std::span<float> row) const = 0;
+};
+
 /// Where the rows of a rank's partitions are: one store for all its threads, which share one budget
 /// of memory. To the store a row is so many floats (RowLayout::stride); it knows neither what they
 /// mean nor who asks.
@@ -47,6 +59,17 @@ class RowStore {
   using Visitor = absl::FunctionRef<absl::Status(RowId id, std::span<const float> row)>;
 
   virtual ~RowStore() = default;
+
+  /// Whose rows these are: which partitions each compute thread hosts, ascending, and what rows are
+  /// made as. Called once, before any row is pinned; `maker` is borrowed.
+  struct Hosts {
+    std::span<const SeatRange> threads;
+    const RowMaker* maker = nullptr;
+  };
+  /// Whether rows are made by the store when they are first looked at, and changed all of them; else
+  /// they are zeros, and whoever opens the store has to write them. ResourceExhausted where there is
+  /// no memory.
+  virtual absl::StatusOr<bool> Begin(const Hosts& /*hosts*/) { return false; }
 
   /// Whether no row ever leaves memory.
   virtual bool keeps_all() const = 0;

@@ -8,54 +8,16 @@
 
 #include <absl/strings/str_cat.h>
 #include <rocksdb/env.h>
-#include <rocksdb/file_system.h>
 #include <rocksdb/options.h>
 #include <rocksdb/sst_file_reader.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/table.h>
 
 #include "common/base/check.h"
+#include "paramserver/scratch_files.h"
 
 namespace cf {
 namespace {
-
-/// SstFileWriter syncs what it has written and drops it from the system's cache; scratch needs
-/// neither.
-class UnsyncedFile : public rocksdb::FSWritableFileOwnerWrapper {
- public:
-  using rocksdb::FSWritableFileOwnerWrapper::FSWritableFileOwnerWrapper;
-  rocksdb::IOStatus Sync(const rocksdb::IOOptions& /*options*/,
-                         rocksdb::IODebugContext* /*debug*/) override {
-    return rocksdb::IOStatus::OK();
-  }
-  rocksdb::IOStatus Fsync(const rocksdb::IOOptions& /*options*/,
-                          rocksdb::IODebugContext* /*debug*/) override {
-    return rocksdb::IOStatus::OK();
-  }
-  rocksdb::IOStatus InvalidateCache(std::size_t /*offset*/, std::size_t /*length*/) override {
-    return rocksdb::IOStatus::OK();
-  }
-};
-
-class UnsyncedFileSystem : public rocksdb::FileSystemWrapper {
- public:
-  UnsyncedFileSystem() : rocksdb::FileSystemWrapper(rocksdb::FileSystem::Default()) {}
-  const char* Name() const override { return "unsynced"; }
-  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
-                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
-                                    rocksdb::IODebugContext* debug) override {
-    std::unique_ptr<rocksdb::FSWritableFile> opened;
-    rocksdb::IOStatus status = target()->NewWritableFile(path, options, &opened, debug);
-    if (status.ok()) *file = std::make_unique<UnsyncedFile>(std::move(opened));
-    return status;
-  }
-};
-
-absl::Status ErrorOf(const std::string& path, const rocksdb::Status& status) {
-  const std::string text = absl::StrCat(path, ": ", status.ToString());
-  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
-  return status.IsCorruption() ? absl::DataLossError(text) : absl::InternalError(text);
-}
 
 /// Pieces are in the order of their numbers.
 std::array<char, 4> KeyOf(std::size_t piece) {
@@ -66,7 +28,8 @@ std::array<char, 4> KeyOf(std::size_t piece) {
 }  // namespace
 
 struct SlabFiles::Format {
-  Format() : env(rocksdb::NewCompositeEnv(std::make_shared<UnsyncedFileSystem>())) {
+  // SstFileWriter would sync what it has written and drop it from the system's cache.
+  Format() : env(UnsyncedEnv()) {
     rocksdb::BlockBasedTableOptions table;
     table.block_size = kPieceBytes;  // A block is a piece.
     table.checksum = rocksdb::kXXH3;
@@ -114,7 +77,7 @@ absl::Status SlabFiles::Write(std::size_t slab, std::span<const float> rows) {
   if (done.ok()) done = writer.Finish();
   if (!done.ok()) {
     ::unlink(path.c_str());
-    return ErrorOf(path, done);
+    return ScratchError(path, done);
   }
   if (versions_[slab] > 0) ::unlink(PathOf(slab, versions_[slab]).c_str());
   versions_[slab] = version;
@@ -125,7 +88,8 @@ absl::Status SlabFiles::Read(std::size_t slab, std::span<float> rows) const {
   Check(Has(slab), "a slab is read that was written");
   const std::string path = PathOf(slab, versions_[slab]);
   rocksdb::SstFileReader reader(format_->options);
-  if (const rocksdb::Status opened = reader.Open(path); !opened.ok()) return ErrorOf(path, opened);
+  if (const rocksdb::Status opened = reader.Open(path); !opened.ok())
+    return ScratchError(path, opened);
   const std::unique_ptr<rocksdb::Iterator> pieces(reader.NewIterator(rocksdb::ReadOptions()));
   const std::span<std::byte> bytes = std::as_writable_bytes(rows);
   std::size_t at = 0;
@@ -139,7 +103,7 @@ absl::Status SlabFiles::Read(std::size_t slab, std::span<float> rows) const {
     std::memcpy(bytes.data() + at, piece.data(), piece.size());
     at += piece.size();
   }
-  if (!pieces->status().ok()) return ErrorOf(path, pieces->status());
+  if (!pieces->status().ok()) return ScratchError(path, pieces->status());
   if (at == bytes.size() && !pieces->Valid()) return absl::OkStatus();
   return absl::DataLossError(absl::StrCat(path, ": holds other pieces than were written"));
 }

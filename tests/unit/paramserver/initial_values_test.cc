@@ -125,16 +125,14 @@ TEST(InitialValues, ABaselineIsTheSumOfBiasesAndVectors) {
   const LocalRows::Options options = MakeOptions("adam {}", 1);
   LocalRows local(options);
   local.Initialize();
-  const Partitioning partitioning(options.partitions);
   const auto set = [&](TableId table, BaselineSide side, float bias) {
     const TableSpec& spec = options.tables[Index(table)];
     const std::vector<float> biases(spec.shape.rows, bias);
     std::vector<std::vector<float>> before;
     for (std::uint32_t id = 0; id < 3; ++id) before.push_back(local.Record(table, RowId{id}));
-    for (std::uint32_t p = 0; p < options.partitions; ++p) {
-      EXPECT_TRUE(
-          SetBaseline(spec, table, side, partitioning, PartitionId{p}, biases, local.store()).ok());
-    }
+    InitialRows rows = local.Initial();
+    rows.SetBaseline(table, side, biases);
+    local.Initialize(rows);
     // The first two numbers of each vector, and the bias.
     std::vector<float> numbers;
     for (std::uint32_t id = 0; id < 3; ++id) {

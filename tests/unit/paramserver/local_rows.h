@@ -94,11 +94,15 @@ class LocalRows {
             .steps = service().steps()};
   }
 
-  void Initialize() {
+  /// What the rows of a new model are, for whoever adds to it.
+  InitialRows Initial() const {
+    return {options_.tables, {.seed = options_.seed, .optimizer_state = rule_.initial_state()}};
+  }
+  void Initialize() { Initialize(Initial()); }
+  void Initialize(const InitialRows& rows) {
     for (std::uint32_t p = 0; p < options_.partitions; ++p) {
       Check(
-          InitializeRows(options_.tables, placement_.partitioning(), PartitionId{p},
-                         {.seed = options_.seed, .optimizer_state = rule_.initial_state()}, *store_)
+          InitializeRows(options_.tables, placement_.partitioning(), PartitionId{p}, rows, *store_)
               .ok(),
           "a slab has room for its rows");
     }

@@ -75,10 +75,10 @@ class ServedRows {
                   .exchange = &exchange_,
                   .store = store_.get()}) {
     for (const std::uint32_t p : {0U, 1U}) {
-      Check(
-          InitializeRows(tables_, placement_.partitioning(), PartitionId{p}, {.seed = 42}, *store_)
-              .ok(),
-          "a slab has room for its rows");
+      Check(InitializeRows(tables_, placement_.partitioning(), PartitionId{p},
+                           InitialRows(tables_, {.seed = 42}), *store_)
+                .ok(),
+            "a slab has room for its rows");
     }
   }
 

@@ -353,11 +353,9 @@ class EvaluatorOf : public ::testing::TestWithParam<EvaluatorCase> {
                        : item % 17 == 3 ? -std::numeric_limits<float>::infinity()
                                         : static_cast<float>(item % 7));
     }
-    for (std::uint32_t p = 0; p < kPartitions; ++p) {
-      EXPECT_TRUE(SetBiases(Tables()[Index(kItems)], kItems, Partitioning(kPartitions),
-                            PartitionId{p}, biases, local->store())
-                      .ok());
-    }
+    InitialRows rows = local->Initial();
+    rows.SetBiases(kItems, biases);
+    local->Initialize(rows);
     return local;
   }
 
