@@ -1,0 +1,262 @@
+#include "paramserver/cached_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+
+namespace cf {
+namespace {
+
+bool Moves(TableId table) {
+  return table == kUsers || table == kItems;
+}
+
+/// The tables, but without the rows of those that move, or of the others.
+std::vector<RowStore::Table> TablesThat(bool move, std::span<const RowStore::Table> tables) {
+  std::vector<RowStore::Table> kept(tables.begin(), tables.end());
+  for (std::uint32_t t = 0; t < kept.size(); ++t) {
+    if (Moves(TableId{t}) != move) kept[t].rows = 0;
+  }
+  return kept;
+}
+
+/// Tables that share the frames of a thread, because their rows have one length.
+struct Pool {
+  std::vector<TableId> tables;
+  std::size_t stride = 0;
+};
+
+std::vector<Pool> PoolsOf(std::span<const RowStore::Table> tables) {
+  const std::size_t users = tables[Index(kUsers)].stride;
+  const std::size_t items = tables[Index(kItems)].stride;
+  if (users == items) return {{.tables = {kUsers, kItems}, .stride = users}};
+  return {{.tables = {kUsers}, .stride = users}, {.tables = {kItems}, .stride = items}};
+}
+
+std::uint64_t RowsIn(std::span<const RowStore::Table> tables, TableId table,
+                     Partitioning partitioning, SeatRange range) {
+  std::uint64_t rows = 0;
+  for (std::uint32_t p = range.first; p < range.last; ++p) {
+    rows += partitioning.RowsIn(PartitionId{p}, tables[Index(table)].rows);
+  }
+  return rows;
+}
+
+std::uint64_t RowsIn(std::span<const RowStore::Table> tables, const Pool& pool,
+                     Partitioning partitioning, SeatRange range) {
+  std::uint64_t rows = 0;
+  for (const TableId table : pool.tables) rows += RowsIn(tables, table, partitioning, range);
+  return rows;
+}
+
+/// The memory of all rows that move, if it had room for them.
+std::uint64_t FramesBytes(std::span<const RowStore::Table> tables, Partitioning partitioning,
+                          SeatRange range) {
+  std::uint64_t bytes = 0;
+  for (const Pool& pool : PoolsOf(tables)) {
+    bytes += RowsIn(tables, pool, partitioning, range) * RowCache::FrameBytes(pool.stride);
+  }
+  return bytes;
+}
+
+SeatRange RangeOf(std::span<const SeatRange> threads) {
+  return threads.empty() ? SeatRange() : SeatRange{threads.front().first, threads.back().last};
+}
+
+}  // namespace
+
+std::size_t CachedStore::StoredBytes(std::span<const Table> tables, Partitioning partitioning,
+                                     SeatRange range) {
+  return SlabStore::BytesFor(TablesThat(true, tables), partitioning, range);
+}
+
+std::size_t CachedStore::FixedBytes(std::span<const Table> tables, Partitioning partitioning,
+                                    SeatRange range) {
+  std::size_t bytes = SlabStore::BytesFor(TablesThat(false, tables), partitioning, range) +
+                      cf::ChangedRows::BytesFor(tables, partitioning, range) +
+                      RowDatabase::MemoryFor(StoredBytes(tables, partitioning, range));
+  for (const Pool& pool : PoolsOf(tables)) {
+    bytes += RowCache::BytesBeside(RowsIn(tables, pool, partitioning, range), pool.stride);
+  }
+  return bytes;
+}
+
+std::size_t CachedStore::LeastBytes(std::span<const Table> tables, Partitioning partitioning,
+                                    std::span<const SeatRange> threads, RowsAtOnce pinned) {
+  const auto all = static_cast<double>(FramesBytes(tables, partitioning, RangeOf(threads)));
+  double least = 0;
+  for (const SeatRange& thread : threads) {
+    for (const Pool& pool : PoolsOf(tables)) {
+      const std::uint64_t rows = RowsIn(tables, pool, partitioning, thread);
+      if (rows == 0) continue;
+      std::uint64_t at_once = 0;
+      for (const TableId table : pool.tables) {
+        at_once += std::min(table == kUsers ? pinned.users : pinned.items,
+                            RowsIn(tables, table, partitioning, thread));
+      }
+      const double share =
+          static_cast<double>(std::min(2 * at_once, rows)) / static_cast<double>(rows);
+      least = std::max(least, share * all);
+    }
+  }
+  // A frame more for each, as its number is rounded down.
+  for (const Pool& pool : PoolsOf(tables)) {
+    least += static_cast<double>(threads.size() * RowCache::FrameBytes(pool.stride));
+  }
+  return static_cast<std::size_t>(least);
+}
+
+absl::StatusOr<std::unique_ptr<CachedStore>> CachedStore::Open(Options options) {
+  absl::StatusOr<std::unique_ptr<SlabStore>> others =
+      SlabStore::Open(TablesThat(false, options.tables), options.partitioning, options.range);
+  if (!others.ok()) return others.status();
+  absl::StatusOr<std::unique_ptr<RowDatabase>> database = RowDatabase::Open(
+      options.directory, StoredBytes(options.tables, options.partitioning, options.range));
+  if (!database.ok()) return database.status();
+  return std::unique_ptr<CachedStore>(
+      new CachedStore(std::move(options), *std::move(others), *std::move(database)));
+}
+
+CachedStore::CachedStore(Options options, std::unique_ptr<SlabStore> others,
+                         std::unique_ptr<RowDatabase> database)
+    : options_(std::move(options)),
+      others_(std::move(others)),
+      changed_(TablesThat(true, options_.tables), options_.partitioning, options_.range),
+      database_(std::move(database)),
+      thread_of_(options_.range.size()),
+      mover_(database_.get()) {
+}
+
+CachedStore::~CachedStore() = default;
+
+absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
+  Check(owned_.empty(), "a store begins once");
+  const double all =
+      static_cast<double>(FramesBytes(options_.tables, options_.partitioning, options_.range));
+  const double share = std::min(1.0, static_cast<double>(options_.bytes) / all);
+  for (std::uint32_t k = 0; k < hosts.threads.size(); ++k) {
+    const SeatRange range = hosts.threads[k];
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      thread_of_[p - options_.range.first] = k;
+    }
+    for (const Pool& pool : PoolsOf(options_.tables)) {
+      const std::uint64_t rows = RowsIn(options_.tables, pool, options_.partitioning, range);
+      const auto frames = static_cast<std::uint32_t>(
+          std::min<double>(RowCache::kFramesMax, share * static_cast<double>(rows)));
+      absl::StatusOr<Arena> arena = Arena::Map(frames * pool.stride * sizeof(float));
+      if (!arena.ok()) return arena.status();
+      arenas_.push_back(*std::move(arena));
+      owned_.push_back(std::make_unique<RowCache>(
+          RowCache::Options{.tables = options_.tables,
+                            .cached = pool.tables,
+                            .partitioning = options_.partitioning,
+                            .range = range,
+                            .frames = frames,
+                            .memory = reinterpret_cast<float*>(arenas_.back().data()),
+                            .maker = hosts.maker,
+                            .mover = &mover_,
+                            .database = database_.get(),
+                            .changed = &changed_}));
+      for (const TableId table : pool.tables) caches_[Index(table)].push_back(owned_.back().get());
+    }
+  }
+  changed_.MarkAll();
+  return MakeOthers(*hosts.maker);
+}
+
+absl::StatusOr<bool> CachedStore::MakeOthers(const RowMaker& maker) {
+  std::vector<std::uint32_t> slots;
+  for (std::uint32_t t = 0; t < options_.tables.size(); ++t) {
+    if (Moves(TableId{t})) continue;
+    const Table& table = options_.tables[t];
+    for (std::uint32_t p = options_.range.first; p < options_.range.last; ++p) {
+      const absl::StatusOr<float*> rows = others_->PinPartition(TableId{t}, PartitionId{p});
+      if (!rows.ok()) return rows.status();
+      slots.clear();
+      for (std::uint32_t slot = 0; slot < options_.partitioning.RowsIn(PartitionId{p}, table.rows);
+           ++slot) {
+        maker.Make(TableId{t}, options_.partitioning.IdAt(PartitionId{p}, slot),
+                   {*rows + slot * table.stride, table.stride});
+        slots.push_back(slot);
+      }
+      others_->MarkChanged(TableId{t}, PartitionId{p}, slots);
+    }
+  }
+  return true;
+}
+
+// --- Rows ----------------------------------------------------------------------------------------
+
+void CachedStore::Announce(TableId table, std::span<const RowId> ids) {
+  if (!Moves(table) || ids.empty()) return;
+  CacheOf(table, options_.partitioning.Of(ids.front())).Announce(table, ids);
+}
+
+absl::Status CachedStore::Pin(TableId table, std::span<const RowId> ids, Access access,
+                              std::span<float*> rows) {
+  if (!Moves(table)) return others_->Pin(table, ids, access, rows);
+  if (ids.empty()) return absl::OkStatus();
+  return CacheOf(table, options_.partitioning.Of(ids.front())).Pin(table, ids, access, rows);
+}
+
+void CachedStore::Release(TableId table, std::span<const RowId> ids) {
+  if (!Moves(table) || ids.empty()) return;
+  CacheOf(table, options_.partitioning.Of(ids.front())).Release(table, ids);
+}
+
+void CachedStore::AnnouncePartition(TableId /*table*/, PartitionId /*partition*/) {
+  // A pass over a partition reads ahead by itself.
+}
+
+absl::StatusOr<float*> CachedStore::PinPartition(TableId /*table*/, PartitionId /*partition*/) {
+  return absl::UnimplementedError("rows of this store come one by one");
+}
+
+void CachedStore::ReleasePartition(TableId /*table*/, PartitionId /*partition*/) {
+  // None was pinned.
+}
+
+void CachedStore::MarkChanged(TableId /*table*/, PartitionId /*partition*/,
+                              std::span<const std::uint32_t> /*slots*/) {
+  // As above.
+}
+
+absl::Status CachedStore::Visit(TableId table, PartitionId partition, Which which, Visitor visit) {
+  if (!Moves(table)) return others_->Visit(table, partition, which, visit);
+  return CacheOf(table, partition).Visit(table, partition, which, visit);
+}
+
+std::uint64_t CachedStore::Rows(PartitionId partition) const {
+  std::uint64_t rows = 0;
+  for (const Table& table : options_.tables) {
+    rows += options_.partitioning.RowsIn(partition, table.rows);
+  }
+  return rows;
+}
+
+std::uint64_t CachedStore::ChangedRows(PartitionId partition) const {
+  return changed_.Count(partition) + others_->ChangedRows(partition);
+}
+
+void CachedStore::MarkWritten(PartitionId partition) {
+  changed_.MarkWritten(partition);
+  others_->MarkWritten(partition);
+}
+
+void CachedStore::Commit(PartitionId partition) {
+  changed_.Commit(partition);
+  others_->Commit(partition);
+}
+
+RowCache::Figures CachedStore::figures() const {
+  RowCache::Figures sum;
+  for (const std::unique_ptr<RowCache>& cache : owned_) {
+    sum.pins += cache->figures().pins;
+    sum.misses += cache->figures().misses;
+    sum.made += cache->figures().made;
+  }
+  return sum;
+}
+
+}  // namespace cf

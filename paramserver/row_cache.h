@@ -1,0 +1,161 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+
+#include "common/base/partition.h"
+#include "paramserver/changed_rows.h"
+#include "paramserver/row_database.h"
+#include "paramserver/row_mover.h"
+#include "paramserver/row_store.h"
+
+namespace cf {
+
+/// The rows of one length that one thread hosts: as many in memory as there are frames, the others on
+/// disk, and those that nobody has changed nowhere, since they are made anew.
+///
+/// The row that goes is the least used of a few that are looked at (docs/results.md, beyond memory:
+/// how near this comes to knowing the future). How often a row was used is remembered while it is
+/// away, too, and fades, so that a pass over all rows drives nobody out that is used often. A row that
+/// differs from what is on disk leaves by a batch, and is read from there until it is written.
+///
+/// Owner:   CachedStore, for each compute thread and each length of rows.
+/// Threads: the compute thread's.
+/// Bounds:  FrameBytes for each frame, and BytesBeside.
+/// Invariants: of a row there is one place that counts: its frame, a batch that leaves, the disk, or
+///             none where it is as it was made.
+class RowCache {
+ public:
+  struct Options {
+    std::vector<RowStore::Table> tables;  ///< Of the whole job.
+    std::vector<TableId> cached;          ///< Those of them that it has, of one stride.
+    Partitioning partitioning{1};
+    SeatRange range{};         ///< The thread's partitions.
+    std::uint32_t frames = 0;  ///< At most kFramesMax.
+    float* memory = nullptr;   ///< For the frames, 64-byte aligned. Borrowed, as are the others.
+    const RowMaker* maker = nullptr;
+    RowMover* mover = nullptr;
+    const RowDatabase* database = nullptr;
+    ChangedRows* changed = nullptr;
+  };
+
+  /// Of a row's place 26 bits say where it is.
+  static constexpr std::uint32_t kFramesMax = (1U << 26) - (1U << 16);
+
+  /// The memory of a frame with its row, and of what is known of so many rows wherever they are.
+  static std::size_t FrameBytes(std::size_t stride);
+  static std::size_t BytesBeside(std::uint64_t rows, std::size_t stride);
+
+  explicit RowCache(Options options);
+  ~RowCache();
+
+  /// What RowStore promises of the same names.
+  void Announce(TableId table, std::span<const RowId> ids);
+  absl::Status Pin(TableId table, std::span<const RowId> ids, RowStore::Access access,
+                   std::span<float*> rows);
+  void Release(TableId table, std::span<const RowId> ids);
+  absl::Status Visit(TableId table, PartitionId partition, RowStore::Which which,
+                     RowStore::Visitor visit);
+
+  struct Figures {
+    std::uint64_t pins = 0;
+    std::uint64_t misses = 0;  ///< Rows that had to be brought,
+    std::uint64_t made = 0;    ///< and of them those that nobody had changed.
+  };
+  const Figures& figures() const { return figures_; }
+
+ private:
+  // Where a row is (26 bits), and how often it was used (6) while it is not in a frame.
+  class Place {
+   public:
+    Place(std::uint32_t where, std::uint32_t uses) : bits_(uses << kWhereBits | where) {}
+    std::uint32_t where() const { return bits_ & kNowhere; }
+    std::uint8_t uses() const { return static_cast<std::uint8_t>(bits_ >> kWhereBits); }
+
+   private:
+    std::uint32_t bits_;
+  };
+  static constexpr std::uint32_t kWhereBits = 26;
+  // Above all frames are the places in batches that leave, and above these:
+  static constexpr std::uint32_t kNowhere = (1U << 26) - 1;  // As it was made.
+  static constexpr std::uint32_t kOnDisk = kNowhere - 1;
+  static constexpr std::uint8_t kUsesMax = 63;
+
+  struct Frame {
+    RowId id{};
+    std::uint16_t pins = 0;
+    std::uint8_t table = 0;
+    std::uint8_t uses = 0;
+    bool differs = false;    // From what is on disk, or from what would be made.
+    bool stored = false;     // On disk is what it was when it came.
+    bool announced = false;  // And not pinned since.
+    std::atomic<RowMover::Progress> progress{RowMover::Progress::kDone};  // Of being read.
+  };
+  // Rows on their way to the disk.
+  struct Leaving {
+    std::vector<RowKey> keys;
+    std::vector<RowId> ids;
+    std::vector<float> rows;
+    bool handed_over = false;
+    std::atomic<RowMover::Progress> progress{RowMover::Progress::kDone};
+  };
+
+  static std::uint32_t BatchRows(std::uint64_t frames);  // Ascends with the frames.
+
+  Place& PlaceOf(TableId table, RowId id) {
+    const PartitionId partition = options_.partitioning.Of(id);
+    return places_[Index(table)][Index(partition) - options_.range.first]
+                  [options_.partitioning.SlotOf(id)];
+  }
+  RowKey KeyOf(TableId table, RowId id) const {
+    return {.table = table,
+            .partition = options_.partitioning.Of(id),
+            .slot = options_.partitioning.SlotOf(id)};
+  }
+  float* RowAt(std::uint32_t frame) const { return options_.memory + frame * stride_; }
+  bool IsFrame(std::uint32_t where) const { return where < options_.frames; }
+  bool IsReading(const Frame& frame) const {
+    return frame.progress.load(std::memory_order_acquire) != RowMover::Progress::kDone;
+  }
+  const float* RowThatLeaves(std::uint32_t where) const;
+
+  enum class Need : std::uint8_t { kNow, kSoon };
+  // Gives the row a frame and has it come there. Nothing where there is no frame: for kSoon none that
+  // nobody is about to use.
+  std::optional<std::uint32_t> Bring(TableId table, RowId id, Place& place, Need need);
+  std::optional<std::uint32_t> TakeFrame(Need need);
+  std::optional<std::uint32_t> LeastUsed();
+  std::optional<std::uint32_t> AnyUnpinned();
+  void Evict(std::uint32_t frame);
+  std::uint32_t Leave(const Frame& frame, const float* row);
+  void HandOver(Leaving& batch);
+  void Retire(Leaving& batch);
+  void BeginReads();
+  void CountUse(Frame& frame);
+  std::uint32_t Random(std::uint32_t below);
+
+  const Options options_;
+  const std::size_t stride_;
+  const std::uint32_t batch_rows_;                       // That leave together.
+  std::uint64_t uses_max_;                               // Of all rows together, before they fade.
+  std::vector<std::vector<std::vector<Place>>> places_;  // By table, partition of the range, slot.
+  std::unique_ptr<Frame[]> frames_;
+  std::uint32_t taken_ = 0;  // Frames that have had a row.
+  std::unique_ptr<Leaving[]> leaving_;
+  std::uint32_t filling_ = 0;  // Of leaving_.
+  std::uint64_t uses_ = 0;     // Since they faded.
+  std::uint64_t random_ = 0;
+  std::vector<RowMover::Read> reads_;  // Not begun yet.
+  std::vector<float> scratch_;         // Of Visit: a row.
+  Figures figures_;
+};
+
+}  // namespace cf
