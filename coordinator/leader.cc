@@ -82,6 +82,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .data = &participant_.data(),
        .snapshot = participant_.snapshot(),
        .whole_rounds =
+           job().train().schedule() == Train::BLOCKS &&
            std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); }),
        .observer = &observers,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
@@ -118,6 +119,7 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
     storage_.push_back(*plan);
     set_up.add_frames(plan->frames);
     set_up.add_snapshot_copies(plan->snapshot_copies);
+    set_up.add_row_bytes(plan->row_bytes);
   }
   return set_up;
 }

@@ -247,25 +247,26 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
     snapshot_ = *std::move(snapshot);
   }
   if (set_up.threads_size() <= rank() || set_up.frames_size() <= rank() ||
-      set_up.snapshot_copies_size() <= rank()) {
+      set_up.snapshot_copies_size() <= rank() || set_up.row_bytes_size() <= rank()) {
     return absl::DataLossError("nothing about the threads and the memory of this rank");
   }
-  absl::StatusOr<std::unique_ptr<Member>> member =
-      Member::Open({.job = job(),
-                    .rank = rank(),
-                    .generation = note().generation(),
-                    .snapshots_folder = absl::StrCat(note().run_folder(), "/snapshots"),
-                    .snapshot = snapshot(),
-                    .data = &*data_,
-                    .placement = &*placement_,
-                    .mesh = mesh_.get(),
-                    .make_store = options_.make_store ? options_.make_store
-                                                      : StoreOf({.frames = set_up.frames(rank()),
-                                                                 .threads = set_up.threads(rank()),
-                                                                 .directory = rows_directory()}),
-                    .activities = std::span(activities_).first(activities_.size() - 1),
-                    .snapshot_copies = set_up.snapshot_copies(rank()),
-                    .writer_activity = &activities_.back()});
+  absl::StatusOr<std::unique_ptr<Member>> member = Member::Open(
+      {.job = job(),
+       .rank = rank(),
+       .generation = note().generation(),
+       .snapshots_folder = absl::StrCat(note().run_folder(), "/snapshots"),
+       .snapshot = snapshot(),
+       .data = &*data_,
+       .placement = &*placement_,
+       .mesh = mesh_.get(),
+       .make_store = options_.make_store ? options_.make_store
+                                         : StoreOf({.frames = set_up.frames(rank()),
+                                                    .threads = set_up.threads(rank()),
+                                                    .directory = rows_directory(),
+                                                    .row_bytes = set_up.row_bytes(rank())}),
+       .activities = std::span(activities_).first(activities_.size() - 1),
+       .snapshot_copies = set_up.snapshot_copies(rank()),
+       .writer_activity = &activities_.back()});
   if (!member.ok()) return member.status();
   member_ = *std::move(member);
   exchange_ = &member_->exchange();

@@ -9,11 +9,13 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/rpc/frame.h"
+#include "paramserver/cached_store.h"
 #include "paramserver/disk_store.h"
 #include "paramserver/frozen_rows.h"
 #include "paramserver/item_places.h"
 #include "paramserver/slab_store.h"
 #include "worker/block_samples.h"
+#include "worker/evaluator.h"
 #include "worker/models/batch_items.h"
 #include "worker/samples.h"
 
@@ -62,6 +64,106 @@ std::uint64_t Mib(std::uint64_t bytes) {
   return (bytes >> 20) + 1;
 }
 
+/// What a plan is made for.
+struct RankShape {
+  const std::vector<RowStore::Table>& tables;
+  SeatRange range{};
+  int rank = 0;
+  std::uint64_t in_memory = 0;       ///< Bytes that keep all in memory,
+  std::uint64_t rows = 0;            ///< of them of its rows,
+  std::uint64_t samples = 0;         ///< of its samples,
+  std::uint64_t item_partition = 0;  ///< and of a partition of items on its way.
+};
+
+/// With BLOCKS: how many partitions of users are in memory at once.
+absl::StatusOr<StoragePlan> PlanPartitions(const Job& job, const Placement& placement,
+                                           const RankShape& shape, std::uint64_t budget) {
+  const Partitioning partitioning = placement.partitioning();
+  StoragePlan plan = {.partitions = shape.range.size(), .frames = shape.range.size()};
+  const auto threads = static_cast<std::uint32_t>(placement.servers().OnRank(shape.rank).size());
+  const std::uint64_t frame = DiskStore::FrameBytes(shape.tables[Index(kUsers)], partitioning);
+  // All items of the others may wait at a slow rank, and while a block lasts, places for one more
+  // stand empty for each thread.
+  const std::uint64_t waiting =
+      placement.ranks() > 1
+          ? shape.item_partition * (partitioning.count() - shape.range.size() + threads)
+          : 0;
+  const std::uint64_t fixed =
+      DiskStore::OtherBytes(shape.tables, partitioning, shape.range) + shape.samples + waiting;
+  const std::uint64_t least = fixed + DiskStore::FramesMin(threads) * frame;
+  if (least > budget) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rank ", shape.rank, " needs at least ", Mib(least), " MiB, ", Mib(shape.samples),
+        " of them for its samples, with all users on disk but ", DiskStore::FramesMin(threads),
+        " partitions, and may use ", budget >> 20, " MiB: give it ", Mib(least),
+        " (--memory), start more ranks, or raise train.partitions (another model)"));
+  }
+  // Copies spare waiting for the disk at a snapshot, frames in every round.
+  plan.snapshot_copies = SnapshotCopies(job, shape.rows, shape.range.size(), (budget - least) / 4);
+  plan.frames = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(plan.partitions, (budget - fixed - plan.snapshot_copies) / frame));
+  plan.memory = fixed + plan.snapshot_copies + plan.frames * frame;
+  plan.disk = (plan.partitions - std::min(plan.frames, plan.partitions)) * frame;
+  return plan;
+}
+
+/// How many rows a thread that hosts `thread` has in memory at once: those of a step, and as many of
+/// the next on their way, or what ranking looks at.
+CachedStore::RowsAtOnce NeededAtOnce(const Job& job, const TrainingData& data,
+                                     const Placement& placement, SeatRange thread) {
+  // Every partition gives a batch its share, rounded to whole groups.
+  const std::uint64_t partitions = job.train().partitions();
+  const std::uint64_t rounding = job.train().user_group();
+  const std::uint64_t samples = job.train().batch_size() + partitions * rounding;
+  const std::uint64_t own =
+      (std::uint64_t{job.train().batch_size()} / partitions + 1 + rounding) * thread.size();
+  return {.users = std::max<std::uint64_t>(2 * own, Evaluator::kUsersMax),
+          .items = std::max<std::uint64_t>(
+              2 * samples * (1 + data.model->negatives()),
+              std::uint64_t{Evaluator::kItemsMax} * placement.workers().size())};
+}
+
+/// Of any other schedule: how many rows are in memory at once.
+absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
+                                     const Placement& placement, const RankShape& shape,
+                                     std::uint64_t budget) {
+  const Partitioning partitioning = placement.partitioning();
+  std::vector<SeatRange> threads;
+  for (const std::uint32_t seat : placement.servers().OnRank(shape.rank)) {
+    threads.push_back(placement.servers().range(seat));
+  }
+  std::uint64_t fixed =
+      CachedStore::FixedBytes(shape.tables, partitioning, shape.range) + shape.samples;
+  if (data.model->counts_items() || data.model->starts_from_baseline()) {
+    // Rows are made with them.
+    fixed += sizeof(float) *
+             (std::uint64_t{shape.tables[Index(kUsers)].rows} + shape.tables[Index(kItems)].rows);
+  }
+  std::uint64_t row_bytes = 0;
+  for (const SeatRange& thread : threads) {
+    row_bytes = std::max<std::uint64_t>(
+        row_bytes, CachedStore::LeastBytes(shape.tables, partitioning, threads,
+                                           NeededAtOnce(job, data, placement, thread)));
+  }
+  if (fixed + row_bytes > budget) {
+    // Small tables take less than what a cache of them would.
+    const std::uint64_t least = Mib(std::min(fixed + row_bytes, shape.in_memory));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "rank ", shape.rank, " needs at least ", least, " MiB, ", Mib(shape.samples),
+        " of them for its samples, with rows of users and items on disk but for those of a step, "
+        "and may use ",
+        budget >> 20, " MiB: give it ", least, " (--memory), or start more ranks"));
+  }
+  StoragePlan plan = {.partitions = shape.range.size(), .frames = shape.range.size()};
+  plan.snapshot_copies =
+      SnapshotCopies(job, shape.rows, shape.range.size(), (budget - fixed - row_bytes) / 4);
+  plan.row_bytes = budget - fixed - plan.snapshot_copies;
+  plan.memory = budget;
+  const std::uint64_t stored = CachedStore::StoredBytes(shape.tables, partitioning, shape.range);
+  plan.disk = stored - std::min(stored, plan.row_bytes);
+  return plan;
+}
+
 }  // namespace
 
 std::uint64_t MemoryBudget(const Job& job) {
@@ -105,43 +207,35 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
     plan.memory += plan.snapshot_copies;
     return plan;
   }
-  if (budget == 0 || !blocks) {
+  if (budget == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
         "rank ", rank, " needs ", Mib(rows + under_way), " MiB for its rows and ", Mib(samples),
         " MiB for its samples, and may use ", limit >> 20,
-        " MiB: start ranks on more hosts, ask for more memory, choose smaller vectors, or ",
-        blocks ? "give a budget (--memory), so that users can be on disk"
-               : "train.schedule BLOCKS (another model), whose users can be on disk"));
+        " MiB: start ranks on more hosts, ask for more memory, choose smaller vectors, or give a "
+        "budget (--memory), so that rows can be on disk"));
   }
-  const auto threads = static_cast<std::uint32_t>(placement.servers().OnRank(rank).size());
-  const std::uint64_t frame = DiskStore::FrameBytes(tables[Index(kUsers)], partitioning);
-  // All items of the others may wait at a slow rank, and while a block lasts, places for one more
-  // stand empty for each thread.
-  const std::uint64_t waiting =
-      placement.ranks() > 1 ? item_partition * (partitioning.count() - range.size() + threads) : 0;
-  const std::uint64_t fixed =
-      DiskStore::OtherBytes(tables, partitioning, range) + samples + waiting;
-  const std::uint64_t least = fixed + DiskStore::FramesMin(threads) * frame;
-  if (least > budget) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", rank, " needs at least ", Mib(least), " MiB, ", Mib(samples),
-        " of them for its samples, with all users on disk but ", DiskStore::FramesMin(threads),
-        " partitions, and may use ", budget >> 20, " MiB: give it ", Mib(least),
-        " (--memory), start more ranks, or raise train.partitions (another model)"));
-  }
-  // Copies spare waiting for the disk at a snapshot, frames in every round.
-  plan.snapshot_copies = SnapshotCopies(job, rows, range.size(), (budget - least) / 4);
-  plan.frames = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(plan.partitions, (budget - fixed - plan.snapshot_copies) / frame));
-  plan.memory = fixed + plan.snapshot_copies + plan.frames * frame;
-  plan.disk = (plan.partitions - std::min(plan.frames, plan.partitions)) * frame;
-  return plan;
+  const RankShape shape = {.tables = tables,
+                           .range = range,
+                           .rank = rank,
+                           .in_memory = plan.memory,
+                           .rows = rows,
+                           .samples = samples,
+                           .item_partition = item_partition};
+  return blocks ? PlanPartitions(job, placement, shape, budget)
+                : PlanRows(job, data, placement, shape, budget);
 }
 
 MakeRowStore StoreOf(StoreOptions options) {
   return [options = std::move(options)](
              std::span<const RowStore::Table> tables, Partitioning partitioning,
              SeatRange range) -> absl::StatusOr<std::unique_ptr<RowStore>> {
+    if (options.row_bytes > 0) {
+      return CachedStore::Open({.tables = {tables.begin(), tables.end()},
+                                .partitioning = partitioning,
+                                .range = range,
+                                .bytes = options.row_bytes,
+                                .directory = options.directory});
+    }
     if (options.frames >= range.size()) return MakeSlabStore(tables, partitioning, range);
     return DiskStore::Open({.tables = {tables.begin(), tables.end()},
                             .partitioning = partitioning,

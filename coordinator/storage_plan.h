@@ -13,30 +13,35 @@
 
 namespace cf {
 
-/// What a rank keeps in memory, and what of its users it has on disk.
+/// What a rank keeps in memory, and what of its rows it has on disk.
 struct StoragePlan {
   std::uint32_t partitions = 0;  ///< Of users, that the rank hosts;
   std::uint32_t frames = 0;      ///< so many of them are in memory at once.
   std::uint64_t memory = 0;      ///< Bytes of rows, samples and copies then.
   /// Of these for copies of rows that snapshots are written from.
   std::uint64_t snapshot_copies = 0;
-  std::uint64_t disk = 0;  ///< Bytes of users that are on disk at most.
+  std::uint64_t disk = 0;  ///< Bytes of rows that are not in memory at once.
+  /// Where users' and items' rows come and go one by one: bytes of memory for those; else 0.
+  std::uint64_t row_bytes = 0;
 
-  bool keeps_all() const { return frames == partitions; }
+  bool keeps_all() const { return frames == partitions && row_bytes == 0; }
 };
 
 /// The plan for `rank` within the job's budget, or within the bytes that it may use, by its machine,
-/// a container or the batch system (`memory`; 0: unknown). Where the job has a budget, users of BLOCKS
-/// that it has no room for are on disk; FailedPrecondition says how much would do where there is too
-/// little. Meant to be asked before anybody takes memory.
+/// a container or the batch system (`memory`; 0: unknown). Where the job has a budget, what it has no
+/// room for is on disk, partitions of users with BLOCKS and else rows of users and items;
+/// FailedPrecondition says how much would do where there is too little. Meant to be asked before
+/// anybody takes memory.
 absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data,
                                         const Placement& placement, int rank, std::uint64_t memory);
 
-/// Makes the store of a rank with room for `frames` partitions of users.
+/// Makes the store of a rank as planned: with room for `frames` partitions of users, or for
+/// `row_bytes` of rows that come and go.
 struct StoreOptions {
   std::uint32_t frames = 0;
   std::uint32_t threads = 1;
-  std::string directory;  ///< For those that are not in memory.
+  std::string directory;  ///< For what is not in memory.
+  std::uint64_t row_bytes = 0;
 };
 MakeRowStore StoreOf(StoreOptions options);
 

@@ -5,6 +5,8 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "coordinator/storage_plan.h"
+
 namespace cf {
 namespace {
 
@@ -83,10 +85,12 @@ std::uint64_t TrainingData::steps_per_epoch(const Job& job) const {
 }
 
 std::uint64_t ScoringTurns(const Job& job, const ModelSpec& model, std::uint64_t samples) {
-  const std::uint64_t batch =
-      model.batch_is_candidates()
-          ? job.train().batch_size()
-          : std::max<std::uint64_t>(1, kScoredBatch / (1 + model.negatives()));
+  std::uint64_t batch = std::max<std::uint64_t>(1, kScoredBatch / (1 + model.negatives()));
+  // Where memory is short, no more rows are wanted at once than in a step.
+  if (model.batch_is_candidates() || MemoryBudget(job) > 0) {
+    batch = model.batch_is_candidates() ? job.train().batch_size()
+                                        : std::min<std::uint64_t>(batch, job.train().batch_size());
+  }
   return (samples + batch - 1) / batch;
 }
 

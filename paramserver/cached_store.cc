@@ -60,6 +60,27 @@ std::uint64_t FramesBytes(std::span<const RowStore::Table> tables, Partitioning 
   return bytes;
 }
 
+/// How many frames each pool of a thread gets of `bytes`: the smaller one, whose rows are used more
+/// often, half of them if it has as many rows, and the other one the rest.
+std::vector<std::uint64_t> FramesOf(std::span<const Pool> pools,
+                                    std::span<const std::uint64_t> rows, double bytes) {
+  const auto frames = [&](std::size_t pool, double of_bytes) {
+    const double fit = of_bytes / static_cast<double>(RowCache::FrameBytes(pools[pool].stride));
+    return static_cast<std::uint64_t>(
+        std::min({fit, static_cast<double>(rows[pool]), double{RowCache::kFramesMax}}));
+  };
+  if (pools.size() == 1) return {frames(0, bytes)};
+  const auto size = [&](std::size_t pool) {
+    return static_cast<double>(rows[pool] * RowCache::FrameBytes(pools[pool].stride));
+  };
+  const std::size_t small = size(0) < size(1) ? 0 : 1;
+  const double of_small = std::min(size(small), bytes / 2);
+  std::vector<std::uint64_t> all(2);
+  all[small] = frames(small, of_small);
+  all[1 - small] = frames(1 - small, bytes - of_small);
+  return all;
+}
+
 SeatRange RangeOf(std::span<const SeatRange> threads) {
   return threads.empty() ? SeatRange() : SeatRange{threads.front().first, threads.back().last};
 }
@@ -83,28 +104,27 @@ std::size_t CachedStore::FixedBytes(std::span<const Table> tables, Partitioning 
 }
 
 std::size_t CachedStore::LeastBytes(std::span<const Table> tables, Partitioning partitioning,
-                                    std::span<const SeatRange> threads, RowsAtOnce pinned) {
+                                    std::span<const SeatRange> threads, RowsAtOnce needed) {
+  const std::vector<Pool> pools = PoolsOf(tables);
   const auto all = static_cast<double>(FramesBytes(tables, partitioning, RangeOf(threads)));
   double least = 0;
   for (const SeatRange& thread : threads) {
-    for (const Pool& pool : PoolsOf(tables)) {
-      const std::uint64_t rows = RowsIn(tables, pool, partitioning, thread);
-      if (rows == 0) continue;
-      std::uint64_t at_once = 0;
+    std::uint64_t most = 0;  // That a pool needs.
+    for (const Pool& pool : pools) {
+      std::uint64_t rows = 1;  // Their number is rounded down.
       for (const TableId table : pool.tables) {
-        at_once += std::min(table == kUsers ? pinned.users : pinned.items,
-                            RowsIn(tables, table, partitioning, thread));
+        rows += std::min(table == kUsers ? needed.users : needed.items,
+                         RowsIn(tables, table, partitioning, thread));
       }
-      const double share =
-          static_cast<double>(std::min(2 * at_once, rows)) / static_cast<double>(rows);
-      least = std::max(least, share * all);
+      most = std::max(most, rows * RowCache::FrameBytes(pool.stride));
     }
+    const std::uint64_t hosted = FramesBytes(tables, partitioning, thread);
+    if (hosted == 0) continue;
+    // Of its bytes a pool gets no less than an equal share, or all of its rows (FramesOf).
+    const std::uint64_t bytes = std::min(hosted, most * pools.size());
+    least = std::max(least, static_cast<double>(bytes) * all / static_cast<double>(hosted));
   }
-  // A frame more for each, as its number is rounded down.
-  for (const Pool& pool : PoolsOf(tables)) {
-    least += static_cast<double>(threads.size() * RowCache::FrameBytes(pool.stride));
-  }
-  return static_cast<std::size_t>(least);
+  return static_cast<std::size_t>(least) + 1;
 }
 
 absl::StatusOr<std::unique_ptr<CachedStore>> CachedStore::Open(Options options) {
@@ -132,6 +152,7 @@ CachedStore::~CachedStore() = default;
 
 absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
   Check(owned_.empty(), "a store begins once");
+  const std::vector<Pool> pools = PoolsOf(options_.tables);
   const double all =
       static_cast<double>(FramesBytes(options_.tables, options_.partitioning, options_.range));
   const double share = std::min(1.0, static_cast<double>(options_.bytes) / all);
@@ -140,11 +161,16 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
     for (std::uint32_t p = range.first; p < range.last; ++p) {
       thread_of_[p - options_.range.first] = k;
     }
-    for (const Pool& pool : PoolsOf(options_.tables)) {
-      const std::uint64_t rows = RowsIn(options_.tables, pool, options_.partitioning, range);
-      const auto frames = static_cast<std::uint32_t>(
-          std::min<double>(RowCache::kFramesMax, share * static_cast<double>(rows)));
-      absl::StatusOr<Arena> arena = Arena::Map(frames * pool.stride * sizeof(float));
+    std::vector<std::uint64_t> rows;
+    for (const Pool& pool : pools) {
+      rows.push_back(RowsIn(options_.tables, pool, options_.partitioning, range));
+    }
+    const std::vector<std::uint64_t> frames = FramesOf(
+        pools, rows,
+        share * static_cast<double>(FramesBytes(options_.tables, options_.partitioning, range)));
+    for (std::size_t of = 0; of < pools.size(); ++of) {
+      const Pool& pool = pools[of];
+      absl::StatusOr<Arena> arena = Arena::Map(frames[of] * pool.stride * sizeof(float));
       if (!arena.ok()) return arena.status();
       arenas_.push_back(*std::move(arena));
       owned_.push_back(std::make_unique<RowCache>(
@@ -152,7 +178,7 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
                             .cached = pool.tables,
                             .partitioning = options_.partitioning,
                             .range = range,
-                            .frames = frames,
+                            .frames = static_cast<std::uint32_t>(frames[of]),
                             .memory = reinterpret_cast<float*>(arenas_.back().data()),
                             .maker = hosts.maker,
                             .mover = &mover_,

@@ -42,7 +42,8 @@ class CachedStore : public RowStore {
         0;  ///< Memory for the rows of users and items that are in it, at least LeastBytes.
     std::string directory;  ///< Of the folder with what is not in memory.
   };
-  /// How many rows of users and of items a compute thread has pinned at once, at most.
+  /// How many rows of users and of items a compute thread needs in memory at once: those that are
+  /// pinned, and what else is to be on its way meanwhile.
   struct RowsAtOnce {
     std::uint64_t users = 0;
     std::uint64_t items = 0;
@@ -52,10 +53,9 @@ class CachedStore : public RowStore {
   /// and go.
   static std::size_t FixedBytes(std::span<const Table> tables, Partitioning partitioning,
                                 SeatRange range);
-  /// The least that Options::bytes can be, if the threads host `threads`: what is pinned, and as much
-  /// again on its way.
+  /// The least that Options::bytes can be, if the threads host `threads`.
   static std::size_t LeastBytes(std::span<const Table> tables, Partitioning partitioning,
-                                std::span<const SeatRange> threads, RowsAtOnce pinned);
+                                std::span<const SeatRange> threads, RowsAtOnce needed);
   /// The rows that may be on disk.
   static std::size_t StoredBytes(std::span<const Table> tables, Partitioning partitioning,
                                  SeatRange range);

@@ -95,11 +95,16 @@ TEST_F(StoragePlanTest, TheOlderNameOfTheBudgetMeansTheSame) {
   EXPECT_TRUE(Plan(WithBudget(job, 1000)).value().keeps_all()) << "the new one counts";
 }
 
-TEST_F(StoragePlanTest, RowsOfOtherSchedulesAreNotOnDisk) {
-  const absl::Status refused = Plan(WithBudget(MakeJob(Train::SYNC), 1)).status();
-  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("and may use 1 MiB"));
-  EXPECT_THAT(std::string(refused.message()), HasSubstr("train.schedule BLOCKS"));
+// Tables that are no larger than what a step wants of them are in memory or nowhere.
+TEST_F(StoragePlanTest, RowsOfAStepAreInMemoryWithOtherSchedules) {
+  const Job job = MakeJob(Train::SYNC);
+  for (const std::uint32_t threads : {1U, 2U}) {
+    const std::uint64_t least = LeastOf(Plan(WithBudget(job, 1), 0, threads).status());
+    EXPECT_FALSE(Plan(WithBudget(job, least - 1), 0, threads).ok());
+    EXPECT_TRUE(Plan(WithBudget(job, least), 0, threads).value().keeps_all());
+  }
+  const absl::Status refused = Plan(job, std::uint64_t{1} << 20).status();
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("give a budget (--memory)"));
 }
 
 TEST_F(StoragePlanTest, TheBudgetDecidesNoBit) {
