@@ -34,8 +34,11 @@ std::vector<std::string> FiguresOf(const EpochProgress& p) {
   std::vector<std::string> figures = {
       DurationText(p.seconds),
       absl::StrFormat("%.*fms/step", milliseconds < 0.1 ? 3 : 1, milliseconds),
-      absl::StrCat(InShort(p.samples_per_second), " samples/s"),
-      absl::StrCat("loss ", FixedText(p.figures.Find("train_loss").value_or(0), 4))};
+      absl::StrCat(InShort(p.samples_per_second), " samples/s")};
+  if (p.pause_seconds >= kShownPauseMin) {
+    figures.push_back(absl::StrFormat("pause %.2fs", p.pause_seconds));
+  }
+  figures.push_back(absl::StrCat("loss ", FixedText(p.figures.Find("train_loss").value_or(0), 4)));
   if (const std::optional<double> rmse = p.figures.Find("train_rmse"); rmse.has_value()) {
     figures.push_back(absl::StrCat("rmse ", FixedText(*rmse, 4)));
   }
@@ -168,8 +171,6 @@ absl::Status Console::EpochEnded(const FinishedEpoch& epoch) {
   std::vector<std::string> pieces = FiguresOf(epoch.progress);
   pieces.insert(pieces.begin(), PlaceText(epoch.progress));
   AddValidation(epoch.figures, pieces);
-  const double pause = epoch.figures.figures.Find("pause_seconds").value_or(0);
-  if (pause >= kShownPauseMin) pieces.push_back(absl::StrFormat("pause %.2fs", pause));
   if (epoch.is_best) pieces.emplace_back("best");
   const std::lock_guard lock(mutex_);
   WritePieces(pieces);

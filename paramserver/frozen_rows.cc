@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stop_token>
+#include <sys/mman.h>
 #include <utility>
 
 #include "common/model/layout.h"
@@ -11,6 +13,17 @@ namespace {
 
 // A record is floats and, with dense Adam, a last step: words that are copied as they are.
 static_assert(sizeof(float) == sizeof(std::uint32_t));
+
+/// Has the system provide memory that nobody has touched. What it does not provide now it does when
+/// it is touched; what is in it stays.
+void Provide(const std::stop_token& stop, std::span<std::byte> memory) {
+  constexpr std::size_t kPiece = std::size_t{2} << 20;
+  while (!memory.empty() && !stop.stop_requested()) {
+    const std::span<std::byte> piece = memory.first(std::min(kPiece, memory.size()));
+    if (::madvise(piece.data(), piece.size(), MADV_POPULATE_WRITE) != 0) return;
+    memory = memory.subspan(piece.size());
+  }
+}
 
 }  // namespace
 
@@ -27,6 +40,10 @@ FrozenMemory::FrozenMemory(Arena arena, std::size_t chunks) : arena_(std::move(a
   for (std::size_t k = chunks; k > 0; --k) {
     free_.push_back(reinterpret_cast<std::uint32_t*>(arena_.data() + (k - 1) * kChunkBytes));
   }
+  if (chunks == 0) return;
+  provider_ = std::jthread([this, chunks](const std::stop_token& stop) {
+    Provide(stop, {arena_.data(), chunks * kChunkBytes});
+  });
 }
 
 std::uint32_t* FrozenMemory::Take() {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <thread>
 #include <vector>
 
 #include <absl/functional/function_ref.h>
@@ -21,7 +22,9 @@ namespace cf {
 ///
 /// Owner:   Member, one for a rank; it outlives every FrozenRows with chunks of it.
 /// Threads: thread-safe: compute threads take chunks, and the thread that writes files gives them back.
-/// Bounds:  the bytes of Open, which the system counts when they are first used.
+///          One of its own has the system provide the memory after Open, so that nobody waits for that
+///          at the first snapshot: on a virtual machine it takes several times as long as copying.
+/// Bounds:  the bytes of Open.
 class FrozenMemory {
  public:
   /// Small, since the last chunk of every partition is half empty in the mean.
@@ -41,6 +44,7 @@ class FrozenMemory {
   const Arena arena_;
   std::mutex mutex_;
   std::vector<std::uint32_t*> free_;  // Guarded by mutex_.
+  std::jthread provider_;             // Uses the arena.
 };
 
 /// Rows of one partition as they were at one moment, as a snapshot has them: they are written to its

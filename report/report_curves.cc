@@ -21,6 +21,8 @@ constexpr char kLearningRate[] = "learning_rate";
 constexpr char kPenalty[] = "l2_penalty";
 constexpr char kSpeed[] = "samples_per_second";
 constexpr char kSeconds[] = "seconds";
+constexpr char kPause[] =
+    "pause_seconds";  // Not in a history that was written before there were any.
 
 /// As many digits as give the same bits, as in history.csv.
 std::string ExactText(double number) {
@@ -164,6 +166,10 @@ HtmlTable EpochsTable(const RunView& view) {
   HtmlTable table;
   std::vector<std::string> names = JudgingNamesOf(view.history);
   names.insert(names.end(), {kPenalty, kLearningRate, kSpeed, kSeconds});
+  const auto has_pause = [](const EpochFigures& row) {
+    return row.figures.Find(kPause).has_value();
+  };
+  if (std::ranges::any_of(view.history, has_pause)) names.emplace_back(kPause);
   table.columns = {{.name = "epoch", .right = true}, {.name = "step", .right = true}};
   for (const std::string& name : names) table.columns.push_back({.name = name, .right = true});
   const std::size_t first = view.history.size() - std::min(kEpochsMax, view.history.size());

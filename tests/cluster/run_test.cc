@@ -186,8 +186,8 @@ TEST_F(Run, ASecondJobOnALiveRunFolderIsRefused) {
 }
 
 TEST_F(Run, TheLastSnapshotsAreKept) {
-  JobOptions options =
-      QuickJob("kept", {"train.epochs=5", "snapshot.keep=3", "snapshot.every_steps=25"});
+  JobOptions options = QuickJob("kept", {"train.epochs=5", "snapshot.keep=3",
+                                         "snapshot.every_steps=25", "snapshot.copies_mib=0"});
   ASSERT_EQ(cluster_->Run(options).exit_code, kExitFinished);
   // Every epoch has been the best, so the last one is.
   EXPECT_THAT(cluster_->Manifests("kept"),
