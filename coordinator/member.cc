@@ -121,6 +121,8 @@ absl::Status Member::OpenSeats() {
                            .copies_own = options_.job.train().delay() > 0,
                            .profile = seats_[k].profile.get()});
   }
+  // A batch's rows are read while the one before is waited for and computed.
+  const std::uint32_t lookahead = store_ != nullptr && !store_->keeps_all() ? 1 : 0;
   // On the threads that will use them, so that memory is near.
   absl::Status opened = OnSeats([&](Seat& seat) -> absl::Status {
     if (absl::Status rows = OpenRows(seat); !rows.ok()) return rows;
@@ -134,6 +136,7 @@ absl::Status Member::OpenSeats() {
                                                    .shuffle_seed = options_.job.train().seed(),
                                                    .user_group = options_.job.train().user_group(),
                                                    .delay = options_.job.train().delay(),
+                                                   .lookahead = lookahead,
                                                    .profile = seat.profile.get()},
                                   data.data, data.split);
     return absl::OkStatus();

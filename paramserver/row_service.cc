@@ -36,6 +36,10 @@ TreeSum RowService::TreeOf(TableId table) const {
                  layouts_[Index(table)].padded_dim());
 }
 
+void RowService::Announce(TableId table, std::span<const RowId> ids) {
+  options_.store->Announce(table, ids);
+}
+
 bool RowService::CanServe() {
   return options_.exchange->PushesTo(options_.seat).IsReady();
 }
@@ -53,7 +57,8 @@ absl::Status RowService::Serve(const ServedTurn& turn) {
   // Whoever has pushed has read what it wanted before.
   ReleaseRows();
   use_ = turn.use;
-  done = PinOwn(turn.wanted);
+  done = AnnouncePushes();
+  if (done.ok()) done = PinOwn(turn.wanted);
   for (Parcel& push : pushes_) {
     if (!done.ok()) break;
     done = Answer(push);
@@ -76,6 +81,20 @@ void RowService::ReleaseRows() {
       pinned.rows.clear();
     }
   }
+}
+
+absl::Status RowService::AnnouncePushes() {
+  for (const Parcel& push : pushes_) {
+    // Seats of this process are this program; others may be anything.
+    const bool in_place = options_.rows_in_place && options_.exchange->IsWorkerHere(push.from_seat);
+    if (!in_place) {
+      if (absl::Status here = CheckWanted(push); !here.ok()) return here;
+    }
+    for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
+      options_.store->Announce(TableId{t}, push.tables[t].wanted);
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RowService::PinOwn(std::span<const std::span<const RowId>> wanted) {
@@ -261,13 +280,6 @@ absl::Status RowService::Answer(const Parcel& push) {
   const Profile::Scope scope(options_.profile, Phase::kPull);
   Exchange& exchange = *options_.exchange;
   const bool in_place = options_.rows_in_place && exchange.IsWorkerHere(push.from_seat);
-  // Seats of this process are this program; others may be anything.
-  if (!in_place) {
-    if (absl::Status here = CheckWanted(push); !here.ok()) return here;
-  }
-  for (std::uint32_t t = 0; t < layouts_.size(); ++t) {
-    options_.store->Announce(TableId{t}, push.tables[t].wanted);
-  }
   ParcelShape shape{.from_seat = options_.seat, .to_seat = push.from_seat, .turn = push.turn};
   for (const Parcel::Table& table : push.tables) {
     shape.tables.push_back(

@@ -55,6 +55,7 @@ class RowService : public RowHost {
   /// Others than this service have applied steps (BLOCKS).
   void SetSteps(std::uint64_t steps) { steps_ = steps; }
 
+  void Announce(TableId table, std::span<const RowId> ids) override;
   bool CanServe() override;
   absl::Status Serve(const ServedTurn& turn) override;
   std::span<const float* const> RowsFor(std::uint32_t worker_seat, TableId table) const override;
@@ -96,6 +97,8 @@ class RowService : public RowHost {
   template <class GradientOf>
   absl::Status Update(TableId table, std::uint64_t step, std::span<const RowId> ids,
                       const GradientOf& gradient_of);
+  // What pushes want is asked of the store before anything is waited for.
+  absl::Status AnnouncePushes();
   absl::Status PinOwn(std::span<const std::span<const RowId>> wanted);
   // Pins rows for the use of the turn. With dense Adam those of a step are brought up to date.
   absl::Status Pin(TableId table, std::span<const RowId> ids, std::span<float*> rows);

@@ -47,7 +47,7 @@ Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& s
     Activity::Tick();
     samples_.emplace_back(data, split, partitioning_, PartitionId{p});
   }
-  for (std::uint32_t k = 0; k < 2 * options_.delay + 3; ++k) {
+  for (std::uint32_t k = 0; k < 2 * options_.delay + 3 + options_.lookahead; ++k) {
     batches_.emplace_back(options_.rows->MakeBatch(), layouts_.size());
     batches_.back().features.resize(options_.features.size());
   }
@@ -142,6 +142,7 @@ void Trainer::EndBatch(Minibatch& batch) {
     options_.rows->Want(batch.rows, TableId{t}, rows.size(),
                         [rows](std::size_t k) { return rows[k].id; });
   }
+  if (options_.lookahead > 0) options_.rows->Announce(batch.rows);
 }
 
 absl::Status Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* next,

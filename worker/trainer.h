@@ -36,8 +36,9 @@ namespace cf {
 ///
 /// Owner:   the seat's process, one for each compute thread that works.
 /// Threads: the seat's compute thread.
-/// Bounds:  the seat's samples, three minibatches and the gradients of one, of a delay two more and
-///          one more for each of its steps; no allocation and no system call a sample.
+/// Bounds:  the seat's samples, three minibatches and those that it looks ahead, and the gradients of
+///          one, of a delay two more and one more for each of its steps; no allocation and no system
+///          call a sample.
 class Trainer {
  public:
   struct Options {
@@ -51,7 +52,10 @@ class Trainer {
     std::uint64_t shuffle_seed = 0;            ///< Of dropout and negatives, too.
     std::uint32_t user_group = 1;              ///< As in PartitionSamples::Shuffle.
     std::uint32_t delay = 0;                   ///< Of training.
-    Profile* profile = nullptr;                ///< Of the same thread; null for none.
+    /// How many batches more are made ahead, so that the own server hears early which rows they want;
+    /// 0 where all rows are in memory.
+    std::uint32_t lookahead = 0;
+    Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 
   /// `data` and `split` are borrowed for the model.
@@ -143,7 +147,7 @@ class Trainer {
   const std::unique_ptr<StepModel> model_;
   std::vector<PartitionSamples> samples_;  // By partition of the range.
   std::vector<IdIndex> indices_;           // By table.
-  // A batch is made a turn before it is asked for, and needed until the own server has ended its
+  // A batch is made a turn before it is asked for or some more (lookahead), and needed until the own server has ended its
   // step, which may be 2 delay + 1 turns later.
   std::vector<Minibatch> batches_;
   std::vector<StepGradients> steps_;  // Batch t is in t mod their number, as above.

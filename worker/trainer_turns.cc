@@ -12,10 +12,14 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
   const StepTurns turns = pass.turns();
   served_ = 0;
   model_->BeginPass(pass);
-  Make(pass, pass.first, BatchAt(pass.first));
+  const std::uint64_t ahead = 1 + options_.lookahead;
+  for (std::uint64_t k = 0; k < ahead && (k == 0 || turns.BringsRows(k)); ++k) {
+    Make(pass, pass.first + k, BatchAt(pass.first + k));
+  }
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
-    const bool makes = turns.BringsRows(turn + 1);
-    Minibatch& next = BatchAt(pass.first + turn + 1);
+    const bool makes = turns.BringsRows(turn + ahead);
+    const std::uint64_t made = pass.first + turn + ahead;
+    Minibatch& next = BatchAt(made);
     const bool makes_in_between =
         makes && pass.training && turns.EndsStep(turn) && applies_at_once_ && range_.size() > 1;
     if (turns.EndsStep(turn)) {
@@ -25,7 +29,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
       if (!served.ok()) return served;
       absl::Status taken = TakeRows(pass.turn + step, batch);
       if (!taken.ok()) return taken;
-      if (makes_in_between) BeginBatch(pass, pass.first + turn + 1, next);
+      if (makes_in_between) BeginBatch(pass, made, next);
       absl::Status computed = Compute(pass, batch, makes_in_between ? &next : nullptr, sums);
       if (!computed.ok()) return computed;
       if (makes_in_between) EndBatch(next);
@@ -34,7 +38,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
       if (!served.ok()) return served;
     }
     Push(pass, turn);
-    if (makes && !makes_in_between) Make(pass, pass.first + turn + 1, next);
+    if (makes && !makes_in_between) Make(pass, made, next);
     absl::Status served = Serve(pass, 0, turn + 1);
     if (!served.ok()) return served;
   }

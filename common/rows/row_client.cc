@@ -34,6 +34,13 @@ BatchRows RowClient::MakeBatch() const {
   return {layouts().size(), placement().servers().size()};
 }
 
+void RowClient::Announce(const BatchRows& batch) {
+  if (!has_own_server()) return;
+  for (std::uint32_t t = 0; t < batch.tables_.size(); ++t) {
+    options_.host->Announce(TableId{t}, batch.wanted(TableId{t}, seat()).ids);
+  }
+}
+
 void RowClient::Push(std::uint64_t turn, std::optional<FillPartials> fill,
                      std::span<OwnPartials> own, const BatchRows* next) {
   const Profile::Scope scope(options_.profile, Phase::kPush);

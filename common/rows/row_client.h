@@ -87,6 +87,9 @@ class RowClient {
   template <class IdOf>
   void Want(BatchRows& batch, TableId table, std::size_t count, const IdOf& id_of);
 
+  /// Tells the own server, if there is one, what the batch wants, which is asked for some turns later.
+  void Announce(const BatchRows& batch);
+
   /// The gradients of a step for one server: fills what it is given, by table.
   using FillPartials = absl::FunctionRef<void(std::uint32_t server, std::span<OwnPartials> into)>;
 

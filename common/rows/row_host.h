@@ -60,6 +60,9 @@ class RowHost {
  public:
   virtual ~RowHost() = default;
 
+  /// The worker of the same thread will want these rows in some turns, so that reading them can begin.
+  virtual void Announce(TableId table, std::span<const RowId> ids) = 0;
+
   /// Whether the pushes of the next turn are all there, so that Serve would not wait.
   virtual bool CanServe() = 0;
 

@@ -167,7 +167,7 @@ std::unique_ptr<const ModelSpec> MakeFactorization(std::uint32_t negatives) {
 class LocalJob {
  public:
   LocalJob(const LocalRows::Options& options, const Dataset& data, const DataSplit& split,
-           const Objective& objective, std::uint32_t negatives = 0)
+           const Objective& objective, std::uint32_t negatives = 0, std::uint32_t lookahead = 0)
       : local_(options), model_(MakeFactorization(negatives)) {
     local_.Initialize();
     for (std::uint32_t seat = 0; seat < options.seats; ++seat) {
@@ -176,7 +176,8 @@ class LocalJob {
                            .kernels = KernelsFor(KernelTarget::kBest).value(),
                            .objective = objective,
                            .model = model_.get(),
-                           .shuffle_seed = kShuffleSeed},
+                           .shuffle_seed = kShuffleSeed,
+                           .lookahead = lookahead},
           data, split));
     }
   }
@@ -308,9 +309,10 @@ class TrainerTest : public ::testing::Test {
     for (std::size_t p = 0; p < a.size(); ++p) EXPECT_EQ(BitsOf(a[p]), BitsOf(b[p])) << p;
   }
 
-  void ExpectTrainsAsTheSlowOne(const Case& test, std::uint32_t seats) {
+  void ExpectTrainsAsTheSlowOne(const Case& test, std::uint32_t seats,
+                                std::uint32_t lookahead = 0) {
     constexpr std::uint64_t kEpochs = 2;
-    LocalJob job(Options(test, seats), data_, *split_, test.objective, test.negatives);
+    LocalJob job(Options(test, seats), data_, *split_, test.objective, test.negatives, lookahead);
     SlowTrainer slow(data_, *split_, Options(test, seats).tables, job.local().rule(),
                      test.objective, test.negatives, job.local());
     for (std::uint64_t epoch = 0; epoch < kEpochs; ++epoch) {
@@ -361,6 +363,14 @@ TEST_F(TrainerTest, RowsWithoutBiasesTrainAsTheSlowOne) {
 TEST_F(TrainerTest, NegativesTrainAsTheSlowOnes) {
   ExpectTrainsAsTheSlowOne(kImplicit, 1);
   ExpectTrainsAsTheSlowOne(kImplicit, 3);
+}
+
+// More batches than an epoch has among them.
+TEST_F(TrainerTest, BatchesThatAreMadeAheadTrainAsTheSlowOnes) {
+  for (const std::uint32_t lookahead : {1U, 2U, 20U}) {
+    ExpectTrainsAsTheSlowOne(kMse, 1, lookahead);
+    ExpectTrainsAsTheSlowOne(kImplicit, 3, lookahead);
+  }
 }
 
 // Figures of epochs and runs compare: what is scored is neither the epoch's nor the seed's.
