@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <sys/resource.h>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -14,7 +15,18 @@
 namespace cf {
 namespace {
 
-constexpr std::size_t kReadAhead = std::size_t{256} << 10;
+constexpr std::size_t kReadAheadOfAll = std::size_t{64} << 20;
+// Less is not worth a buffer: the system reads ahead by itself.
+constexpr std::size_t kReadAheadMin = std::size_t{64} << 10;
+
+/// A process may have 1,024 files open as a rule, and more if it asks. What is not given shows with
+/// the file that cannot be opened.
+void AllowManyFiles() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur >= files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
 
 std::string NameOf(RowKey key) {
   return absl::StrCat("table ", key >> 32, ", id ", key & 0xffff'ffffU);
@@ -30,7 +42,7 @@ absl::Status Damaged(const std::string& file, const std::string& what) {
 struct PartitionRows::Source {
   explicit Source(FileEntry file_entry) : entry(std::move(file_entry)) {}
 
-  absl::Status Open(const std::string& folder) {
+  absl::Status Open(const std::string& folder, std::size_t read_ahead) {
     const std::string path = RowFilePath(folder, entry.file());
     // RocksDB stops the process on some damaged files: it believes the footer and the properties
     // before it has seen a checksum. What it opens has therefore been read once, which also brings
@@ -43,7 +55,7 @@ struct PartitionRows::Source {
     const rocksdb::Status opened = reader.Open(path);
     if (!opened.ok()) return Damaged(entry.file(), opened.ToString());
     rocksdb::ReadOptions options;
-    options.readahead_size = kReadAhead;
+    options.readahead_size = read_ahead;
     iterator.reset(reader.NewIterator(options));
     iterator->SeekToFirst();
     return ReadKey();
@@ -76,12 +88,13 @@ struct PartitionRows::Source {
 };
 
 absl::StatusOr<PartitionRows> PartitionRows::Open(const std::string& folder,
-                                                  const std::vector<FileEntry>& chain) {
+                                                  const std::vector<FileEntry>& chain,
+                                                  std::size_t read_ahead) {
   std::vector<std::unique_ptr<Source>> sources;
   for (const FileEntry& entry : chain) {
     if (entry.rows() == 0) continue;
     auto source = std::make_unique<Source>(entry);
-    if (absl::Status opened = source->Open(folder); !opened.ok()) return opened;
+    if (absl::Status opened = source->Open(folder, read_ahead); !opened.ok()) return opened;
     sources.push_back(std::move(source));
   }
   return PartitionRows(std::move(sources));
@@ -145,10 +158,14 @@ absl::Status VerifyBlocks(const std::string& folder, const FileEntry& entry) {
 }
 
 absl::StatusOr<RowStream> RowStream::Open(const std::string& folder, const Manifest& manifest) {
+  AllowManyFiles();
+  const auto files = static_cast<std::size_t>(std::max(1, manifest.files_size()));
+  std::size_t read_ahead = std::min(PartitionRows::kReadAhead, kReadAheadOfAll / files);
+  if (read_ahead < kReadAheadMin) read_ahead = 0;
   std::vector<PartitionRows> partitions;
   for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
     absl::StatusOr<PartitionRows> rows =
-        PartitionRows::Open(folder, ChainOf(manifest, PartitionId{p}));
+        PartitionRows::Open(folder, ChainOf(manifest, PartitionId{p}), read_ahead);
     if (!rows.ok()) return rows.status();
     partitions.push_back(*std::move(rows));
   }

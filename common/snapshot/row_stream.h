@@ -18,13 +18,16 @@ namespace cf {
 ///
 /// Owner:   the call that reads.
 /// Threads: one at a time.
-/// Bounds:  one read-ahead buffer (256 KiB) and one block for each file of the partition.
+/// Bounds:  one read-ahead buffer and one block for each file of the partition.
 class PartitionRows {
  public:
+  static constexpr std::size_t kReadAhead = std::size_t{256} << 10;
+
   /// `chain`: the partition's entries, in the manifest's order. DataLoss: a file cannot be
   /// opened, or has another checksum than its entry says: each is read once before RocksDB sees it.
   static absl::StatusOr<PartitionRows> Open(const std::string& folder,
-                                            const std::vector<FileEntry>& chain);
+                                            const std::vector<FileEntry>& chain,
+                                            std::size_t read_ahead = kReadAhead);
   PartitionRows(PartitionRows&&) noexcept;
   PartitionRows& operator=(PartitionRows&&) noexcept;
   ~PartitionRows();
@@ -47,8 +50,12 @@ class PartitionRows {
 /// DataLoss unless RocksDB finds every block of the file sound.
 absl::Status VerifyBlocks(const std::string& folder, const FileEntry& entry);
 
-/// Every row of a snapshot, ascending by (table, id). Owner, threads: as above. Bounds: P times
-/// those of a partition.
+/// Every row of a snapshot, ascending by (table, id). All its files are open at once, for which the
+/// process is allowed as many as the system gives it.
+///
+/// Owner:   the call that reads.
+/// Threads: one at a time.
+/// Bounds:  one block for each file of the snapshot, and read-ahead buffers of 64 MiB at most.
 class RowStream {
  public:
   static absl::StatusOr<RowStream> Open(const std::string& folder, const Manifest& manifest);

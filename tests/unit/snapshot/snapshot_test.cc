@@ -3,8 +3,10 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <sys/resource.h>
 #include <vector>
 
+#include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -144,6 +146,32 @@ TEST(Snapshot, ReadsAllRowsInOrderOfTheirIds) {
                   .ok());
   ASSERT_EQ(ids.size(), 37U + 21U);
   for (std::uint32_t k = 0; k < ids.size(); ++k) EXPECT_EQ(ids[k], k < 37 ? k : k - 37);
+}
+
+// Goal: long chains of many partitions are read where a process may have few files open at first.
+TEST(Snapshot, ReadsMoreFilesThanAProcessHasByItself) {
+  const TestFolder folder;
+  SnapshotStore store = SnapshotStore::Open(folder.path()).value();
+  TestModel model(8);
+  std::vector<std::vector<FileEntry>> layers = {
+      model.WriteBase(folder.path(), {.generation = 1, .step = 1})};
+  const auto touched = [](TableId table, RowId id) {
+    return table == TableId{0} && Index(id) < 16;
+  };
+  for (std::uint64_t step = 2; step < 12; ++step) {
+    layers.push_back(model.Write(folder.path(), {.generation = 1, .step = step}, DELTA, touched));
+  }
+  const Manifest manifest = model.MakeManifest({.generation = 1, .step = 11}, layers);
+  ASSERT_TRUE(store.Commit(manifest).ok());
+  const Snapshot snapshot = Snapshot::Open(store.PathOf(manifest.name())).value();
+  const std::string digest = snapshot.Digest().value();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit few = {.rlim_cur = 64, .rlim_max = before.rlim_max};
+  ASSERT_GT(manifest.files_size(), 80);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const absl::Cleanup restore = [&before] { ::setrlimit(RLIMIT_NOFILE, &before); };
+  EXPECT_EQ(snapshot.Digest().value_or("too many files"), digest);
 }
 
 TEST(Snapshot, AVisitorsErrorEndsTheReading) {
