@@ -61,6 +61,8 @@ GenerationEnd Lead(GenerationOptions options) {
   }
   // After the verdict: whatever comes of it, the run has ended as it has.
   if (!options.on_verdict) return end;
+  // It may look at the whole data set and the model, and shall not have to find room beside them.
+  if (connected.ok()) participant.FreeWork();
   if (absl::Status made = options.on_verdict(*options.claim); !made.ok()) {
     (*console)->Line(std::string(made.message()));
   }

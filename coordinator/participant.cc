@@ -98,6 +98,15 @@ void Participant::Leave() {
   if (mesh_ != nullptr) mesh_->Close();
 }
 
+void Participant::FreeWork() {
+  Check(end().has_value(), "nobody works after the end");
+  // Who ends a generation a second time touches nothing, and nobody sends any more.
+  exchange_ = nullptr;
+  member_.reset();
+  snapshot_.reset();
+  data_.reset();
+}
+
 void Participant::OnMessage(int from, Message message) {
   if (message.kind == FrameKind::kControl) {
     const absl::Status taken = OnControl(from, message);

@@ -72,6 +72,10 @@ class Participant {
   /// Says goodbye to the others, and waits for theirs. To be called once, when there is an end.
   void Leave();
 
+  /// Gives back what the work has taken of memory: rows, samples and the data set. Nothing of them may
+  /// be asked for any more. To be called after Leave.
+  void FreeWork();
+
   void Send(int to, const Envelope& envelope) { SendControl(*mesh_, to, envelope); }
   /// The next command or reply of rank `from`; the error of the end where there will be none.
   absl::StatusOr<Envelope> Await(int from) { return link_.Await(from); }
