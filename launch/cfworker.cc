@@ -32,6 +32,7 @@
 #include "coordinator/training_data.h"
 #include "launch/allocation.h"
 #include "launch/command_line.h"
+#include "launch/dry_run.h"
 #include "launch/model_summary.h"
 #include "launch/program.h"
 #include "launch/rendezvous.h"
@@ -56,6 +57,7 @@ struct Flags {
   bool profile = false;
   bool print_config = false;
   bool summary = false;
+  bool dry_run = false;
 };
 
 // Set by the first SIGUSR1, SIGTERM or SIGINT: a snapshot and a clean end are asked for. The one
@@ -146,6 +148,29 @@ MemberResources ResourcesFor(const Flags& flags, const LaunchPlace& place) {
   resources.set_cores(flags.cores > 0 ? flags.cores : std::max(1U, host.cores / ranks_here));
   resources.set_memory(host.memory / ranks_here);
   return resources;
+}
+
+// What the job would take, which nobody trains.
+absl::Status TryDry(const Flags& flags, const LaunchPlace& place) {
+  const absl::StatusOr<Job> job = MakeJob(flags);
+  if (!job.ok()) return job.status();
+  const MemberResources resources = ResourcesFor(flags, place);
+  DryRunOptions options = {.job = *job,
+                           .ranks = static_cast<std::uint32_t>(place.ranks),
+                           .ranks_on_host = static_cast<std::uint32_t>(place.ranks_on_host),
+                           .cores = resources.cores(),
+                           .memory = resources.memory(),
+                           .disk = job->storage().directory()};
+  // The run folder is not made: what is there of the way to it is on the same disk.
+  if (options.disk.empty() && !flags.run.empty()) {
+    std::error_code error;
+    std::filesystem::path at = std::filesystem::absolute(flags.run, error);
+    while (at.has_relative_path() && !std::filesystem::is_directory(at, error)) {
+      at = at.parent_path();
+    }
+    options.disk = at.string();
+  }
+  return DryRun(options);
 }
 
 std::optional<BatchJob> FindBatchJob() {
@@ -318,17 +343,21 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
              "Show where the time went: a table at the end, and one for each epoch in log.txt");
   app.Switch("--summary", flags.summary,
              "Print the model's layers, shapes and parameters for the data set, and end");
+  app.Switch(
+      "--dry-run", flags.dry_run,
+      "Print what the job takes of memory, disk, traffic and time, measured in a moment, and "
+      "end");
   app.Switch("--print-config", flags.print_config, "Print the whole configuration and end");
   // Of the ranks of a job, one speaks.
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   const bool speaks = !place.ok() || place->rank == 0;
   absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(app, {argv + 1, argv + argc});
-  if (ended.ok() && !ended->has_value() && !flags.print_config && !flags.summary &&
-      flags.run.empty()) {
+  const bool trains = !flags.print_config && !flags.summary && !flags.dry_run;
+  if (ended.ok() && !ended->has_value() && trains && flags.run.empty()) {
     ended = absl::InvalidArgumentError(
         "--run is missing: name the folder of this run, such as runs/first");
   }
-  if (!speaks && (!ended.ok() || flags.print_config || flags.summary)) return kExitFinished;
+  if (!speaks && (!ended.ok() || !trains)) return kExitFinished;
   if (!ended.ok()) return ended.status();
   if (ended->has_value()) return **ended;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
@@ -341,6 +370,11 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   if (flags.summary) {
     const absl::Status summarised = Summarise(flags);
     if (!summarised.ok()) return summarised;
+    return kExitFinished;
+  }
+  if (flags.dry_run) {
+    const absl::Status tried = place.ok() ? TryDry(flags, *place) : place.status();
+    if (!tried.ok()) return tried;
     return kExitFinished;
   }
   absl::StatusOr<ExitCode> code = RunRank(flags);
