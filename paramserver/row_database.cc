@@ -67,6 +67,11 @@ rocksdb::Options OptionsFor(std::uint64_t bytes, rocksdb::Env* env) {
   options.optimize_filters_for_hits = true;
   options.level_compaction_dynamic_level_bytes = true;
   options.write_buffer_size = MemtableBytes(bytes);
+  // Most rows that are looked for are in none of the memtables.
+  options.memtable_whole_key_filtering = true;
+  options.memtable_prefix_bloom_size_ratio = 0.01;
+  // One thread writes.
+  options.allow_concurrent_memtable_write = false;
   options.max_write_buffer_number = kMemtables;
   options.max_bytes_for_level_base = 4 * options.write_buffer_size;
   options.target_file_size_base = std::max(2 * kMiB, 2 * options.write_buffer_size);
