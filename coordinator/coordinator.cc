@@ -42,7 +42,7 @@ Coordinator::Coordinator(Options options, SnapshotTaker snapshots)
     : options_(std::move(options)),
       snapshots_(std::move(snapshots)),
       state_(options_.job, options_.data->steps_per_epoch(options_.job)),
-      plan_(options_.job, options_.whole_rounds) {
+      plan_(options_.job, options_.segments_by_time) {
   if (options_.snapshot != nullptr) state_.Restore(options_.snapshot->manifest());
 }
 
@@ -167,14 +167,7 @@ absl::Status Coordinator::TrainEpoch() {
 }
 
 absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_leg) {
-  Command command;
-  command.mutable_train()->set_epoch(state_.epoch);
-  command.mutable_train()->set_first_leg(state_.leg);
-  command.mutable_train()->set_last_leg(last_leg);
-  command.mutable_train()->set_steps_per_epoch(state_.steps_per_epoch);
-  for (const double factor : state_.PlateauFactors()) {
-    command.mutable_train()->add_plateau_factors(factor);
-  }
+  const Command command = TrainUntil(last_leg);
   const Clock::time_point begin = Clock::now();
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
@@ -182,17 +175,40 @@ absl::StatusOr<std::vector<Reply>> Coordinator::TrainSegment(std::uint64_t last_
       SumsOf(*replies, options_.job.train().partitions());
   if (!sums.ok()) return sums.status();
   const std::chrono::duration<double> time = Clock::now() - begin;
-  const std::uint64_t legs = last_leg - state_.leg;
-  state_.leg = last_leg;
+  const double share_before = state_.share_of_epoch();
+  if (state_.blocks.has_value()) {
+    absl::StatusOr<std::vector<std::uint64_t>> legs =
+        NextLegsOf(*replies, options_.job.train().partitions(), state_.legs_per_epoch);
+    if (!legs.ok()) return legs.status();
+    state_.SetLegs(*std::move(legs));
+  } else {
+    state_.leg = last_leg;
+  }
+  const double share = state_.share_of_epoch() - share_before;
   state_.sums = *std::move(sums);
   train_samples_ += static_cast<std::uint64_t>(
-      static_cast<double>(options_.data->split.training_count()) * static_cast<double>(legs) /
-      static_cast<double>(state_.legs_per_epoch));
+      static_cast<double>(options_.data->split.training_count()) * share);
   train_seconds_ += time.count();
-  plan_.Took(legs, time);
+  plan_.Took(share * static_cast<double>(state_.legs_per_epoch), time);
   if (absl::Status heard = HearRefused(*replies); !heard.ok()) return heard;
   if (absl::Status finite = CheckLoss(); !finite.ok()) return finite;
   return replies;
+}
+
+Command Coordinator::TrainUntil(std::uint64_t last_leg) const {
+  Command command;
+  TrainSteps& train = *command.mutable_train();
+  train.set_epoch(state_.epoch);
+  // Where partitions are not equally far, the wave goes on that began with the epoch.
+  train.set_first_leg(state_.partition_legs.empty() ? state_.leg : 0);
+  train.set_last_leg(last_leg);
+  train.set_steps_per_epoch(state_.steps_per_epoch);
+  for (const double factor : state_.PlateauFactors()) train.add_plateau_factors(factor);
+  train.mutable_next_legs()->Add(state_.partition_legs.begin(), state_.partition_legs.end());
+  if (const auto longest = plan_.Longest(); longest.has_value()) {
+    train.set_microseconds_max(static_cast<std::uint64_t>(longest->count()));
+  }
+  return command;
 }
 
 absl::Status Coordinator::HearRefused(const std::vector<Reply>& replies) {
@@ -217,6 +233,7 @@ absl::Status Coordinator::CheckLoss() {
   if (absl::Status done = FinishSnapshot(); !done.ok()) return done;
   Command command;
   command.mutable_find_not_finite();
+  command.mutable_next_legs()->Add(state_.partition_legs.begin(), state_.partition_legs.end());
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
   return CheckFinite("the training loss", *replies, *options_.data, state_.step(),

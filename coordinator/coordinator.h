@@ -37,7 +37,7 @@ class Coordinator {
     const RunFolder* folder = nullptr;  ///< Borrowed, as are the others.
     const TrainingData* data = nullptr;
     const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
-    bool whole_rounds = false;           ///< Segments end at the ends of rounds only: SegmentPlan.
+    bool segments_by_time = false;       ///< SegmentPlan.
     JobObserver* observer = nullptr;
     ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
@@ -61,6 +61,7 @@ class Coordinator {
   // Trains the legs from the state's up to `last_leg`; what the members answered. It stays a
   // function of its own, as bench/instructions counts what is done in it.
   [[gnu::noinline]] absl::StatusOr<std::vector<Reply>> TrainSegment(std::uint64_t last_leg);
+  Command TrainUntil(std::uint64_t last_leg) const;
   // Ends the job by the first gradient that was refused, or counts it.
   absl::Status HearRefused(const std::vector<Reply>& replies);
   absl::Status CheckLoss();

@@ -1,5 +1,7 @@
 #include "coordinator/job_state.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "common/metrics/names.h"
@@ -35,6 +37,8 @@ JobState::JobState(const Job& job, std::uint64_t steps)
 void JobState::Restore(const Manifest& manifest) {
   epoch = manifest.position().epoch();
   leg = blocks.has_value() ? manifest.position().sub_epoch() : manifest.position().step_in_epoch();
+  const auto& by_partition = manifest.position().partition_sub_epochs();
+  partition_legs.assign(by_partition.begin(), by_partition.end());
   stopping.Restore(StoppingStateOf(manifest));
   if (plateau.has_value() && manifest.has_plateau()) {
     const SnapshotPlateau& saved = manifest.plateau();
@@ -50,6 +54,32 @@ void JobState::Restore(const Manifest& manifest) {
   for (const FileEntry& file : manifest.files()) files[file.partition()].push_back(file);
 }
 
+void JobState::SetLegs(std::vector<std::uint64_t> by_partition) {
+  leg = std::ranges::min(by_partition);
+  if (std::ranges::max(by_partition) == leg) by_partition.clear();
+  partition_legs = std::move(by_partition);
+}
+
+double JobState::share_of_epoch() const {
+  std::uint64_t done = leg;
+  std::uint64_t all = legs_per_epoch;
+  if (!partition_legs.empty()) {
+    done = std::accumulate(partition_legs.begin(), partition_legs.end(), std::uint64_t{0});
+    all *= partition_legs.size();
+  }
+  return static_cast<double>(done) / static_cast<double>(all);
+}
+
+std::uint64_t JobState::step_in_epoch() const {
+  if (!blocks.has_value()) return leg;
+  if (partition_legs.empty()) return blocks->StepAt(leg, 0, 1);
+  const std::uint64_t done =
+      std::accumulate(partition_legs.begin(), partition_legs.end(), std::uint64_t{0});
+  // A block is a part of its sub-epoch.
+  const std::uint64_t partitions = partition_legs.size();
+  return blocks->StepAt(done / partitions, done % partitions, partitions);
+}
+
 bool JobState::BeginFrom(const EpochFigures& measured) {
   const std::optional<double> monitored = measured.figures.Find(monitor);
   if (!monitored.has_value() || !stopping.ObserveStart(*monitored)) return false;
@@ -62,6 +92,7 @@ JobState::Judgement JobState::EndEpoch(const EpochFigures& measured) {
   before_last = std::exchange(last, measured);
   ++epoch;
   leg = 0;
+  partition_legs.clear();
   const std::optional<double> monitored = measured.figures.Find(monitor);
   if (monitored.has_value()) {
     judgement.is_best = stopping.Observe(measured.epoch, *monitored);
@@ -88,7 +119,7 @@ std::vector<double> JobState::PlateauFactors() const {
 }
 
 void JobState::NameBestSnapshot(const std::string& name) {
-  const bool of_best = best.has_value() && best->epoch == epoch && leg == 0;
+  const bool of_best = best.has_value() && best->epoch == epoch && !InMidEpoch();
   if (best_snapshot.empty() && of_best) best_snapshot = name;
 }
 
@@ -98,12 +129,13 @@ void JobState::Save(Manifest& manifest) const {
   position.set_step(step());
   position.set_step_in_epoch(step_in_epoch());
   if (blocks.has_value()) position.set_sub_epoch(leg);
+  position.mutable_partition_sub_epochs()->Add(partition_legs.begin(), partition_legs.end());
   position.set_steps_per_epoch(steps_per_epoch);
   position.set_finished(Finished());
   for (const std::vector<FileEntry>& chain : files) {
     for (const FileEntry& file : chain) *manifest.add_files() = file;
   }
-  if (leg > 0) {
+  if (InMidEpoch()) {
     for (const ObjectiveSums& of_partition : sums) {
       PartitionSums& entry = *manifest.add_sums();
       entry.set_loss(of_partition.loss);

@@ -41,7 +41,7 @@ struct JobState {
 
   /// Whether the job is before its first step, and nobody has looked at the model yet.
   bool IsUntouched() const {
-    return epoch == 0 && leg == 0 && !stopping.state().start_value.has_value();
+    return !InMidEpoch() && epoch == 0 && !stopping.state().start_value.has_value();
   }
 
   /// Ends the current epoch, of which `measured` was found; the first leg of the next one follows.
@@ -53,10 +53,18 @@ struct JobState {
 
   bool Finished() const { return epoch >= epochs || stopping.ShouldStop(); }
 
-  /// Of the current epoch, in global batches, and since the first.
-  std::uint64_t step_in_epoch() const {
-    return blocks.has_value() ? blocks->StepAt(leg, 0, 1) : leg;
-  }
+  /// Sets the legs of the current epoch that are done, by partition.
+  void SetLegs(std::vector<std::uint64_t> by_partition);
+
+  /// Whether some legs of the current epoch are done, or some partitions'.
+  bool InMidEpoch() const { return leg > 0 || !partition_legs.empty(); }
+
+  /// What is done of the current epoch, from 0 to 1.
+  double share_of_epoch() const;
+
+  /// Of the current epoch, in global batches, and since the first. Where partitions are not equally
+  /// far, as if they were, with as many blocks done.
+  std::uint64_t step_in_epoch() const;
   std::uint64_t step() const { return epoch * steps_per_epoch + step_in_epoch(); }
 
   /// What the schedule of a plateau multiplies the rate by; 1 without one.
@@ -74,8 +82,10 @@ struct JobState {
   std::string monitor;          ///< The figure that decides which epoch is the best.
   std::string plateau_monitor;  ///< The figure that the plateau waits for; empty without one.
 
-  std::uint64_t epoch = 0;          ///< Finished epochs.
-  std::uint64_t leg = 0;            ///< Legs done of the current one.
+  std::uint64_t epoch = 0;  ///< Finished epochs.
+  std::uint64_t leg = 0;    ///< Legs done of the current one, by all partitions.
+  /// By partition, where they are not equally far (BLOCKS); else empty.
+  std::vector<std::uint64_t> partition_legs;
   std::vector<ObjectiveSums> sums;  ///< By partition, of the current epoch.
   StoppingRule stopping;
   std::optional<PlateauRule> plateau;         ///< Nothing where the schedule is another.

@@ -81,7 +81,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .folder = options_.claim,
        .data = &participant_.data(),
        .snapshot = participant_.snapshot(),
-       .whole_rounds =
+       .segments_by_time =
            job().train().schedule() == Train::BLOCKS &&
            std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); }),
        .observer = &observers,

@@ -49,6 +49,20 @@ absl::StatusOr<std::vector<ObjectiveSums>> SumsOf(std::span<const Reply> replies
   return sums;
 }
 
+absl::StatusOr<std::vector<std::uint64_t>> NextLegsOf(std::span<const Reply> replies,
+                                                      std::uint32_t partitions,
+                                                      std::uint64_t legs) {
+  std::vector<std::uint64_t> next(partitions);
+  for (const Reply& reply : replies) {
+    for (const PartitionFigures& figures : reply.figures()) {
+      if (figures.partition() >= partitions || figures.next_leg() > legs)
+        return absl::DataLossError("a partition is where there is none");
+      next[figures.partition()] = figures.next_leg();
+    }
+  }
+  return next;
+}
+
 absl::StatusOr<double> MeasurePenalty(const ExecuteCommand& execute, std::uint32_t partitions) {
   Command command;
   command.mutable_penalty();

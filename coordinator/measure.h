@@ -22,6 +22,11 @@ using ExecuteCommand = std::function<absl::StatusOr<std::vector<Reply>>(const Co
 absl::StatusOr<std::vector<ObjectiveSums>> SumsOf(std::span<const Reply> replies,
                                                   std::uint32_t partitions);
 
+/// How far the replies to Train say that partitions are, by partition. DataLoss: of a partition that
+/// is not there, or beyond the `legs` of an epoch.
+absl::StatusOr<std::vector<std::uint64_t>> NextLegsOf(std::span<const Reply> replies,
+                                                      std::uint32_t partitions, std::uint64_t legs);
+
 /// lambda * sum(w^2) over all rows of the model.
 absl::StatusOr<double> MeasurePenalty(const ExecuteCommand& execute, std::uint32_t partitions);
 

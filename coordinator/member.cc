@@ -309,11 +309,8 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
       !command.has_train() && !command.has_finish_write() && !command.has_committed();
   if (blocks_.has_value() && looks_at_rows) {
     // All but training look for items at home.
-    done = item_places_->ComeHome(next_);
-    if (!done.ok()) {
-      exchange_->Close(done);
-      return done;
-    }
+    done = BringItemsHome(command);
+    if (!done.ok()) return done;
   }
   switch (command.kind_case()) {
     case Command::kTrain:
@@ -350,35 +347,70 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
 
 absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
   optimizer_.SetPlateauFactors({steps.plateau_factors().begin(), steps.plateau_factors().end()});
-  if (steps.first_leg() == 0) std::ranges::fill(sums_, ObjectiveSums());
+  if (steps.first_leg() == 0 && steps.next_legs().empty()) {
+    std::ranges::fill(sums_, ObjectiveSums());
+  }
   absl::Status done = blocks_.has_value() ? TrainBlocks(steps) : TrainBatches(steps);
   AddFigures(sums_, reply);
+  for (PartitionFigures& figures : *reply.mutable_figures()) {
+    if (blocks_.has_value()) figures.set_next_leg(next_legs_[figures.partition()]);
+  }
   AddProfile(reply);
   AddRefusals(reply);
   return done;
 }
 
 absl::Status Member::TrainBlocks(const TrainSteps& steps) {
+  const BlockTrainer::Clock::time_point begin = BlockTrainer::Clock::now();
   const SeatRange range = wave_->range();
-  const std::uint64_t before = steps.epoch() * blocks_->sub_epochs();  // Sub-epochs.
-  next_.assign(sums_.size(), before + steps.first_leg());
-  if (absl::Status left = item_places_->Leave(next_); !left.ok()) {
+  epoch_ = steps.epoch();
+  next_legs_.assign(sums_.size(), steps.first_leg());
+  if (absl::Status said = HearNextLegs(steps.next_legs()); !said.ok()) return said;
+  if (absl::Status left = item_places_->Leave(NextSubEpochs()); !left.ok()) {
     exchange_->Close(left);
     return left;
   }
   wave_->Begin(steps.first_leg(), steps.last_leg(),
-               std::vector<std::uint64_t>(range.size(), steps.first_leg()));
-  const BlockTrainer::Segment segment{.epoch = steps.epoch(),
-                                      .first_step = steps.epoch() * steps.steps_per_epoch()};
+               std::span(next_legs_).subspan(range.first, range.size()));
+  BlockTrainer::Segment segment{.epoch = steps.epoch(),
+                                .first_step = steps.epoch() * steps.steps_per_epoch()};
+  if (steps.microseconds_max() > 0) {
+    segment.deadline = begin + std::chrono::microseconds(steps.microseconds_max());
+  }
   absl::Status trained = OnSeats([&](Seat& seat) {
     const Profile::Run profiled(*seat.profile);
-    absl::Status done =
-        seat.block_trainer->Train(segment, std::span(sums_).subspan(range.first, range.size()));
-    seat.service->SetSteps(segment.first_step + blocks_->StepAt(steps.last_leg(), 0, 1));
-    return done;
+    return seat.block_trainer->Train(segment, std::span(sums_).subspan(range.first, range.size()));
   });
-  next_.assign(sums_.size(), before + steps.last_leg());
+  std::ranges::copy(wave_->next(), next_legs_.begin() + range.first);
+  const std::uint64_t furthest = std::ranges::max(wave_->next());
+  for (const Seat& seat : seats_) {
+    seat.service->SetSteps(segment.first_step + blocks_->StepAt(furthest, 0, 1));
+  }
   return trained;
+}
+
+absl::Status Member::BringItemsHome(const Command& command) {
+  if (next_legs_.empty()) return absl::OkStatus();  // Nobody has trained yet.
+  // Where all are equally far, they are as far as these.
+  next_legs_.assign(next_legs_.size(), next_legs_[wave_->range().first]);
+  if (absl::Status said = HearNextLegs(command.next_legs()); !said.ok()) return said;
+  absl::Status home = item_places_->ComeHome(NextSubEpochs());
+  if (!home.ok()) exchange_->Close(home);
+  return home;
+}
+
+absl::Status Member::HearNextLegs(const google::protobuf::RepeatedField<std::uint64_t>& legs) {
+  if (legs.empty()) return absl::OkStatus();
+  if (static_cast<std::size_t>(legs.size()) != next_legs_.size())
+    return absl::DataLossError("a command says of too few or too many partitions how far they are");
+  next_legs_.assign(legs.begin(), legs.end());
+  return absl::OkStatus();
+}
+
+std::vector<std::uint64_t> Member::NextSubEpochs() const {
+  std::vector<std::uint64_t> next = next_legs_;
+  for (std::uint64_t& sub_epoch : next) sub_epoch += epoch_ * blocks_->sub_epochs();
+  return next;
 }
 
 absl::Status Member::TrainBatches(const TrainSteps& steps) {

@@ -110,6 +110,12 @@ class Member {
   absl::Status OpenBlocks();
   absl::Status Train(const TrainSteps& steps, Reply& reply);
   absl::Status TrainBlocks(const TrainSteps& steps);
+  // Has the items at home, wherever training is.
+  absl::Status BringItemsHome(const Command& command);
+  // What a command says of how far partitions are, where they are not equally far.
+  absl::Status HearNextLegs(const google::protobuf::RepeatedField<std::uint64_t>& legs);
+  // By partition, of all epochs.
+  std::vector<std::uint64_t> NextSubEpochs() const;
   absl::Status TrainBatches(const TrainSteps& steps);
   absl::Status Validate(const cf::Validate& command, Reply& reply);
   absl::Status MeasureLists(const cf::MeasureLists& command, Reply& reply);
@@ -156,7 +162,8 @@ class Member {
   bool store_makes_rows_ = false;
   std::unique_ptr<ItemPlaces> item_places_;  // With BLOCKS,
   std::unique_ptr<Wave> wave_;               // as are these.
-  std::vector<std::uint64_t> next_;  // By partition: the sub-epoch that comes next, of all epochs.
+  std::uint64_t epoch_ = 0;                  // Of the last Train.
+  std::vector<std::uint64_t> next_legs_;     // By partition, of that epoch; empty before.
   std::vector<Seat> seats_;
   Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.

@@ -10,31 +10,23 @@ namespace {
 // Long enough that a round trip of control messages does not count, short enough for a person who
 // wants to stop.
 constexpr std::chrono::duration<double> kSegment = std::chrono::milliseconds(200);
-// A round brings every partition from disk once, and the end of a segment leaves none of them worth
-// keeping: long enough that a round more or less does not count, if rounds are not longer still.
-constexpr std::chrono::duration<double> kSegmentOfRounds = std::chrono::seconds(20);
+// Threads that stop at a block have others wait for what they would have passed on, and begin anew.
+constexpr std::chrono::milliseconds kSegmentByTime(500);
 // Parts of the first segment, before one was measured.
 constexpr std::uint64_t kFirstSegment = 4;
 
 }  // namespace
 
-SegmentPlan::SegmentPlan(const Job& job, bool whole_rounds)
-    : every_steps_(job.snapshot().every_steps()),
-      delay_(job.train().delay()),
-      whole_rounds_(whole_rounds) {
-}
-
-std::uint64_t SegmentPlan::EndOfRound(const JobState& state, std::uint64_t leg) {
-  const std::uint64_t partitions = state.blocks->partitions();
-  return (leg + partitions - 1) / partitions * partitions;
+SegmentPlan::SegmentPlan(const Job& job, bool by_time)
+    : every_steps_(job.snapshot().every_steps()), delay_(job.train().delay()), by_time_(by_time) {
 }
 
 std::uint64_t SegmentPlan::EndOfNext(const JobState& state) const {
-  const std::chrono::duration<double> length = whole_rounds_ ? kSegmentOfRounds : kSegment;
-  std::uint64_t legs = whole_rounds_ ? 1 : kFirstSegment;
+  if (by_time_) return state.legs_per_epoch;
+  std::uint64_t legs = kFirstSegment;
   if (seconds_per_leg_ > 0) {
     legs = static_cast<std::uint64_t>(
-        std::max(1.0, std::min(1e15, length.count() / seconds_per_leg_)));
+        std::max(1.0, std::min(1e15, kSegment.count() / seconds_per_leg_)));
   }
   std::uint64_t last = std::min(state.leg + legs, state.legs_per_epoch);
   if (every_steps_ > 0) {
@@ -46,12 +38,16 @@ std::uint64_t SegmentPlan::EndOfNext(const JobState& state) const {
             : due;
     last = std::min(last, leg);
   }
-  if (whole_rounds_) return EndOfRound(state, last);
   return NextRest(last, state.legs_per_epoch, delay_);
 }
 
-void SegmentPlan::Took(std::uint64_t legs, std::chrono::duration<double> time) {
-  seconds_per_leg_ = time.count() / static_cast<double>(legs);
+std::optional<std::chrono::microseconds> SegmentPlan::Longest() const {
+  if (!by_time_) return std::nullopt;
+  return seconds_per_leg_ > 0 ? kSegmentByTime : std::chrono::microseconds(1);
+}
+
+void SegmentPlan::Took(double legs, std::chrono::duration<double> time) {
+  if (legs > 0) seconds_per_leg_ = time.count() / legs;
 }
 
 }  // namespace cf

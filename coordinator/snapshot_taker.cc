@@ -131,6 +131,7 @@ absl::StatusOr<std::vector<Reply>> SnapshotTaker::WriteRows(const JobState& stat
   command.mutable_write()->set_step(state.step());
   command.mutable_write()->set_attempt(attempt_);
   command.mutable_write()->set_bases(ChainsAreLong(state.files));
+  command.mutable_next_legs()->Add(state.partition_legs.begin(), state.partition_legs.end());
   absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
   if (!replies.ok()) return replies.status();
   absl::Status finite = CheckFinite("", *replies, *options_.data, state.step(), has_snapshot());

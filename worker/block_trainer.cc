@@ -74,7 +74,9 @@ std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
 
 absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
   Check(sums.size() == samples_.size(), "sums are by partition of the rank");
-  while (const std::optional<Wave::Visit> visit = options_.wave->Take()) {
+  do {
+    const std::optional<Wave::Visit> visit = options_.wave->Take();
+    if (!visit.has_value()) break;
     // Threads beside this one write the sums of the neighbours.
     ObjectiveSums& of_partition = sums[Index(visit->partition) - options_.wave->range().first];
     ObjectiveSums own = of_partition;
@@ -83,7 +85,7 @@ absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums
     of_partition = own;
     options_.wave->End(*visit, next);
     if (!trained.ok()) return trained;
-  }
+  } while (Clock::now() < segment.deadline);
   return absl::OkStatus();
 }
 
@@ -96,7 +98,8 @@ absl::Status BlockTrainer::TrainVisit(const Segment& segment, const Wave::Visit&
     options_.rows->AnnounceUsers(coming);
   }
   absl::Status trained;
-  while (next < visit.last && Clock::now() < segment.deadline) {
+  // A block at least: whatever time the users took to come, they are there now.
+  while (next < visit.last && (next == visit.first || Clock::now() < segment.deadline)) {
     const PartitionId q = options_.schedule.ItemsOf(p, next);
     const absl::StatusOr<std::optional<SlabRows>> item_rows = TakeItems(q, segment, next);
     trained = item_rows.status();

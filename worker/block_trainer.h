@@ -52,7 +52,8 @@ class BlockTrainer {
   /// `samples`: by partition of the rank, shared with its other threads.
   BlockTrainer(const Options& options, std::vector<BlockSamples*> samples);
 
-  /// Takes part in the wave, which has begun, until it has no more visits, or until `deadline`:
+  /// Takes part in the wave, which has begun, until it has no more visits, or until `deadline`, but
+  /// for a block whose items are there:
   /// sub-epochs of `epoch`, counted from 0. `first_step` is the global step before the epoch's
   /// first; `sums`, by partition of the rank, are added to. The exchange's error if a peer is lost,
   /// the store's if users cannot be read.

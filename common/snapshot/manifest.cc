@@ -227,6 +227,22 @@ std::vector<double> PlateauFactorsOf(const Manifest& manifest) {
   return factors;
 }
 
+/// Whether blocks that are done have all done that they need.
+absl::Status ValidatePosition(const Manifest& manifest) {
+  const auto& next = manifest.position().partition_sub_epochs();
+  if (next.empty()) return absl::OkStatus();
+  const auto partitions = static_cast<int>(manifest.partitions());
+  if (next.size() != partitions || std::ranges::min(next) != manifest.position().sub_epoch()) {
+    return Invalid("the partitions' sub-epochs are not those of all, from the least on");
+  }
+  for (int p = 0; p < partitions; ++p) {
+    if (next[p] > next[(p + 1) % partitions] + 1) {
+      return Invalid(absl::StrCat("partition ", p, " is done with a block before what it needs"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ValidateManifest(const Manifest& manifest) {
   if (manifest.format_version() != kManifestFormat) {
     return Invalid(absl::StrCat("the manifest has format version ", manifest.format_version(),
@@ -252,6 +268,7 @@ absl::Status ValidateManifest(const Manifest& manifest) {
                                   "\" is not the name of this or an earlier snapshot"));
     }
   }
+  if (absl::Status valid = ValidatePosition(manifest); !valid.ok()) return valid;
   if (absl::Status valid = ValidateTables(manifest); !valid.ok()) return valid;
   return ValidateFiles(manifest);
 }

@@ -54,7 +54,8 @@ std::string RowFilePath(const std::string& folder, const std::string& file);
 
 /// Whether some of the samples of an epoch are trained and some are not.
 inline bool InMidEpoch(const Position& position) {
-  return position.step_in_epoch() > 0 || position.sub_epoch() > 0;
+  return position.step_in_epoch() > 0 || position.sub_epoch() > 0 ||
+         position.partition_sub_epochs_size() > 0;
 }
 
 /// The time in front of any name that this library gives to a file, temporary names included;

@@ -2,8 +2,10 @@
 // threads, kernels, segments and snapshots.
 
 #include <filesystem>
+#include <numeric>
 #include <string>
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -66,8 +68,9 @@ TEST_F(BlocksTest, StopsAndResumesWithOtherRanksMakeTheSameModel) {
   EXPECT_EQ(DigestOf(job, 2, "resumed", stopped.latest()), expected);
 }
 
-// Goal: a job may have its users on disk in one life and in memory in the next, with other ranks; a
-// resume may begin in mid-round, where the wave does not.
+// Goal: a job may have its users on disk in one life and in memory in the next, with other ranks; it
+// stops at once, wherever its partitions are, and goes on from there.
+// Method: each life stops at the end of its first segment, which is a block of each thread.
 TEST_F(BlocksTest, UsersOnDiskMakeTheSameModel) {
   Job job = MakeBlocksJob();
   const std::string expected = DigestOf(job, 1, "one");
@@ -76,27 +79,49 @@ TEST_F(BlocksTest, UsersOnDiskMakeTheSameModel) {
                     .threads = threads,
                     .directory = tiny_.Beside("scratch")});
   };
-
   LocalGeneration in_memory(job, tiny_, "stopped", 3);
   in_memory.StopWhen([] { return true; });
   for (const GenerationEnd& end : in_memory.Run(3)) ASSERT_TRUE(end.has_stopped());
-  const std::uint64_t stopped_at =
-      Snapshot::Open(in_memory.latest()).value().manifest().position().sub_epoch();
-  EXPECT_NE(stopped_at % 8, 0U) << "in mid-round";
+  std::string latest = in_memory.latest();
+  EXPECT_NE(Snapshot::Open(latest).value().manifest().position().sub_epoch() % 8, 0U)
+      << "in mid-round";
 
-  LocalGeneration stopped(job, tiny_, "stopped_on_disk", 2, in_memory.latest());
-  stopped.KeepRowsIn(on_disk(1));
-  stopped.StopWhen([] { return true; });
-  for (const GenerationEnd& end : stopped.Run(2)) ASSERT_TRUE(end.has_stopped());
-  EXPECT_EQ(Snapshot::Open(stopped.latest()).value().manifest().position().sub_epoch(), 8U)
-      << "the end of the round";
-
+  std::uint64_t blocks = 0;
+  for (const std::uint32_t ranks : {2U, 1U, 3U, 1U}) {
+    job.mutable_cluster()->set_threads(ranks == 1 ? 2 : 1);
+    LocalGeneration stopped(job, tiny_, absl::StrCat("stopped_on_disk_", blocks), ranks, latest);
+    stopped.KeepRowsIn(on_disk(job.cluster().threads()));
+    stopped.StopWhen([] { return true; });
+    for (const GenerationEnd& end : stopped.Run(ranks)) ASSERT_TRUE(end.has_stopped());
+    latest = stopped.latest();
+    const Manifest manifest = Snapshot::Open(latest).value().manifest();
+    const auto& legs = manifest.position().partition_sub_epochs();
+    EXPECT_EQ(legs.size(), 8) << "not equally far";
+    const std::uint64_t done = std::accumulate(legs.begin(), legs.end(), std::uint64_t{0});
+    EXPECT_GT(done, blocks);
+    blocks = done;
+  }
   job.mutable_cluster()->set_threads(2);
-  LocalGeneration resumed(job, tiny_, "resumed_on_disk", 1, stopped.latest());
+  LocalGeneration resumed(job, tiny_, "resumed_on_disk", 1, latest);
   resumed.KeepRowsIn(on_disk(2));
   for (const GenerationEnd& end : resumed.Run(1)) ASSERT_TRUE(end.has_finished()) << TextOf(end);
   EXPECT_EQ(resumed.Digest(), expected);
-  EXPECT_EQ(DigestOf(job, 1, "back_in_memory", stopped.latest()), expected);
+  EXPECT_EQ(DigestOf(job, 1, "back_in_memory", latest), expected);
+  EXPECT_EQ(DigestOf(job, 3, "back_in_memory_of_three", latest), expected);
+}
+
+// Snapshots of users on disk are taken wherever partitions are, and change nothing.
+TEST_F(BlocksTest, SnapshotsOfUsersOnDiskDoNotChangeTheModel) {
+  Job job = MakeBlocksJob();
+  const std::string expected = DigestOf(job, 1, "one");
+  job.mutable_snapshot()->set_every_steps(1);
+  for (const std::uint32_t ranks : {1U, 2U}) {
+    LocalGeneration generation(job, tiny_, absl::StrCat("on_disk_", ranks), ranks);
+    generation.KeepRowsIn(
+        StoreOf({.frames = 2, .threads = 1, .directory = tiny_.Beside("scratch")}));
+    for (const GenerationEnd& end : generation.Run(ranks)) ASSERT_TRUE(end.has_finished());
+    EXPECT_EQ(generation.Digest(), expected);
+  }
 }
 
 // One rank of a host with little memory beside two that need no disk.

@@ -51,6 +51,37 @@ TEST(JobState, RestoreMakesWhatSaveWrote) {
   }
 }
 
+// Partitions of BLOCKS may stop wherever they are.
+TEST(JobState, KnowsHowFarEachPartitionIs) {
+  const Job job = JobOf("schedule: BLOCKS rounds: 4");  // Eight legs.
+  JobState state(job, 16);
+  EXPECT_TRUE(state.IsUntouched());
+  state.SetLegs({1, 0});
+  EXPECT_EQ(state.leg, 0U);
+  EXPECT_TRUE(state.InMidEpoch());
+  EXPECT_FALSE(state.IsUntouched());
+  EXPECT_EQ(state.step(), 1U) << "half a leg of two steps";
+  EXPECT_EQ(state.share_of_epoch(), 1.0 / 16);
+  state.sums[1].samples = 7;
+  Manifest saved;
+  state.Save(saved);
+  EXPECT_TRUE(InMidEpoch(saved.position()));
+  EXPECT_EQ(saved.sums(1).samples(), 7U) << "members go on from these";
+  JobState restored(job, 16);
+  restored.Restore(saved);
+  EXPECT_EQ(restored.leg, 0U);
+  EXPECT_EQ(restored.partition_legs, (std::vector<std::uint64_t>{1, 0}));
+
+  restored.SetLegs({8, 8});
+  EXPECT_EQ(restored.leg, 8U);
+  EXPECT_TRUE(restored.partition_legs.empty()) << "all are equally far";
+  EXPECT_EQ(restored.step_in_epoch(), 16U);
+  EXPECT_EQ(restored.share_of_epoch(), 1.0);
+  restored.SetLegs({8, 7});
+  restored.EndEpoch(FiguresOf(1, 0.9));
+  EXPECT_FALSE(restored.InMidEpoch());
+}
+
 TEST(JobState, JudgesAnEpochByItsFigures) {
   Job job = JobOf("");
   job.mutable_early_stopping()->set_monitor("val_rmse");

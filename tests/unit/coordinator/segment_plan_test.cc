@@ -53,26 +53,18 @@ TEST(SegmentPlan, EndsAtARest) {
   EXPECT_EQ(SegmentPlan(job, false).EndOfNext(state), 64U);
 }
 
-// A round of BLOCKS beyond memory brings every partition from disk once.
-TEST(SegmentPlan, EndsAtTheEndsOfRounds) {
+// BLOCKS beyond memory: to get all partitions to one leg would bring each from disk once more.
+TEST(SegmentPlan, EndsByTimeWhereverPartitionsAre) {
   const Job job = JobOf("schedule: BLOCKS rounds: 10 partitions: 16", "every_steps: 30");
-  JobState state(job, 160);  // One in each sub-epoch.
+  const JobState state(job, 160);
   SegmentPlan plan(job, true);
-  EXPECT_EQ(plan.EndOfNext(state), 16U) << "nothing is measured yet";
-  plan.Took(16, milliseconds(16));
-  EXPECT_EQ(plan.EndOfNext(state), 32U) << "a snapshot is due in that round";
-  state.leg = 40;  // A resume in mid-round.
-  EXPECT_EQ(plan.EndOfNext(state), 64U);
-  Job without = job;
-  without.mutable_snapshot()->set_every_steps(0);
-  SegmentPlan long_plan(without, true);
-  state.leg = 0;
-  long_plan.Took(1, milliseconds(300));
-  EXPECT_EQ(long_plan.EndOfNext(state), 80U) << "66 sub-epochs and the rest of a round";
-  long_plan.Took(1, milliseconds(1));
-  EXPECT_EQ(long_plan.EndOfNext(state), 160U) << "the end of the epoch";
-  long_plan.Took(1, milliseconds(50000));
-  EXPECT_EQ(long_plan.EndOfNext(state), 16U) << "a round is the least";
+  EXPECT_EQ(plan.EndOfNext(state), 160U) << "the end of the epoch";
+  EXPECT_EQ(plan.Longest(), std::chrono::microseconds(1)) << "a block, at first";
+  plan.Took(0, milliseconds(3));
+  EXPECT_EQ(plan.Longest(), std::chrono::microseconds(1)) << "nothing was done";
+  plan.Took(0.1, milliseconds(3));
+  EXPECT_EQ(plan.Longest(), milliseconds(500));
+  EXPECT_FALSE(SegmentPlan(job, false).Longest().has_value());
 }
 
 }  // namespace

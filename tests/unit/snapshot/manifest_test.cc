@@ -127,6 +127,11 @@ TEST(Manifest, DeepNestingIsRefused) {
   EXPECT_FALSE(ParseManifest(contents).ok());
 }
 
+void StandAt(Manifest& manifest, std::uint64_t least, const std::vector<std::uint64_t>& next) {
+  manifest.mutable_position()->set_sub_epoch(least);
+  manifest.mutable_position()->mutable_partition_sub_epochs()->Assign(next.begin(), next.end());
+}
+
 TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
   struct Case {
     std::string expected;
@@ -136,6 +141,18 @@ TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
       {"is called", [](Manifest& m) { m.set_name("other.manifest"); }},
       {"power of two", [](Manifest& m) { m.set_partitions(3); }},
       {"power of two", [](Manifest& m) { m.set_partitions(0); }},
+      {"not those of all",
+       [](Manifest& m) {
+         StandAt(m, 3, {4, 3, 3});
+       }},
+      {"from the least on",
+       [](Manifest& m) {
+         StandAt(m, 2, {4, 3});
+       }},
+      {"partition 0 is done with a block before what it needs",
+       [](Manifest& m) {
+         StandAt(m, 3, {5, 3});
+       }},
       {"partition 1 has no base", [](Manifest& m) { m.mutable_files()->DeleteSubrange(2, 2); }},
       {"partition 1 of 1",
        [](Manifest& m) {
@@ -193,6 +210,13 @@ TEST(Manifest, WhatNoSnapshotMayHaveIsNamed) {
     EXPECT_EQ(status.message().find('\n'), std::string::npos);
     EXPECT_FALSE(ParseManifest(FormatManifest(manifest)).ok()) << c.expected;
   }
+}
+
+// A block needs those of its partition and of the next one in the sub-epoch before.
+TEST(Manifest, MayHavePartitionsThatAreNotEquallyFar) {
+  Manifest manifest = Sample();
+  StandAt(manifest, 3, {4, 3});
+  EXPECT_TRUE(ValidateManifest(manifest).ok()) << ValidateManifest(manifest);
 }
 
 // What was tried again at a step has names of its own.
