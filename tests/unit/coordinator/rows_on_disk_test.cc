@@ -60,7 +60,7 @@ class RowsOnDiskTest : public GenerationTest {
   }
 
   Job MakeJob(const std::string& model = kFactorization) const {
-    Job job = MakeTinyJob(tiny_, 2, model);
+    Job job = MakeTinyJob(tiny_, 1, model);
     job.mutable_train()->set_batch_size(1024);
     return job;
   }
@@ -124,6 +124,21 @@ TEST_F(RowsOnDiskTest, StopsAndResumesMakeTheSameModel) {
   EXPECT_EQ(DigestOf(job, 2, "back_in_memory", stopped.latest()), expected);
 }
 
+// Goal: what is measured is the same, too: errors and penalty, and ranking, which looks at all rows.
+TEST_F(RowsOnDiskTest, FiguresAreTheSame) {
+  Job job = MakeJob();
+  job.mutable_validation()->add_metrics("val_ndcg_10");
+  job.mutable_validation()->add_metrics("val_mrr");
+  const auto figures_of = [&](const Job& of_job, const std::string& run) {
+    LocalGeneration generation(of_job, tiny_, run, 2);
+    for (const GenerationEnd& end : generation.Run(2)) EXPECT_TRUE(end.has_finished());
+    return Snapshot::Open(generation.latest()).value().manifest().last_metrics().DebugString();
+  };
+  const std::string expected = figures_of(job, "in_memory");
+  EXPECT_THAT(expected, HasSubstr("val_ndcg_10"));
+  EXPECT_EQ(figures_of(WithBudget(job, LeastOf(job, 2)), "on_disk"), expected);
+}
+
 // Goal: what training decides of a new model's rows is made anew as well as initial values are.
 TEST_F(RowsOnDiskTest, ModelsOfEveryKindAreTheSame) {
   for (const char* const model :
@@ -133,7 +148,6 @@ TEST_F(RowsOnDiskTest, ModelsOfEveryKindAreTheSame) {
         "ranker { user { dim: 64 } item { dim: 32 } dense { units: 8 activation: RELU } dense {} }",
         "retrieval { user { dim: 64 } item { dim: 64 } }"}) {
     Job job = MakeJob(model);
-    job.mutable_train()->set_epochs(1);
     const std::string run = std::to_string(std::hash<std::string>()(model));
     const std::string expected = DigestOf(job, 1, "in_memory" + run);
     const std::uint64_t least = LeastOf(job, 1);
