@@ -1,5 +1,6 @@
 #include "coordinator/evaluate.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "coordinator/measure.h"
 #include "coordinator/member.h"
 #include "coordinator/ranking_figures.h"
+#include "coordinator/storage_plan.h"
 
 namespace cf {
 namespace {
@@ -114,6 +116,18 @@ Figures NamedAs(const std::string& prefix, const Figures& figures) {
   return named;
 }
 
+// A store for the rows of the job within the memory that may be filled.
+absl::StatusOr<MakeRowStore> StoreWithin(const EvaluateOptions& options, Job job,
+                                         const TrainingData& data, const Placement& placement) {
+  if (options.memory == 0) return MakeRowStore(MakeSlabStore);
+  // The budget of the training is none of ours.
+  job.mutable_cluster()->set_memory_mib(0);
+  job.mutable_storage()->set_memory_budget_mib(std::max<std::uint64_t>(1, options.memory >> 20));
+  const absl::StatusOr<StoragePlan> plan = PlanStorage(job, data, placement, 0, 0);
+  if (!plan.ok()) return plan.status();
+  return StoreOf({.frames = plan->frames, .threads = 1, .directory = options.directory});
+}
+
 }  // namespace
 
 absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
@@ -142,11 +156,14 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
   const RankedPairs* pairs = options.pairs.has_value() ? &*options.pairs
                              : training.has_value()    ? &*training
                                                        : nullptr;
+  const absl::StatusOr<MakeRowStore> store = StoreWithin(options, job, *data, *placement);
+  if (!store.ok()) return store.status();
   absl::StatusOr<std::unique_ptr<Member>> member = Member::Open({.job = job,
                                                                  .snapshots_folder = {},
                                                                  .snapshot = &*snapshot,
                                                                  .data = &*data,
                                                                  .placement = &*placement,
+                                                                 .make_store = *store,
                                                                  .pairs = pairs});
   if (!member.ok()) return member.status();
   const ExecuteCommand execute =

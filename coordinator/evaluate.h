@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,13 +20,17 @@ struct EvaluateOptions {
   std::vector<std::string> metrics = {};
   /// What ranks are measured of, instead of these samples. Nothing else is measured then.
   std::optional<RankedPairs> pairs = {};
+  /// Bytes that may be filled with rows and samples; 0: any number. Of a job with the schedule BLOCKS
+  /// the users that there is no room for are in `directory` meanwhile; another is refused.
+  std::uint64_t memory = 0;
+  std::string directory = {};
 };
 
 /// The figures of a snapshot by the code, the split and the order of operations of its training, so
 /// that an epoch's validation is repeated to the last bit. Names of figures begin with what they
 /// are of: val_, train_, or test_ with pairs. Of training samples and pairs, each is a positive that
 /// is always among the candidates. FailedPrecondition: another data set than the snapshot's, a job
-/// that this program would not run, or no samples. InvalidArgument: a metric that the model does not
+/// that this program would not run, no samples, or too little memory, with the number that would do. InvalidArgument: a metric that the model does not
 /// have.
 absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options);
 

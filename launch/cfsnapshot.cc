@@ -11,6 +11,7 @@
 #include <absl/strings/str_join.h>
 
 #include "common/base/status.h"
+#include "common/text/memory_size.h"
 #include "launch/command_line.h"
 #include "launch/program.h"
 #include "launch/snapshot_commands.h"
@@ -29,6 +30,7 @@ struct CommandLine {
   std::string first;
   std::string second;
   OutputFlags output;  // Of inspection.
+  std::string memory;  // Of what opens a model.
   DiffFlags diff;
   PruneFlags prune;
   EvaluateFlags evaluate;
@@ -90,9 +92,25 @@ void AddOutput(ArgumentParser* verb, OutputFlags& flags) {
   AddOut(verb, flags);
 }
 
-void AddModel(ArgumentParser* verb, OpenModel::Options& options) {
+void AddModel(ArgumentParser* verb, CommandLine& line, OpenModel::Options& options) {
   verb->Option("SNAPSHOT", options.snapshot, kSnapshot).Required();
   verb->Option("--data", options.data, "Folder of the data set, where it has moved");
+  verb->Option("--memory", line.memory,
+               "Memory that it may take beside the data set, which is mapped, such as 2GiB (a bare "
+               "number is MiB)");
+}
+
+// The size of --memory, wherever it was given.
+absl::Status ReadMemory(CommandLine& line) {
+  if (line.memory.empty()) return absl::OkStatus();
+  const absl::StatusOr<std::uint64_t> bytes = ParseMemorySize(line.memory);
+  if (!bytes.ok()) return Because(bytes.status(), "--memory");
+  for (OpenModel::Options* model :
+       {&line.evaluate.model, &line.predict.model, &line.recommend.model, &line.similar.model,
+        &line.find.model, &line.export_flags.model}) {
+    model->memory = *bytes;
+  }
+  return absl::OkStatus();
 }
 
 void AddGenres(ArgumentParser* verb, std::vector<std::string>& genres) {
@@ -201,7 +219,7 @@ void AddEvaluate(CommandLine& line) {
       return used.ok() ? Evaluate(flags) : used;
     };
   });
-  AddModel(verb, flags.model);
+  AddModel(verb, line, flags.model);
   verb->Option("--metrics", flags.metrics,
                "Figures beside loss, RMSE and MAE, such as val_ndcg_10,val_top_100_unmasked; "
                "else those that its job asked for")
@@ -233,7 +251,7 @@ void AddPredict(CommandLine& line) {
       return used.ok() ? Predict(flags) : used;
     };
   });
-  AddModel(verb, flags.model);
+  AddModel(verb, line, flags.model);
   verb->Option("--pairs", flags.pairs,
                "File of users and items by raw ids, perhaps with ratings, read as the import "
                "reads ratings");
@@ -267,7 +285,7 @@ void AddRecommend(CommandLine& line) {
       return used.ok() ? Recommend(flags) : used;
     };
   });
-  AddModel(verb, flags.model);
+  AddModel(verb, line, flags.model);
   verb->Option("--user", flags.user, "A user, by raw id");
   verb->Switch("--all-users", flags.all_users, "A list for every user, into --out");
   verb->Option("--item", flags.item, "An item, by raw id or title: the users to show it to");
@@ -297,7 +315,7 @@ void AddSimilar(CommandLine& line) {
   SimilarFlags& flags = line.similar;
   ArgumentParser* verb = AddVerb(line, "similar", "The items whose vectors point the same way",
                                  [&flags] { return PrintSimilar(flags); });
-  AddModel(verb, flags.model);
+  AddModel(verb, line, flags.model);
   verb->Option("--item", flags.item, "An item, by raw id or title").Required();
   verb->Option("--top", flags.top, "Length of the list").ShowDefault().Between(1, kLongest);
   AddMinRatings(verb, flags.min_ratings);
@@ -315,7 +333,7 @@ void AddFind(CommandLine& line) {
       return used.ok() ? Find(flags) : used;
     };
   });
-  AddModel(verb, flags.model);
+  AddModel(verb, line, flags.model);
   verb->Option("TEXT", flags.text, "Words or parts of words of titles; of users, of raw ids");
   verb->Switch("--users", flags.users, "Users instead of items")
       .Excludes(verb->Option("--genre", flags.genres,
@@ -331,7 +349,7 @@ void AddExport(CommandLine& line) {
   ExportFlags& flags = line.export_flags;
   ArgumentParser* verb =
       AddVerb(line, "export", "Files that other programs load", [&flags] { return Export(flags); });
-  AddModel(verb, flags.model);
+  AddModel(verb, line, flags.model);
   verb->Option("--format", line.export_format, "npy: NumPy arrays, CSV and JSON")
       .OneOf({"npy"})
       .ShowDefault();
@@ -359,6 +377,7 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   if (const ArgumentParser& verb = *line.app.chosen(); verb.name() != "export") {
     status.Update(NeedOneOf(verb, {"--overwrite"}, {"--out"}));
   }
+  if (status.ok()) status = ReadMemory(line);
   if (status.ok()) status = line.run();
   return status.ok() ? absl::StatusOr<ExitCode>(kExitFinished) : status;
 }

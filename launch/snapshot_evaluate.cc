@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -79,8 +80,17 @@ Figures ErrorsIn(const PairFile& file, const OpenModel& open) {
   return ErrorsOf(open.model(), open.snapshot().manifest().partitions(), "test_", std::move(rated));
 }
 
+// A folder for users that there is no memory for.
+std::string ScratchFor(const Manifest& manifest) {
+  const std::string& directory = manifest.job().storage().directory();
+  return directory.empty() ? std::filesystem::temp_directory_path().string() : directory;
+}
+
 absl::Status EvaluateFile(const EvaluateFlags& flags, Output& output) {
-  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
+  // The model is there for the errors, and its rows for the ranks.
+  OpenModel::Options half = flags.model;
+  if (half.memory > 0) half.memory = std::max<std::uint64_t>(1, half.memory / 2);
+  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(half);
   if (!open.ok()) return open.status();
   const absl::StatusOr<PairFile> file =
       PairFile::Read(flags.samples, {.records = flags.records.options}, (*open)->data());
@@ -97,7 +107,9 @@ absl::Status EvaluateFile(const EvaluateFlags& flags, Output& output) {
       EvaluateSnapshot({.snapshot = flags.model.snapshot,
                         .data = DataFolderOf((*open)->snapshot().manifest(), flags.model.data),
                         .metrics = flags.metrics,
-                        .pairs = std::move(ranked)});
+                        .pairs = std::move(ranked),
+                        .memory = half.memory,
+                        .directory = ScratchFor((*open)->snapshot().manifest())});
   if (!ranks.ok()) return ranks.status();
   evaluation.figures.SetAll(ranks->figures);
   if (evaluation.figures.empty()) {
@@ -136,7 +148,9 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
       EvaluateSnapshot({.snapshot = flags.model.snapshot,
                         .data = DataFolderOf(snapshot->manifest(), flags.model.data),
                         .training_samples = flags.training_samples,
-                        .metrics = flags.metrics});
+                        .metrics = flags.metrics,
+                        .memory = flags.model.memory,
+                        .directory = ScratchFor(snapshot->manifest())});
   if (!evaluation.ok()) return evaluation.status();
   return Print(*evaluation, flags.training_samples ? "train" : "val", "split " + evaluation->split,
                *output);

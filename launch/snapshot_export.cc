@@ -10,7 +10,9 @@
 namespace cf {
 
 absl::Status Export(const ExportFlags& flags) {
-  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(flags.model);
+  OpenModel::Options options = flags.model;
+  options.streams_users = true;
+  const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
   if (!open.ok()) return open.status();
   absl::Status exported = ExportNpy((*open)->snapshot(), (*open)->model(), (*open)->catalogue(),
                                     {.folder = flags.out, .overwrite = flags.overwrite});

@@ -1,7 +1,9 @@
 #include "serving/export.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string_view>
 #include <system_error>
 #include <unistd.h>
@@ -53,6 +55,25 @@ absl::Status WriteVectors(const std::string& path, const WeightTable& table) {
     file->Write(table.vector(RowId{row}), table.dim() * sizeof(float));
   }
   return file->Close();
+}
+
+// Users' vectors and biases, in one pass, wherever they are.
+absl::Status WriteUserWeights(const std::string& vectors_path, const std::string& biases_path,
+                              const ServedModel& model) {
+  absl::StatusOr<OutputFile> vectors = OutputFile::Create(vectors_path);
+  if (!vectors.ok()) return vectors.status();
+  absl::StatusOr<OutputFile> biases = OutputFile::Create(biases_path);
+  if (!biases.ok()) return biases.status();
+  vectors->Write(NpyHeader("<f4", {model.users().rows(), model.users().dim()}));
+  biases->Write(NpyHeader("<f4", {model.users().rows()}));
+  absl::Status written = model.VisitUsers([&](std::span<const float> vector, float bias) {
+    vectors->Write(vector.data(), vector.size_bytes());
+    biases->Write(&bias, sizeof bias);
+    return vectors->status();
+  });
+  written.Update(vectors->Close());
+  written.Update(biases->Close());
+  return written;
 }
 
 // Files `path`_0_kernel.npy, `path`_0_bias.npy and so on.
@@ -238,9 +259,19 @@ absl::Status WriteFeatures(const std::string& folder, const ServedModel& model) 
 // A byte for each of `count` numbers from 0 on: whether `is` holds of it.
 template <class Is>
 absl::Status WriteTruth(const std::string& path, std::size_t count, const Is& is) {
-  std::vector<std::uint8_t> bytes(count);
-  for (std::size_t k = 0; k < count; ++k) bytes[k] = is(k) ? 1 : 0;
-  return WriteColumn(path, "|b1", bytes.data(), count, 1);
+  constexpr std::size_t kPiece = std::size_t{64} << 10;
+  absl::StatusOr<OutputFile> file = OutputFile::Create(path);
+  if (!file.ok()) return file.status();
+  file->Write(NpyHeader("|b1", {count}));
+  std::vector<std::uint8_t> bytes;
+  for (std::size_t first = 0; first < count; first += kPiece) {
+    bytes.clear();
+    for (std::size_t k = first; k < std::min(first + kPiece, count); ++k) {
+      bytes.push_back(is(k) ? 1 : 0);
+    }
+    file->Write(bytes.data(), bytes.size());
+  }
+  return file->Close();
 }
 
 // What lists are made by beside the scores: of what the model has learned something, and what is
@@ -269,14 +300,14 @@ absl::Status WriteRules(const std::string& folder, const ServedModel& model,
 absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
                         const ServedModel& model, const Catalogue& catalogue) {
   const auto path = [&](const char* name) { return absl::StrCat(folder, "/", name); };
-  const WeightTable& users = model.users();
   const WeightTable& items = model.items();
   static_assert(sizeof(RowId) == sizeof(std::int32_t));
   absl::Status written;
-  written.Update(WriteVectors(path("user_embeddings.npy"), model.user_embeddings()));
+  const char* const users = model.has_towers() ? "user_vectors.npy" : "user_embeddings.npy";
+  written.Update(WriteUserWeights(path(users), path("user_biases.npy"), model));
   written.Update(WriteVectors(path("item_embeddings.npy"), model.item_embeddings()));
   if (model.has_towers()) {
-    written.Update(WriteVectors(path("user_vectors.npy"), users));
+    written.Update(WriteVectors(path("user_embeddings.npy"), model.user_embeddings()));
     written.Update(WriteVectors(path("item_vectors.npy"), items));
   }
   for (std::size_t k = 0; k < model.spec().networks().size(); ++k) {
@@ -284,7 +315,6 @@ absl::Status WriteFiles(const std::string& folder, const Snapshot& snapshot,
         WriteLayers(path(model.spec().networks()[k].name), model.scorer().networks()[k]));
   }
   written.Update(WriteFeatures(folder, model));
-  written.Update(WriteColumn(path("user_biases.npy"), "<f4", users.biases(), users.rows(), 4));
   written.Update(WriteColumn(path("item_biases.npy"), "<f4", items.biases(), items.rows(), 4));
   written.Update(WriteRules(folder, model, catalogue));
   written.Update(WriteUsers(path("users.csv"), catalogue));

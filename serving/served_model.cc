@@ -14,6 +14,7 @@
 #include "common/config/config.h"
 #include "common/model/optimizer.h"
 #include "common/model/row_optimizer.h"
+#include "common/snapshot/row_stream.h"
 
 namespace cf {
 
@@ -90,6 +91,15 @@ class RecordReader {
   std::vector<float> weights_;
 };
 
+absl::Status CheckFinite(const std::string& table, RowId id, std::span<const float> row) {
+  if (std::all_of(row.begin(), row.end(), [](float w) { return std::isfinite(w); })) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("table ", table, ", id ", Index(id),
+                   " has a weight that is not a finite number: training diverged"));
+}
+
 // What a tower makes of all rows of `from`.
 WeightTable Through(const Network& tower, const WeightTable& from) {
   WeightTable to(from.rows(), tower.shape().outputs());
@@ -99,8 +109,36 @@ WeightTable Through(const Network& tower, const WeightTable& from) {
 
 }  // namespace
 
-absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
-                                              const Catalogue* catalogue) {
+std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, ServedUsers users) {
+  const SnapshotTable& user_rows = manifest.tables(0);
+  const SnapshotTable& item_rows = manifest.tables(1);
+  std::uint64_t bytes = WeightTable::BytesFor(item_rows.rows(), item_rows.dim());
+  if (users == ServedUsers::kInMemory) {
+    bytes += WeightTable::BytesFor(user_rows.rows(), user_rows.dim());
+  }
+  for (const NetworkSpec& network : spec.networks()) {
+    if (network.role == NetworkRole::kPair) continue;
+    const std::uint32_t rows =
+        network.role == NetworkRole::kUser ? user_rows.rows() : item_rows.rows();
+    bytes += WeightTable::BytesFor(rows, network.shape.outputs());
+  }
+  for (int t = static_cast<int>(Index(kFirstLayer)); t < manifest.tables_size(); ++t) {
+    const SnapshotTable& table = manifest.tables(t);
+    bytes += WeightTable::BytesFor(table.rows(), table.dim());
+    // A feature may have a vector for each user or item, too.
+    if (t >= static_cast<int>(Index(spec.first_feature()))) {
+      bytes += WeightTable::BytesFor(std::max(user_rows.rows(), item_rows.rows()), table.dim());
+    }
+  }
+  return bytes;
+}
+
+bool CanStreamUsers(const ModelSpec& spec) {
+  return spec.networks().empty() && spec.features().empty();
+}
+
+absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot, const Catalogue* catalogue,
+                                              ServedUsers users) {
   const Manifest& manifest = snapshot.manifest();
   absl::StatusOr<std::unique_ptr<const ModelSpec>> spec = SpecOf(manifest);
   if (!spec.ok()) return spec.status();
@@ -126,7 +164,13 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot,
                      ", and link STANDARDIZED needs one above 0"));
   }
   model.scorer_ = model.spec_->MakeScorer(model.objective_, **kernels);
-  model.users_ = WeightTable(manifest.tables(0).rows(), manifest.tables(0).dim());
+  if (users == ServedUsers::kInSnapshot) {
+    Check(CanStreamUsers(*model.spec_), "users that are made of more than rows are in memory");
+    model.users_in_ = snapshot;
+    model.users_ = WeightTable::WithoutWeights(manifest.tables(0).rows(), manifest.tables(0).dim());
+  } else {
+    model.users_ = WeightTable(manifest.tables(0).rows(), manifest.tables(0).dim());
+  }
   model.items_ = WeightTable(manifest.tables(1).rows(), manifest.tables(1).dim());
   absl::StatusOr<std::vector<ServedFeature>> features =
       OpenFeatures(manifest, *model.spec_, catalogue);
@@ -147,18 +191,49 @@ absl::Status ServedModel::TakeRows(const Snapshot& snapshot) {
   rule.SetPlateauFactors(PlateauFactorsOf(manifest));
   RecordReader reader(rule, *kernels_, *tables, manifest.position().step());
   const auto take = [&](TableId table, RowId id, std::span<const float> record) -> absl::Status {
-    const SnapshotTable& shape = manifest.tables(static_cast<int>(Index(table)));
+    if (table == kUsers && users_in_.has_value()) return absl::OkStatus();
     const std::span<const float> row = reader.Weights(table, record);
-    if (!std::all_of(row.begin(), row.end(), [](float w) { return std::isfinite(w); })) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("table ", shape.name(), ", id ", Index(id),
-                       " has a weight that is not a finite number: training diverged"));
-    }
+    const std::string& name = manifest.tables(static_cast<int>(Index(table))).name();
+    if (absl::Status finite = CheckFinite(name, id, row); !finite.ok()) return finite;
     TakeWeights(table, id, row);
     return absl::OkStatus();
   };
   for (std::uint32_t p = 0; p < manifest.partitions(); ++p) {
     if (absl::Status read = snapshot.ReadPartition(PartitionId{p}, take); !read.ok()) return read;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ServedModel::VisitUsers(
+    const std::function<absl::Status(std::span<const float> vector, float bias)>& visit) const {
+  if (!users_in_.has_value()) {
+    for (std::uint32_t k = 0; k < users_.rows(); ++k) {
+      const RowId user{k};
+      absl::Status visited = visit({users_.vector(user), users_.dim()}, users_.bias(user));
+      if (!visited.ok()) return visited;
+    }
+    return absl::OkStatus();
+  }
+  const Manifest& manifest = users_in_->manifest();
+  const absl::StatusOr<std::vector<TableSpec>> tables = TablesOf(manifest, *spec_);
+  if (!tables.ok()) return tables.status();
+  OptimizerRule rule(spec_->job().optimizer(), manifest.position().steps_per_epoch());
+  rule.SetPlateauFactors(PlateauFactorsOf(manifest));
+  RecordReader reader(rule, *kernels_, *tables, manifest.position().step());
+  absl::StatusOr<RowStream> stream = RowStream::Open(users_in_->folder(), manifest);
+  if (!stream.ok()) return stream.status();
+  RowStream::Row row;
+  for (std::uint32_t k = 0; k < users_.rows(); ++k) {
+    // Users come first, by ascending id.
+    const absl::StatusOr<bool> more = stream->Next(&row);
+    if (!more.ok()) return more.status();
+    const std::span<const float> weights = reader.Weights(kUsers, row.record);
+    absl::Status visited = CheckFinite(manifest.tables(0).name(), row.id, weights);
+    if (visited.ok()) {
+      visited =
+          visit(weights.first(users_.dim()), weights.size() > users_.dim() ? weights.back() : 0.0F);
+    }
+    if (!visited.ok()) return visited;
   }
   return absl::OkStatus();
 }

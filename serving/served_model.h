@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,13 +29,26 @@ absl::StatusOr<std::unique_ptr<const ModelSpec>> SpecOf(const Manifest& manifest
 /// has another number of them.
 absl::StatusOr<std::vector<TableSpec>> TablesOf(const Manifest& manifest, const ModelSpec& spec);
 
+/// Where a served model's users are.
+enum class ServedUsers : std::uint8_t {
+  kInMemory,
+  kInSnapshot,  ///< Read from it when they are visited.
+};
+
+/// Bytes of the weights of the snapshot's model, as ServedModel has them.
+std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, ServedUsers users);
+
+/// Whether users may be in the snapshot: what they are served as is their rows alone, without towers
+/// and without features.
+bool CanStreamUsers(const ModelSpec& spec);
+
 /// A trained model as serving needs it: weights without optimizer state, and the scorer that makes
 /// raw sums of them. These have the bits that training and validation compute: the same kernels in
 /// the same order (docs/arithmetic.md).
 ///
 /// Owner:   whoever loaded it.
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
-/// Bounds:  one WeightTable of users and one of items, two each where they have towers of layers,
+/// Bounds:  BytesOfWeights: one WeightTable of users and one of items, two each where they have towers of layers,
 ///          and the networks; for each feature one of its own and perhaps another of users or
 ///          items. A catalogue that it was loaded with outlives it.
 /// Invariants: all weights are finite.
@@ -51,8 +67,10 @@ class ServedModel {
   /// if the job is none that this program could run, its tables are not the snapshot's, it is of
   /// another version of the arithmetic, or has weights that are not finite numbers. A model with
   /// features needs the catalogue of the snapshot.
+  /// Of users that are in the snapshot nothing can be scored. Requires: CanStreamUsers, then.
   static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot,
-                                          const Catalogue* catalogue = nullptr);
+                                          const Catalogue* catalogue = nullptr,
+                                          ServedUsers users = ServedUsers::kInMemory);
 
   const ModelSpec& spec() const { return *spec_; }
   const Scorer& scorer() const { return *scorer_; }
@@ -69,6 +87,11 @@ class ServedModel {
   bool has_towers() const { return scorer_->tower(NetworkRole::kUser) != nullptr; }
   /// In the order of the job.
   const std::vector<ServedFeature>& features() const { return features_; }
+
+  /// Calls `visit` with the vector and the bias of each of users(), by ascending id, wherever they
+  /// are; an error ends it. DataLoss and FailedPrecondition as Load.
+  absl::Status VisitUsers(
+      const std::function<absl::Status(std::span<const float> vector, float bias)>& visit) const;
 
   Workspace MakeWorkspace() const;
 
@@ -116,6 +139,7 @@ class ServedModel {
   std::unique_ptr<Scorer> scorer_;
   Objective objective_;
   const KernelSet* kernels_ = nullptr;
+  std::optional<Snapshot> users_in_;  // Nothing where they are in memory.
   WeightTable users_;
   WeightTable items_;
   WeightTable user_embeddings_;  // With towers,

@@ -29,4 +29,16 @@ WeightTable::WeightTable(std::uint32_t rows, std::uint32_t dim)
       biases_(Zeros(rows)) {
 }
 
+WeightTable WeightTable::WithoutWeights(std::uint32_t rows, std::uint32_t dim) {
+  WeightTable table;
+  table.rows_ = rows;
+  table.dim_ = dim;
+  table.padded_dim_ = PaddedDim(dim);
+  return table;
+}
+
+std::uint64_t WeightTable::BytesFor(std::uint64_t rows, std::uint32_t dim) {
+  return rows * (PaddedDim(dim) + 1) * sizeof(float);
+}
+
 }  // namespace cf

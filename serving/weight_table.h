@@ -21,6 +21,11 @@ class WeightTable {
   WeightTable() = default;
   /// All zeros.
   WeightTable(std::uint32_t rows, std::uint32_t dim);
+  /// The shape of a table whose weights are elsewhere: nothing of them may be asked for.
+  static WeightTable WithoutWeights(std::uint32_t rows, std::uint32_t dim);
+
+  /// What a table of that shape takes.
+  static std::uint64_t BytesFor(std::uint64_t rows, std::uint32_t dim);
 
   std::uint32_t rows() const { return rows_; }
   std::uint32_t dim() const { return dim_; }

@@ -1,5 +1,6 @@
 #include "coordinator/evaluate.h"
 
+#include <filesystem>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -47,6 +48,29 @@ TEST_F(EvaluateTest, WithoutASplitOnlyTrainingSamplesAreEvaluated) {
       EvaluateSnapshot({.snapshot = snapshot, .data = {}, .training_samples = true});
   ASSERT_TRUE(evaluation.ok()) << evaluation.status();
   EXPECT_EQ(evaluation->samples, TinyData::kSampleCount);
+}
+
+// Goal: rows that there is no memory for are on disk meanwhile, and no figure knows. Method: rows of
+// 48 KiB, of which few may be in memory.
+TEST_F(EvaluateTest, ABudgetChangesNoFigure) {
+  Job job = MakeTinyJob(tiny_, 1, "matrix_factorization { dim: 4096 }");
+  job.mutable_train()->set_schedule(Train::BLOCKS);
+  job.mutable_train()->set_partitions(32);
+  FillDefaults(job);
+  const std::string snapshot = Train(job);
+  EvaluateOptions options = {.snapshot = snapshot, .directory = tiny_.Beside("scratch")};
+  const Evaluation expected = EvaluateSnapshot(options).value();
+  options.memory = 1 << 20;
+  const absl::Status refused = EvaluateSnapshot(options).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("needs at least "));
+  const std::string text(refused.message());
+  const std::size_t at = text.find("needs at least ") + std::string("needs at least ").size();
+  options.memory = std::stoull(text.substr(at)) << 20;
+  const absl::StatusOr<Evaluation> within = EvaluateSnapshot(options);
+  ASSERT_TRUE(within.ok()) << within.status();
+  EXPECT_EQ(within->figures, expected.figures);
+  EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("scratch")));
 }
 
 // Goal: figures are measured of any pairs as they are of validation samples. Method: the validation

@@ -1,6 +1,8 @@
 #include "serving/export.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -48,6 +50,42 @@ class ExportTest : public testing::TestWithParam<Fit::Link> {
   std::optional<ServedModel> model_;
   std::optional<Catalogue> catalogue_;
 };
+
+std::string ContentsOf(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  std::string contents;
+  for (const std::string& name : names) contents += name + *ReadFile(folder + "/" + name);
+  return contents;
+}
+
+// Goal: where the users are changes no byte of an export.
+TEST_F(ExportTest, UsersFromTheSnapshotAreWrittenAlike) {
+  ASSERT_TRUE(Export().ok());
+  const ServedModel streamed =
+      ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();
+  EXPECT_EQ(streamed.users().rows(), model_->users().rows());
+  const absl::Status exported =
+      ExportNpy(*snapshot_, streamed, *catalogue_, {.folder = folder_.At("streamed")});
+  ASSERT_TRUE(exported.ok()) << exported;
+  EXPECT_EQ(ContentsOf(folder_.At("streamed")), ContentsOf(folder_.At("export")));
+}
+
+TEST_F(ExportTest, UsersAreVisitedInOrderUntilAnError) {
+  const ServedModel streamed =
+      ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();
+  std::uint32_t visited = 0;
+  const absl::Status stopped = streamed.VisitUsers([&](std::span<const float> vector, float bias) {
+    EXPECT_EQ(vector[0], model_->users().vector(RowId{visited})[0]);
+    EXPECT_EQ(bias, model_->users().bias(RowId{visited}));
+    return ++visited == 7 ? absl::CancelledError("enough") : absl::OkStatus();
+  });
+  EXPECT_EQ(stopped, absl::CancelledError("enough"));
+  EXPECT_EQ(visited, 7U);
+}
 
 TEST(NpyHeader, HasTheBytesThatNumPyWrites) {
   const std::string matrix = NpyHeader("<f4", {3, 2});
