@@ -215,12 +215,8 @@ absl::Status Member::OpenBlocks() {
                           .schedule = *blocks_});
   wave_ = std::make_unique<Wave>(range);
   absl::Status made = OnSeats([&](Seat& seat) {
-    const Partitioning partitioning = options_.placement->partitioning();
-    for (std::uint32_t p = seat.worked.first; p < seat.worked.last; ++p) {
-      seat.block_samples.emplace_back(seat.trainer->samples()[p - seat.worked.first], partitioning,
-                                      PartitionId{p});
-      Activity::Tick();
-    }
+    seat.block_samples =
+        BlockSamples::Make(data.data, data.split, options_.placement->partitioning(), seat.worked);
     return absl::OkStatus();
   });
   if (!made.ok()) return made;

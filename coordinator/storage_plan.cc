@@ -34,14 +34,15 @@ std::uint64_t SamplesBytes(const Job& job, const TrainingData& data, const Place
                            int rank) {
   const Placement::Role& workers = placement.workers();
   const std::uint64_t samples = data.split.training_count();
-  std::size_t each = PartitionSamples::kBytesPerTrainingSample;
+  std::size_t each = PartitionSamples::kBytesPerSample;
   if (job.train().schedule() == Train::BLOCKS) {
-    each = PartitionSamples::kBytesPerSample + BlockSamples::kBytesPerSample;
+    each = BlockSamples::kBytesPerSample;
   } else if (job.train().user_group() > 1) {
     each += PartitionSamples::kBytesPerGroupedSample;
   }
-  std::uint64_t bytes =
-      samples * each * RangeOfRank(workers, rank).size() / job.train().partitions();
+  const std::uint64_t of_all =
+      samples * each + data.split.validation_count() * PartitionSamples::kBytesPerSample;
+  std::uint64_t bytes = of_all * RangeOfRank(workers, rank).size() / job.train().partitions();
   if (data.model->batch_is_candidates()) {
     bytes += samples * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
   }

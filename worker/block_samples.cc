@@ -6,26 +6,47 @@
 
 namespace cf {
 
-BlockSamples::BlockSamples(const PartitionSamples& samples, Partitioning partitioning,
-                           PartitionId partition)
-    : partition_(partition),
-      ends_(partitioning.count()),
-      samples_(samples.training().size()),
-      shuffled_(samples.training().size()),
-      epochs_(partitioning.count(), kNoEpoch) {
-  std::vector<std::uint64_t> next(partitioning.count());
-  for (const Sample& sample : samples.training()) ++next[Index(partitioning.Of(sample.item))];
+BlockSamples::BlockSamples(PartitionId partition, std::span<const std::uint64_t> counts)
+    : partition_(partition), epochs_(counts.size(), kNoEpoch) {
   std::uint64_t end = 0;
-  for (std::size_t q = 0; q < next.size(); ++q) {
-    const std::uint64_t count = next[q];
-    next[q] = end;
-    end += count;
-    ends_[q] = end;
+  for (const std::uint64_t count : counts) ends_.push_back(end += count);
+  samples_.resize(end);
+  shuffled_.resize(end);
+}
+
+std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSplit& split,
+                                             Partitioning partitioning, SeatRange range) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  const std::span<const RowId> items = data.item_column();
+  // By partition of the range and item partition: how many samples, then where the next goes.
+  std::vector<std::uint64_t> next(std::size_t{range.size()} * partitioning.count());
+  const auto of_partition = [&](std::uint32_t p) {
+    return std::span(next).subspan(std::size_t{p} * partitioning.count(), partitioning.count());
+  };
+  ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+    const std::span<std::uint64_t> counts = of_partition(p);
+    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
+      if (!split.is_validation(s)) ++counts[Index(partitioning.Of(items[s]))];
+    }
+  });
+  std::vector<BlockSamples> made;
+  made.reserve(range.size());
+  for (std::uint32_t p = 0; p < range.size(); ++p) {
+    made.push_back(BlockSamples(PartitionId{range.first + p}, of_partition(p)));
+    std::ranges::copy(std::span(made.back().ends_).first(partitioning.count() - 1),
+                      of_partition(p).subspan(1).begin());
+    of_partition(p).front() = 0;
   }
-  for (const Sample& sample : samples.training()) {
-    samples_[next[Index(partitioning.Of(sample.item))]++] = {
-        partitioning.SlotOf(sample.user), partitioning.SlotOf(sample.item), sample.rating};
-  }
+  ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+    const std::span<std::uint64_t> of = of_partition(p);
+    const std::uint32_t slot = partitioning.SlotOf(user);
+    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
+      if (split.is_validation(s)) continue;
+      made[p].samples_[of[Index(partitioning.Of(items[s]))]++] = {
+          slot, partitioning.SlotOf(items[s]), data.ratings()[s]};
+    }
+  });
+  return made;
 }
 
 std::span<const BlockSample> BlockSamples::Round(PartitionId q, std::uint64_t seed,

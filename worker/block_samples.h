@@ -6,6 +6,8 @@
 
 #include "common/base/ids.h"
 #include "common/base/partition.h"
+#include "common/dataset/dataset.h"
+#include "common/dataset/split.h"
 #include "worker/samples.h"
 
 namespace cf {
@@ -28,7 +30,9 @@ class BlockSamples {
  public:
   static constexpr std::size_t kBytesPerSample = 2 * sizeof(BlockSample);
 
-  BlockSamples(const PartitionSamples& samples, Partitioning partitioning, PartitionId partition);
+  /// Those of the partitions in `range`, in that order.
+  static std::vector<BlockSamples> Make(const Dataset& data, const DataSplit& split,
+                                        Partitioning partitioning, SeatRange range);
 
   std::size_t size() const { return samples_.size(); }
 
@@ -40,6 +44,9 @@ class BlockSamples {
 
  private:
   static constexpr std::uint64_t kNoEpoch = ~std::uint64_t{0};
+
+  // Of blocks with so many samples, by item partition; they are yet to be set.
+  BlockSamples(PartitionId partition, std::span<const std::uint64_t> counts);
 
   PartitionId partition_;
   std::vector<std::uint64_t> ends_;  // By item partition: where its samples end.

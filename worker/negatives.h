@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -25,6 +27,38 @@ RowId UntakenItem(std::uint32_t rank, std::uint32_t taken, const TakenAt& taken_
   return RowId{rank + first};
 }
 
+/// Items of which one user has samples; some samples do not count, so that their items are not taken.
+/// `items` ascend, and so do the places `left_out` of those that do not count. All is borrowed.
+struct TakenItems {
+  std::span<const RowId> items;
+  std::span<const std::uint32_t> left_out;
+
+  std::uint32_t size() const { return static_cast<std::uint32_t>(items.size() - left_out.size()); }
+
+  /// As UntakenItem, in as many steps.
+  RowId Untaken(std::uint32_t rank) const {
+    // Items that are left out are not taken, so they have ranks: those of the item at `left_out[k]`
+    // never fall with k. Between two of them all count.
+    const auto out_of = [this](std::uint32_t k) {
+      return static_cast<std::uint32_t>(items[left_out[k]]) - left_out[k];
+    };
+    std::uint32_t out = 0;
+    for (auto last = static_cast<std::uint32_t>(left_out.size()); out < last;) {
+      const std::uint32_t middle = out + (last - out) / 2;
+      if (out_of(middle) + middle <= rank) {
+        out = middle + 1;
+      } else {
+        last = middle;
+      }
+    }
+    const std::uint32_t first = out == 0 ? 0 : left_out[out - 1] + 1;
+    const std::size_t end = out == left_out.size() ? items.size() : left_out[out];
+    return UntakenItem(
+        rank + first - out, static_cast<std::uint32_t>(end - first),
+        [this, first](std::uint32_t j) { return static_cast<std::uint32_t>(items[first + j]); });
+  }
+};
+
 /// Draws the negatives that follow the samples of an epoch (docs/arithmetic.md).
 ///
 /// Owner:      a value.
@@ -44,17 +78,17 @@ class Negatives {
 
   /// Puts into `drawn` the negatives of the sample of `user` and `item`: of the `items` there are
   /// those that are not taken, each as likely as the other, some perhaps twice. None where all are.
-  template <class TakenAt>
-  void Draw(RowId user, RowId item, std::uint32_t items, std::uint32_t taken,
-            const TakenAt& taken_at, std::vector<RowId>& drawn) const {
+  void Draw(RowId user, RowId item, std::uint32_t items, const TakenItems& taken,
+            std::vector<RowId>& drawn) const {
     drawn.clear();
-    if (taken >= items) return;
+    if (taken.size() >= items) return;
     const CounterRandom random(seed_, Purpose::kNegatives,
                                CounterRandom::Stream(epoch_, static_cast<std::uint32_t>(user)));
     const std::uint64_t first = Index(item) * std::uint64_t{count_};
     for (std::uint32_t draw = 0; draw < count_; ++draw) {
-      const auto rank = static_cast<std::uint32_t>(random.Below(first + draw, items - taken));
-      drawn.push_back(UntakenItem(rank, taken, taken_at));
+      const auto rank =
+          static_cast<std::uint32_t>(random.Below(first + draw, items - taken.size()));
+      drawn.push_back(taken.Untaken(rank));
     }
   }
 

@@ -1,92 +1,107 @@
 #include "worker/samples.h"
 
-#include <numeric>
-
-#include "common/math/random.h"
+#include "common/base/activity.h"
 
 namespace cf {
-namespace {
 
-// Samples this far ahead are fetched while they are shuffled: about a memory latency.
-constexpr std::size_t kAhead = 32;
-
-}  // namespace
-
-PartitionSamples::PartitionSamples(const Dataset& data, const DataSplit& split,
-                                   Partitioning partitioning, PartitionId partition)
-    : partition_(partition), partitioning_(partitioning) {
-  const std::span<const std::uint64_t> offsets = data.user_offsets();
-  const std::span<const RowId> items = data.item_column();
-  const std::span<const float> ratings = data.ratings();
-  const std::uint32_t users = partitioning.RowsIn(partition, data.users());
-  std::uint64_t samples = 0;
-  for (std::uint32_t slot = 0; slot < users; ++slot) {
-    const std::size_t user = Index(partitioning.IdAt(partition, slot));
-    samples += offsets[user + 1] - offsets[user];
-  }
-  training_.reserve(samples);
-  training_ends_.reserve(users);
-  for (std::uint32_t slot = 0; slot < users; ++slot) {
-    const RowId user = partitioning.IdAt(partition, slot);
-    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
-      (split.is_validation(s) ? validation_ : training_).push_back({user, items[s], ratings[s]});
-    }
-    training_ends_.push_back(training_.size());
-  }
-}
-
-void PartitionSamples::Shuffle(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group) {
-  const auto number = static_cast<std::uint32_t>(partition_);
-  std::vector<std::uint32_t> order(training_.size());
-  std::iota(order.begin(), order.end(), 0U);
-  cf::Shuffle(order, seed, epoch, number);
-  group_ends_.clear();
-  if (user_group > 1) {
-    Group(order, CounterRandom(seed, Purpose::kGroupShuffle, CounterRandom::Stream(epoch, number)),
-          user_group);
-  }
-  shuffled_.resize(training_.size());
-  for (std::size_t k = 0; k < order.size(); ++k) {
-    if (k + kAhead < order.size()) __builtin_prefetch(&training_[order[k + kAhead]]);
-    shuffled_[k] = training_[order[k]];
-  }
-}
-
-void PartitionSamples::Group(std::span<std::uint32_t> order, const CounterRandom& random,
-                             std::uint32_t user_group) {
-  // User after user, each one's as they come in `order`.
-  std::vector<std::uint32_t> by_user(order.size());
+void PartitionSamples::ShuffleGroups(const CounterRandom& random, const CounterRandom& of_groups,
+                                     std::uint32_t user_group, Partitioning partitioning) {
   std::vector<SampleRange> groups;
-  std::vector<std::uint64_t> next;
-  std::uint64_t first = 0;
-  for (const std::uint64_t end : training_ends_) {
-    next.push_back(first);
-    const std::uint64_t of_user = end - first;
-    const std::uint64_t count = (of_user + user_group - 1) / user_group;
+  std::vector<std::size_t>
+      next;  // By slot of a user that has samples: where the next of them goes.
+  for (std::size_t first = 0, end = 0; first < training_.size(); first = end) {
+    const RowId user = training_[first].user;
+    while (end < training_.size() && training_[end].user == user) ++end;
+    next.resize(partitioning.SlotOf(user) + 1);
+    next.back() = first;
+    const std::uint64_t count = (end - first + user_group - 1) / user_group;
     for (std::uint64_t k = 0; k < count; ++k) {
-      const SampleRange group = SamplesOfBatch(of_user, k, count);
+      const SampleRange group = SamplesOfBatch(end - first, k, count);
       groups.push_back({first + group.first, first + group.last});
     }
-    first = end;
   }
-  for (const std::uint32_t sample : order) {
-    by_user[next[partitioning_.SlotOf(training_[sample].user)]++] = sample;
+  Shuffle(std::span(training_), random);
+  // User after user, each one's as they come in that order.
+  std::vector<Sample> by_user(training_.size());
+  for (const Sample& sample : training_) {
+    by_user[next[partitioning.SlotOf(sample.user)]++] = sample;
   }
-  cf::Shuffle(std::span(groups), random);
+  Shuffle(std::span(groups), of_groups);
+  group_ends_.reserve(groups.size());
   std::size_t taken = 0;
   for (const SampleRange& group : groups) {
-    for (std::uint64_t k = group.first; k < group.last; ++k) order[taken++] = by_user[k];
+    for (std::uint64_t k = group.first; k < group.last; ++k) training_[taken++] = by_user[k];
     group_ends_.push_back(static_cast<std::uint32_t>(taken));
   }
 }
 
 SampleRange PartitionSamples::OfBatch(std::uint64_t t, std::uint64_t batches) const {
-  if (group_ends_.empty()) return SamplesOfBatch(shuffled_.size(), t, batches);
+  if (group_ends_.empty()) return SamplesOfBatch(training_.size(), t, batches);
   const SampleRange groups = SamplesOfBatch(group_ends_.size(), t, batches);
   const auto start_of = [this](std::uint64_t group) {
     return group == 0 ? 0 : group_ends_[group - 1];
   };
   return {start_of(groups.first), start_of(groups.last)};
+}
+
+SeatSamples::SeatSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
+                         SeatRange range)
+    : data_(data),
+      split_(split),
+      partitioning_(partitioning),
+      range_(range),
+      counts_(range.size()),
+      partitions_(range.size()) {
+  const std::span<const std::uint64_t> offsets = data_.user_offsets();
+  std::vector<std::uint64_t> validation(range.size());
+  ForUsers(partitioning_, range_, data_.users(), [&](std::uint32_t p, RowId user) {
+    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
+      ++(split_.is_validation(s) ? validation : counts_)[p];
+    }
+  });
+  for (std::uint32_t p = 0; p < range.size(); ++p) {
+    partitions_[p].validation_.reserve(validation[p]);
+  }
+  ForUsers(partitioning_, range_, data_.users(), [&](std::uint32_t p, RowId user) {
+    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
+      if (!split_.is_validation(s)) continue;
+      partitions_[p].validation_.push_back({user, data_.item_column()[s], data_.ratings()[s]});
+    }
+  });
+}
+
+void SeatSamples::TakeCanonical() {
+  const std::span<const std::uint64_t> offsets = data_.user_offsets();
+  const std::span<const RowId> items = data_.item_column();
+  const std::span<const float> ratings = data_.ratings();
+  std::vector<Sample*> next;  // By partition.
+  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+    partitions_[p].training_.resize(counts_[p]);
+    partitions_[p].group_ends_.clear();
+    next.push_back(partitions_[p].training_.data());
+  }
+  ForUsers(partitioning_, range_, data_.users(), [&](std::uint32_t p, RowId user) {
+    Sample* to = next[p];
+    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
+      if (!split_.is_validation(s)) *to++ = {user, items[s], ratings[s]};
+    }
+    next[p] = to;
+  });
+}
+
+void SeatSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group) {
+  TakeCanonical();
+  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+    Activity::Tick();
+    const std::uint64_t stream = CounterRandom::Stream(epoch, range_.first + p);
+    const CounterRandom random(seed, Purpose::kShuffle, stream);
+    if (user_group == 1) {
+      Shuffle(std::span(partitions_[p].training_), random);
+    } else {
+      partitions_[p].ShuffleGroups(random, CounterRandom(seed, Purpose::kGroupShuffle, stream),
+                                   user_group, partitioning_);
+    }
+  }
 }
 
 }  // namespace cf

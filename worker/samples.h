@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -30,55 +31,89 @@ constexpr SampleRange SamplesOfBatch(std::uint64_t n, std::uint64_t t, std::uint
           static_cast<std::uint64_t>(Wide{n} * (t + 1) / batches)};
 }
 
-/// The samples of one partition, that is of its users, and the order in which an epoch visits them.
+/// Calls `visit(p, user)` for each user of the partitions in `range`, ascending, where p counts from
+/// the range's first partition. That is one way through the data set, and of each partition the
+/// canonical order. Requires: the range is not empty.
+template <class Visit>
+void ForUsers(Partitioning partitioning, SeatRange range, std::uint32_t users, const Visit& visit) {
+  for (std::uint32_t slot = 0; slot < partitioning.RowsMax(users); ++slot) {
+    // The range's users of a slot follow each other, in every second one backwards.
+    const PartitionId ends[] = {PartitionId{range.first}, PartitionId{range.last - 1}};
+    const auto [first, last] = std::ranges::minmax(
+        {Index(partitioning.IdAt(ends[0], slot)), Index(partitioning.IdAt(ends[1], slot))});
+    for (std::size_t user = first; user <= last && user < users; ++user) {
+      const RowId id{static_cast<std::uint32_t>(user)};
+      visit(static_cast<std::uint32_t>(partitioning.Of(id)) - range.first, id);
+    }
+  }
+}
+
+/// The samples of one partition, that is of its users, and the order in which they are visited.
 ///
-/// Owner:      Trainer, one for each partition of its seat.
+/// Owner:      SeatSamples.
 /// Threads:    the seat's compute thread.
-/// Bounds:     kBytesPerTrainingSample, with groups kBytesPerGroupedSample more; kBytesPerSample
-///             before the first Shuffle and for each validation sample; 8 a user.
-/// Invariants: both lists are in canonical order (user, item); the order of an epoch is a function
-///             of (seed, epoch, partition, samples in a group).
+/// Bounds:     kBytesPerSample, training or validation; with groups kBytesPerGroupedSample more for
+///             a training sample.
+/// Invariants: validation() is in canonical order (user, item).
 class PartitionSamples {
  public:
   static constexpr std::size_t kBytesPerSample = sizeof(Sample);
-  /// With the order of an epoch.
-  static constexpr std::size_t kBytesPerTrainingSample = 2 * kBytesPerSample;
   static constexpr std::size_t kBytesPerGroupedSample = sizeof(std::uint32_t);
 
-  PartitionSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
-                   PartitionId partition);
-
-  /// Sets the order of `epoch`, counted from 0, in which up to `user_group` samples of one user stay
-  /// side by side (docs/arithmetic.md, Groups). Requires: user_group > 0.
-  void Shuffle(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group);
-
-  /// The training samples in the order of the epoch; none before the first Shuffle.
-  std::span<const Sample> shuffled() const { return shuffled_; }
-  /// Which of these batch `t` of `batches` has: whole groups.
+  /// The training samples in the order that was taken last; none that mean anything before the
+  /// first.
+  std::span<const Sample> training() const { return training_; }
+  /// Which of an epoch's samples batch `t` of `batches` has: whole groups.
   SampleRange OfBatch(std::uint64_t t, std::uint64_t batches) const;
 
-  std::span<const Sample> training() const { return training_; }
-  /// The training samples of the user in that slot of the partition, by item.
-  std::span<const Sample> TrainingOf(std::uint32_t slot) const {
-    const std::uint64_t first = slot == 0 ? 0 : training_ends_[slot - 1];
-    return std::span(training_).subspan(first, training_ends_[slot] - first);
-  }
   std::span<const Sample> validation() const { return validation_; }
 
  private:
-  // Puts `order`, of training samples, into groups, which are shuffled by `random`.
-  void Group(std::span<std::uint32_t> order, const CounterRandom& random, std::uint32_t user_group);
+  friend class SeatSamples;
 
-  PartitionId partition_;
-  Partitioning partitioning_;
+  // Shuffles training(), which is in canonical order, by `random`; then puts it into groups, which
+  // are shuffled by `of_groups`.
+  void ShuffleGroups(const CounterRandom& random, const CounterRandom& of_groups,
+                     std::uint32_t user_group, Partitioning partitioning);
+
   std::vector<Sample> training_;
-  std::vector<std::uint64_t> training_ends_;  // By slot: where the user's end.
   std::vector<Sample> validation_;
-  // A copy, because a partition's samples fit the last cache while they are shuffled, and those of
-  // all partitions, which each batch takes some of, do not: batches read them in sequence.
-  std::vector<Sample> shuffled_;
-  // By group of the epoch: where its samples in shuffled_ end. None where a sample is its own group.
+  // By group of the epoch: where its samples in training_ end. None where a sample is its own group.
   std::vector<std::uint32_t> group_ends_;
+};
+
+/// The samples of the partitions of one seat. The data set has them in canonical order, so no order
+/// but the one that is visited is kept.
+///
+/// Owner:      Trainer.
+/// Threads:    the seat's compute thread.
+/// Bounds:     those of its partitions. To take an order is one way through the data set; meanwhile,
+///             with groups, a partition's samples are there twice.
+/// Invariants: a partition's order of an epoch is a function of (seed, epoch, partition, samples in
+///             a group).
+class SeatSamples {
+ public:
+  /// `data` and `split`, which was made from it, are borrowed.
+  SeatSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
+              SeatRange range);
+
+  /// By partition of the range.
+  std::span<const PartitionSamples> partitions() const { return partitions_; }
+
+  /// Takes the order of `epoch`, counted from 0, in which up to `user_group` samples of one user
+  /// stay side by side (docs/arithmetic.md, Groups). Requires: user_group > 0.
+  void TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group);
+
+  /// Takes canonical order.
+  void TakeCanonical();
+
+ private:
+  const Dataset& data_;
+  const DataSplit& split_;
+  const Partitioning partitioning_;
+  const SeatRange range_;
+  std::vector<std::uint64_t> counts_;  // By partition: its training samples.
+  std::vector<PartitionSamples> partitions_;
 };
 
 }  // namespace cf

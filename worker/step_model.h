@@ -23,8 +23,7 @@ namespace cf {
 
 /// What a batch that is being made takes from one partition. All is borrowed.
 struct PartitionShare {
-  std::uint32_t partition = 0;  ///< Of the job.
-  const PartitionSamples& all;
+  std::uint32_t partition = 0;      ///< Of the job.
   std::span<const Sample> samples;  ///< The batch's, in their order: at least one.
   /// Rows of users that are soon asked for. Who looks ids up waits for memory and may fetch them
   /// meanwhile, about one a sample.

@@ -7,11 +7,6 @@
 #include "common/kernels/aligned.h"
 
 namespace cf {
-namespace {
-
-constexpr std::uint64_t kNoEpoch = ~std::uint64_t{0};
-
-}  // namespace
 
 Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& split)
     : options_(options),
@@ -30,11 +25,11 @@ Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& s
                                   .layouts = layouts_,
                                   .seed = options_.shuffle_seed,
                                   .profile = options_.profile})),
+      samples_(data, split, partitioning_, range_),
       indices_(layouts_.size()),
       steps_(options_.delay + 1),
       applies_at_once_(OwnsUsers() && options_.delay == 0 && !model_->traits().computes_together),
-      keeps_gradients_(!applies_at_once_ || model_->traits().keeps_user_gradients),
-      shuffled_epoch_(kNoEpoch) {
+      keeps_gradients_(!applies_at_once_ || model_->traits().keeps_user_gradients) {
   Check(layouts_.size() == Index(kFirstLayer) + options_.model->layers() + options_.features.size(),
         "the model has a table of users, one of items, and one for each layer "
         "and feature");
@@ -43,10 +38,6 @@ Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& s
     gradients.first.resize(layouts_.size());
     gradients.own.resize(layouts_.size());
   }
-  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
-    Activity::Tick();
-    samples_.emplace_back(data, split, partitioning_, PartitionId{p});
-  }
   for (std::uint32_t k = 0; k < 2 * options_.delay + 3 + options_.lookahead; ++k) {
     batches_.emplace_back(options_.rows->MakeBatch(), layouts_.size());
     batches_.back().features.resize(options_.features.size());
@@ -54,16 +45,17 @@ Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& s
 }
 
 absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
-  if (shuffled_epoch_ != segment.epoch) {
-    const Profile::Scope scope(options_.profile, Phase::kLoader);
-    for (PartitionSamples& samples : samples_) {
-      Activity::Tick();
-      samples.Shuffle(options_.shuffle_seed, segment.epoch, options_.user_group);
-    }
-    shuffled_epoch_ = segment.epoch;
-  }
   // A model that does not train takes the same turns and has nothing to push.
   const bool trains = model_->traits().trains;
+  if (taken_epoch_ != segment.epoch) {
+    const Profile::Scope scope(options_.profile, Phase::kLoader);
+    if (trains) {
+      samples_.TakeEpoch(options_.shuffle_seed, segment.epoch, options_.user_group);
+    } else {
+      samples_.TakeCanonical();
+    }
+    taken_epoch_ = segment.epoch;
+  }
   return Run({.training = trains,
               .scores_training = !trains,
               .epoch = segment.epoch,
@@ -77,6 +69,11 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
 }
 
 absl::Status Trainer::Score(const Scoring& scoring, std::span<ObjectiveSums> sums) {
+  if (scoring.training_samples) {
+    const Profile::Scope scope(options_.profile, Phase::kLoader);
+    samples_.TakeCanonical();
+    taken_epoch_.reset();
+  }
   return Run({.training = false,
               .scores_training = scoring.training_samples,
               .epoch = 0,
@@ -112,16 +109,14 @@ void Trainer::BeginBatch(const Pass& pass, std::uint64_t t, Minibatch& batch) {
 void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
                            std::span<const float* const> rows_to_fetch, Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
-  const PartitionSamples& from = samples_[p];
-  const std::span<const Sample> samples = pass.training          ? from.shuffled()
-                                          : pass.scores_training ? from.training()
-                                                                 : from.validation();
+  const PartitionSamples& from = samples_.partitions()[p];
+  const std::span<const Sample> samples =
+      pass.training || pass.scores_training ? from.training() : from.validation();
   const SampleRange range = pass.training ? from.OfBatch(batch.number, pass.batches)
                                           : pass.SamplesOf(samples.size(), p, batch.number);
   if (range.first < range.last) {
     model_->AddPartition(pass,
                          {.partition = range_.first + p,
-                          .all = from,
                           .samples = samples.subspan(range.first, range.last - range.first),
                           .rows_to_fetch = rows_to_fetch,
                           .indices = indices_},

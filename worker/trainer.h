@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -50,7 +51,7 @@ class Trainer {
     std::unique_ptr<StepModel> (*make_steps)(const StepModel::Options&) = &MakeStepModel;
     std::span<const FeatureLists> features{};  ///< Of the model, in its order.
     std::uint64_t shuffle_seed = 0;            ///< Of dropout and negatives, too.
-    std::uint32_t user_group = 1;              ///< As in PartitionSamples::Shuffle.
+    std::uint32_t user_group = 1;              ///< As in SeatSamples::TakeEpoch.
     std::uint32_t delay = 0;                   ///< Of training.
     /// How many batches more are made ahead, so that the own server hears early which rows they want;
     /// 0 where all rows are in memory.
@@ -58,7 +59,7 @@ class Trainer {
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 
-  /// `data` and `split` are borrowed for the model.
+  /// `data` and `split` are borrowed.
   Trainer(const Options& options, const Dataset& data, const DataSplit& split);
 
   /// A run of steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on;
@@ -73,9 +74,6 @@ class Trainer {
     std::uint64_t turn = 0;
   };
   absl::Status Train(const Segment& segment, std::span<ObjectiveSums> sums);
-
-  /// The seat's samples, by partition of its range.
-  std::span<const PartitionSamples> samples() const { return samples_; }
 
   /// The figures of all validation samples, or of all training samples in canonical order. What
   /// they are does not depend on how the samples are cut into batches, unless these are candidates
@@ -145,8 +143,10 @@ class Trainer {
   const SeatRange range_;
   const std::vector<RowLayout> layouts_;
   const std::unique_ptr<StepModel> model_;
-  std::vector<PartitionSamples> samples_;  // By partition of the range.
-  std::vector<IdIndex> indices_;           // By table.
+  SeatSamples samples_;
+  // For which the training samples have been taken, in its order if the model trains.
+  std::optional<std::uint64_t> taken_epoch_;
+  std::vector<IdIndex> indices_;  // By table.
   // A batch is made a turn before it is asked for or some more (lookahead), and needed until the own server has ended its
   // step, which may be 2 delay + 1 turns later.
   std::vector<Minibatch> batches_;
@@ -159,7 +159,6 @@ class Trainer {
   // Whether the users' gradients of a partition outlive it. Where they need not, the next
   // partition's take their place, which is in the cache.
   bool keeps_gradients_;
-  std::uint64_t shuffled_epoch_;
 
   std::uint64_t served_ = 0;  // Turns of the current pass that the own server has.
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -52,6 +53,19 @@ class DataSplit {
   /// was made for.
   bool is_validation(std::uint64_t sample) const {
     return ((bits_[sample / 64] >> (sample % 64)) & 1) != 0;
+  }
+  /// Calls `visit(sample)` for each validation sample from `first` to `last` - 1, in as many steps as
+  /// there are, and one for 64 samples. Requires: as is_validation.
+  template <class Visit>
+  void ForValidation(std::uint64_t first, std::uint64_t last, const Visit& visit) const {
+    for (std::uint64_t word = first / 64; word * 64 < last; ++word) {
+      std::uint64_t left = bits_[word];
+      if (word == first / 64) left &= ~std::uint64_t{0} << (first % 64);
+      if (last - word * 64 < 64) left &= ~(~std::uint64_t{0} << (last % 64));
+      for (; left != 0; left &= left - 1) {
+        visit(word * 64 + static_cast<std::uint64_t>(std::countr_zero(left)));
+      }
+    }
   }
   std::uint64_t samples() const { return samples_; }
   std::uint64_t training_count() const { return samples_ - validation_count_; }

@@ -69,33 +69,29 @@ class PairModel final : public StepModel {
  private:
   void AddWithNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive,
                         PairAdder& pairs) {
-    DrawNegatives(pass, share, positive);
+    DrawNegatives(pass, positive);
     for (const RowId item : drawn_) share.indices[Index(kItems)].Prefetch(item);
     pairs.Add(positive.user, positive.item, 1.0F);
     for (const RowId item : drawn_) pairs.Add(positive.user, item, 0.0F);
   }
 
-  void DrawNegatives(const Pass& pass, const PartitionShare& share, const Sample& positive) {
+  void DrawNegatives(const Pass& pass, const Sample& positive) {
     const Dataset& data = *options().data;
-    const RowId user = positive.user;
-    const auto draw = [&](const Negatives& negatives, const auto& taken, const auto& item_of) {
-      const auto taken_at = [&](std::uint32_t j) {
-        return static_cast<std::uint32_t>(item_of(taken[j]));
-      };
-      negatives.Draw(user, positive.item, data.items(), static_cast<std::uint32_t>(taken.size()),
-                     taken_at, drawn_);
-    };
+    const std::uint64_t first = data.user_offsets()[Index(positive.user)];
+    const std::uint64_t end = data.user_offsets()[Index(positive.user) + 1];
+    left_out_.clear();
     if (pass.training) {
-      draw(Negatives::OfEpoch(options().seed, pass.epoch, negatives_),
-           share.all.TrainingOf(options().partitioning.SlotOf(user)),
-           [](const Sample& sample) { return sample.item; });
-    } else {
-      // Of what the user has, whatever the split says of it, nothing is a negative.
-      const std::uint64_t first = data.user_offsets()[Index(user)];
-      const std::uint64_t count = data.user_offsets()[Index(user) + 1] - first;
-      draw(Negatives::OfScoring(negatives_), data.item_column().subspan(first, count),
-           [](RowId item) { return item; });
+      options().split->ForValidation(first, end, [&](std::uint64_t s) {
+        left_out_.push_back(static_cast<std::uint32_t>(s - first));
+      });
     }
+    // In scoring, of what the user has, whatever the split says of it, nothing is a negative.
+    const TakenItems taken = {.items = data.item_column().subspan(first, end - first),
+                              .left_out = left_out_};
+    const Negatives negatives = pass.training
+                                    ? Negatives::OfEpoch(options().seed, pass.epoch, negatives_)
+                                    : Negatives::OfScoring(negatives_);
+    negatives.Draw(positive.user, positive.item, data.items(), taken, drawn_);
   }
 
   // The rows of users or of items become their sums with what features give them: where the vectors
@@ -117,7 +113,8 @@ class PairModel final : public StepModel {
   StepFeatures features_;
 
   // Scratch.
-  std::vector<RowId> drawn_;  // Negatives of a sample.
+  std::vector<RowId> drawn_;             // Negatives of a sample.
+  std::vector<std::uint32_t> left_out_;  // As in TakenItems.
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ class BatchItemsTest : public ::testing::Test {
   template <class SamplesOf>
   Candidates Expected(std::uint64_t t, SamplesOf samples_of) {
     std::map<RowId, std::uint32_t> counts;
-    for (const PartitionSamples& partition : partitions_) {
+    for (const PartitionSamples& partition : samples_.partitions()) {
       const std::span<const Sample> samples = samples_of(partition);
       const SampleRange range = SamplesOfBatch(samples.size(), t, kBatches);
       for (std::uint64_t k = range.first; k < range.last; ++k) ++counts[samples[k].item];
@@ -56,31 +56,27 @@ class BatchItemsTest : public ::testing::Test {
   TinyData tiny_;
   Dataset data_ = Dataset::Open(tiny_.path()).value();
   DataSplit split_ = DataSplit::Make(data_, PartIsValidation()).value();
-  std::vector<PartitionSamples> partitions_ = [this] {
-    std::vector<PartitionSamples> partitions;
-    for (std::uint32_t p = 0; p < kPartitions; ++p) {
-      partitions.emplace_back(data_, split_, Partitioning(kPartitions), PartitionId{p});
-    }
-    return partitions;
-  }();
+  SeatSamples samples_{data_, split_, Partitioning(kPartitions), SeatRange{0, kPartitions}};
 };
 
 TEST_F(BatchItemsTest, CandidatesAreTheItemsOfAllPartitionsSamples) {
   BatchItems items(data_, split_, Partitioning(kPartitions));
   for (const std::uint64_t epoch : {0U, 3U, 1U}) {
-    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch, 1);
+    samples_.TakeEpoch(kSeed, epoch, 1);
     items.TakeEpoch(kSeed, epoch);
-    ExpectBatches(items, [](const PartitionSamples& from) { return from.shuffled(); });
+    ExpectBatches(items, [](const PartitionSamples& from) { return from.training(); });
   }
   items.Take(BatchItems::Samples::kValidation);
   ExpectBatches(items, [](const PartitionSamples& from) { return from.validation(); });
+  samples_.TakeCanonical();
   items.Take(BatchItems::Samples::kTraining);
   ExpectBatches(items, [](const PartitionSamples& from) { return from.training(); });
 }
 
 TEST_F(BatchItemsTest, SharesAreOfTrainingSamples) {
   std::vector<double> counts(data_.items(), 0);
-  for (const PartitionSamples& partition : partitions_) {
+  samples_.TakeCanonical();
+  for (const PartitionSamples& partition : samples_.partitions()) {
     for (const Sample& sample : partition.training()) ++counts[Index(sample.item)];
   }
   const std::vector<float> shares = NegativeLogShares(data_, split_);

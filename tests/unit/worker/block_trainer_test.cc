@@ -224,8 +224,8 @@ class BlockTrainerTest : public ::testing::Test {
     std::vector<std::uint32_t> seats;
     std::unique_ptr<ItemPlaces> places;
     std::unique_ptr<Wave> wave;
-    std::vector<std::unique_ptr<BlockSamples>> samples;  // By partition of the rank.
-    std::vector<std::unique_ptr<BlockHost>> hosts;       // By thread, as the next.
+    std::vector<BlockSamples> samples;              // By partition of the rank.
+    std::vector<std::unique_ptr<BlockHost>> hosts;  // By thread, as the next.
     std::vector<std::unique_ptr<FickleRows>> rows;
     std::vector<std::unique_ptr<BlockTrainer>> trainers;
   };
@@ -247,13 +247,9 @@ class BlockTrainerTest : public ::testing::Test {
                                                                      .schedule = schedule});
       rank.wave = std::make_unique<Wave>(rank.places->range());
       std::vector<BlockSamples*> samples;
-      for (std::uint32_t p = rank.wave->range().first; p < rank.wave->range().last; ++p) {
-        const Partitioning partitioning(kPartitions);
-        rank.samples.push_back(std::make_unique<BlockSamples>(
-            PartitionSamples(data_, split_, partitioning, PartitionId{p}), partitioning,
-            PartitionId{p}));
-        samples.push_back(rank.samples.back().get());
-      }
+      rank.samples =
+          BlockSamples::Make(data_, split_, Partitioning(kPartitions), rank.wave->range());
+      for (BlockSamples& of_partition : rank.samples) samples.push_back(&of_partition);
       for (const std::uint32_t thread : rank.seats) {
         rank.hosts.push_back(std::make_unique<BlockHost>(
             BlockHost::Options{.store = &local.store(),

@@ -19,17 +19,16 @@ constexpr std::uint32_t kItemCount = 11;
 constexpr RowId kUser{5};
 constexpr RowId kItem{4};
 
-RowId Untaken(std::uint32_t rank, const std::vector<std::uint32_t>& taken) {
-  return UntakenItem(rank, static_cast<std::uint32_t>(taken.size()),
-                     [&taken](std::uint32_t j) { return taken[j]; });
+std::vector<RowId> Items(const std::vector<std::uint32_t>& numbers) {
+  std::vector<RowId> items;
+  for (const std::uint32_t number : numbers) items.push_back(RowId{number});
+  return items;
 }
 
 std::vector<RowId> Drawn(const Negatives& negatives, const std::vector<std::uint32_t>& taken,
                          RowId user = kUser, RowId item = kItem) {
   std::vector<RowId> drawn = {RowId{99}};
-  negatives.Draw(
-      user, item, kItemCount, static_cast<std::uint32_t>(taken.size()),
-      [&taken](std::uint32_t j) { return taken[j]; }, drawn);
+  negatives.Draw(user, item, kItemCount, {.items = Items(taken), .left_out = {}}, drawn);
   return drawn;
 }
 
@@ -39,7 +38,35 @@ TEST(UntakenItem, CountsTheItemsThatAreNotTaken) {
     std::uint32_t rank = 0;
     for (std::uint32_t item = 0; item < kItemCount; ++item) {
       if (std::ranges::count(taken, item) > 0) continue;
-      EXPECT_EQ(Untaken(rank++, taken), RowId{item});
+      EXPECT_EQ(UntakenItem(rank++, static_cast<std::uint32_t>(taken.size()),
+                            [&taken](std::uint32_t j) { return taken[j]; }),
+                RowId{item});
+    }
+  }
+}
+
+// Goal: what is left out of a list is as if it were not in it. Method: every list of ten items, and
+// every part of it that is left out.
+TEST(TakenItems, LeftOutItemsAreNotTaken) {
+  constexpr std::uint32_t kItems = 10;
+  for (std::uint32_t listed = 0; listed < 1U << kItems; ++listed) {
+    // Each part of `listed` once, from all of it down to nothing.
+    for (std::uint32_t out = listed;; out = (out - 1) & listed) {
+      std::vector<RowId> items;
+      std::vector<std::uint32_t> left_out;
+      std::vector<RowId> untaken;
+      for (std::uint32_t item = 0; item < kItems; ++item) {
+        const bool is_out = (out >> item & 1U) != 0;
+        if (is_out) left_out.push_back(static_cast<std::uint32_t>(items.size()));
+        if ((listed >> item & 1U) != 0) items.push_back(RowId{item});
+        if ((listed >> item & 1U) == 0 || is_out) untaken.push_back(RowId{item});
+      }
+      const TakenItems taken = {.items = items, .left_out = left_out};
+      ASSERT_EQ(taken.size(), kItems - untaken.size());
+      for (std::uint32_t rank = 0; rank < untaken.size(); ++rank) {
+        ASSERT_EQ(taken.Untaken(rank), untaken[rank]) << listed << " without " << out;
+      }
+      if (out == 0) break;
     }
   }
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <utility>
@@ -39,21 +40,22 @@ TEST(SamplesOfBatch, DoesNotOverflow) {
   EXPECT_EQ(SamplesOfBatch(kMost, kMost - 1, kMost).last, kMost);
 }
 
-class PartitionSamplesTest : public ::testing::Test {
+class SamplesTest : public ::testing::Test {
  protected:
-  PartitionSamplesTest() {
+  SamplesTest() {
     Split split;
     split.mutable_random()->set_fraction(0.2);
     split.mutable_random()->set_seed(42);
     split_.emplace(DataSplit::Make(data_, split).value());
   }
 
-  PartitionSamples Samples(std::uint32_t partition) const {
-    return PartitionSamples(data_, *split_, Partitioning(kPartitions), PartitionId{partition});
+  SeatSamples Samples(SeatRange range = {0, kPartitions}) const {
+    return {data_, *split_, Partitioning(kPartitions), range};
   }
 
-  static std::vector<std::pair<RowId, RowId>> Pairs(std::span<const Sample> samples) {
-    std::vector<std::pair<RowId, RowId>> pairs;
+  using Pairs = std::vector<std::pair<RowId, RowId>>;
+  static Pairs PairsOf(std::span<const Sample> samples) {
+    Pairs pairs;
     for (const Sample& sample : samples) pairs.emplace_back(sample.user, sample.item);
     return pairs;
   }
@@ -63,90 +65,120 @@ class PartitionSamplesTest : public ::testing::Test {
   std::optional<DataSplit> split_;
 };
 
-TEST_F(PartitionSamplesTest, EverySampleIsInItsUsersPartitionInCanonicalOrder) {
-  std::set<std::pair<RowId, RowId>> seen;
-  std::uint64_t validation = 0;
-  for (std::uint32_t p = 0; p < kPartitions; ++p) {
-    const PartitionSamples samples = Samples(p);
-    validation += samples.validation().size();
-    for (const std::span<const Sample> list : {samples.training(), samples.validation()}) {
-      EXPECT_TRUE(std::ranges::is_sorted(
-          list, {}, [](const Sample& sample) { return std::pair(sample.user, sample.item); }));
-      for (const Sample& sample : list) {
-        EXPECT_EQ(Partitioning(kPartitions).Of(sample.user), PartitionId{p});
-        EXPECT_TRUE(seen.emplace(sample.user, sample.item).second);
+// Goal: seats share out all samples, and canonical order is that of the data set. Method: seats of
+// one partition, of all, and of what is left and right of an odd place.
+TEST_F(SamplesTest, EverySampleIsInItsUsersPartitionInCanonicalOrder) {
+  for (const std::uint32_t cut : {0U, 1U, 3U, kPartitions}) {
+    std::vector<std::map<std::pair<RowId, RowId>, float>> found(2);
+    for (const SeatRange range : {SeatRange{0, cut}, SeatRange{cut, kPartitions}}) {
+      if (range.size() == 0) continue;
+      SeatSamples samples = Samples(range);
+      samples.TakeCanonical();
+      ASSERT_EQ(samples.partitions().size(), range.size());
+      for (std::uint32_t p = 0; p < range.size(); ++p) {
+        const PartitionSamples& partition = samples.partitions()[p];
+        const std::span<const Sample> lists[] = {partition.training(), partition.validation()};
+        for (std::size_t kind = 0; kind < 2; ++kind) {
+          EXPECT_TRUE(std::ranges::is_sorted(PairsOf(lists[kind])));
+          for (const Sample& sample : lists[kind]) {
+            EXPECT_EQ(Partitioning(kPartitions).Of(sample.user), PartitionId{range.first + p});
+            EXPECT_TRUE(
+                found[kind].emplace(std::pair(sample.user, sample.item), sample.rating).second);
+          }
+        }
       }
     }
+    std::vector<std::map<std::pair<RowId, RowId>, float>> expected(2);
+    for (std::uint32_t user = 0; user < data_.users(); ++user) {
+      for (std::uint64_t s = data_.user_offsets()[user]; s < data_.user_offsets()[user + 1]; ++s) {
+        expected[split_->is_validation(s) ? 1 : 0].emplace(
+            std::pair(RowId{user}, data_.item_column()[s]), data_.ratings()[s]);
+      }
+    }
+    EXPECT_EQ(found, expected) << cut;
   }
-  EXPECT_EQ(seen.size(), data_.samples());
-  EXPECT_EQ(validation, split_->validation_count());
 }
 
-TEST_F(PartitionSamplesTest, AShuffleVisitsEverySampleOnce) {
-  PartitionSamples samples = Samples(0);
-  const auto canonical = Pairs(samples.training());
-  samples.Shuffle(42, 0, 1);
-  auto shuffled = Pairs(samples.shuffled());
-  EXPECT_NE(shuffled, canonical);
-  std::ranges::sort(shuffled);
-  EXPECT_EQ(shuffled, canonical);
+// Goal: the order of an epoch is the shuffle of canonical order that docs/arithmetic.md names.
+TEST_F(SamplesTest, AnEpochIsAShuffleOfCanonicalOrder) {
+  SeatSamples samples = Samples({2, 5});
+  samples.TakeCanonical();
+  for (std::uint32_t p = 0; p < 3; ++p) {
+    samples.TakeCanonical();
+    const Pairs canonical = PairsOf(samples.partitions()[p].training());
+    std::vector<std::uint32_t> order(canonical.size());
+    std::iota(order.begin(), order.end(), 0U);
+    Shuffle(order, 42, 7, 2 + p);
+    samples.TakeEpoch(42, 7, 1);
+    const Pairs shuffled = PairsOf(samples.partitions()[p].training());
+    ASSERT_EQ(shuffled.size(), order.size());
+    EXPECT_NE(shuffled, canonical);
+    for (std::size_t k = 0; k < order.size(); ++k) ASSERT_EQ(shuffled[k], canonical[order[k]]);
+  }
 }
 
 // Whoever trains the epoch, and whatever was trained before it: a resumed run visits the same
 // order.
-TEST_F(PartitionSamplesTest, AShuffleIsAFunctionOfSeedEpochAndPartition) {
+TEST_F(SamplesTest, AnOrderIsAFunctionOfSeedEpochAndPartition) {
   for (const std::uint32_t user_group : {1U, 3U}) {
-    PartitionSamples samples = Samples(0);
-    samples.Shuffle(42, 3, user_group);
-    const auto third = Pairs(samples.shuffled());
-    samples.Shuffle(42, 4, user_group);
-    EXPECT_NE(Pairs(samples.shuffled()), third);
-    samples.Shuffle(43, 3, user_group);
-    EXPECT_NE(Pairs(samples.shuffled()), third);
-    samples.Shuffle(42, 3, user_group);
-    EXPECT_EQ(Pairs(samples.shuffled()), third);
-    PartitionSamples again = Samples(0);
-    again.Shuffle(42, 3, user_group);
-    EXPECT_EQ(Pairs(again.shuffled()), third);
+    SeatSamples samples = Samples();
+    const auto taken = [&](std::uint64_t seed, std::uint64_t epoch) {
+      samples.TakeEpoch(seed, epoch, user_group);
+      return PairsOf(samples.partitions()[4].training());
+    };
+    const Pairs third = taken(42, 3);
+    EXPECT_NE(taken(42, 4), third);
+    EXPECT_NE(taken(43, 3), third);
+    EXPECT_EQ(taken(42, 3), third);
+    SeatSamples again = Samples({4, 6});
+    again.TakeEpoch(42, 3, user_group);
+    EXPECT_EQ(PairsOf(again.partitions()[0].training()), third);
+    samples.TakeCanonical();
+    EXPECT_TRUE(std::ranges::is_sorted(PairsOf(samples.partitions()[4].training())));
   }
 }
 
 // Where every sample is a group of its own, batches have what they had before there were groups.
-TEST_F(PartitionSamplesTest, WithoutGroupsABatchHasItsShareOfTheSamples) {
-  PartitionSamples samples = Samples(0);
-  samples.Shuffle(42, 0, 1);
+TEST_F(SamplesTest, WithoutGroupsABatchHasItsShareOfTheSamples) {
+  SeatSamples samples = Samples();
+  samples.TakeEpoch(42, 0, 4);
+  samples.TakeEpoch(42, 0, 1);
+  const PartitionSamples& partition = samples.partitions()[0];
   for (std::uint64_t t = 0; t < 7; ++t) {
-    const SampleRange expected = SamplesOfBatch(samples.shuffled().size(), t, 7);
-    EXPECT_EQ(samples.OfBatch(t, 7).first, expected.first);
-    EXPECT_EQ(samples.OfBatch(t, 7).last, expected.last);
+    const SampleRange expected = SamplesOfBatch(partition.training().size(), t, 7);
+    EXPECT_EQ(partition.OfBatch(t, 7).first, expected.first);
+    EXPECT_EQ(partition.OfBatch(t, 7).last, expected.last);
   }
 }
 
 // Goal: groups are of one user, as even as they can be and at most as large as asked for, in an
 // order that differs from epoch to epoch; batches cut between groups only. Method: batches as many as
 // samples, so that each has one group or none.
-TEST_F(PartitionSamplesTest, GroupsHaveSamplesOfOneUserAndStayTogether) {
+TEST_F(SamplesTest, GroupsHaveSamplesOfOneUserAndStayTogether) {
   constexpr std::uint32_t kGroup = 4;
+  SeatSamples samples = Samples();
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
-    PartitionSamples samples = Samples(p);
-    std::set<std::vector<std::pair<RowId, RowId>>> groups[2];
+    samples.TakeCanonical();
+    const PartitionSamples& partition = samples.partitions()[p];
+    const Pairs canonical = PairsOf(partition.training());
+    std::set<Pairs> groups[2];
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
-      samples.Shuffle(42, epoch, kGroup);
-      auto visited = Pairs(samples.shuffled());
+      samples.TakeEpoch(42, epoch, kGroup);
+      Pairs visited = PairsOf(partition.training());
       std::ranges::sort(visited);
-      EXPECT_EQ(visited, Pairs(samples.training()));
+      EXPECT_EQ(visited, canonical);
 
-      const std::uint64_t batches = samples.shuffled().size();
+      const std::uint64_t batches = canonical.size();
       std::map<RowId, std::vector<std::size_t>> sizes;
       std::uint64_t next = 0;
       for (std::uint64_t t = 0; t < batches; ++t) {
-        const SampleRange range = samples.OfBatch(t, batches);
+        const SampleRange range = partition.OfBatch(t, batches);
         ASSERT_EQ(range.first, next);
         next = range.last;
         if (range.first == range.last) continue;
         const std::span<const Sample> group =
-            samples.shuffled().subspan(range.first, range.last - range.first);
-        groups[epoch].insert(Pairs(group));
+            partition.training().subspan(range.first, range.last - range.first);
+        groups[epoch].insert(PairsOf(group));
         sizes[group.front().user].push_back(group.size());
         for (const Sample& sample : group) EXPECT_EQ(sample.user, group.front().user);
       }
@@ -155,7 +187,8 @@ TEST_F(PartitionSamplesTest, GroupsHaveSamplesOfOneUserAndStayTogether) {
         const auto [least, most] = std::ranges::minmax(of_user);
         EXPECT_LE(most, kGroup);
         EXPECT_LE(most - least, 1U);
-        const std::size_t count = samples.TrainingOf(Partitioning(kPartitions).SlotOf(user)).size();
+        const auto count = static_cast<std::size_t>(std::ranges::count_if(
+            canonical, [of = user](const auto& pair) { return pair.first == of; }));
         EXPECT_EQ(of_user.size(), (count + kGroup - 1) / kGroup);
       }
     }

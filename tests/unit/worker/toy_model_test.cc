@@ -84,20 +84,18 @@ std::unique_ptr<StepModel> MakeToyModel(const StepModel::Options& options) {
 /// The same without a trainer. A step's samples are a share of each partition's epoch.
 class PlainBiases {
  public:
-  PlainBiases(const Dataset& data, const DataSplit& split) : biases(data.items()) {
-    for (std::uint32_t p = 0; p < kPartitions; ++p) {
-      partitions_.emplace_back(data, split, Partitioning(kPartitions), PartitionId{p});
-    }
-  }
+  PlainBiases(const Dataset& data, const DataSplit& split)
+      : biases(data.items()),
+        samples_(data, split, Partitioning(kPartitions), SeatRange{0, kPartitions}) {}
 
   void TrainEpoch(std::uint64_t epoch) {
-    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch, 1);
+    samples_.TakeEpoch(kSeed, epoch, 1);
     for (std::uint64_t t = 0; t < kSteps; ++t) {
       std::vector<double> gradients(biases.size());
-      for (const PartitionSamples& partition : partitions_) {
-        const SampleRange range = SamplesOfBatch(partition.shuffled().size(), t, kSteps);
+      for (const PartitionSamples& partition : samples_.partitions()) {
+        const SampleRange range = SamplesOfBatch(partition.training().size(), t, kSteps);
         for (std::uint64_t k = range.first; k < range.last; ++k) {
-          const Sample& sample = partition.shuffled()[k];
+          const Sample& sample = partition.training()[k];
           const double error = biases[Index(sample.item)] - static_cast<double>(sample.rating);
           loss += 0.5 * error * error;
           gradients[Index(sample.item)] += error;
@@ -113,7 +111,7 @@ class PlainBiases {
   double loss = 0;
 
  private:
-  std::vector<PartitionSamples> partitions_;
+  SeatSamples samples_;
 };
 
 class ToyKind : public ::testing::TestWithParam<std::uint32_t> {};

@@ -41,10 +41,8 @@ Job MakeJob() {
 /// double, all rows in one place.
 class SlowTrainer {
  public:
-  SlowTrainer(const Dataset& data, const DataSplit& split, LocalRows& initial) {
-    for (std::uint32_t p = 0; p < kPartitions; ++p) {
-      partitions_.emplace_back(data, split, Partitioning(kPartitions), PartitionId{p});
-    }
+  SlowTrainer(const Dataset& data, const DataSplit& split, LocalRows& initial)
+      : samples_(data, split, Partitioning(kPartitions), SeatRange{0, kPartitions}) {
     const auto read = [&](TableId table, std::uint32_t rows) {
       Vectors vectors;
       for (std::uint32_t id = 0; id < rows; ++id) {
@@ -60,12 +58,12 @@ class SlowTrainer {
   /// Returns the sum of the losses.
   double TrainEpoch(std::uint64_t epoch) {
     double loss = 0;
-    for (PartitionSamples& partition : partitions_) partition.Shuffle(kSeed, epoch, 1);
+    samples_.TakeEpoch(kSeed, epoch, 1);
     for (std::uint64_t t = 0; t < kSteps; ++t) {
       std::vector<Sample> batch;
-      for (const PartitionSamples& partition : partitions_) {
-        const SampleRange range = SamplesOfBatch(partition.shuffled().size(), t, kSteps);
-        const auto begin = partition.shuffled().begin();
+      for (const PartitionSamples& partition : samples_.partitions()) {
+        const SampleRange range = SamplesOfBatch(partition.training().size(), t, kSteps);
+        const auto begin = partition.training().begin();
         batch.insert(batch.end(), begin + static_cast<std::ptrdiff_t>(range.first),
                      begin + static_cast<std::ptrdiff_t>(range.last));
       }
@@ -107,7 +105,7 @@ class SlowTrainer {
     return loss;
   }
 
-  std::vector<PartitionSamples> partitions_;
+  SeatSamples samples_;
 };
 
 class TrainerRetrieval : public ::testing::TestWithParam<std::uint32_t> {};
