@@ -20,6 +20,10 @@ namespace {
 // snapshots costs each of them a thirty-second of one.
 constexpr std::size_t kDeltasMax = 32;
 
+// By time snapshots are so far apart that training waits for them a thirty-second of its time at
+// most, however large the model is, and what of it has no room in memory.
+constexpr int kIntervalPausesMin = 32;
+
 /// Whether every partition is to have a base now, all of them at once, so that from here on a
 /// snapshot shares no file with the one before: the chains have as many files as they may, or their
 /// deltas have as many rows as their bases.
@@ -51,13 +55,13 @@ bool ChainsAreLong(const std::vector<std::vector<FileEntry>>& chains) {
 class SnapshotTaker::PauseClock {
  public:
   explicit PauseClock(SnapshotTaker& taker) : taker_(taker) {}
-  ~PauseClock() { taker_.pause_ += Clock::now() - begin_; }
+  ~PauseClock() { taker_.pause_ += taker_.options_.now() - begin_; }
   PauseClock(const PauseClock&) = delete;
   PauseClock& operator=(const PauseClock&) = delete;
 
  private:
   SnapshotTaker& taker_;
-  const Clock::time_point begin_ = Clock::now();
+  const Clock::time_point begin_ = taker_.options_.now();
 };
 
 absl::StatusOr<SnapshotTaker> SnapshotTaker::Open(Options options) {
@@ -67,15 +71,17 @@ absl::StatusOr<SnapshotTaker> SnapshotTaker::Open(Options options) {
 }
 
 SnapshotTaker::SnapshotTaker(Options options, SnapshotStore store)
-    : options_(std::move(options)), store_(std::move(store)) {
+    : options_(std::move(options)), store_(std::move(store)), last_time_(options_.now()) {
 }
 
 bool SnapshotTaker::IsDueSince(std::uint64_t step_before, const JobState& state) const {
   const SnapshotPolicy& policy = options_.job.snapshot();
   const bool by_step = policy.every_steps() > 0 &&
                        state.step() / policy.every_steps() > step_before / policy.every_steps();
-  const bool by_time = policy.every_seconds() > 0 &&
-                       Clock::now() - last_time_ >= std::chrono::seconds(policy.every_seconds());
+  const Clock::duration interval =
+      std::max<Clock::duration>(std::chrono::seconds(policy.every_seconds()),
+                                kIntervalPausesMin * (pause_ - pause_before_last_));
+  const bool by_time = policy.every_seconds() > 0 && options_.now() - last_time_ >= interval;
   return by_step || by_time;
 }
 
@@ -107,12 +113,13 @@ absl::Status SnapshotTaker::Take(JobState& state, const Listener& listener) {
 absl::Status SnapshotTaker::Begin(JobState& state, const Listener& listener) {
   waits_ = false;
   if (last_step_ == state.step()) return absl::OkStatus();
+  pause_before_last_ = pause_;
   absl::Status told = listener.observer.SnapshotBegan(listener.progress);
   if (!told.ok()) return told;
   absl::StatusOr<std::vector<Reply>> replies = WriteRows(state);
   if (!replies.ok()) return replies.status();
   last_step_ = state.step();
-  last_time_ = Clock::now();
+  last_time_ = options_.now();
   state.NameBestSnapshot(SnapshotName({options_.generation, state.step()}));
   under_way_ = {.manifest = ManifestOf(state),
                 .chains = state.files,

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <future>
 #include <optional>
 #include <span>
@@ -37,6 +38,7 @@ class SnapshotTaker {
     const TrainingData* data = nullptr;  ///< Borrowed.
     ExecuteCommand execute;
     bool resumed = false;  ///< There is a snapshot already.
+    std::function<std::chrono::steady_clock::time_point()> now = &std::chrono::steady_clock::now;
   };
   /// Errors are SnapshotStore's.
   static absl::StatusOr<SnapshotTaker> Open(Options options);
@@ -110,11 +112,12 @@ class SnapshotTaker {
   // Of the last Write: what was not committed has used the names of its attempt.
   std::optional<std::uint64_t> written_step_;
   std::uint32_t attempt_ = 0;
-  Clock::time_point last_time_ = Clock::now();  // Of the last cut.
-  bool committed_ = false;                      // One of this generation.
-  bool waits_ = false;                          // One is due and was not taken.
+  Clock::time_point last_time_;  // Of the last cut.
+  bool committed_ = false;       // One of this generation.
+  bool waits_ = false;           // One is due and was not taken.
   bool waiting_told_ = false;
   Clock::duration pause_{};
+  Clock::duration pause_before_last_{};  // What pause_ was before the last snapshot.
 };
 
 }  // namespace cf

@@ -180,7 +180,7 @@ early_stopping {
 }
 snapshot {
   every_epochs: 1
-  every_seconds: 600
+  every_seconds: 30
   every_steps: 0
   keep: 2
   copies_mib: 4096

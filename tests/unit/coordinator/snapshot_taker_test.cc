@@ -5,6 +5,7 @@
 #include "coordinator/snapshot_taker.h"
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -65,17 +66,19 @@ class SnapshotTakerTest : public ::testing::Test {
                             .placement = &*placement_,
                             .snapshot_copies = std::uint64_t{16} << 20})
                   .value();
-    taker_.emplace(SnapshotTaker::Open(
-                       {.job = job_,
-                        .generation = 1,
-                        .folder = folder_,
-                        .data = &*data_,
-                        .execute = [this](const Command& command) { return Execute(command); }})
-                       .value());
+    taker_.emplace(
+        SnapshotTaker::Open({.job = job_,
+                             .generation = 1,
+                             .folder = folder_,
+                             .data = &*data_,
+                             .execute = [this](const Command& command) { return Execute(command); },
+                             .now = [this] { return now_; }})
+            .value());
   }
 
   absl::StatusOr<std::vector<Reply>> Execute(const Command& command) {
     commands_.push_back(command);
+    if (command.has_write()) now_ += copying_;
     absl::StatusOr<Reply> reply = member_->Execute(command);
     if (!reply.ok()) return reply.status();
     if (reply->snapshot_written()) {
@@ -164,6 +167,8 @@ class SnapshotTakerTest : public ::testing::Test {
   std::optional<JobState> state_;
   std::unique_ptr<Member> member_;
   std::vector<Command> commands_;
+  std::chrono::steady_clock::time_point now_;
+  std::chrono::milliseconds copying_{1};  // What a cut takes.
   bool slow_disk_ = false;
   bool spoil_ = false;  // Tells of files what is not so.
   bool lose_ = false;   // Tells of none.
@@ -222,6 +227,29 @@ TEST_F(SnapshotTakerTest, OneAtTheEndOfAnEpochWaitsForTheOneBefore) {
   EXPECT_THAT(heard_.steps, ElementsAre(1, 2));
   ASSERT_TRUE(Take().ok());
   EXPECT_THAT(heard_.steps, ElementsAre(1, 2)) << "there is one of this step";
+}
+
+// Goal: however much there is to write, training waits a small part of its time. Method: a clock of
+// the test's own, and a member that takes two seconds to copy its rows.
+TEST_F(SnapshotTakerTest, SnapshotsByTimeAreFartherApartTheLongerTrainingWaitsForThem) {
+  job_.mutable_snapshot()->set_every_steps(0);
+  job_.mutable_snapshot()->set_every_seconds(30);
+  Open();
+  const auto due_after = [this](int seconds) {
+    now_ += std::chrono::seconds(seconds);
+    const std::size_t before = heard_.steps.size();
+    Check(Step().ok() && TakeIfDue().ok() && Finish().ok(), "the test can train");
+    return heard_.steps.size() > before;
+  };
+  EXPECT_FALSE(due_after(29));
+  copying_ = std::chrono::seconds(2);
+  EXPECT_TRUE(due_after(1));
+  EXPECT_EQ(taker_->pause(), std::chrono::seconds(2));
+  EXPECT_FALSE(due_after(63));
+  copying_ = {};
+  EXPECT_TRUE(due_after(1));
+  EXPECT_FALSE(due_after(29));
+  EXPECT_TRUE(due_after(1));
 }
 
 // Goal: rows are clean when their manifest is committed, and not before. Method: a second snapshot
