@@ -35,12 +35,12 @@ TEST(Marks, OnlyTheseFieldsMayChangeAtAResume) {
   Collect(*Job::descriptor(), "", found);
   EXPECT_THAT(found,
               ::testing::UnorderedElementsAre(
-                  "data.path", "train.epochs", "train.metrics", "validation.metrics",
-                  "snapshot.every_epochs", "snapshot.every_seconds", "snapshot.every_steps",
-                  "snapshot.keep", "snapshot.copies_mib", "cluster.servers", "cluster.threads",
-                  "cluster.interface", "cluster.timeout_seconds", "cluster.memory_mib",
-                  "cluster.shared_memory", "cluster.progress_timeout_seconds", "kernels.target",
-                  "storage.memory_budget_mib", "storage.directory"));
+                  "data.path", "optimizer.on_bad_gradient", "train.epochs", "train.metrics",
+                  "validation.metrics", "snapshot.every_epochs", "snapshot.every_seconds",
+                  "snapshot.every_steps", "snapshot.keep", "snapshot.copies_mib", "cluster.servers",
+                  "cluster.threads", "cluster.interface", "cluster.timeout_seconds",
+                  "cluster.memory_mib", "cluster.shared_memory", "cluster.progress_timeout_seconds",
+                  "kernels.target", "storage.memory_budget_mib", "storage.directory"));
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ TEST_F(HistoryTest, MayBeginWithTheModelBeforeTheFirstStep) {
   ASSERT_TRUE(history.ok());
   ASSERT_TRUE(history->Append({.epoch = 0, .step = 0, .figures = {{"val_rmse", .5}}}).ok());
   ASSERT_TRUE(history->Append(Row(1)).ok());
-  EXPECT_EQ(Text(), std::string(kHeader) + "0,0,,,,,0.5,,,,\n1,100,1,,,,,,,,\n");
+  EXPECT_EQ(Text(), std::string(kHeader) + "0,0,,,,,0.5,,,,,\n1,100,1,,,,,,,,,\n");
   ASSERT_TRUE(history->CutBackTo(0).ok());
   const absl::StatusOr<History> again = History::Open(path_);
   ASSERT_TRUE(again.ok()) << again.status();
