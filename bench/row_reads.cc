@@ -1,6 +1,6 @@
 // row_reads DIRECTORY [MILLIONS_OF_ROWS [SECONDS]]: single rows from disk, as SYNC wants them beyond
 // memory, with 1 to 64 threads at once: from the store's database, and 4 KiB pages of a plain file as
-// the bound. Then both ways at once, as many rows written as read. docs/results.md has figures.
+// the bound. Then all rows in order, and both ways at once, as many rows written as read. docs/results.md has figures.
 
 #include <algorithm>
 #include <atomic>
@@ -122,6 +122,19 @@ void MeasurePages(const std::string& path, std::uint64_t bytes, Seconds time) {
   std::filesystem::remove(path);
 }
 
+/// All rows in order, as whoever looks through a partition reads them.
+void MeasureScan(const RowDatabase& database, std::uint64_t rows) {
+  RowDatabase::Scan scan(database, kUsers, PartitionId{0});
+  std::vector<float> row(kFloats);
+  const double cpu = CpuSeconds();
+  const Clock::time_point begin = Clock::now();
+  for (std::uint64_t k = 0; k < rows; ++k) Must(scan.Read(KeyOf(k).slot, row));
+  const auto count = static_cast<double>(rows);
+  Print("rows in order", 1,
+        {.per_second = count / Seconds(Clock::now() - begin).count(),
+         .cpu_microseconds = (CpuSeconds() - cpu) / count * 1e6});
+}
+
 std::uint64_t BytesIn(const std::string& folder) {
   std::uint64_t bytes = 0;
   std::error_code gone;
@@ -189,7 +202,9 @@ int Main(int argc, char** argv) {
   for (const int threads : kThreads) {
     Print("rows of the database", threads, Measure(threads, time, read));
   }
+  MeasureScan(**database, rows);
   for (int window = 0; window < 3; ++window) MeasureMixed(**database, rows, 10 * time, read);
+  MeasureScan(**database, rows);
   return 0;
 }
 

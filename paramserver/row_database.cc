@@ -26,8 +26,6 @@ constexpr int kMemtables = 3;
 // shorter indexes, which are in memory: some 24 bytes a block.
 constexpr std::size_t kBlockBytes = 4096;
 constexpr std::size_t kIndexShare = 128;
-// Of a scan, which goes through what may be a whole partition.
-constexpr std::size_t kReadAhead = kMiB;
 // A scan that leaves out more rows than this looks the next one up.
 constexpr int kStepsMax = 16;
 
@@ -164,9 +162,8 @@ absl::Status RowDatabase::Scan::Read(std::uint32_t slot, std::span<float> row) {
   const std::array<char, 8> encoded = Encode(at_);
   const rocksdb::Slice key = SliceOf(encoded);
   if (rows_ == nullptr) {
-    rocksdb::ReadOptions options;
-    options.readahead_size = kReadAhead;
-    rows_.reset(database_.database_->NewIterator(options));
+    // By itself it reads ahead further as it goes: each level has an iterator, and most have few rows.
+    rows_.reset(database_.database_->NewIterator(rocksdb::ReadOptions()));
     rows_->Seek(key);
   }
   for (int step = 0; step < kStepsMax && rows_->Valid() && rows_->key().compare(key) < 0; ++step) {
