@@ -122,10 +122,14 @@ absl::StatusOr<MakeRowStore> StoreWithin(const EvaluateOptions& options, Job job
   if (options.memory == 0) return MakeRowStore(MakeSlabStore);
   // The budget of the training is none of ours.
   job.mutable_cluster()->set_memory_mib(0);
+  job.mutable_snapshot()->set_copies_mib(0);
   job.mutable_storage()->set_memory_budget_mib(std::max<std::uint64_t>(1, options.memory >> 20));
   const absl::StatusOr<StoragePlan> plan = PlanStorage(job, data, placement, 0, 0);
   if (!plan.ok()) return plan.status();
-  return StoreOf({.frames = plan->frames, .threads = 1, .directory = options.directory});
+  return StoreOf({.frames = plan->frames,
+                  .threads = 1,
+                  .directory = options.directory,
+                  .row_bytes = plan->row_bytes});
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "common/model/layout.h"
 #include "common/rows/shared_channel.h"
@@ -26,6 +27,9 @@ constexpr double kRowFileBytesPerSecond = 400e6;
 // What ranks of a host take for what they send each other: to wake up twice a step, and to copy.
 constexpr double kTurnSeconds = 100e-6;
 constexpr double kTrafficBytesPerSecond = 1e9;
+
+// Rows that are read from a disk in no order, many at once, and written back.
+constexpr double kRowReadsPerSecond = 40e3;
 
 std::uint64_t RecordBytes(const TableShape& shape) {
   const std::uint64_t part = shape.dim + (shape.biases ? 1 : 0);
@@ -66,7 +70,8 @@ double TrafficOfBlocks(const Job& job, const TableSpec& items, const Placement& 
   const double ranks = placement.ranks();
   const double table =
       static_cast<double>(items.shape.rows * RowLayout(items.shape).stride() * sizeof(float));
-  // In each round every item partition passes every rank, and once an epoch they leave and come home.
+  // In each round every item partition passes every rank, and once an epoch they leave and come
+  // home.
   return ranks * job.train().rounds() * table + 2 * table * (ranks - 1) / ranks;
 }
 
@@ -125,7 +130,36 @@ std::uint64_t RingBytes(const Job& job, const TrainingData& data, std::uint32_t 
                                      BytesOfTables(data)[Index(kItems)].bytes);
 }
 
+double RowReads(const Job& job, const TrainingData& data, const StoragePlan& plan, int ranks) {
+  if (plan.row_bytes == 0) return 0;
+  const std::vector<TableBytes> tables = BytesOfTables(data);
+  struct Row {
+    std::uint64_t count = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::vector<Row> rows;
+  for (const std::uint64_t count : UserCounts(data.data)) {
+    rows.push_back({count, tables[Index(kUsers)].row_bytes});
+  }
+  for (const std::uint64_t count : ItemCounts(data.data)) {
+    rows.push_back({count, tables[Index(kItems)].row_bytes});
+  }
+  std::ranges::sort(rows, std::greater<>(), &Row::count);
+  std::uint64_t room = plan.row_bytes * static_cast<std::uint64_t>(ranks);
+  std::vector<std::uint64_t> away;
+  for (const Row& row : rows) {
+    if (room >= row.bytes) {
+      room -= row.bytes;
+    } else {
+      away.push_back(row.count);
+    }
+  }
+  return ExpectedRows(away, data.data.samples(), job.train().batch_size()) *
+         static_cast<double>(data.steps_per_epoch(job)) / ranks;
+}
+
 double DiskBytes(const Job& job, const StoragePlan& plan, int ranks) {
+  if (plan.row_bytes > 0) return 0;
   return static_cast<double>(plan.disk) * (static_cast<double>(job.train().rounds()) * ranks + 1);
 }
 
@@ -142,6 +176,7 @@ EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint
                            size.traffic_of_rank / kTrafficBytesPerSecond;
   EpochSeconds seconds;
   if (disk.read > 0) seconds.of_disk = size.disk_bytes / disk.read + size.disk_bytes / disk.write;
+  seconds.of_disk += size.row_reads / kRowReadsPerSecond;
   seconds.training =
       std::max(computing, seconds.of_disk) + std::min(computing, seconds.of_disk) / 2;
   seconds.validation =

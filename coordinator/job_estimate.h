@@ -27,18 +27,24 @@ std::vector<TableBytes> BytesOfTables(const TrainingData& data);
 std::uint64_t SnapshotBytes(const Job& job, const TrainingData& data);
 
 /// Bytes that go between ranks in an epoch, all ranks together: with SYNC the rows of users, items
-/// and layers that batches need from other ranks and their gradients; with BLOCKS item partitions on
-/// their way. Rows of features besides layers are left out. The rows of a batch are expected by how
-/// often each item has samples.
+/// and layers that batches need from other ranks and their gradients; with BLOCKS item partitions
+/// on their way. Rows of features besides layers are left out. The rows of a batch are expected by
+/// how often each item has samples.
 double TrafficBytes(const Job& job, const TrainingData& data, const Placement& placement);
 
-/// Bytes of shared memory that a rank's exchange with others of its host touches: with BLOCKS the rings
-/// from one neighbour and to the other, which item partitions go round; with SYNC little.
+/// Bytes of shared memory that a rank's exchange with others of its host touches: with BLOCKS the
+/// rings from one neighbour and to the other, which item partitions go round; with SYNC little.
 std::uint64_t RingBytes(const Job& job, const TrainingData& data, std::uint32_t ranks_on_host);
 
-/// Bytes of users that a rank reads from its disk in an epoch, and as many that it writes. Each round
-/// visits each partition as often as there are ranks, and the end of the epoch once more.
+/// With BLOCKS: bytes of users that a rank reads from its disk in an epoch, and as many that it
+/// writes; 0 where rows come and go one by one. Each round visits each partition as often as there
+/// are ranks, and the end of the epoch once more.
 double DiskBytes(const Job& job, const StoragePlan& plan, int ranks);
+
+/// How many rows a rank reads from its disk in an epoch one by one, and writes, where rows come and
+/// go so: those of users and items that batches are expected to have beside the most frequent ones,
+/// which stay in memory; else 0.
+double RowReads(const Job& job, const TrainingData& data, const StoragePlan& plan, int ranks);
 
 /// How fast a disk is, in bytes a second; 0: not measured.
 struct DiskSpeed {
@@ -55,6 +61,7 @@ struct JobSize {
   double turns = 0;            ///< Steps of an epoch of SYNC between ranks; 0 where there is one.
   double traffic_of_rank = 0;  ///< TrafficBytes, over the ranks.
   double disk_bytes = 0;       ///< DiskBytes of a rank.
+  double row_reads = 0;        ///< RowReads of a rank.
   std::uint64_t snapshot_bytes = 0;
 };
 
@@ -68,8 +75,9 @@ struct EpochSeconds {
   double sum() const { return training + validation + snapshot; }
 };
 
-/// By a trial of `trial_rows` rows. Computing and the disk work at the same time, on the same cores: of
-/// the faster of the two half is hidden. What goes between ranks does so within a host: a network may be slower.
+/// By a trial of `trial_rows` rows. Computing and the disk work at the same time, on the same
+/// cores: of the faster of the two half is hidden. What goes between ranks does so within a host: a
+/// network may be slower.
 EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint64_t trial_rows,
                        const DiskSpeed& disk);
 

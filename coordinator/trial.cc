@@ -92,6 +92,7 @@ absl::StatusOr<TrialFigures> RunTrial(Job job, const TrainingData& data,
   job.mutable_storage()->set_memory_budget_mib(0);
   job.mutable_cluster()->set_memory_mib(0);
   job.mutable_cluster()->set_servers(0);
+  job.mutable_snapshot()->set_copies_mib(0);  // No snapshot is written.
   absl::StatusOr<Placement> placement = Placement::Make(
       {.partitions = job.train().partitions(), .threads = {options.threads}, .servers = 0});
   if (!placement.ok()) return placement.status();

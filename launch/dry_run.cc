@@ -162,9 +162,11 @@ std::string MemoryText(const DryRunOptions& options, const TrainingData& data, c
       "memory: rank 0 takes ", Mib(static_cast<double>(plan.memory)), " for rows and samples",
       budget > 0 ? absl::StrCat(" of its budget of ", Mib(static_cast<double>(budget))) : "",
       ", and ", Mib(static_cast<double>(process)), " in all with the data set that it maps; ",
-      plan.keeps_all() ? "all rows are in memory"
-                       : absl::StrFormat("%d of %d partitions of users are in memory", plan.frames,
-                                         plan.partitions),
+      plan.row_bytes > 0 ? absl::StrCat(Mib(static_cast<double>(plan.row_bytes)),
+                                        " of it are for rows that come and go one by one")
+      : plan.keeps_all() ? "all rows are in memory"
+                         : absl::StrFormat("%d of %d partitions of users are in memory",
+                                           plan.frames, plan.partitions),
       "\n");
 }
 
@@ -177,6 +179,13 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
   if (plan.disk == 0) return text;
   std::uint64_t scratch = 0;
   for (const StoragePlan& of_rank : known.plans) scratch += of_rank.disk;
+  if (plan.row_bytes > 0) {
+    const double reads = RowReads(options.job, data, plan, static_cast<int>(options.ranks));
+    absl::StrAppend(&text, "  rows on disk take ", Mib(static_cast<double>(scratch)),
+                    " of all ranks; rank 0 reads ", InShort(reads),
+                    " rows one by one in an epoch, and writes as many\n");
+    return text;
+  }
   const double moved = DiskBytes(options.job, plan, static_cast<int>(options.ranks));
   absl::StrAppend(&text, "  users on disk take ", Mib(static_cast<double>(scratch)),
                   " of all ranks; rank 0 reads ", Mib(moved), " and writes as much in an epoch (",
@@ -222,6 +231,8 @@ EpochSeconds TimeOf(const DryRunOptions& options, const TrainingData& data, cons
       .turns = steps,
       .traffic_of_rank = known.traffic / options.ranks,
       .disk_bytes = DiskBytes(options.job, known.plans.front(), static_cast<int>(options.ranks)),
+      .row_reads =
+          RowReads(options.job, data, known.plans.front(), static_cast<int>(options.ranks)),
       .snapshot_bytes =
           options.job.snapshot().every_epochs() > 0 ? SnapshotBytes(options.job, data) : 0};
   return SecondsOf(size, measured.trial, measured.rows, measured.disk);

@@ -21,9 +21,9 @@ struct DryRunOptions {
 
 /// Prints what the job would take: rows, memory, disk, traffic and time, by the plan that the job
 /// itself goes by and a moment of training that is thrown away. Trains nothing and claims no run
-/// folder; writes nothing but a scratch folder on `disk`, or the system's for temporary files, where it
-/// measures a disk or needs a smaller data set to measure on. The error with which the job would be
-/// refused, where it would be.
+/// folder; writes nothing but a scratch folder on `disk`, or the system's for temporary files,
+/// where it measures a disk or needs a smaller data set to measure on. The error with which the job
+/// would be refused, where it would be.
 absl::Status DryRun(const DryRunOptions& options);
 
 }  // namespace cf

@@ -26,14 +26,14 @@ class OpenModel {
   struct Options {
     std::string snapshot;   ///< RUN/snapshots/best, latest or a manifest.
     std::string data = {};  ///< The data set's folder; empty: where the job had it.
-    std::uint64_t memory =
-        0;  ///< Bytes that may be taken, of which the mapped data set is no part; 0: any.
+    /// Bytes that may be taken, of which the mapped data set is no part; 0: any.
+    std::uint64_t memory = 0;
     /// Whether users may stay in the snapshot where there is no room for them: nothing is scored.
     bool streams_users = false;
   };
-  /// Sets the float mode of the calling thread, which may score from then on. FailedPrecondition: the
-  /// memory is not enough, with the number that would do. Else errors are Snapshot's, Catalogue's,
-  /// ServedModel's and Recommender's.
+  /// Sets the float mode of the calling thread, which may score from then on. FailedPrecondition:
+  /// the memory is not enough, with the number that would do. Else errors are Snapshot's,
+  /// Catalogue's, ServedModel's and Recommender's.
   static absl::StatusOr<std::unique_ptr<OpenModel>> Open(const Options& options);
 
   const Snapshot& snapshot() const { return snapshot_; }

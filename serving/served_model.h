@@ -38,8 +38,8 @@ enum class ServedUsers : std::uint8_t {
 /// Bytes of the weights of the snapshot's model, as ServedModel has them.
 std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, ServedUsers users);
 
-/// Whether users may be in the snapshot: what they are served as is their rows alone, without towers
-/// and without features.
+/// Whether users may be in the snapshot: what they are served as is their rows alone, without
+/// towers and without features.
 bool CanStreamUsers(const ModelSpec& spec);
 
 /// A trained model as serving needs it: weights without optimizer state, and the scorer that makes
@@ -48,9 +48,10 @@ bool CanStreamUsers(const ModelSpec& spec);
 ///
 /// Owner:   whoever loaded it.
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
-/// Bounds:  BytesOfWeights: one WeightTable of users and one of items, two each where they have towers of layers,
-///          and the networks; for each feature one of its own and perhaps another of users or
-///          items. A catalogue that it was loaded with outlives it.
+/// Bounds:  BytesOfWeights: one WeightTable of users, unless they are in the snapshot, and one of
+///          items, two each where they have towers of layers, and the networks; for each feature one
+///          of its own and perhaps another of users or items. A catalogue that it was loaded with
+///          outlives it.
 /// Invariants: all weights are finite.
 class ServedModel {
  public:
@@ -116,7 +117,8 @@ class ServedModel {
   void TakeWeights(TableId table, RowId id, std::span<const float> row);
   void RunTowers();
   void ComposeFeatures();
-  // Pairs to score: of one user with items from `item` on, or of users from `user` on with one item.
+  // Pairs to score: of one user with items from `item` on, or of users from `user` on with one
+  // item.
   struct Pairs {
     RowId user{};
     RowId item{};

@@ -105,6 +105,24 @@ TEST_F(JobEstimateTest, EachRankPassesItsUsersAsOftenAsThereAreRanks) {
   EXPECT_EQ(DiskBytes(job, {.disk = 100}, 3), 1300);
 }
 
+// With room for all but the rows that are least frequent, these are what is read.
+TEST_F(JobEstimateTest, RowsThatComeMostOftenStay) {
+  const Job job = MakeTinyJob(tiny_, 1);
+  const TrainingData data = TrainingData::Open(job).value();
+  const std::vector<TableBytes> tables = BytesOfTables(data);
+  const std::uint64_t all = tables[0].bytes + tables[1].bytes;
+  EXPECT_EQ(RowReads(job, data, {}, 1), 0);
+  EXPECT_EQ(RowReads(job, data, {.row_bytes = all}, 1), 0);
+  const double one = RowReads(job, data, {.row_bytes = all - 1}, 1);
+  EXPECT_GT(one, 0);
+  EXPECT_LT(one, static_cast<double>(data.steps_per_epoch(job)));
+  const double half = RowReads(job, data, {.row_bytes = all / 2}, 1);
+  EXPECT_GT(half, one);
+  EXPECT_LT(half, RowReads(job, data, {.row_bytes = 1}, 1));
+  EXPECT_DOUBLE_EQ(RowReads(job, data, {.row_bytes = all / 4}, 2), half / 2);
+  EXPECT_EQ(DiskBytes(job, {.disk = 100, .row_bytes = 50}, 1), 0);
+}
+
 TEST(SecondsOf, ScalesATrialToTheJob) {
   const TrialFigures trial = {.training_samples = 100,
                               .validation_samples = 10,
