@@ -36,7 +36,10 @@ std::uint64_t SamplesBytes(const Job& job, const TrainingData& data, const Place
   const std::uint64_t samples = data.split.training_count();
   std::size_t each = PartitionSamples::kBytesPerSample;
   if (job.train().schedule() == Train::BLOCKS) {
-    each = BlockSamples::kBytesPerSample;
+    const std::uint64_t blocks = std::uint64_t{job.train().partitions()} * job.train().partitions();
+    // Some blocks are larger than the mean.
+    each = samples / blocks < BlockSamples::kSmallMax / 2 ? BlockSamples::kBytesPerSample
+                                                          : BlockSamples::kBytesPerSampleOfLarge;
   } else if (job.train().user_group() > 1) {
     each += PartitionSamples::kBytesPerGroupedSample;
   }

@@ -1,6 +1,8 @@
 #include "worker/block_samples.h"
 
 #include <algorithm>
+#include <numeric>
+#include <type_traits>
 
 #include "common/math/random.h"
 
@@ -11,7 +13,8 @@ BlockSamples::BlockSamples(PartitionId partition, std::span<const std::uint64_t>
   std::uint64_t end = 0;
   for (const std::uint64_t count : counts) ends_.push_back(end += count);
   samples_.resize(end);
-  shuffled_.resize(end);
+  if (std::ranges::max(counts) > kSmallMax) order_.emplace<std::vector<std::uint32_t>>();
+  std::visit([end](auto& order) { order.resize(end); }, order_);
 }
 
 std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSplit& split,
@@ -49,23 +52,36 @@ std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSpli
   return made;
 }
 
-std::span<const BlockSample> BlockSamples::Round(PartitionId q, std::uint64_t seed,
-                                                 std::uint64_t epoch, std::uint32_t round,
-                                                 std::uint32_t rounds) {
+BlockRound BlockSamples::Round(PartitionId q, std::uint64_t seed, std::uint64_t epoch,
+                               std::uint32_t round, std::uint32_t rounds) {
   const std::uint64_t first = Index(q) == 0 ? 0 : ends_[Index(q) - 1];
   const std::uint64_t count = ends_[Index(q)] - first;
-  const std::span<BlockSample> block = std::span(shuffled_).subspan(first, count);
-  if (epochs_[Index(q)] != epoch) {
-    std::ranges::copy(std::span(samples_).subspan(first, count), block.begin());
-    const std::uint32_t number =
-        static_cast<std::uint32_t>(partition_) * static_cast<std::uint32_t>(ends_.size()) +
-        static_cast<std::uint32_t>(q);
-    Shuffle<std::uint32_t>(
-        block, CounterRandom(seed, Purpose::kBlockShuffle, CounterRandom::Stream(epoch, number)));
-    epochs_[Index(q)] = epoch;
-  }
   const SampleRange range = SamplesOfBatch(count, round, rounds);
-  return block.subspan(range.first, range.last - range.first);
+  const auto order_of_round = [&](auto& order) -> BlockRound::Order {
+    const auto of_block = std::span(order).subspan(first, count);
+    if (epochs_[Index(q)] != epoch) {
+      std::iota(of_block.begin(), of_block.end(), 0);
+      const std::uint32_t number =
+          static_cast<std::uint32_t>(partition_) * static_cast<std::uint32_t>(ends_.size()) +
+          static_cast<std::uint32_t>(q);
+      Shuffle<std::uint32_t>(of_block, CounterRandom(seed, Purpose::kBlockShuffle,
+                                                     CounterRandom::Stream(epoch, number)));
+      epochs_[Index(q)] = epoch;
+    }
+    return std::span<std::add_const_t<typename decltype(of_block)::element_type>>(
+        of_block.subspan(range.first, range.last - range.first));
+  };
+  return {std::span(samples_).subspan(first, count), std::visit(order_of_round, order_)};
+}
+
+void BlockRound::Take(SampleRange range, std::vector<BlockSample>& into) const {
+  into.resize(range.last - range.first);
+  const auto take = [&](const auto& order) {
+    const std::size_t ahead = std::min<std::size_t>(into.size(), order.size() - range.last);
+    for (std::size_t k = 0; k < ahead; ++k) __builtin_prefetch(&block_[order[range.last + k]]);
+    for (std::size_t k = 0; k < into.size(); ++k) into[k] = block_[order[range.first + k]];
+  };
+  std::visit(take, order_);
 }
 
 }  // namespace cf

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
+#include <variant>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -19,16 +21,38 @@ struct BlockSample {
   float rating = 0;
 };
 
+/// What a round visits of a block. All is borrowed.
+class BlockRound {
+ public:
+  /// Places among the block's samples, which are in canonical order.
+  using Order = std::variant<std::span<const std::uint16_t>, std::span<const std::uint32_t>>;
+  BlockRound(std::span<const BlockSample> block, Order order) : block_(block), order_(order) {}
+
+  std::size_t size() const {
+    return std::visit([](const auto& order) { return order.size(); }, order_);
+  }
+
+  /// Puts the samples of that range of the round into `into`, and fetches those that follow it.
+  void Take(SampleRange range, std::vector<BlockSample>& into) const;
+
+ private:
+  std::span<const BlockSample> block_;
+  Order order_;
+};
+
 /// The training samples of one user partition by item partition, and the order in which an epoch
 /// visits those of each block.
 ///
 /// Owner:   Member, one for each partition of the rank.
 /// Threads: one at a time: whichever works on the partition.
-/// Bounds:  kBytesPerSample.
-/// Invariants: before they are shuffled, a block's samples are in canonical order (user, item).
+/// Bounds:  kBytesPerSample; kBytesPerSampleOfLarge where a block has more than kSmallMax.
+/// Invariants: a block's samples stay in canonical order (user, item): shuffled themselves, they
+///          would have to come back to it for the next epoch.
 class BlockSamples {
  public:
-  static constexpr std::size_t kBytesPerSample = 2 * sizeof(BlockSample);
+  static constexpr std::size_t kBytesPerSample = sizeof(BlockSample) + sizeof(std::uint16_t);
+  static constexpr std::size_t kBytesPerSampleOfLarge = sizeof(BlockSample) + sizeof(std::uint32_t);
+  static constexpr std::size_t kSmallMax = std::size_t{1} << 16;
 
   /// Those of the partitions in `range`, in that order.
   static std::vector<BlockSamples> Make(const Dataset& data, const DataSplit& split,
@@ -38,9 +62,9 @@ class BlockSamples {
 
   /// Round `round` of `rounds` over the block with item partition `q`, in the order of `epoch`: a
   /// function of (seed, epoch, partition, q). A block is shuffled when it is asked for, so that its
-  /// samples are in the cache when they are used.
-  std::span<const BlockSample> Round(PartitionId q, std::uint64_t seed, std::uint64_t epoch,
-                                     std::uint32_t round, std::uint32_t rounds);
+  /// order is in the cache when it is used.
+  BlockRound Round(PartitionId q, std::uint64_t seed, std::uint64_t epoch, std::uint32_t round,
+                   std::uint32_t rounds);
 
  private:
   static constexpr std::uint64_t kNoEpoch = ~std::uint64_t{0};
@@ -51,8 +75,9 @@ class BlockSamples {
   PartitionId partition_;
   std::vector<std::uint64_t> ends_;  // By item partition: where its samples end.
   std::vector<BlockSample> samples_;
-  std::vector<BlockSample> shuffled_;
-  std::vector<std::uint64_t> epochs_;  // By item partition: of the order in shuffled_.
+  // Block after block: places in it.
+  std::variant<std::vector<std::uint16_t>, std::vector<std::uint32_t>> order_;
+  std::vector<std::uint64_t> epochs_;  // By item partition: whose order its block has.
 };
 
 }  // namespace cf

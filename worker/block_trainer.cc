@@ -130,7 +130,7 @@ absl::Status BlockTrainer::PassItems(PartitionId q, std::uint64_t sub_epoch) {
   return options_.rows->PassItems(q, sub_epoch);
 }
 
-std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, const Block& block) {
+BlockRound BlockTrainer::SamplesOf(const Segment& segment, const Block& block) {
   const Profile::Scope scope(options_.profile, Phase::kLoader);
   BlockSamples& samples = *samples_[Index(block.p) - options_.wave->range().first];
   return samples.Round(block.q, options_.shuffle_seed, segment.epoch,
@@ -139,12 +139,12 @@ std::span<const BlockSample> BlockTrainer::SamplesOf(const Segment& segment, con
 
 void BlockTrainer::TrainBlock(const Segment& segment, const Block& block, ObjectiveSums& sums) {
   Activity::Tick();
-  const std::span<const BlockSample> samples = SamplesOf(segment, block);
+  const BlockRound samples = SamplesOf(segment, block);
   const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {
     Activity::Tick();
-    const SampleRange range = SamplesOfBatch(samples.size(), k, count);
-    Make(samples.subspan(range.first, range.last - range.first), block.user_rows, block.item_rows);
+    samples.Take(SamplesOfBatch(samples.size(), k, count), taken_);
+    Make(taken_, block.user_rows, block.item_rows);
     const std::uint64_t step = segment.first_step + options_.schedule.StepAt(block.j, k, count);
     options_.rows->CatchUpUsers(block.p, step, users_.slots());
     options_.rows->CatchUpItems(block.q, step, items_.slots());

@@ -121,7 +121,7 @@ class BlockTrainer {
   absl::StatusOr<std::optional<SlabRows>> TakeItems(PartitionId q, const Segment& segment,
                                                     std::uint64_t j);
   absl::Status PassItems(PartitionId q, std::uint64_t sub_epoch);
-  std::span<const BlockSample> SamplesOf(const Segment& segment, const Block& block);
+  BlockRound SamplesOf(const Segment& segment, const Block& block);
   void TrainBlock(const Segment& segment, const Block& block, ObjectiveSums& sums);
   void Make(std::span<const BlockSample> samples, const SlabRows& user_rows,
             const SlabRows& item_rows);
@@ -134,7 +134,8 @@ class BlockTrainer {
   const std::vector<BlockSamples*> samples_;  // By partition of the rank.
   Side users_;
   Side items_;
-  std::vector<PairSample> pairs_;  // Of the sub-batch.
+  std::vector<BlockSample> taken_;  // The samples of the sub-batch,
+  std::vector<PairSample> pairs_;   // and what the kernel knows of them.
 };
 
 }  // namespace cf
