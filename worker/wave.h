@@ -45,7 +45,8 @@ class Wave {
 
   /// Begins with all visits that lead to sub-epoch `last`, where partitions have come as far as
   /// `next`, by partition of the rank: the sub-epoch that comes next for each. `origin` is the
-  /// sub-epoch that sweeps are counted from. Requires: origin is the same on all ranks.
+  /// sub-epoch that sweeps are counted from. Requires: it is the same on all ranks, and no partition
+  /// is before it.
   void Begin(std::uint64_t origin, std::uint64_t last, std::span<const std::uint64_t> next);
 
   /// The next visit; waits until the last one to the same partition has ended. Nothing where all have
