@@ -76,7 +76,7 @@ std::uint64_t RowsOf(const TrainingData& data) {
 
 // Of how many users the trial takes one, so that it has room and does not take long.
 std::uint32_t ThinningOf(const DryRunOptions& options, const TrainingData& data) {
-  std::uint64_t bytes = data.split.training_count() * 2 * PartitionSamples::kBytesPerTrainingSample;
+  std::uint64_t bytes = data.split.training_count() * 2 * PartitionSamples::kBytesPerSample;
   for (const TableBytes& table : BytesOfTables(data)) bytes += table.bytes;
   std::uint64_t room = AvailableMemory() / 2;
   if (options.memory > 0) room = std::min(room, options.memory * options.ranks_on_host / 2);
