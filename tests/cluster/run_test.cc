@@ -223,8 +223,8 @@ TEST_F(Run, AModelThatDoesNotFitIsOneLine) {
   EXPECT_EQ(by_host.exit_code, kExitUserInput);
   EXPECT_EQ(by_host.output, "");
   EXPECT_THAT(by_host.errors,
-              MatchesRegex("cfworker: rank 0 needs [0-9]+ MiB for its rows and "
-                           "[0-9]+ MiB for its samples, and may use 1 MiB: [^\n]+\n"));
+              MatchesRegex("cfworker: rank 0 needs at least ([0-9]+) MiB, [0-9]+ of them for its "
+                           "samples, [^\n]+ and may use 1 MiB: give it [0-9]+ [^\n]+\n"));
   const Process::Result by_user =
       cluster_->Run({.run = "too_large", .set = {"cluster.memory_mib=1"}});
   EXPECT_EQ(by_user.exit_code, kExitUserInput);
