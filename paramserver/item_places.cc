@@ -104,7 +104,7 @@ void ItemPlaces::Send(PartitionId q, const Way& way, std::uint64_t sub_epoch) {
       {.from_seat = way.from_seat, .to_seat = way.to_seat, .number = NumberOf(q, sub_epoch)},
       BytesOf(q));
   const std::size_t rows_bytes = FloatsOf(q) * sizeof(float);
-  std::memcpy(sent.bytes.data(), place.rows, rows_bytes);
+  std::copy_n(reinterpret_cast<const std::byte*>(place.rows), rows_bytes, sent.bytes.data());
   std::ranges::copy(std::as_bytes(std::span(place.changed)), sent.bytes.begin() + rows_bytes);
   // Before it is sent: it may come back.
   if (place.slab != kNoSlab) {
@@ -148,7 +148,7 @@ absl::Status ItemPlaces::Accept(Parcel parcel) {
   if (const std::optional<std::uint32_t> slab = stays_in_ring ? std::nullopt : TakeSlab(q)) {
     place.slab = *slab;
     place.rows = slabs_[*slab];
-    std::memcpy(place.rows, rows.data(), rows.size());
+    std::ranges::copy(rows, reinterpret_cast<std::byte*>(place.rows));
     options_.exchange->Recycle(std::move(parcel));
   } else if (parcel.ring == nullptr || stays_in_ring) {
     place.rows = reinterpret_cast<float*>(rows.data());
@@ -158,7 +158,7 @@ absl::Status ItemPlaces::Accept(Parcel parcel) {
     place.parcel =
         options_.exchange->MakeTransfer({.from_seat = seat, .to_seat = seat}, rows.size());
     place.rows = reinterpret_cast<float*>(place.parcel.bytes.data());
-    std::memcpy(place.rows, rows.data(), rows.size());
+    std::ranges::copy(rows, reinterpret_cast<std::byte*>(place.rows));
     options_.exchange->Recycle(std::move(parcel));
   }
   place.due.store(sub_epoch, std::memory_order_release);
@@ -168,12 +168,11 @@ absl::Status ItemPlaces::Accept(Parcel parcel) {
 void ItemPlaces::PutHome(PartitionId q) {
   Place& place = places_[Index(q)];
   const auto own = static_cast<std::uint32_t>(Index(q)) - range_.first;
-  const std::size_t bytes = FloatsOf(q) * sizeof(float);
   if (place.slab != own) {
     // Nothing else is here, so whoever has the slab is at home here, too.
     const auto in_own = std::ranges::find(places_, own, &Place::slab);
     if (in_own == places_.end()) {
-      std::memcpy(slabs_[own], place.rows, bytes);
+      std::copy_n(place.rows, FloatsOf(q), slabs_[own]);
     } else if (place.slab != kNoSlab) {
       const PartitionId other{static_cast<std::uint32_t>(in_own - places_.begin())};
       std::swap_ranges(slabs_[own], slabs_[own] + std::max(FloatsOf(q), FloatsOf(other)),
