@@ -61,8 +61,8 @@ class SnapshotTaker {
   bool IsDueAtEpoch(const JobState& state) const;
 
   /// Begins one of `state`, which is to be at a rest, after the one under way; nothing where this
-  /// generation has one of the same step. The files and the best snapshot of `state` are brought up
-  /// to date when it is committed.
+  /// generation has one of the same step. `state` knows at once that it is the best one, if it is, and
+  /// its files when it is committed.
   absl::Status Take(JobState& state, const Listener& listener);
 
   /// Waits until the snapshot under way, if any, is committed.

@@ -119,7 +119,9 @@ void InitialRows::SetBaseline(TableId table, BaselineSide side, std::vector<floa
 void InitialRows::Make(TableId table, RowId id, std::span<float> row) const {
   const TableSpec& spec = tables_[Index(table)];
   const RowLayout layout(spec.shape);
-  std::vector<float> record(layout.record_floats(), values_.optimizer_state);
+  // Kept for its capacity: at the start of a job it is filled for every row.
+  thread_local std::vector<float> record;
+  record.assign(layout.record_floats(), values_.optimizer_state);
   FillWeights(spec,
               CounterRandom(values_.seed, Purpose::kInitialValues,
                             CounterRandom::Stream(Index(table), static_cast<std::uint32_t>(id))),

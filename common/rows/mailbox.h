@@ -26,9 +26,9 @@ namespace cf {
 ///          thread); the Awaits from one, the seat's own or whoever takes its place; TakeAny from
 ///          one at a time.
 /// Bounds:  `depth` parcels of each source: nobody sends the next before the receiver has answered
-///          the one that is `depth` turns before it. A wait has no deadline of its own: it ends with
-///          a parcel or with Close, which whoever watches the ranks calls, and the thread's Activity
-///          says for whom it waits.
+///          the one that is `depth` turns before it. A wait has no deadline, but in AwaitArrivals: it
+///          ends with a parcel or with Close, which whoever watches the ranks calls, and the thread's
+///          Activity says for whom it waits.
 class Mailbox {
  public:
   struct Options {

@@ -16,6 +16,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "tests/support/devices.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 
@@ -135,7 +136,7 @@ TEST_F(CfrunTest, AReaderThatGoesEndsNothing) {
 
 TEST_F(CfrunTest, OutputThatIsLostIsSaidAtTheEnd) {
   const std::string full = folder_ + "/full";
-  if (::mknod(full.c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0) {
+  if (!MakeDevice(full, kFullDevice)) {
     GTEST_SKIP() << "no node of a device can be made here";
   }
   const auto run = [&](const std::string& worker) {

@@ -15,6 +15,7 @@
 
 #include "common/base/files.h"
 #include "run/run_folder.h"
+#include "tests/support/devices.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/unit/serving/test_model.h"
@@ -103,8 +104,8 @@ TEST_F(OutputTest, WhatIsThereIsReplacedOnlyWhenAskedFor) {
 }
 
 TEST_F(OutputTest, PipesDevicesAndStandardOutputAreWrittenTo) {
-  const bool devices = ::mknod(Path("w/null").c_str(), S_IFCHR | 0666, makedev(1, 3)) == 0 &&
-                       ::mknod(Path("w/full").c_str(), S_IFCHR | 0666, makedev(1, 7)) == 0;
+  const bool devices =
+      MakeDevice(Path("w/null"), kNullDevice) && MakeDevice(Path("w/full"), kFullDevice);
   ASSERT_EQ(::mkfifo(Path("w/pipe").c_str(), 0600), 0);
   for (const Writer& writer : Writers()) {
     SCOPED_TRACE(writer.program + " " + writer.words[0] + " " + writer.words.back());
@@ -262,7 +263,7 @@ std::vector<std::string> Printers(const std::string& folder) {
 }
 
 TEST_F(OutputTest, WhatStandardOutputDoesNotTakeIsALineAndNoSuccess) {
-  if (::mknod(Path("full").c_str(), S_IFCHR | 0666, makedev(1, 7)) != 0) {
+  if (!MakeDevice(Path("full"), kFullDevice)) {
     GTEST_SKIP() << "no node of a device can be made here";
   }
   for (const std::string& command : Printers(Path(""))) {

@@ -19,6 +19,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "tests/support/devices.h"
 #include "tests/support/file_calls.h"
 
 namespace cf {
@@ -170,12 +171,12 @@ TEST_F(OutputFileTest, APipeIsWrittenToAndStaysOne) {
 // The node of a device that anybody may write to, in the folder of the test: the machine's own
 // must not be put at risk.
 TEST_F(OutputFileTest, ADeviceIsWrittenToAndStaysOne) {
-  if (::mknod(Path("null").c_str(), S_IFCHR | 0666, makedev(1, 3)) != 0) {
+  if (!MakeDevice(Path("null"), kNullDevice)) {
     GTEST_SKIP() << "no node of a device can be made here";
   }
   EXPECT_TRUE(WriteOutput(Path("null"), "nobody hears it").ok());
   EXPECT_TRUE(S_ISCHR(Look(Path("null")).st_mode));
-  ASSERT_EQ(::mknod(Path("full").c_str(), S_IFCHR | 0666, makedev(1, 7)), 0);
+  ASSERT_TRUE(MakeDevice(Path("full"), kFullDevice));
   const absl::Status full = WriteOutput(Path("full"), "no room for it");
   EXPECT_EQ(full.message(), Path("full") + ": No space left on device");
   EXPECT_EQ(ExitCodeOf(full), kExitFailed);
