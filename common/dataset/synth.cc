@@ -96,7 +96,7 @@ void FillShape(SynthOptions& options) {
   if (options.user_max == 0) {
     constexpr double kSigma = 1.35;
     const double mean = ratings / users;
-    options.user_min = std::min(20.0, std::floor(mean / 5));
+    options.user_min = std::clamp(std::floor(mean / 5), 1.0, 20.0);
     const double above = (mean - options.user_min) * math::Exp(-0.5 * kSigma * kSigma);
     options.user_median = options.user_min + above;
     const double top = math::InverseNormalCdf(1.0 - 0.5 / users);
@@ -121,10 +121,11 @@ absl::Status CheckOptions(const SynthOptions& options) {
   if (options.users > 1'000'000'000) return bad("synth makes at most a billion users");
   if (options.items > 10'000'000) return bad("synth makes at most 10 million items");
   const std::uint64_t pairs = std::uint64_t{options.users} * options.items;
-  const std::uint64_t least = 5 * std::uint64_t{std::max(options.users, options.items)};
+  const std::uint64_t least =
+      std::max(2 * std::uint64_t{options.users}, 5 * std::uint64_t{options.items});
   if (options.ratings < least || options.ratings > pairs / 8) {
     return bad(options.ratings, " ratings: for ", options.users, " users and ", options.items,
-               " items synth takes ", least, " (5 for each) to ", pairs / 8,
+               " items synth takes ", least, " (2 for each user, 5 for each item) to ", pairs / 8,
                " (an eighth of all pairs)");
   }
   if (options.dim > 4096) return bad("dim is ", options.dim, ", not 0 to 4096");

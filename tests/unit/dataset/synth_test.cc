@@ -213,7 +213,9 @@ TEST(Synth, AnySizesGetAFittingShape) {
                                                {200, 5'000, 25'000},
                                                {5'000, 200, 125'000},
                                                {1'000, 1'000, 125'000},
-                                               {50'000, 50'000, 250'000}}) {
+                                               {50'000, 50'000, 250'000},
+                                               {50'000, 10'000, 150'000},
+                                               {50'000, 2'000, 100'000}}) {
     const SynthOptions options = {
         .users = sizes.users, .items = sizes.items, .ratings = sizes.ratings};
     const absl::StatusOr<SynthData> data = Synthesize(options, 2, {});
@@ -238,7 +240,7 @@ TEST(Synth, RefusesWhatItCannotMake) {
   };
   EXPECT_THAT(message({.users = 5}), HasSubstr("10 users"));
   EXPECT_THAT(message({.ratings = 30'000'000}), StartsWith("30000000 ratings: for 10000 users"));
-  EXPECT_THAT(message({.ratings = 100}), HasSubstr("50000 (5 for each)"));
+  EXPECT_THAT(message({.ratings = 100}), HasSubstr("20000 (2 for each user, 5 for each item)"));
   EXPECT_THAT(message({.dim = 5000}), HasSubstr("dim is 5000"));
   EXPECT_THAT(message({.noise = -1}), HasSubstr("noise is -1"));
   EXPECT_THAT(message({.noise = 2}), HasSubstr("leaves nothing to learn"));
