@@ -6,6 +6,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/status.h"
 #include "coordinator/announcement.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/generation_end.h"
@@ -88,7 +89,9 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
        .stop_requested = options_.stop_requested});
   if (!coordinator.ok()) return coordinator.status();
-  return coordinator->Run();
+  absl::StatusOr<Verdict> verdict = coordinator->Run();
+  // A disk that turns read-only is not what the user wrote.
+  return verdict.ok() ? std::move(verdict) : NotOfInput(verdict.status());
 }
 
 absl::StatusOr<TrainingData> Leader::OpenData() const {

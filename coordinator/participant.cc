@@ -7,6 +7,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/status.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/storage_plan.h"
 #include "paramserver/scratch_folder.h"
@@ -217,7 +218,8 @@ absl::StatusOr<Reply> Participant::Execute(const Command& command) {
   const Activity::Doing doing(WorkOf(command));
   if (command.has_set_up()) return SetUpMember(command.set_up());
   if (member_ == nullptr) return absl::DataLossError("a command before SetUp");
-  return member_->Execute(command);
+  absl::StatusOr<Reply> reply = member_->Execute(command);
+  return reply.ok() ? std::move(reply) : NotOfInput(reply.status());
 }
 
 absl::Status Participant::OpenData(const SetUp& set_up) {

@@ -44,6 +44,11 @@ absl::Status ErrnoError(int error, const std::string& what) {
   }
 }
 
+absl::Status NotOfInput(const absl::Status& status) {
+  Check(!status.ok(), "NotOfInput is about an error");
+  return ExitCodeOf(status) == kExitUserInput ? absl::InternalError(status.message()) : status;
+}
+
 ExitCode ExitCodeOf(const absl::Status& status) {
   switch (status.code()) {
     case absl::StatusCode::kOk:

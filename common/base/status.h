@@ -27,4 +27,8 @@ enum ExitCode : int {
 /// FailedPrecondition, OutOfRange); else 1.
 ExitCode ExitCodeOf(const absl::Status& status);
 
+/// The same error, of which the user's input is not to blame: for what fails once that was accepted,
+/// whatever the system calls it. Requires: !status.ok().
+absl::Status NotOfInput(const absl::Status& status);
+
 }  // namespace cf

@@ -76,12 +76,14 @@ void MustSucceed(const std::string& program, const std::vector<std::string>& arg
 
 // --- ClusterJob ----------------------------------------------------------------------------------
 
-ClusterJob::ClusterJob(const std::vector<std::string>& command, const std::string& run_path)
+ClusterJob::ClusterJob(const std::vector<std::string>& command, const std::string& run_path,
+                       const std::map<std::string, std::string>& added)
     : run_path_(run_path), log_begin_(ReadFile(run_path + "/log.txt").value_or("").size()) {
   static std::atomic<int> count = 0;
   mark_ = std::to_string(::getpid()) + "." + std::to_string(count++);
   std::map<std::string, std::string> environment = OpenMpiEnvironment();
   environment[kMarkName] = mark_;
+  environment.insert(added.begin(), added.end());
   launcher_ = std::make_unique<Process>(command, environment);
 }
 
@@ -209,7 +211,7 @@ std::unique_ptr<ClusterJob> Cluster::Start(const JobOptions& options) const {
     command.insert(command.end(), {"--set", assignment});
   }
   command.insert(command.end(), options.flags.begin(), options.flags.end());
-  return std::make_unique<ClusterJob>(command, Path(options.run));
+  return std::make_unique<ClusterJob>(command, Path(options.run), options.environment);
 }
 
 Process::Result Cluster::Run(const JobOptions& options) const {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <sys/types.h>
@@ -30,6 +31,7 @@ struct JobOptions {
   std::string run = {};                 ///< The run folder's name within the cluster's folder.
   std::vector<std::string> set = {};    ///< FIELD=VALUE.
   std::vector<std::string> flags = {};  ///< Any others of cfworker.
+  std::map<std::string, std::string> environment = {};  ///< Added to the test's own.
 };
 
 /// A job of real processes. Each carries a mark in its environment, so that they are found whatever
@@ -40,7 +42,8 @@ struct JobOptions {
 /// Invariants: no process of the job outlives the object; the destructor kills them.
 class ClusterJob {
  public:
-  ClusterJob(const std::vector<std::string>& command, const std::string& run_path);
+  ClusterJob(const std::vector<std::string>& command, const std::string& run_path,
+             const std::map<std::string, std::string>& environment = {});
   ~ClusterJob();
   ClusterJob(const ClusterJob&) = delete;
   ClusterJob& operator=(const ClusterJob&) = delete;

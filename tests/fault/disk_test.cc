@@ -1,0 +1,137 @@
+// Goal: a job whose disk fails ends with one line that names the file and the reason, leaves its
+// last snapshot whole, and goes on to the digest of an undisturbed job once the disk is well again.
+// Method: real jobs with rows on disk, in whose processes calls on files fail from some call on
+// (tests/support/file_faults.cc), after the first snapshot has been committed.
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/status.h"
+#include "tests/support/cluster.h"
+#include "tests/support/paths.h"
+
+namespace cf {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+struct Fault {
+  std::string name;
+  std::string call;  // read, write, open or sync,
+  std::string path;  // of files with this in their paths,
+  int error = 0;     // fails with this errno,
+  int after = 0;     // when so many have succeeded.
+};
+
+// Both ways of having rows on disk.
+struct Schedule {
+  std::string name;
+  std::vector<std::string> set;
+  std::string memory;
+};
+
+const std::vector<Schedule>& Schedules() {
+  static const std::vector<Schedule> all = {
+      {"Blocks", {"train.schedule=BLOCKS", "train.partitions=16"}, "5"},
+      {"Sync", {"train.schedule=SYNC", "train.batch_size=256"}, "12"}};
+  return all;
+}
+
+class Disk : public ::testing::TestWithParam<std::tuple<Schedule, Fault>> {
+ protected:
+  static void SetUpTestSuite() {
+    cluster_ = new Cluster;
+    const Process::Result made =
+        RunProgram("cfdata", {"synth", "--users", "30000", "--items", "500", "--ratings", "75000",
+                              "--out", cluster_->Path("many-users")});
+    ASSERT_EQ(made.exit_code, 0) << made.errors;
+  }
+  static void TearDownTestSuite() {
+    delete cluster_;
+    cluster_ = nullptr;
+    digests_.clear();
+  }
+
+  static JobOptions JobOf(const Schedule& schedule, const std::string& run) {
+    JobOptions options = {.launcher = Launcher::kAlone,
+                          .config = "ml_1m_biased_mf",
+                          .data = cluster_->Path("many-users"),
+                          .run = run,
+                          .set = {"model.matrix_factorization.dim=32", "train.epochs=2",
+                                  "early_stopping.patience=0", "snapshot.every_steps=40"},
+                          .flags = {"--memory", schedule.memory}};
+    options.set.insert(options.set.end(), schedule.set.begin(), schedule.set.end());
+    return options;
+  }
+
+  // Of the job without a fault.
+  static const std::string& DigestOf(const Schedule& schedule) {
+    const auto [digest, is_new] = digests_.try_emplace(schedule.name);
+    if (is_new) digest->second = cluster_->Train(JobOf(schedule, "whole-" + schedule.name));
+    return digest->second;
+  }
+
+  static Cluster* cluster_;
+  static std::map<std::string, std::string> digests_;  // By schedule.
+};
+Cluster* Disk::cluster_ = nullptr;
+std::map<std::string, std::string> Disk::digests_;
+
+TEST_P(Disk, FailsAndTheJobGoesOnToTheSameBits) {
+  const auto& [schedule, fault] = GetParam();
+  const std::string run = schedule.name + fault.name;
+  JobOptions options = JobOf(schedule, run);
+  options.environment = {{"LD_PRELOAD", CF_FILE_FAULTS},
+                         {"CF_FAULT_CALL", fault.call},
+                         {"CF_FAULT_PATH", fault.path},
+                         {"CF_FAULT_ERROR", std::to_string(fault.error)},
+                         {"CF_FAULT_AFTER", std::to_string(fault.after)},
+                         {"CF_FAULT_WHEN", cluster_->SnapshotPath(run)}};
+  const Process::Result failed = cluster_->Run(options);
+  EXPECT_EQ(failed.exit_code, kExitFailed) << failed.output;
+  EXPECT_THAT(failed.errors, AllOf(HasSubstr(fault.path), HasSubstr(std::strerror(fault.error))));
+  EXPECT_EQ(std::ranges::count(failed.errors, '\n'), 1) << failed.errors;
+  const Process::Result verified =
+      RunProgram("cfsnapshot", {"verify", cluster_->SnapshotPath(run)});
+  EXPECT_EQ(verified.exit_code, 0) << verified.output << verified.errors;
+
+  EXPECT_EQ(cluster_->Train(JobOf(schedule, run)), DigestOf(schedule));
+  EXPECT_TRUE(fs::is_empty(cluster_->Path(run) + "/scratch"));
+}
+
+const Fault kScratchFaults[] = {{"ScratchIsFull", "write", "/scratch/", ENOSPC, 3},
+                                {"ScratchCannotBeWritten", "write", "/scratch/", EIO, 3},
+                                {"ScratchCannotBeRead", "read", "/scratch/", EIO, 3},
+                                {"ScratchIsForbidden", "open", "/scratch/", EACCES, 0},
+                                {"ScratchIsGone", "open", "/scratch/", ENOENT, 0}};
+const Fault kSnapshotFaults[] = {{"SnapshotsAreFull", "write", "/snapshots/", ENOSPC, 3},
+                                 {"SnapshotsCannotBeWritten", "write", "/snapshots/", EIO, 0},
+                                 {"SnapshotsCannotBeSynced", "sync", "/snapshots/", EIO, 0},
+                                 {"SnapshotsAreReadOnly", "open", "/snapshots/", EROFS, 0}};
+
+std::string NameOf(const ::testing::TestParamInfo<std::tuple<Schedule, Fault>>& test) {
+  return std::get<Schedule>(test.param).name + std::get<Fault>(test.param).name;
+}
+INSTANTIATE_TEST_SUITE_P(OfScratch, Disk,
+                         ::testing::Combine(::testing::ValuesIn(Schedules()),
+                                            ::testing::ValuesIn(kScratchFaults)),
+                         NameOf);
+// Snapshots are written alike, whatever the schedule.
+INSTANTIATE_TEST_SUITE_P(OfSnapshots, Disk,
+                         ::testing::Combine(::testing::Values(Schedules().front()),
+                                            ::testing::ValuesIn(kSnapshotFaults)),
+                         NameOf);
+
+}  // namespace
+}  // namespace cf
