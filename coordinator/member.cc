@@ -54,6 +54,7 @@ Member::Member(Options options, const KernelSet& kernels)
       blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
       tables_(options_.data->Tables()),
       sums_(options_.job.train().partitions()),
+      user_penalties_(options_.job.train().partitions()),
       writer_(std::make_unique<SnapshotWriter>(SnapshotWriter::Options{
           .folder = options_.snapshots_folder, .activity = options_.writer_activity})) {
 }
@@ -233,17 +234,20 @@ absl::Status Member::OpenBlocks() {
                            .tables = tables_,
                            .partitioning = options_.placement->partitioning()});
     seat.block_trainer = std::make_unique<BlockTrainer>(
-        BlockTrainer::Options{.schedule = *blocks_,
-                              .batch_size = options_.job.train().batch_size(),
-                              .users = data.data.users(),
-                              .items = data.data.items(),
-                              .layout = RowLayout(tables_[Index(kUsers)].shape),
-                              .objective = data.MakeObjective(),
-                              .shuffle_seed = options_.job.train().seed(),
-                              .kernels = &kernels_,
-                              .wave = wave_.get(),
-                              .rows = seat.block_host.get(),
-                              .profile = seat.profile.get()},
+        BlockTrainer::Options{
+            .schedule = *blocks_,
+            .batch_size = options_.job.train().batch_size(),
+            .users = data.data.users(),
+            .items = data.data.items(),
+            .layout = RowLayout(tables_[Index(kUsers)].shape),
+            .objective = data.MakeObjective(),
+            .shuffle_seed = options_.job.train().seed(),
+            .kernels = &kernels_,
+            .wave = wave_.get(),
+            .rows = seat.block_host.get(),
+            .at_epoch_end = [this,
+                             &seat](PartitionId users) { return NoteUserPenalty(seat, users); },
+            .profile = seat.profile.get()},
         samples);
     return absl::OkStatus();
   });
@@ -345,6 +349,7 @@ absl::Status Member::Train(const TrainSteps& steps, Reply& reply) {
   optimizer_.SetPlateauFactors({steps.plateau_factors().begin(), steps.plateau_factors().end()});
   if (steps.first_leg() == 0 && steps.next_legs().empty()) {
     std::ranges::fill(sums_, ObjectiveSums());
+    std::ranges::fill(user_penalties_, std::nullopt);
   }
   absl::Status done = blocks_.has_value() ? TrainBlocks(steps) : TrainBatches(steps);
   AddFigures(sums_, reply);
@@ -360,6 +365,7 @@ absl::Status Member::TrainBlocks(const TrainSteps& steps) {
   const BlockTrainer::Clock::time_point begin = BlockTrainer::Clock::now();
   const SeatRange range = wave_->range();
   epoch_ = steps.epoch();
+  steps_per_epoch_ = steps.steps_per_epoch();
   next_legs_.assign(sums_.size(), steps.first_leg());
   if (absl::Status said = HearNextLegs(steps.next_legs()); !said.ok()) return said;
   if (absl::Status left = item_places_->Leave(NextSubEpochs()); !left.ok()) {

@@ -129,6 +129,8 @@ class Member {
   // Has the store read ahead where the partition is not in memory.
   void AnnouncePartition(std::uint32_t partition);
   absl::Status FindPenalties(Reply& reply);
+  // Of users that have come to the end of the epoch and are in memory.
+  absl::Status NoteUserPenalty(const Seat& seat, PartitionId partition);
   absl::Status FindNotFinite(Reply& reply);
   // Of one partition, by table.
   absl::Status FindNotFinite(const Seat& seat, std::uint32_t partition, RowStore::Which which,
@@ -168,6 +170,9 @@ class Member {
   Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
   std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
+  std::uint64_t steps_per_epoch_ = 0;            // Of the last Train.
+  // By partition: the penalty of users that are at the end of an epoch, where it is known by now.
+  std::vector<std::optional<double>> user_penalties_;
   std::vector<std::uint32_t> training_samples_;  // By item; empty before the first MeasureLists.
   // Whether a committed manifest of the run names files of every partition, which deltas can follow.
   bool has_bases_ = false;

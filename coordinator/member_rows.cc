@@ -45,14 +45,22 @@ ScannedRows Member::RowsOf(const Seat& seat) const {
 absl::Status Member::FindPenalties(Reply& reply) {
   std::vector<double> penalties(options_.job.train().partitions());
   const TableSpec& users = tables_[Index(kUsers)];
-  const bool reads_users = users.l2_vectors != 0 || users.l2_biases != 0;
+  const bool have_one = users.l2_vectors != 0 || users.l2_biases != 0;
+  const auto reads_users = [&](std::uint32_t p) {
+    return have_one && !user_penalties_[p].has_value();
+  };
   absl::Status found = OnSeats([&](const Seat& seat) {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
-      Activity::Tick();
-      if (reads_users && p + 1 < seat.served.last) AnnouncePartition(p + 1);
-      const absl::StatusOr<double> penalty = L2Penalty(RowsOf(seat), PartitionId{p});
-      if (!penalty.ok()) return penalty.status();
-      penalties[p] = *penalty;
+      if (p + 1 < seat.served.last && reads_users(p + 1)) AnnouncePartition(p + 1);
+      for (std::uint32_t t = 0; t < tables_.size(); ++t) {
+        Activity::Tick();
+        const TableId table{t};
+        const absl::StatusOr<double> penalty = table == kUsers && user_penalties_[p].has_value()
+                                                   ? *user_penalties_[p]
+                                                   : L2Penalty(RowsOf(seat), table, PartitionId{p});
+        if (!penalty.ok()) return penalty.status();
+        penalties[p] += *penalty;
+      }
     }
     return absl::OkStatus();
   });
@@ -64,6 +72,15 @@ absl::Status Member::FindPenalties(Reply& reply) {
     }
   }
   return found;
+}
+
+absl::Status Member::NoteUserPenalty(const Seat& seat, PartitionId partition) {
+  ScannedRows rows = RowsOf(seat);
+  rows.steps = (epoch_ + 1) * steps_per_epoch_;
+  const absl::StatusOr<double> penalty = L2Penalty(rows, kUsers, partition);
+  if (!penalty.ok()) return penalty.status();
+  user_penalties_[Index(partition)] = *penalty;
+  return absl::OkStatus();
 }
 
 void Member::AnnouncePartition(std::uint32_t partition) {

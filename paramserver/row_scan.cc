@@ -70,29 +70,25 @@ class FiniteCheck {
 
 }  // namespace
 
-absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition) {
-  double penalty = 0;
-  for (std::uint32_t t = 0; t < rows.tables.size(); ++t) {
-    const TableSpec& spec = rows.tables[t];
-    if (spec.l2_vectors == 0 && spec.l2_biases == 0) continue;
-    Weights weights(rows, TableId{t});
-    double vectors = 0;
-    double biases = 0;
-    absl::Status read = rows.store.Visit(
-        TableId{t}, partition, RowStore::Which::kAll, [&](RowId, std::span<const float> stored) {
-          Activity::Tick();
-          const std::span<const float> row = weights.Of(stored);
-          for (std::uint32_t k = 0; k < spec.shape.dim; ++k) {
-            vectors += static_cast<double>(row[k]) * static_cast<double>(row[k]);
-          }
-          const auto bias = static_cast<double>(row.back());
-          if (spec.shape.biases) biases += bias * bias;
-          return absl::OkStatus();
-        });
-    if (!read.ok()) return read;
-    penalty += spec.l2_vectors * vectors + spec.l2_biases * biases;
-  }
-  return penalty;
+absl::StatusOr<double> L2Penalty(const ScannedRows& rows, TableId table, PartitionId partition) {
+  const TableSpec& spec = rows.tables[Index(table)];
+  if (spec.l2_vectors == 0 && spec.l2_biases == 0) return 0;
+  Weights weights(rows, table);
+  double vectors = 0;
+  double biases = 0;
+  absl::Status read = rows.store.Visit(
+      table, partition, RowStore::Which::kAll, [&](RowId, std::span<const float> stored) {
+        Activity::Tick();
+        const std::span<const float> row = weights.Of(stored);
+        for (std::uint32_t k = 0; k < spec.shape.dim; ++k) {
+          vectors += static_cast<double>(row[k]) * static_cast<double>(row[k]);
+        }
+        const auto bias = static_cast<double>(row.back());
+        if (spec.shape.biases) biases += bias * bias;
+        return absl::OkStatus();
+      });
+  if (!read.ok()) return read;
+  return spec.l2_vectors * vectors + spec.l2_biases * biases;
 }
 
 absl::StatusOr<std::optional<RowId>> FirstNotFinite(const ScannedRows& rows, TableId table,

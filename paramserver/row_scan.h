@@ -22,9 +22,9 @@ struct ScannedRows {
   std::uint64_t steps = 0;
 };
 
-/// lambda * sum(w^2) over all rows of `partition`, in the order of tables and ids, in double.
-/// Tables without a lambda are not read.
-absl::StatusOr<double> L2Penalty(const ScannedRows& rows, PartitionId partition);
+/// lambda * sum(w^2) over the rows of `table` in `partition`, in the order of ids, in double. A table
+/// without a lambda is not read.
+absl::StatusOr<double> L2Penalty(const ScannedRows& rows, TableId table, PartitionId partition);
 
 /// The first row of `table` in `partition`, or of those that are not clean, with a weight or a
 /// number of its optimizer's state that is infinite or not a number.

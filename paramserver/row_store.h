@@ -93,8 +93,8 @@ class RowStore {
   virtual void MarkChanged(TableId table, PartitionId partition,
                            std::span<const std::uint32_t> slots) = 0;
 
-  /// Calls `visit` for the rows of a partition, ids ascending, each pinned for the call. The first
-  /// error of `visit` or of reading ends it.
+  /// Calls `visit` for the rows of a partition, ids ascending, each pinned for the call; of one that
+  /// is pinned whole, those. The first error of `visit` or of reading ends it.
   virtual absl::Status Visit(TableId table, PartitionId partition, Which which, Visitor visit) = 0;
 
   /// How many rows a partition has in all tables, and how many of them are not clean.

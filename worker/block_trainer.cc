@@ -109,6 +109,9 @@ absl::Status BlockTrainer::TrainVisit(const Segment& segment, const Wave::Visit&
     if (!trained.ok()) break;
     ++next;
   }
+  if (trained.ok() && next == options_.schedule.sub_epochs() && options_.at_epoch_end) {
+    trained = options_.at_epoch_end(p);
+  }
   options_.rows->ReleaseUsers(p);
   return trained;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -46,6 +47,9 @@ class BlockTrainer {
     const KernelSet* kernels = nullptr;  ///< Borrowed, as are the next.
     Wave* wave = nullptr;                ///< Shared with the other threads of the rank.
     BlockRows* rows = nullptr;
+    /// Called when users have come to the end of their epoch, while they are in memory. An error ends
+    /// training.
+    std::function<absl::Status(PartitionId)> at_epoch_end = nullptr;
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 

@@ -3,7 +3,9 @@
 
 #include <filesystem>
 #include <numeric>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
@@ -11,6 +13,7 @@
 
 #include "coordinator/storage_plan.h"
 #include "paramserver/disk_store.h"
+#include "run/history.h"
 #include "tests/unit/coordinator/local_generation.h"
 
 namespace cf {
@@ -122,6 +125,30 @@ TEST_F(BlocksTest, SnapshotsOfUsersOnDiskDoNotChangeTheModel) {
     for (const GenerationEnd& end : generation.Run(ranks)) ASSERT_TRUE(end.has_finished());
     EXPECT_EQ(generation.Digest(), expected);
   }
+}
+
+// Users' part of the penalty is found while they are in memory; a segment may end between two of them.
+TEST_F(BlocksTest, ThePenaltyIsThatOfTheRowsAtTheEndOfTheEpoch) {
+  Job job = MakeBlocksJob();
+  job.mutable_train()->set_epochs(2);
+  job.mutable_snapshot()->set_every_steps(1);
+  LocalGeneration generation(job, tiny_, "penalty", 2);
+  generation.KeepRowsIn(StoreOf({.frames = 2, .threads = 1, .directory = tiny_.Beside("scratch")}));
+  for (const GenerationEnd& end : generation.Run(2)) ASSERT_TRUE(end.has_finished()) << TextOf(end);
+  double expected = 0;
+  const absl::Status read = Snapshot::Open(generation.latest())
+                                ->ReadAll([&](TableId, RowId, std::span<const float> record) {
+                                  for (std::size_t k = 0; k < 6; ++k) {
+                                    expected += (k < 5 ? 0.001 : 0.0005) *
+                                                static_cast<double>(record[k]) *
+                                                static_cast<double>(record[k]);
+                                  }
+                                  return absl::OkStatus();
+                                });
+  ASSERT_TRUE(read.ok()) << read;
+  const std::vector<EpochFigures> epochs =
+      History::Read(tiny_.Beside("penalty/history.csv")).value();
+  EXPECT_NEAR(epochs.back().figures.Find("l2_penalty").value_or(-1), expected, 1e-6 * expected);
 }
 
 // One rank of a host with little memory beside two that need no disk.

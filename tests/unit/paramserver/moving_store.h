@@ -117,6 +117,11 @@ class MovingStore : public RowStore {
       if (which == Which::kChanged && !changed_.Contains(table, partition, slot)) continue;
       const RowId id = partitioning_.IdAt(partition, slot);
       float* row = nullptr;
+      if (const Page* const whole = Of(partition).whole[Index(table)].get(); whole != nullptr) {
+        row = whole->data() + slot * of.stride;
+        if (absl::Status done = visit(id, {row, of.stride}); !done.ok()) return done;
+        continue;
+      }
       absl::Status done = PinRow(table, id, row);
       if (!done.ok()) return done;
       done = visit(id, {row, of.stride});

@@ -35,7 +35,11 @@ TEST(RowScan, L2PenaltyIsOfAllRowsOfThePartition) {
         }
       }
     }
-    EXPECT_NEAR(L2Penalty(local.Scanned(options.tables), PartitionId{p}).value(), expected, 1e-12);
+    double found = 0;
+    for (const TableId table : {kUsers, kItems}) {
+      found += L2Penalty(local.Scanned(options.tables), table, PartitionId{p}).value();
+    }
+    EXPECT_NEAR(found, expected, 1e-12);
     all += expected;
   }
   EXPECT_GT(all, 0);
@@ -54,7 +58,9 @@ TEST(RowScan, L2PenaltyLooksOnlyAtTablesThatHaveOne) {
   }
   double penalty = 0;
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
-    penalty += L2Penalty(local.Scanned(options.tables), PartitionId{p}).value();
+    for (const TableId table : {kUsers, kItems}) {
+      penalty += L2Penalty(local.Scanned(options.tables), table, PartitionId{p}).value();
+    }
   }
   EXPECT_TRUE(std::isfinite(penalty));
 }
