@@ -68,11 +68,13 @@ void Announce(const Job& job, const Roster& roster, const TrainingData& data, co
 void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& directory,
                      Console& console) {
   std::uint64_t disk = 0;
+  std::uint64_t samples = 0;
   std::uint64_t memory = 0;
   std::uint32_t partitions = 0;
   std::uint32_t frames = 0;
   for (const StoragePlan& plan : plans) {
     disk += plan.disk;
+    samples += plan.sample_disk;
     memory = std::max(memory, plan.memory);
     partitions += plan.partitions;
     frames += plan.frames;
@@ -85,11 +87,11 @@ void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& dire
         static_cast<double>(memory) / 1048576.0, static_cast<double>(disk) / 1048576.0, directory));
     return;
   }
-  console.Line(
-      absl::StrFormat("  memory: %.1f MiB a rank; %d of %d partitions of users at once, the others "
-                      "(%.1f MiB) in %s",
-                      static_cast<double>(memory) / 1048576.0, frames, partitions,
-                      static_cast<double>(disk) / 1048576.0, directory));
+  console.Line(absl::StrFormat(
+      "  memory: %.1f MiB a rank; %d of %d partitions of users at once, the others "
+      "(%.1f MiB, and %.1f MiB of samples) in %s",
+      static_cast<double>(memory) / 1048576.0, frames, partitions,
+      static_cast<double>(disk) / 1048576.0, static_cast<double>(samples) / 1048576.0, directory));
 }
 
 RunStatus FirstStatus(const GenerationNote& note, const Roster& roster, const SetUp& set_up) {

@@ -168,6 +168,7 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
                                                                  .data = &*data,
                                                                  .placement = &*placement,
                                                                  .make_store = *store,
+                                                                 .trains = false,
                                                                  .pairs = pairs});
   if (!member.ok()) return member.status();
   const ExecuteCommand execute =

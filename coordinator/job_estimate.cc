@@ -163,6 +163,10 @@ double DiskBytes(const Job& job, const StoragePlan& plan, int ranks) {
   return static_cast<double>(plan.disk) * (static_cast<double>(job.train().rounds()) * ranks + 1);
 }
 
+double SampleReads(const Job& job, const StoragePlan& plan, int ranks) {
+  return static_cast<double>(plan.sample_disk) * static_cast<double>(job.train().rounds()) * ranks;
+}
+
 EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint64_t trial_rows,
                        const DiskSpeed& disk) {
   const auto ratio = [](std::uint64_t of_job, std::uint64_t of_trial) {
@@ -175,7 +179,10 @@ EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint
                            size.turns * kTurnSeconds +
                            size.traffic_of_rank / kTrafficBytesPerSecond;
   EpochSeconds seconds;
-  if (disk.read > 0) seconds.of_disk = size.disk_bytes / disk.read + size.disk_bytes / disk.write;
+  if (disk.read > 0) {
+    seconds.of_disk =
+        (size.disk_bytes + size.sample_reads) / disk.read + size.disk_bytes / disk.write;
+  }
   seconds.of_disk += size.row_reads / kRowReadsPerSecond;
   seconds.training =
       std::max(computing, seconds.of_disk) + std::min(computing, seconds.of_disk) / 2;

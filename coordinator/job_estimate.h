@@ -41,6 +41,9 @@ std::uint64_t RingBytes(const Job& job, const TrainingData& data, std::uint32_t 
 /// are ranks, and the end of the epoch once more.
 double DiskBytes(const Job& job, const StoragePlan& plan, int ranks);
 
+/// Bytes of samples that a rank reads from its disk in an epoch.
+double SampleReads(const Job& job, const StoragePlan& plan, int ranks);
+
 /// How many rows a rank reads from its disk in an epoch one by one, and writes, where rows come and
 /// go so: those of users and items that batches are expected to have beside the most frequent ones,
 /// which stay in memory; else 0.
@@ -60,8 +63,9 @@ struct JobSize {
   double ranks_at_once = 1;    ///< As many ranks as this really work at the same time.
   double turns = 0;            ///< Steps of an epoch of SYNC between ranks; 0 where there is one.
   double traffic_of_rank = 0;  ///< TrafficBytes, over the ranks.
-  double disk_bytes = 0;       ///< DiskBytes of a rank.
-  double row_reads = 0;        ///< RowReads of a rank.
+  double disk_bytes = 0;       ///< DiskBytes of a rank,
+  double sample_reads = 0;     ///< SampleReads,
+  double row_reads = 0;        ///< and RowReads.
   std::uint64_t snapshot_bytes = 0;
 };
 

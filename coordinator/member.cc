@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <pthread.h>
 #include <system_error>
@@ -110,10 +111,16 @@ absl::Status Member::OpenSeats() {
             options_.snapshot != nullptr ? options_.snapshot->manifest().position().step() : 0});
     seats_[k].served = seats_[k].service->range();
   }
+  for (std::size_t k = 0; k < working.size(); ++k) {
+    seats_[k].worked = placement.workers().range(working[k]);
+  }
+  if (blocks_.has_value() && options_.trains) {
+    // Before rows take the memory that sorting samples needs.
+    if (absl::Status opened = OpenMovingSamples(); !opened.ok()) return opened;
+  }
   if (absl::Status begun = BeginRows(); !begun.ok()) return begun;
   const std::vector<const RowHost*> hosts = HostsInPlace();
   for (std::size_t k = 0; k < working.size(); ++k) {
-    seats_[k].worked = placement.workers().range(working[k]);
     seats_[k].rows = std::make_unique<RowClient>(
         RowClient::Options{.seat = working[k],
                            .exchange = exchange_.get(),
@@ -205,6 +212,54 @@ absl::Status Member::OpenRows(const Seat& seat) {
   return absl::OkStatus();
 }
 
+absl::Status Member::OpenMovingSamples() {
+  const SeatRange range{seats_.front().worked.first, seats_.back().worked.last};
+  std::vector<bool> stays;
+  for (std::uint32_t p = range.first; p < range.last; ++p) {
+    stays.push_back(store_->KeepsUsersOf(PartitionId{p}));
+  }
+  if (std::ranges::find(stays, false) == stays.end()) return absl::OkStatus();
+  absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(options_.scratch_directory);
+  if (!folder.ok()) return folder.status();
+  samples_folder_ = *std::move(folder);
+  absl::StatusOr<std::unique_ptr<MovingSamples>> moving =
+      MovingSamples::Open({.data = &options_.data->data,
+                           .split = &options_.data->split,
+                           .partitioning = options_.placement->partitioning(),
+                           .range = range,
+                           .stays = stays,
+                           .threads = static_cast<std::uint32_t>(seats_.size()),
+                           .folder = samples_folder_->path()});
+  if (!moving.ok()) return moving.status();
+  moving_samples_ = *std::move(moving);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<RankSamples>> Member::MakeBlockSamples() {
+  const TrainingData& data = *options_.data;
+  const SeatRange range = wave_->range();
+  std::vector<bool> moves(range.size());
+  for (std::uint32_t p = 0; moving_samples_ != nullptr && p < range.size(); ++p) {
+    moves[p] = !store_->KeepsUsersOf(PartitionId{range.first + p});
+  }
+  // On the threads that will use them, so that memory is near.
+  std::vector<std::vector<BlockSamples>> of_seats(seats_.size());
+  absl::Status made = OnSeats([&](Seat& seat) {
+    const auto first = moves.begin() + (seat.worked.first - range.first);
+    of_seats[static_cast<std::size_t>(&seat - seats_.data())] =
+        BlockSamples::Make(data.data, data.split, options_.placement->partitioning(), seat.worked,
+                           {first, first + seat.worked.size()});
+    return absl::OkStatus();
+  });
+  if (!made.ok()) return made;
+  std::vector<BlockSamples> stay;
+  for (std::vector<BlockSamples>& of_seat : of_seats) {
+    std::ranges::move(of_seat, std::back_inserter(stay));
+  }
+  return std::make_unique<RankSamples>(range, std::move(stay), std::move(moving_samples_),
+                                       std::move(moves));
+}
+
 absl::Status Member::OpenBlocks() {
   const TrainingData& data = *options_.data;
   const SeatRange range{seats_.front().worked.first, seats_.back().worked.last};
@@ -215,16 +270,10 @@ absl::Status Member::OpenBlocks() {
                           .items = tables_[Index(kItems)],
                           .schedule = *blocks_});
   wave_ = std::make_unique<Wave>(range);
-  absl::Status made = OnSeats([&](Seat& seat) {
-    seat.block_samples =
-        BlockSamples::Make(data.data, data.split, options_.placement->partitioning(), seat.worked);
-    return absl::OkStatus();
-  });
-  if (!made.ok()) return made;
-  std::vector<BlockSamples*> samples;
-  for (Seat& seat : seats_) {
-    for (BlockSamples& of_partition : seat.block_samples) samples.push_back(&of_partition);
-  }
+  if (!options_.trains) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<RankSamples>> samples = MakeBlockSamples();
+  if (!samples.ok()) return samples.status();
+  block_samples_ = *std::move(samples);
   return OnSeats([&](Seat& seat) {
     seat.block_host = std::make_unique<BlockHost>(
         BlockHost::Options{.store = store_.get(),
@@ -233,22 +282,20 @@ absl::Status Member::OpenBlocks() {
                            .kernels = &kernels_,
                            .tables = tables_,
                            .partitioning = options_.placement->partitioning()});
-    seat.block_trainer = std::make_unique<BlockTrainer>(
-        BlockTrainer::Options{
-            .schedule = *blocks_,
-            .batch_size = options_.job.train().batch_size(),
-            .users = data.data.users(),
-            .items = data.data.items(),
-            .layout = RowLayout(tables_[Index(kUsers)].shape),
-            .objective = data.MakeObjective(),
-            .shuffle_seed = options_.job.train().seed(),
-            .kernels = &kernels_,
-            .wave = wave_.get(),
-            .rows = seat.block_host.get(),
-            .at_epoch_end = [this,
-                             &seat](PartitionId users) { return NoteUserPenalty(seat, users); },
-            .profile = seat.profile.get()},
-        samples);
+    seat.block_trainer = std::make_unique<BlockTrainer>(BlockTrainer::Options{
+        .schedule = *blocks_,
+        .batch_size = options_.job.train().batch_size(),
+        .users = data.data.users(),
+        .items = data.data.items(),
+        .layout = RowLayout(tables_[Index(kUsers)].shape),
+        .objective = data.MakeObjective(),
+        .shuffle_seed = options_.job.train().seed(),
+        .kernels = &kernels_,
+        .wave = wave_.get(),
+        .samples = block_samples_.get(),
+        .rows = seat.block_host.get(),
+        .at_epoch_end = [this, &seat](PartitionId users) { return NoteUserPenalty(seat, users); },
+        .profile = seat.profile.get()});
     return absl::OkStatus();
   });
 }

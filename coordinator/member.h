@@ -27,9 +27,11 @@
 #include "paramserver/row_scan.h"
 #include "paramserver/row_service.h"
 #include "paramserver/row_store.h"
+#include "paramserver/scratch_folder.h"
 #include "worker/block_samples.h"
 #include "worker/block_trainer.h"
 #include "worker/evaluator.h"
+#include "worker/moving_samples.h"
 #include "worker/trainer.h"
 #include "worker/wave.h"
 
@@ -64,6 +66,9 @@ class Member {
     const Placement* placement = nullptr;
     Mesh* mesh = nullptr;                     ///< Null in a job of one rank.
     MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
+    /// Of the folder for samples that go where their users' rows are.
+    std::string scratch_directory = {};
+    bool trains = true;  ///< Whether Train may come.
     /// By compute thread: where each says how it gets on; empty where nobody watches.
     std::span<Activity> activities = {};
     const RankedPairs* pairs =
@@ -89,12 +94,11 @@ class Member {
   // One compute thread: it serves, works, or both.
   struct Seat {
     std::unique_ptr<Profile> profile = std::make_unique<Profile>();  // Of training.
-    std::unique_ptr<RowService> service;      // Null on a rank that only works.
-    std::unique_ptr<RowClient> rows;          // Null on a rank that only serves,
-    std::unique_ptr<Trainer> trainer;         // as is this.
-    std::vector<BlockSamples> block_samples;  // With BLOCKS, by partition of `worked`,
-    std::unique_ptr<BlockHost> block_host;    // as are these.
-    std::unique_ptr<BlockTrainer> block_trainer;
+    std::unique_ptr<RowService> service;          // Null on a rank that only works.
+    std::unique_ptr<RowClient> rows;              // Null on a rank that only serves,
+    std::unique_ptr<Trainer> trainer;             // as is this.
+    std::unique_ptr<BlockHost> block_host;        // With BLOCKS, where Train may come,
+    std::unique_ptr<BlockTrainer> block_trainer;  // as is this.
     SeatRange served;
     SeatRange worked;
   };
@@ -107,7 +111,10 @@ class Member {
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
+  // Writes the samples of users that do not stay in memory to the disk.
+  absl::Status OpenMovingSamples();
   absl::Status OpenBlocks();
+  absl::StatusOr<std::unique_ptr<RankSamples>> MakeBlockSamples();
   absl::Status Train(const TrainSteps& steps, Reply& reply);
   absl::Status TrainBlocks(const TrainSteps& steps);
   // Has the items at home, wherever training is.
@@ -162,10 +169,13 @@ class Member {
   // What rows begin as. Null once nobody asks: only a store that makes rows keeps it.
   std::unique_ptr<InitialRows> initial_;
   bool store_makes_rows_ = false;
-  std::unique_ptr<ItemPlaces> item_places_;  // With BLOCKS,
-  std::unique_ptr<Wave> wave_;               // as are these.
-  std::uint64_t epoch_ = 0;                  // Of the last Train.
-  std::vector<std::uint64_t> next_legs_;     // By partition, of that epoch; empty before.
+  std::optional<ScratchFolder> samples_folder_;    // Where samples are on disk.
+  std::unique_ptr<MovingSamples> moving_samples_;  // Until they are the next one's.
+  std::unique_ptr<RankSamples> block_samples_;     // With BLOCKS, where Train may come.
+  std::unique_ptr<ItemPlaces> item_places_;        // With BLOCKS,
+  std::unique_ptr<Wave> wave_;                     // as are these.
+  std::uint64_t epoch_ = 0;                        // Of the last Train.
+  std::vector<std::uint64_t> next_legs_;           // By partition, of that epoch; empty before.
   std::vector<Seat> seats_;
   Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
   std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.

@@ -275,6 +275,7 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
                                                     .threads = set_up.threads(rank()),
                                                     .directory = rows_directory(),
                                                     .row_bytes = set_up.row_bytes(rank())}),
+       .scratch_directory = rows_directory(),
        .activities = std::span(activities_).first(activities_.size() - 1),
        .snapshot_copies = set_up.snapshot_copies(rank()),
        .writer_activity = &activities_.back()});

@@ -17,6 +17,7 @@
 #include "worker/block_samples.h"
 #include "worker/evaluator.h"
 #include "worker/models/batch_items.h"
+#include "worker/moving_samples.h"
 #include "worker/samples.h"
 
 namespace cf {
@@ -29,23 +30,31 @@ SeatRange RangeOfRank(const Placement::Role& role, int rank) {
   return {role.range(seats.front()).first, role.range(seats.back()).last};
 }
 
-/// The rank's share of the samples, as they would be if all partitions had the same number.
-std::uint64_t SamplesBytes(const Job& job, const TrainingData& data, const Placement& placement,
-                           int rank) {
-  const Placement::Role& workers = placement.workers();
-  const std::uint64_t samples = data.split.training_count();
-  std::size_t each = PartitionSamples::kBytesPerSample;
+/// A training sample that stays in memory.
+std::size_t BytesPerSample(const Job& job, const TrainingData& data) {
   if (job.train().schedule() == Train::BLOCKS) {
     const std::uint64_t blocks = std::uint64_t{job.train().partitions()} * job.train().partitions();
     // Some blocks are larger than the mean.
-    each = samples / blocks < BlockSamples::kSmallMax / 2 ? BlockSamples::kBytesPerSample
-                                                          : BlockSamples::kBytesPerSampleOfLarge;
-  } else if (job.train().user_group() > 1) {
-    each += PartitionSamples::kBytesPerGroupedSample;
+    return data.split.training_count() / blocks < BlockSamples::kSmallMax / 2
+               ? BlockSamples::kBytesPerSample
+               : BlockSamples::kBytesPerSampleOfLarge;
   }
-  const std::uint64_t of_all =
-      samples * each + data.split.validation_count() * PartitionSamples::kBytesPerSample;
-  std::uint64_t bytes = of_all * RangeOfRank(workers, rank).size() / job.train().partitions();
+  return PartitionSamples::kBytesPerSample +
+         (job.train().user_group() > 1 ? PartitionSamples::kBytesPerGroupedSample : 0);
+}
+
+/// What the rank takes for samples beside its training samples themselves.
+std::uint64_t OtherSamplesBytes(const Job& job, const TrainingData& data,
+                                const Placement& placement, int rank) {
+  const Placement::Role& workers = placement.workers();
+  const std::uint64_t partitions = job.train().partitions();
+  const std::uint64_t own = RangeOfRank(workers, rank).size();
+  std::uint64_t bytes =
+      data.split.validation_count() * PartitionSamples::kBytesPerSample * own / partitions;
+  if (job.train().schedule() == Train::BLOCKS) {
+    bytes += own * partitions * BlockSamples::kBytesPerBlock;
+  }
+  const std::uint64_t samples = data.split.training_count();
   if (data.model->batch_is_candidates()) {
     bytes += samples * BatchItems::kBytesPerSample * workers.OnRank(rank).size();
   }
@@ -54,6 +63,13 @@ std::uint64_t SamplesBytes(const Job& job, const TrainingData& data, const Place
       bytes += samples * FeatureLists::kBytesPerTrainingSample;
   }
   return bytes;
+}
+
+/// The rank's share of the training samples, as they would be if all partitions had the same number.
+std::uint64_t TrainingSamplesBytes(const Job& job, const TrainingData& data,
+                                   const Placement& placement, int rank) {
+  return data.split.training_count() * BytesPerSample(job, data) *
+         RangeOfRank(placement.workers(), rank).size() / job.train().partitions();
 }
 
 /// Memory for copies of `rows` bytes of rows in `partitions`, where `left` bytes are left: as much as
@@ -75,39 +91,95 @@ struct RankShape {
   int rank = 0;
   std::uint64_t in_memory = 0;       ///< Bytes that keep all in memory,
   std::uint64_t rows = 0;            ///< of them of its rows,
-  std::uint64_t samples = 0;         ///< of its samples,
+  std::uint64_t samples = 0;         ///< of its training samples,
+  std::uint64_t other_samples = 0;   ///< of what else is known of samples,
   std::uint64_t item_partition = 0;  ///< and of a partition of items on its way.
 };
 
+/// With BLOCKS, where some partitions of users come and go: what so many frames take.
+class MovingPartitions {
+ public:
+  MovingPartitions(const Job& job, const TrainingData& data, const Placement& placement,
+                   const RankShape& shape)
+      : threads_(static_cast<std::uint32_t>(placement.servers().OnRank(shape.rank).size())),
+        partitions_(shape.range.size()),
+        rows_(DiskStore::FrameBytes(shape.tables[Index(kUsers)], placement.partitioning())) {
+    const std::vector<std::uint64_t> samples = CountSamples(
+        data.data, data.split, placement.partitioning(), shape.range, SampleKind::kTraining);
+    const std::uint64_t most = std::ranges::max(samples);
+    staying_samples_ = most * BytesPerSample(job, data);
+    moving_samples_ = MovingSamples::FrameBytes(most, placement.partitioning(), data.data.users(),
+                                                data.data.items());
+  }
+
+  std::uint32_t frames_min() const { return DiskStore::FramesMin(threads_); }
+
+  /// Of users that are not in memory at once.
+  std::uint64_t RowsOnDisk(std::uint32_t frames) const { return (partitions_ - frames) * rows_; }
+  std::uint64_t SamplesOnDisk(std::uint32_t frames) const {
+    return (partitions_ - Staying(frames)) * moving_samples_;
+  }
+  std::uint64_t SamplesInMemory(std::uint32_t frames) const {
+    return Staying(frames) * staying_samples_ +
+           MovingSamples::FramesFor(threads_) * moving_samples_;
+  }
+  std::uint64_t InMemory(std::uint32_t frames) const {
+    return frames * rows_ + SamplesInMemory(frames);
+  }
+  /// The most frames that `bytes` have room for, if one less than all partitions do.
+  std::uint32_t FramesFor(std::uint64_t bytes) const {
+    std::uint32_t frames = partitions_ - 1;
+    while (frames > frames_min() && InMemory(frames) > bytes) --frames;
+    return frames;
+  }
+
+ private:
+  std::uint32_t Staying(std::uint32_t frames) const {
+    return frames - DiskStore::FramesThatMove(frames, threads_);
+  }
+
+  const std::uint32_t threads_;
+  const std::uint32_t partitions_;
+  const std::uint64_t rows_;           // Of a partition, as the next, of the one with the most.
+  std::uint64_t staying_samples_ = 0;  // Where they stay in memory,
+  std::uint64_t moving_samples_ = 0;   // and where they come and go.
+};
+
 /// With BLOCKS: how many partitions of users are in memory at once.
-absl::StatusOr<StoragePlan> PlanPartitions(const Job& job, const Placement& placement,
-                                           const RankShape& shape, std::uint64_t budget) {
+absl::StatusOr<StoragePlan> PlanPartitions(const Job& job, const TrainingData& data,
+                                           const Placement& placement, const RankShape& shape,
+                                           std::uint64_t budget) {
   const Partitioning partitioning = placement.partitioning();
-  StoragePlan plan = {.partitions = shape.range.size(), .frames = shape.range.size()};
-  const auto threads = static_cast<std::uint32_t>(placement.servers().OnRank(shape.rank).size());
-  const std::uint64_t frame = DiskStore::FrameBytes(shape.tables[Index(kUsers)], partitioning);
+  const MovingPartitions moving(job, data, placement, shape);
+  const auto threads = placement.servers().OnRank(shape.rank).size();
   // All items of the others may wait at a slow rank, and while a block lasts, places for one more
   // stand empty for each thread.
   const std::uint64_t waiting =
       placement.ranks() > 1
           ? shape.item_partition * (partitioning.count() - shape.range.size() + threads)
           : 0;
-  const std::uint64_t fixed =
-      DiskStore::OtherBytes(shape.tables, partitioning, shape.range) + shape.samples + waiting;
-  const std::uint64_t least = fixed + DiskStore::FramesMin(threads) * frame;
-  if (least > budget) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", shape.rank, " needs at least ", Mib(least), " MiB, ", Mib(shape.samples),
-        " of them for its samples, with all users on disk but ", DiskStore::FramesMin(threads),
-        " partitions, and may use ", budget >> 20, " MiB: give it ", Mib(least),
-        " (--memory), start more ranks, or raise train.partitions (another model)"));
+  const std::uint64_t fixed = DiskStore::OtherBytes(shape.tables, partitioning, shape.range) +
+                              shape.other_samples + waiting;
+  const std::uint64_t least = fixed + moving.InMemory(moving.frames_min());
+  if (least > budget || shape.range.size() <= moving.frames_min()) {
+    // Few partitions are all in memory, or not at all.
+    const std::uint64_t enough = shape.range.size() <= moving.frames_min()
+                                     ? shape.in_memory
+                                     : std::min(least, shape.in_memory);
+    return absl::FailedPreconditionError(
+        absl::StrCat("rank ", shape.rank, " needs at least ", Mib(enough), " MiB, ",
+                     Mib(shape.other_samples + moving.SamplesInMemory(moving.frames_min())),
+                     " of them for samples, with all users on disk but ", moving.frames_min(),
+                     " partitions, and may use ", budget >> 20, " MiB: give it ", Mib(enough),
+                     " (--memory), start more ranks, or raise train.partitions (another model)"));
   }
+  StoragePlan plan = {.partitions = shape.range.size(), .frames = shape.range.size()};
   // Copies spare waiting for the disk at a snapshot, frames in every round.
   plan.snapshot_copies = SnapshotCopies(job, shape.rows, shape.range.size(), (budget - least) / 4);
-  plan.frames = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(plan.partitions, (budget - fixed - plan.snapshot_copies) / frame));
-  plan.memory = fixed + plan.snapshot_copies + plan.frames * frame;
-  plan.disk = (plan.partitions - std::min(plan.frames, plan.partitions)) * frame;
+  plan.frames = moving.FramesFor(budget - fixed - plan.snapshot_copies);
+  plan.memory = fixed + plan.snapshot_copies + moving.InMemory(plan.frames);
+  plan.disk = moving.RowsOnDisk(plan.frames);
+  plan.sample_disk = moving.SamplesOnDisk(plan.frames);
   return plan;
 }
 
@@ -136,8 +208,8 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
   for (const std::uint32_t seat : placement.servers().OnRank(shape.rank)) {
     threads.push_back(placement.servers().range(seat));
   }
-  std::uint64_t fixed =
-      CachedStore::FixedBytes(shape.tables, partitioning, shape.range) + shape.samples;
+  std::uint64_t fixed = CachedStore::FixedBytes(shape.tables, partitioning, shape.range) +
+                        shape.samples + shape.other_samples;
   if (data.model->counts_items() || data.model->starts_from_baseline()) {
     // Rows are made with them.
     fixed += sizeof(float) *
@@ -153,7 +225,8 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
     // Small tables take less than what a cache of them would.
     const std::uint64_t least = Mib(std::min(fixed + row_bytes, shape.in_memory));
     return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", shape.rank, " needs at least ", least, " MiB, ", Mib(shape.samples),
+        "rank ", shape.rank, " needs at least ", least, " MiB, ",
+        Mib(shape.samples + shape.other_samples),
         " of them for its samples, with rows of users and items on disk but for those of a step, "
         "and may use ",
         budget >> 20, " MiB: give it ", least, " (--memory), or start more ranks"));
@@ -183,7 +256,9 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   const Partitioning partitioning = placement.partitioning();
   const SeatRange range = RangeOfRank(placement.servers(), rank);
   const std::uint64_t rows = SlabStore::BytesFor(tables, partitioning, range);
-  const std::uint64_t samples = SamplesBytes(job, data, placement, rank);
+  const std::uint64_t training = TrainingSamplesBytes(job, data, placement, rank);
+  const std::uint64_t others = OtherSamplesBytes(job, data, placement, rank);
+  const std::uint64_t samples = training + others;
   const bool blocks = job.train().schedule() == Train::BLOCKS;
   std::uint64_t item_partition = 0;
   if (blocks) {
@@ -223,9 +298,10 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
                            .rank = rank,
                            .in_memory = plan.memory,
                            .rows = rows,
-                           .samples = samples,
+                           .samples = training,
+                           .other_samples = others,
                            .item_partition = item_partition};
-  return blocks ? PlanPartitions(job, placement, shape, budget)
+  return blocks ? PlanPartitions(job, data, placement, shape, budget)
                 : PlanRows(job, data, placement, shape, budget);
 }
 

@@ -20,7 +20,8 @@ struct StoragePlan {
   std::uint64_t memory = 0;      ///< Bytes of rows, samples and copies then.
   /// Of these for copies of rows that snapshots are written from.
   std::uint64_t snapshot_copies = 0;
-  std::uint64_t disk = 0;  ///< Bytes of rows that are not in memory at once.
+  std::uint64_t disk = 0;         ///< Bytes of rows that are not in memory at once.
+  std::uint64_t sample_disk = 0;  ///< Bytes of samples that come and go with them.
   /// Where users' and items' rows come and go one by one: bytes of memory for those; else 0.
   std::uint64_t row_bytes = 0;
 
@@ -29,7 +30,7 @@ struct StoragePlan {
 
 /// The plan for `rank` within the job's budget, or within the bytes that it may use, by its machine,
 /// a container or the batch system (`memory`; 0: unknown). Where the job has a budget, what it has no
-/// room for is on disk, partitions of users with BLOCKS and else rows of users and items;
+/// room for is on disk, partitions of users, with their samples, with BLOCKS and else rows of users and items;
 /// FailedPrecondition says how much would do where there is too little. Meant to be asked before
 /// anybody takes memory.
 absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data,

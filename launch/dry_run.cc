@@ -178,7 +178,11 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
                                   " are there while one is written (snapshot.keep, the best)\n");
   if (plan.disk == 0) return text;
   std::uint64_t scratch = 0;
-  for (const StoragePlan& of_rank : known.plans) scratch += of_rank.disk;
+  std::uint64_t samples = 0;
+  for (const StoragePlan& of_rank : known.plans) {
+    scratch += of_rank.disk;
+    samples += of_rank.sample_disk;
+  }
   if (plan.row_bytes > 0) {
     const double reads = RowReads(options.job, data, plan, static_cast<int>(options.ranks));
     absl::StrAppend(&text, "  rows on disk take ", Mib(static_cast<double>(scratch)),
@@ -186,10 +190,14 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
                     " rows one by one in an epoch, and writes as many\n");
     return text;
   }
-  const double moved = DiskBytes(options.job, plan, static_cast<int>(options.ranks));
+  const auto ranks = static_cast<int>(options.ranks);
+  const double moved = DiskBytes(options.job, plan, ranks);
   absl::StrAppend(&text, "  users on disk take ", Mib(static_cast<double>(scratch)),
-                  " of all ranks; rank 0 reads ", Mib(moved), " and writes as much in an epoch (",
-                  options.job.train().rounds() * options.ranks + 1, " times what is on disk)\n");
+                  " of all ranks, and their samples ", Mib(static_cast<double>(samples)),
+                  "; rank 0 reads ", Mib(moved), " and writes as much in an epoch (",
+                  options.job.train().rounds() * options.ranks + 1,
+                  " times what is on disk), and reads ", Mib(SampleReads(options.job, plan, ranks)),
+                  " of samples\n");
   return text;
 }
 
@@ -231,6 +239,8 @@ EpochSeconds TimeOf(const DryRunOptions& options, const TrainingData& data, cons
       .turns = steps,
       .traffic_of_rank = known.traffic / options.ranks,
       .disk_bytes = DiskBytes(options.job, known.plans.front(), static_cast<int>(options.ranks)),
+      .sample_reads =
+          SampleReads(options.job, known.plans.front(), static_cast<int>(options.ranks)),
       .row_reads =
           RowReads(options.job, data, known.plans.front(), static_cast<int>(options.ranks)),
       .snapshot_bytes =

@@ -17,12 +17,6 @@ bool Stays(std::uint64_t k, std::uint64_t count, std::uint64_t kept) {
   return (k + 1) * kept / count > k * kept / count;
 }
 
-/// How many of the frames take turns: some for each thread, so that what is read ahead does not wait
-/// for what is written behind, and the others are for partitions that stay.
-std::uint32_t FramesThatMove(const DiskStore::Options& options) {
-  return std::min(options.frames, 2 * DiskStore::FramesMin(options.threads));
-}
-
 }  // namespace
 
 std::size_t DiskStore::FrameBytes(const Table& users, Partitioning partitioning) {
@@ -70,7 +64,8 @@ DiskStore::DiskStore(Options options, Arena arena, std::unique_ptr<SlabFiles> fi
       changed_(options_.tables, options_.partitioning, options_.range) {
   std::byte* at = arena_.data();
   const std::uint32_t partitions = options_.range.size();
-  const std::uint32_t turning = options_.frames < partitions ? FramesThatMove(options_) : 0;
+  const std::uint32_t turning =
+      options_.frames < partitions ? FramesThatMove(options_.frames, options_.threads) : 0;
   const std::uint32_t kept = options_.frames - turning;
   const std::size_t frame_bytes = FrameBytes(options_.tables[Index(kUsers)], options_.partitioning);
   for (std::uint32_t k = 0; k < partitions; ++k) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +54,11 @@ class DiskStore : public RowStore {
   /// The partitions of users that `threads` threads need in memory: the one that a thread works on,
   /// and the one that comes next.
   static constexpr std::uint32_t FramesMin(std::uint32_t threads) { return 2 * threads; }
+  /// How many of the frames take turns: some for each thread, so that what is read ahead does not
+  /// wait for what is written behind. The others are for partitions that stay.
+  static std::uint32_t FramesThatMove(std::uint32_t frames, std::uint32_t threads) {
+    return std::min(frames, 2 * FramesMin(threads));
+  }
   /// The memory of a partition of users, and of the rows of all other tables in `range`.
   static std::size_t FrameBytes(const Table& users, Partitioning partitioning);
   static std::size_t OtherBytes(std::span<const Table> tables, Partitioning partitioning,
@@ -63,6 +69,9 @@ class DiskStore : public RowStore {
   ~DiskStore() override;
 
   bool keeps_all() const override { return moving_.empty(); }
+  bool KeepsUsersOf(PartitionId partition) const override {
+    return SlabAt(kUsers, partition) != nullptr;
+  }
   void Announce(TableId table, std::span<const RowId> ids) override;
   void AnnouncePartition(TableId table, PartitionId partition) override;
   absl::Status Pin(TableId table, std::span<const RowId> ids, Access access,

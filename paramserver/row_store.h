@@ -74,6 +74,10 @@ class RowStore {
   /// Whether no row ever leaves memory.
   virtual bool keeps_all() const = 0;
 
+  /// Whether the rows of a partition of users never leave memory, or come and go whole: what else is
+  /// known of the users may then go the same way.
+  virtual bool KeepsUsersOf(PartitionId /*partition*/) const { return true; }
+
   /// These rows will be pinned soon, so that reading them can begin. A hint.
   virtual void Announce(TableId table, std::span<const RowId> ids) = 0;
 

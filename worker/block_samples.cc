@@ -1,10 +1,7 @@
 #include "worker/block_samples.h"
 
 #include <algorithm>
-#include <numeric>
 #include <type_traits>
-
-#include "common/math/random.h"
 
 namespace cf {
 
@@ -18,7 +15,9 @@ BlockSamples::BlockSamples(PartitionId partition, std::span<const std::uint64_t>
 }
 
 std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSplit& split,
-                                             Partitioning partitioning, SeatRange range) {
+                                             Partitioning partitioning, SeatRange range,
+                                             const std::vector<bool>& leaves_out) {
+  const auto is_left_out = [&](std::uint32_t p) { return !leaves_out.empty() && leaves_out[p]; };
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const RowId> items = data.item_column();
   // By partition of the range and item partition: how many samples, then where the next goes.
@@ -27,6 +26,7 @@ std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSpli
     return std::span(next).subspan(std::size_t{p} * partitioning.count(), partitioning.count());
   };
   ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+    if (is_left_out(p)) return;
     const std::span<std::uint64_t> counts = of_partition(p);
     for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
       if (!split.is_validation(s)) ++counts[Index(partitioning.Of(items[s]))];
@@ -41,6 +41,7 @@ std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSpli
     of_partition(p).front() = 0;
   }
   ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+    if (is_left_out(p)) return;
     const std::span<std::uint64_t> of = of_partition(p);
     const std::uint32_t slot = partitioning.SlotOf(user);
     for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
@@ -60,12 +61,7 @@ BlockRound BlockSamples::Round(PartitionId q, std::uint64_t seed, std::uint64_t 
   const auto order_of_round = [&](auto& order) -> BlockRound::Order {
     const auto of_block = std::span(order).subspan(first, count);
     if (epochs_[Index(q)] != epoch) {
-      std::iota(of_block.begin(), of_block.end(), 0);
-      const std::uint32_t number =
-          static_cast<std::uint32_t>(partition_) * static_cast<std::uint32_t>(ends_.size()) +
-          static_cast<std::uint32_t>(q);
-      Shuffle<std::uint32_t>(of_block, CounterRandom(seed, Purpose::kBlockShuffle,
-                                                     CounterRandom::Stream(epoch, number)));
+      ShuffleBlock(of_block, seed, epoch, partition_, q, static_cast<std::uint32_t>(ends_.size()));
       epochs_[Index(q)] = epoch;
     }
     return std::span<std::add_const_t<typename decltype(of_block)::element_type>>(
@@ -76,12 +72,15 @@ BlockRound BlockSamples::Round(PartitionId q, std::uint64_t seed, std::uint64_t 
 
 void BlockRound::Take(SampleRange range, std::vector<BlockSample>& into) const {
   into.resize(range.last - range.first);
-  const auto take = [&](const auto& order) {
+  const auto take = [&](const auto& block, const auto& order) {
     const std::size_t ahead = std::min<std::size_t>(into.size(), order.size() - range.last);
-    for (std::size_t k = 0; k < ahead; ++k) __builtin_prefetch(&block_[order[range.last + k]]);
-    for (std::size_t k = 0; k < into.size(); ++k) into[k] = block_[order[range.first + k]];
+    for (std::size_t k = 0; k < ahead; ++k) __builtin_prefetch(&block[order[range.last + k]]);
+    for (std::size_t k = 0; k < into.size(); ++k) {
+      const auto& sample = block[order[range.first + k]];
+      into[k] = {.user = sample.user, .item = sample.item, .rating = sample.rating};
+    }
   };
-  std::visit(take, order_);
+  std::visit(take, block_, order_);
 }
 
 }  // namespace cf

@@ -51,21 +51,16 @@ BlockTrainer::Side::Touched BlockTrainer::Side::Touch(std::uint32_t slot, const 
   return {place.entry, true};
 }
 
-BlockTrainer::BlockTrainer(const Options& options, std::vector<BlockSamples*> samples)
+BlockTrainer::BlockTrainer(const Options& options)
     : options_(options),
       sub_batch_(std::max(1U, options_.batch_size / options_.schedule.partitions())),
-      samples_(std::move(samples)),
-      users_(SlotsMax(options_.users), EntriesMax(samples_), options_.layout),
-      items_(SlotsMax(options_.items), EntriesMax(samples_), options_.layout) {
-  Check(samples_.size() == options_.wave->range().size(), "samples are by partition of the rank");
+      users_(SlotsMax(options_.users), EntriesMax(), options_.layout),
+      items_(SlotsMax(options_.items), EntriesMax(), options_.layout) {
+  Check(options_.samples->range() == options_.wave->range(), "samples are those of the rank");
 }
 
-std::size_t BlockTrainer::EntriesMax(std::span<BlockSamples* const> samples) const {
-  std::size_t most = 0;
-  for (const BlockSamples* const of_partition : samples) {
-    most = std::max(most, of_partition->size());
-  }
-  return std::min<std::size_t>(most, sub_batch_);
+std::size_t BlockTrainer::EntriesMax() const {
+  return std::min<std::size_t>(options_.samples->largest(), sub_batch_);
 }
 
 std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
@@ -73,7 +68,7 @@ std::uint32_t BlockTrainer::SlotsMax(std::uint32_t rows) const {
 }
 
 absl::Status BlockTrainer::Train(const Segment& segment, std::span<ObjectiveSums> sums) {
-  Check(sums.size() == samples_.size(), "sums are by partition of the rank");
+  Check(sums.size() == options_.wave->range().size(), "sums are by partition of the rank");
   do {
     const std::optional<Wave::Visit> visit = options_.wave->Take();
     if (!visit.has_value()) break;
@@ -94,21 +89,22 @@ absl::Status BlockTrainer::TrainVisit(const Segment& segment, const Wave::Visit&
   const PartitionId p = visit.partition;
   const absl::StatusOr<SlabRows> user_rows = TakeUsers(p);
   if (!user_rows.ok()) return user_rows.status();
-  for (const PartitionId coming : options_.wave->Coming(kVisitsAhead)) {
-    options_.rows->AnnounceUsers(coming);
-  }
-  absl::Status trained;
+  const absl::StatusOr<BlockRounds*> samples = TakeSamples(p);
+  absl::Status trained = samples.status();
+  AnnounceVisits();
   // A block at least: whatever time the users took to come, they are there now.
-  while (next < visit.last && (next == visit.first || Clock::now() < segment.deadline)) {
+  while (trained.ok() && next < visit.last &&
+         (next == visit.first || Clock::now() < segment.deadline)) {
     const PartitionId q = options_.schedule.ItemsOf(p, next);
     const absl::StatusOr<std::optional<SlabRows>> item_rows = TakeItems(q, segment, next);
     trained = item_rows.status();
     if (!trained.ok() || !item_rows->has_value()) break;
-    TrainBlock(segment, {p, q, next, *user_rows, **item_rows}, sums);
+    TrainBlock(segment, {p, q, next, *samples, *user_rows, **item_rows}, sums);
     trained = PassItems(q, SubEpochAt(segment, next));
     if (!trained.ok()) break;
     ++next;
   }
+  if (samples.ok()) options_.samples->Release(p);
   if (trained.ok() && next == options_.schedule.sub_epochs() && options_.at_epoch_end) {
     trained = options_.at_epoch_end(p);
   }
@@ -119,6 +115,18 @@ absl::Status BlockTrainer::TrainVisit(const Segment& segment, const Wave::Visit&
 absl::StatusOr<SlabRows> BlockTrainer::TakeUsers(PartitionId p) {
   const Profile::Scope scope(options_.profile, Phase::kWaitRows);
   return options_.rows->Users(p);
+}
+
+absl::StatusOr<BlockRounds*> BlockTrainer::TakeSamples(PartitionId p) {
+  const Profile::Scope scope(options_.profile, Phase::kLoader);
+  return options_.samples->Pin(p);
+}
+
+void BlockTrainer::AnnounceVisits() {
+  for (const PartitionId coming : options_.wave->Coming(kVisitsAhead)) {
+    options_.rows->AnnounceUsers(coming);
+    options_.samples->Announce(coming);
+  }
 }
 
 absl::StatusOr<std::optional<SlabRows>> BlockTrainer::TakeItems(PartitionId q,
@@ -135,9 +143,8 @@ absl::Status BlockTrainer::PassItems(PartitionId q, std::uint64_t sub_epoch) {
 
 BlockRound BlockTrainer::SamplesOf(const Segment& segment, const Block& block) {
   const Profile::Scope scope(options_.profile, Phase::kLoader);
-  BlockSamples& samples = *samples_[Index(block.p) - options_.wave->range().first];
-  return samples.Round(block.q, options_.shuffle_seed, segment.epoch,
-                       options_.schedule.RoundOf(block.j), options_.schedule.rounds());
+  return block.samples->Round(block.q, options_.shuffle_seed, segment.epoch,
+                              options_.schedule.RoundOf(block.j), options_.schedule.rounds());
 }
 
 void BlockTrainer::TrainBlock(const Segment& segment, const Block& block, ObjectiveSums& sums) {

@@ -16,6 +16,7 @@
 #include "common/rows/block_rows.h"
 #include "worker/block_samples.h"
 #include "worker/minibatch.h"
+#include "worker/moving_samples.h"
 #include "worker/wave.h"
 
 namespace cf {
@@ -45,7 +46,8 @@ class BlockTrainer {
     Objective objective;
     std::uint64_t shuffle_seed = 0;
     const KernelSet* kernels = nullptr;  ///< Borrowed, as are the next.
-    Wave* wave = nullptr;                ///< Shared with the other threads of the rank.
+    Wave* wave = nullptr;                ///< Shared with the other threads of the rank,
+    RankSamples* samples = nullptr;      ///< as are these.
     BlockRows* rows = nullptr;
     /// Called when users have come to the end of their epoch, while they are in memory. An error ends
     /// training.
@@ -53,14 +55,13 @@ class BlockTrainer {
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 
-  /// `samples`: by partition of the rank, shared with its other threads.
-  BlockTrainer(const Options& options, std::vector<BlockSamples*> samples);
+  explicit BlockTrainer(const Options& options);
 
   /// Takes part in the wave, which has begun, until it has no more visits, or until `deadline`, but
   /// for a block whose items are there:
   /// sub-epochs of `epoch`, counted from 0. `first_step` is the global step before the epoch's
   /// first; `sums`, by partition of the rank, are added to. The exchange's error if a peer is lost,
-  /// the store's if users cannot be read.
+  /// the disk's if users or samples cannot be read.
   struct Segment {
     std::uint64_t epoch = 0;
     std::uint64_t first_step = 0;
@@ -111,6 +112,7 @@ class BlockTrainer {
     PartitionId p{};
     PartitionId q{};
     std::uint64_t j = 0;  // Sub-epoch of the epoch.
+    BlockRounds* samples = nullptr;
     SlabRows user_rows;
     SlabRows item_rows;
   };
@@ -122,6 +124,9 @@ class BlockTrainer {
     return segment.epoch * options_.schedule.sub_epochs() + j;
   }
   absl::StatusOr<SlabRows> TakeUsers(PartitionId p);
+  absl::StatusOr<BlockRounds*> TakeSamples(PartitionId p);
+  // Has what comes after this visit be read ahead.
+  void AnnounceVisits();
   absl::StatusOr<std::optional<SlabRows>> TakeItems(PartitionId q, const Segment& segment,
                                                     std::uint64_t j);
   absl::Status PassItems(PartitionId q, std::uint64_t sub_epoch);
@@ -131,11 +136,10 @@ class BlockTrainer {
             const SlabRows& item_rows);
 
   std::uint32_t SlotsMax(std::uint32_t rows) const;
-  std::size_t EntriesMax(std::span<BlockSamples* const> samples) const;
+  std::size_t EntriesMax() const;
 
   const Options options_;
-  const std::uint32_t sub_batch_;             // Samples at most.
-  const std::vector<BlockSamples*> samples_;  // By partition of the rank.
+  const std::uint32_t sub_batch_;  // Samples at most.
   Side users_;
   Side items_;
   std::vector<BlockSample> taken_;  // The samples of the sub-batch,

@@ -4,6 +4,21 @@
 
 namespace cf {
 
+std::vector<std::uint64_t> CountSamples(const Dataset& data, const DataSplit& split,
+                                        Partitioning partitioning, SeatRange range,
+                                        SampleKind kind) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  std::vector<std::uint64_t> counts(range.size());
+  ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+    const std::uint64_t first = offsets[Index(user)];
+    const std::uint64_t last = offsets[Index(user) + 1];
+    std::uint64_t of_validation = 0;
+    split.ForValidation(first, last, [&](std::uint64_t /*sample*/) { ++of_validation; });
+    counts[p] += kind == SampleKind::kValidation ? of_validation : last - first - of_validation;
+  });
+  return counts;
+}
+
 void PartitionSamples::ShuffleGroups(const CounterRandom& random, const CounterRandom& of_groups,
                                      std::uint32_t user_group, Partitioning partitioning) {
   std::vector<SampleRange> groups;

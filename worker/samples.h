@@ -48,6 +48,31 @@ void ForUsers(Partitioning partitioning, SeatRange range, std::uint32_t users, c
   }
 }
 
+/// Training samples, or those that are kept from training.
+enum class SampleKind : std::uint8_t { kTraining, kValidation };
+
+/// Calls `visit(sample)` for each sample of one kind that `user` has, in canonical order.
+template <class Visit>
+void ForSamples(const Dataset& data, const DataSplit& split, SampleKind kind, RowId user,
+                const Visit& visit) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets().subspan(Index(user), 2);
+  const auto visit_number = [&](std::uint64_t s) {
+    visit(Sample{user, data.item_column()[s], data.ratings()[s]});
+  };
+  if (kind == SampleKind::kValidation) {
+    split.ForValidation(offsets[0], offsets[1], visit_number);
+    return;
+  }
+  for (std::uint64_t s = offsets[0]; s < offsets[1]; ++s) {
+    if (!split.is_validation(s)) visit_number(s);
+  }
+}
+
+/// By partition of `range`: how many samples of one kind its users have.
+std::vector<std::uint64_t> CountSamples(const Dataset& data, const DataSplit& split,
+                                        Partitioning partitioning, SeatRange range,
+                                        SampleKind kind);
+
 /// The samples of one partition, that is of its users, and the order in which they are visited.
 ///
 /// Owner:      SeatSamples.

@@ -103,9 +103,10 @@ class CounterRandom {
 /// Puts `values` into a random order: Fisher-Yates from the end, whose swaps take one Draw each, as
 /// many from a block as it holds, of block 0 and those that follow. No place is likelier than
 /// another by more than a share of values.size() / 2^64; of draws of 32 bits, which cost half,
-/// 2^32. Requires: values.size() fits in a Draw.
+/// 2^32. With `first` only the values from there on are put where they belong, which costs that much
+/// less. Requires: values.size() fits in a Draw.
 template <std::unsigned_integral Draw = std::uint64_t, class T>
-void Shuffle(std::span<T> values, const CounterRandom& random) {
+void Shuffle(std::span<T> values, const CounterRandom& random, std::size_t first = 0) {
   __extension__ using Wide = unsigned __int128;
   using Product = std::conditional_t<sizeof(Draw) == sizeof(std::uint64_t), Wide, std::uint64_t>;
   constexpr std::size_t kOfBlock = sizeof(PhiloxBlock) / sizeof(Draw);
@@ -114,8 +115,9 @@ void Shuffle(std::span<T> values, const CounterRandom& random) {
   constexpr std::size_t kAhead = 64;
   std::array<std::size_t, kAhead> places;
   std::uint64_t block_number = 0;
-  for (std::size_t left = values.size(); left > 1;) {
-    const std::size_t swaps = std::min(kAhead, left - 1);
+  const std::size_t end = std::max<std::size_t>(first, 1);
+  for (std::size_t left = values.size(); left > end;) {
+    const std::size_t swaps = std::min(kAhead, left - end);
     for (std::size_t i = 0; i < swaps; i += kOfBlock) {
       const auto draws = std::bit_cast<std::array<Draw, kOfBlock>>(random.Block(block_number++));
       for (std::size_t d = 0; d < kOfBlock && i + d < swaps; ++d) {

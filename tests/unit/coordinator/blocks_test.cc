@@ -1,7 +1,9 @@
 // Goal: with the schedule BLOCKS, too, only the configuration decides the model: not the ranks,
 // threads, kernels, segments and snapshots.
 
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <span>
 #include <string>
@@ -179,6 +181,35 @@ TEST_F(BlocksTest, AFolderThatIsGoneEndsTheJob) {
   const GenerationEnd end = generation.Run(1).front();
   ASSERT_TRUE(end.has_failed()) << TextOf(end);
   EXPECT_THAT(TextOf(end), ::testing::HasSubstr(tiny_.Beside("gone/s")));
+}
+
+// Goal: samples that move with their users are looked at like all that comes from a disk. Method: one
+// byte of each file of samples is another after the first segment.
+TEST_F(BlocksTest, SamplesThatAreDamagedEndTheJob) {
+  Job job = MakeBlocksJob();
+  job.mutable_storage()->set_directory(tiny_.Beside("samples"));
+  LocalGeneration generation(job, tiny_, "damaged", 1);
+  generation.KeepRowsIn(StoreOf({.frames = 2, .threads = 1, .directory = tiny_.Beside("rows")}));
+  std::string damaged;
+  generation.StopWhen([&] {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(tiny_.Beside("samples"))) {
+      if (entry.path().filename() != "samples" || !damaged.empty()) continue;
+      damaged = entry.path().string();
+      std::fstream file(damaged, std::ios::in | std::ios::out | std::ios::binary);
+      // A rating of each partition.
+      for (std::uintmax_t at = 8 * 8 + 4; at < entry.file_size(); at += 4096) {
+        file.seekp(static_cast<std::streamoff>(at));
+        file.put('x');
+      }
+    }
+    return false;
+  });
+  const GenerationEnd end = generation.Run(1).front();
+  ASSERT_TRUE(end.has_failed()) << TextOf(end);
+  ASSERT_FALSE(damaged.empty());
+  EXPECT_THAT(TextOf(end), ::testing::HasSubstr(damaged + ": holds other samples"));
+  EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("samples")));
 }
 
 // Goal: the leader, which waits for items of the rank whose disk fails, hears of it at once, and

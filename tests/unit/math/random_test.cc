@@ -117,6 +117,22 @@ TEST(Random, ShuffleOfShortDrawsGolden) {
   EXPECT_THAT(values, ElementsAre(0, 6, 2, 9, 3, 5, 1, 7, 4, 8));
 }
 
+TEST(Random, AShuffleThatEndsEarlyHasTheRestInPlace) {
+  for (const std::size_t size : {0U, 1U, 2U, 70U, 1001U}) {
+    std::vector<std::uint32_t> whole(size);
+    std::iota(whole.begin(), whole.end(), 0U);
+    const CounterRandom random(42, Purpose::kBlockShuffle, 7);
+    std::vector<std::uint32_t> in_part = whole;
+    Shuffle<std::uint32_t>(std::span(whole), random);
+    const std::vector<std::uint32_t> unshuffled = in_part;
+    for (std::size_t first = 0; first <= size; first = 3 * first / 2 + 1) {
+      in_part = unshuffled;
+      Shuffle<std::uint32_t>(std::span(in_part), random, first);
+      for (std::size_t k = first; k < size; ++k) ASSERT_EQ(in_part[k], whole[k]) << first;
+    }
+  }
+}
+
 /// Mean and variance.
 std::pair<double, double> Moments(const std::vector<float>& values) {
   double sum = 0.0, squares = 0.0;

@@ -224,7 +224,7 @@ class BlockTrainerTest : public ::testing::Test {
     std::vector<std::uint32_t> seats;
     std::unique_ptr<ItemPlaces> places;
     std::unique_ptr<Wave> wave;
-    std::vector<BlockSamples> samples;              // By partition of the rank.
+    std::unique_ptr<RankSamples> samples;
     std::vector<std::unique_ptr<BlockHost>> hosts;  // By thread, as the next.
     std::vector<std::unique_ptr<FickleRows>> rows;
     std::vector<std::unique_ptr<BlockTrainer>> trainers;
@@ -246,10 +246,10 @@ class BlockTrainerTest : public ::testing::Test {
                                                                      .items = options_.tables[1],
                                                                      .schedule = schedule});
       rank.wave = std::make_unique<Wave>(rank.places->range());
-      std::vector<BlockSamples*> samples;
-      rank.samples =
-          BlockSamples::Make(data_, split_, Partitioning(kPartitions), rank.wave->range());
-      for (BlockSamples& of_partition : rank.samples) samples.push_back(&of_partition);
+      const SeatRange range = rank.wave->range();
+      rank.samples = std::make_unique<RankSamples>(
+          range, BlockSamples::Make(data_, split_, Partitioning(kPartitions), range), nullptr,
+          std::vector<bool>(range.size()));
       for (const std::uint32_t thread : rank.seats) {
         rank.hosts.push_back(std::make_unique<BlockHost>(
             BlockHost::Options{.store = &local.store(),
@@ -271,8 +271,8 @@ class BlockTrainerTest : public ::testing::Test {
                                   .shuffle_seed = kShuffleSeed,
                                   .kernels = kernels,
                                   .wave = rank.wave.get(),
-                                  .rows = rank.rows.back().get()},
-            samples));
+                                  .samples = rank.samples.get(),
+                                  .rows = rank.rows.back().get()}));
       }
     }
     return ranks;
@@ -339,7 +339,7 @@ class BlockTrainerTest : public ::testing::Test {
         };
         OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(all_at(first)); });
         for (Rank& rank : ranks) {
-          const std::vector<std::uint64_t> next(rank.samples.size(), first);
+          const std::vector<std::uint64_t> next(rank.samples->range().size(), first);
           rank.wave->Begin(first, last, next);
         }
         Train(ranks, {.epoch = epoch, .first_step = epoch * steps_}, sums);
@@ -413,7 +413,8 @@ TEST_F(BlockTrainerTest, ThreadsCostNoVisits) {
     const std::vector<std::uint64_t> next(kPartitions, 0);
     OnPlaces(ranks, [&](ItemPlaces& places) { return places.Leave(next); });
     for (Rank& rank : ranks) {
-      rank.wave->Begin(0, kRounds * kPartitions, std::span(next).first(rank.samples.size()));
+      rank.wave->Begin(0, kRounds * kPartitions,
+                       std::span(next).first(rank.samples->range().size()));
     }
     std::vector<ObjectiveSums> sums(kPartitions);
     Train(ranks, {}, sums);
@@ -422,7 +423,7 @@ TEST_F(BlockTrainerTest, ThreadsCostNoVisits) {
       for (const auto& rows : rank.rows) visits += rows->visits();
       // R n of each partition, and one more where the wave begins and ends in between.
       const std::size_t sweeps = kRounds * ranks.size();
-      EXPECT_EQ(visits, (sweeps + 1) * rank.samples.size() - 1) << threads.size();
+      EXPECT_EQ(visits, (sweeps + 1) * rank.samples->range().size() - 1) << threads.size();
     }
   }
 }
