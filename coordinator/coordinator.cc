@@ -109,10 +109,11 @@ absl::Status Coordinator::Warn() {
       .monitor = state_.monitor,
       .smaller_is_better = options_.job.early_stopping().mode() != EarlyStopping::MAX};
   if (data.model->predicts_ratings() && data.split.validation_count() > 0) {
-    const RatingBiases biases = FitRatingBiases(data.data, data.split, data.statistics.mean);
-    finished.rmse_of_biases = RmseOfBiases(data.data, data.split, biases, /*validation=*/true);
+    const double mean = data.statistics.mean;
+    const std::vector<double> items = FitItemBiases(data.data, data.split, mean);
+    finished.rmse_of_biases = RmseOfBiases(data.data, data.split, mean, items, /*validation=*/true);
     finished.train_rmse_of_biases =
-        RmseOfBiases(data.data, data.split, biases, /*validation=*/false);
+        RmseOfBiases(data.data, data.split, mean, items, /*validation=*/false);
   }
   for (const std::string& warning : WarningsOf(finished)) {
     if (absl::Status told = options_.observer->Warned(warning); !told.ok()) return told;

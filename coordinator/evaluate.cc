@@ -162,14 +162,16 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
                                                        : nullptr;
   const absl::StatusOr<MakeRowStore> store = StoreWithin(options, job, *data, *placement);
   if (!store.ok()) return store.status();
-  absl::StatusOr<std::unique_ptr<Member>> member = Member::Open({.job = job,
-                                                                 .snapshots_folder = {},
-                                                                 .snapshot = &*snapshot,
-                                                                 .data = &*data,
-                                                                 .placement = &*placement,
-                                                                 .make_store = *store,
-                                                                 .trains = false,
-                                                                 .pairs = pairs});
+  absl::StatusOr<std::unique_ptr<Member>> member =
+      Member::Open({.job = job,
+                    .snapshots_folder = {},
+                    .snapshot = &*snapshot,
+                    .data = &*data,
+                    .placement = &*placement,
+                    .make_store = *store,
+                    .scratch_directory = options.directory,
+                    .trains = false,
+                    .pairs = pairs});
   if (!member.ok()) return member.status();
   const ExecuteCommand execute =
       [&member](const Command& command) -> absl::StatusOr<std::vector<Reply>> {

@@ -114,9 +114,12 @@ absl::Status Member::OpenSeats() {
   for (std::size_t k = 0; k < working.size(); ++k) {
     seats_[k].worked = placement.workers().range(working[k]);
   }
-  if (blocks_.has_value() && options_.trains) {
-    // Before rows take the memory that sorting samples needs.
-    if (absl::Status opened = OpenMovingSamples(); !opened.ok()) return opened;
+  if (HasSamplesOnDisk()) {
+    if (absl::Status opened = OpenSamplesFolder(); !opened.ok()) return opened;
+    if (blocks_.has_value() && options_.trains) {
+      // Before rows take the memory that sorting samples needs.
+      if (absl::Status opened = OpenMovingSamples(); !opened.ok()) return opened;
+    }
   }
   if (absl::Status begun = BeginRows(); !begun.ok()) return begun;
   const std::vector<const RowHost*> hosts = HostsInPlace();
@@ -135,6 +138,10 @@ absl::Status Member::OpenSeats() {
   absl::Status opened = OnSeats([&](Seat& seat) -> absl::Status {
     if (absl::Status rows = OpenRows(seat); !rows.ok()) return rows;
     if (seat.rows == nullptr) return absl::OkStatus();
+    const std::string scratch =
+        samples_folder_.has_value()
+            ? absl::StrCat(samples_folder_->path(), "/", &seat - seats_.data(), "-")
+            : "";
     seat.trainer =
         std::make_unique<Trainer>(Trainer::Options{.rows = seat.rows.get(),
                                                    .kernels = &kernels_,
@@ -145,6 +152,7 @@ absl::Status Member::OpenSeats() {
                                                    .user_group = options_.job.train().user_group(),
                                                    .delay = options_.job.train().delay(),
                                                    .lookahead = lookahead,
+                                                   .samples_scratch = scratch,
                                                    .profile = seat.profile.get()},
                                   data.data, data.split);
     return absl::OkStatus();
@@ -212,16 +220,19 @@ absl::Status Member::OpenRows(const Seat& seat) {
   return absl::OkStatus();
 }
 
+absl::Status Member::OpenSamplesFolder() {
+  absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(options_.scratch_directory);
+  if (!folder.ok()) return folder.status();
+  samples_folder_ = *std::move(folder);
+  return absl::OkStatus();
+}
+
 absl::Status Member::OpenMovingSamples() {
   const SeatRange range{seats_.front().worked.first, seats_.back().worked.last};
   std::vector<bool> stays;
   for (std::uint32_t p = range.first; p < range.last; ++p) {
     stays.push_back(store_->KeepsUsersOf(PartitionId{p}));
   }
-  if (std::ranges::find(stays, false) == stays.end()) return absl::OkStatus();
-  absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(options_.scratch_directory);
-  if (!folder.ok()) return folder.status();
-  samples_folder_ = *std::move(folder);
   absl::StatusOr<std::unique_ptr<MovingSamples>> moving =
       MovingSamples::Open({.data = &options_.data->data,
                            .split = &options_.data->split,
@@ -388,6 +399,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
     default:
       done = absl::DataLossError("a command that this program does not know");
   }
+  options_.data->data.GiveBackPages();
   if (!done.ok()) return done;
   return reply;
 }

@@ -111,6 +111,8 @@ class Member {
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
+  bool HasSamplesOnDisk() const { return blocks_.has_value() && has_users_on_disk(); }
+  absl::Status OpenSamplesFolder();
   // Writes the samples of users that do not stay in memory to the disk.
   absl::Status OpenMovingSamples();
   absl::Status OpenBlocks();

@@ -110,7 +110,8 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request) {
     return absl::InvalidArgumentError(
         "no data set: give --data DIR, or data.path in the configuration");
   }
-  absl::StatusOr<Dataset> data = Dataset::Open(request.job.data().path());
+  absl::StatusOr<Dataset> data =
+      Dataset::Open(request.job.data().path(), Dataset::Pages::kAreGivenBack);
   if (!data.ok()) return data.status();
   request.job.mutable_data()->set_path(Absolute(request.job.data().path()));
   // What is refused leaves no trace, so it is looked at before anything is made, and again under

@@ -18,6 +18,7 @@
 #include "worker/evaluator.h"
 #include "worker/models/batch_items.h"
 #include "worker/moving_samples.h"
+#include "worker/piece_file.h"
 #include "worker/samples.h"
 
 namespace cf {
@@ -43,16 +44,14 @@ std::size_t BytesPerSample(const Job& job, const TrainingData& data) {
          (job.train().user_group() > 1 ? PartitionSamples::kBytesPerGroupedSample : 0);
 }
 
-/// What the rank takes for samples beside its training samples themselves.
-std::uint64_t OtherSamplesBytes(const Job& job, const TrainingData& data,
+/// What the rank takes for samples beside the samples themselves.
+std::uint64_t AboutSamplesBytes(const Job& job, const TrainingData& data,
                                 const Placement& placement, int rank) {
   const Placement::Role& workers = placement.workers();
   const std::uint64_t partitions = job.train().partitions();
-  const std::uint64_t own = RangeOfRank(workers, rank).size();
-  std::uint64_t bytes =
-      data.split.validation_count() * PartitionSamples::kBytesPerSample * own / partitions;
+  std::uint64_t bytes = data.split.samples() / 8;  // Which of them are of validation.
   if (job.train().schedule() == Train::BLOCKS) {
-    bytes += own * partitions * BlockSamples::kBytesPerBlock;
+    bytes += RangeOfRank(workers, rank).size() * partitions * BlockSamples::kBytesPerBlock;
   }
   const std::uint64_t samples = data.split.training_count();
   if (data.model->batch_is_candidates()) {
@@ -65,11 +64,14 @@ std::uint64_t OtherSamplesBytes(const Job& job, const TrainingData& data,
   return bytes;
 }
 
-/// The rank's share of the training samples, as they would be if all partitions had the same number.
-std::uint64_t TrainingSamplesBytes(const Job& job, const TrainingData& data,
-                                   const Placement& placement, int rank) {
-  return data.split.training_count() * BytesPerSample(job, data) *
-         RangeOfRank(placement.workers(), rank).size() / job.train().partitions();
+/// The rank's share of `bytes` for all samples, as if all partitions had the same number.
+std::uint64_t ShareOf(std::uint64_t bytes, const Placement& placement, int rank) {
+  return bytes * RangeOfRank(placement.workers(), rank).size() / placement.partitioning().count();
+}
+
+/// What is in memory of `bytes` of samples that are on disk, in a section for each partition.
+std::uint64_t PiecesBytes(std::uint64_t bytes, const SeatRange& range) {
+  return std::min<std::uint64_t>(bytes, range.size() * PieceFile::PieceBytesFor(range.size()));
 }
 
 /// Memory for copies of `rows` bytes of rows in `partitions`, where `left` bytes are left: as much as
@@ -91,9 +93,12 @@ struct RankShape {
   int rank = 0;
   std::uint64_t in_memory = 0;       ///< Bytes that keep all in memory,
   std::uint64_t rows = 0;            ///< of them of its rows,
-  std::uint64_t samples = 0;         ///< of its training samples,
-  std::uint64_t other_samples = 0;   ///< of what else is known of samples,
+  std::uint64_t training = 0;        ///< of its training samples,
+  std::uint64_t validation = 0;      ///< of its validation samples,
+  std::uint64_t about_samples = 0;   ///< of what else is known of samples,
   std::uint64_t item_partition = 0;  ///< and of a partition of items on its way.
+
+  std::uint64_t samples() const { return training + validation + about_samples; }
 };
 
 /// With BLOCKS, where some partitions of users come and go: what so many frames take.
@@ -158,8 +163,10 @@ absl::StatusOr<StoragePlan> PlanPartitions(const Job& job, const TrainingData& d
       placement.ranks() > 1
           ? shape.item_partition * (partitioning.count() - shape.range.size() + threads)
           : 0;
-  const std::uint64_t fixed = DiskStore::OtherBytes(shape.tables, partitioning, shape.range) +
-                              shape.other_samples + waiting;
+  // All but the samples that come with their users are read piece by piece.
+  const std::uint64_t samples = shape.about_samples + PiecesBytes(shape.validation, shape.range);
+  const std::uint64_t fixed =
+      DiskStore::OtherBytes(shape.tables, partitioning, shape.range) + samples + waiting;
   const std::uint64_t least = fixed + moving.InMemory(moving.frames_min());
   if (least > budget || shape.range.size() <= moving.frames_min()) {
     // Few partitions are all in memory, or not at all.
@@ -168,7 +175,7 @@ absl::StatusOr<StoragePlan> PlanPartitions(const Job& job, const TrainingData& d
                                      : std::min(least, shape.in_memory);
     return absl::FailedPreconditionError(
         absl::StrCat("rank ", shape.rank, " needs at least ", Mib(enough), " MiB, ",
-                     Mib(shape.other_samples + moving.SamplesInMemory(moving.frames_min())),
+                     Mib(samples + moving.SamplesInMemory(moving.frames_min())),
                      " of them for samples, with all users on disk but ", moving.frames_min(),
                      " partitions, and may use ", budget >> 20, " MiB: give it ", Mib(enough),
                      " (--memory), start more ranks, or raise train.partitions (another model)"));
@@ -208,8 +215,8 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
   for (const std::uint32_t seat : placement.servers().OnRank(shape.rank)) {
     threads.push_back(placement.servers().range(seat));
   }
-  std::uint64_t fixed = CachedStore::FixedBytes(shape.tables, partitioning, shape.range) +
-                        shape.samples + shape.other_samples;
+  std::uint64_t fixed =
+      CachedStore::FixedBytes(shape.tables, partitioning, shape.range) + shape.samples();
   if (data.model->counts_items() || data.model->starts_from_baseline()) {
     // Rows are made with them.
     fixed += sizeof(float) *
@@ -225,8 +232,7 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
     // Small tables take less than what a cache of them would.
     const std::uint64_t least = Mib(std::min(fixed + row_bytes, shape.in_memory));
     return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", shape.rank, " needs at least ", least, " MiB, ",
-        Mib(shape.samples + shape.other_samples),
+        "rank ", shape.rank, " needs at least ", least, " MiB, ", Mib(shape.samples()),
         " of them for its samples, with rows of users and items on disk but for those of a step, "
         "and may use ",
         budget >> 20, " MiB: give it ", least, " (--memory), or start more ranks"));
@@ -256,9 +262,15 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   const Partitioning partitioning = placement.partitioning();
   const SeatRange range = RangeOfRank(placement.servers(), rank);
   const std::uint64_t rows = SlabStore::BytesFor(tables, partitioning, range);
-  const std::uint64_t training = TrainingSamplesBytes(job, data, placement, rank);
-  const std::uint64_t others = OtherSamplesBytes(job, data, placement, rank);
-  const std::uint64_t samples = training + others;
+  RankShape shape = {
+      .tables = tables,
+      .range = range,
+      .rank = rank,
+      .rows = rows,
+      .training = ShareOf(data.split.training_count() * BytesPerSample(job, data), placement, rank),
+      .validation = ShareOf(data.split.validation_count() * PartitionSamples::kBytesPerSample,
+                            placement, rank),
+      .about_samples = AboutSamplesBytes(job, data, placement, rank)};
   const bool blocks = job.train().schedule() == Train::BLOCKS;
   std::uint64_t item_partition = 0;
   if (blocks) {
@@ -274,7 +286,7 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   StoragePlan plan = {.partitions = range.size(), .frames = range.size()};
   // Between ranks items are in the store and on their way.
   const std::uint64_t under_way = placement.ranks() > 1 ? item_partition * range.size() : 0;
-  plan.memory = rows + under_way + samples;
+  plan.memory = rows + under_way + shape.samples();
   const std::uint64_t budget = MemoryBudget(job);
   const std::uint64_t limit = budget > 0 ? budget : memory;
   if (limit == 0 || plan.memory < limit) {
@@ -288,19 +300,13 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   }
   if (budget == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", rank, " needs ", Mib(rows + under_way), " MiB for its rows and ", Mib(samples),
-        " MiB for its samples, and may use ", limit >> 20,
+        "rank ", rank, " needs ", Mib(rows + under_way), " MiB for its rows and ",
+        Mib(shape.samples()), " MiB for its samples, and may use ", limit >> 20,
         " MiB: start ranks on more hosts, ask for more memory, choose smaller vectors, or give a "
         "budget (--memory), so that rows can be on disk"));
   }
-  const RankShape shape = {.tables = tables,
-                           .range = range,
-                           .rank = rank,
-                           .in_memory = plan.memory,
-                           .rows = rows,
-                           .samples = training,
-                           .other_samples = others,
-                           .item_partition = item_partition};
+  shape.in_memory = plan.memory;
+  shape.item_partition = item_partition;
   return blocks ? PlanPartitions(job, data, placement, shape, budget)
                 : PlanRows(job, data, placement, shape, budget);
 }

@@ -22,11 +22,16 @@ bool LooksAtAllUsers(const Job& job, const ModelSpec& model) {
          !model.features().empty() || job.validation().metrics_size() > 0;
 }
 
+/// With a budget the pages of the data set are not to take memory that nobody counts.
+Dataset::Pages PagesFor(const Job& job) {
+  return MemoryBudget(job) > 0 ? Dataset::Pages::kAreGivenBack : Dataset::Pages::kStay;
+}
+
 }  // namespace
 
 absl::StatusOr<TrainingData> TrainingData::Open(const Job& job) {
   std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
-  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
+  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path(), PagesFor(job));
   if (!data.ok()) return data.status();
   absl::StatusOr<DataSplit> split = DataSplit::Make(*data, job.split());
   if (!split.ok()) return split.status();
@@ -54,7 +59,7 @@ absl::StatusOr<TrainingData> TrainingData::OpenPart(const Job& job, const UsersO
                                                     const RandomCut& cut,
                                                     const TrainingStatistics& statistics) {
   std::unique_ptr<const ModelSpec> model = ModelSpec::Make(job);
-  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path());
+  absl::StatusOr<Dataset> data = Dataset::Open(job.data().path(), PagesFor(job));
   if (!data.ok()) return data.status();
   absl::StatusOr<DataSplit> split = LooksAtAllUsers(job, *model)
                                         ? DataSplit::Make(*data, job.split())

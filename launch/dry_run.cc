@@ -30,8 +30,8 @@ constexpr std::uint64_t kTrialSamplesMax = 30'000'000;
 constexpr std::uint64_t kRankedTrialSamplesMax = 2'000'000;
 constexpr std::uint64_t kThinnedSamples = 8'000'000;
 
-// What the job's last look at its data takes a user and an item (FitRatingBiases).
-constexpr std::uint64_t kBiasBytes = 32;
+// What the job's last look at its data takes an item (FitItemBiases).
+constexpr std::uint64_t kBiasBytes = 24;
 
 std::string Mib(double bytes) {
   return absl::StrFormat("%.1f MiB", bytes / 1048576.0);
@@ -154,8 +154,7 @@ std::string MemoryText(const DryRunOptions& options, const TrainingData& data, c
                                 RingBytes(options.job, data, options.ranks_on_host)) +
       measured.trial.other_memory;
   if (data.model->predicts_ratings()) {
-    process += static_cast<std::int64_t>(kBiasBytes *
-                                         (std::uint64_t{data.data.users()} + data.data.items()));
+    process += static_cast<std::int64_t>(kBiasBytes * data.data.items());
   }
   const std::uint64_t budget = MemoryBudget(options.job);
   return absl::StrCat(

@@ -25,7 +25,7 @@ std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSpli
   const auto of_partition = [&](std::uint32_t p) {
     return std::span(next).subspan(std::size_t{p} * partitioning.count(), partitioning.count());
   };
-  ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+  ForUsers(partitioning, range, data, [&](std::uint32_t p, RowId user) {
     if (is_left_out(p)) return;
     const std::span<std::uint64_t> counts = of_partition(p);
     for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
@@ -40,7 +40,7 @@ std::vector<BlockSamples> BlockSamples::Make(const Dataset& data, const DataSpli
                       of_partition(p).subspan(1).begin());
     of_partition(p).front() = 0;
   }
-  ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+  ForUsers(partitioning, range, data, [&](std::uint32_t p, RowId user) {
     if (is_left_out(p)) return;
     const std::span<std::uint64_t> of = of_partition(p);
     const std::uint32_t slot = partitioning.SlotOf(user);

@@ -1,5 +1,6 @@
 #include "worker/canonical_file.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 
@@ -22,7 +23,9 @@ class SectionWriter {
   void Add(std::size_t section, const Sample& sample) {
     if (section >= sections_.size()) sections_.resize(section + 1);
     std::vector<Sample>& piece = sections_[section].piece;
-    if (piece.capacity() == 0) piece.reserve(of_piece_);
+    if (piece.capacity() == 0) {
+      piece.reserve(std::min<std::size_t>(of_piece_, file_.SectionBytes(section) / sizeof(Sample)));
+    }
     piece.push_back(sample);
     if (piece.size() == of_piece_) Flush(section);
   }
@@ -77,7 +80,7 @@ absl::StatusOr<std::unique_ptr<PieceFile>> WriteCanonical(const SamplesOnDisk& s
     ForSamples(samples.data, samples.split, samples.kind, user,
                [&](const Sample& sample) { writer.Add(p, sample); });
   };
-  ForUsers(samples.partitioning, range, samples.data.users(), of_user);
+  ForUsers(samples.partitioning, range, samples.data, of_user);
   if (absl::Status written = writer.Finish(); !written.ok()) return written;
   return file;
 }

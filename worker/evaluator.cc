@@ -53,6 +53,7 @@ std::vector<std::uint32_t> CountTrainingSamples(const Dataset& data, const DataS
   for (std::uint64_t s = 0; s < items.size(); ++s) {
     if (!split.is_validation(s)) ++counts[Index(items[s])];
   }
+  data.GiveBackPages();
   return counts;
 }
 
@@ -123,6 +124,7 @@ absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
       if (done.ok() && distances_) done = AddDistances(into);
       if (!done.ok()) return done;
       AddFigures(into);
+      options_.data->GiveBackPages();
     }
   }
   return absl::OkStatus();

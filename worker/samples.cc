@@ -1,6 +1,9 @@
 #include "worker/samples.h"
 
+#include <utility>
+
 #include "common/base/activity.h"
+#include "worker/disk_samples.h"
 
 namespace cf {
 
@@ -9,7 +12,7 @@ std::vector<std::uint64_t> CountSamples(const Dataset& data, const DataSplit& sp
                                         SampleKind kind) {
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   std::vector<std::uint64_t> counts(range.size());
-  ForUsers(partitioning, range, data.users(), [&](std::uint32_t p, RowId user) {
+  ForUsers(partitioning, range, data, [&](std::uint32_t p, RowId user) {
     const std::uint64_t first = offsets[Index(user)];
     const std::uint64_t last = offsets[Index(user) + 1];
     std::uint64_t of_validation = 0;
@@ -17,6 +20,19 @@ std::vector<std::uint64_t> CountSamples(const Dataset& data, const DataSplit& sp
     counts[p] += kind == SampleKind::kValidation ? of_validation : last - first - of_validation;
   });
   return counts;
+}
+
+void PartitionSamples::ShuffleEpoch(std::uint64_t seed, std::uint64_t epoch, PartitionId partition,
+                                    std::uint32_t user_group, Partitioning partitioning) {
+  Activity::Tick();
+  const std::uint64_t stream = CounterRandom::Stream(epoch, static_cast<std::uint32_t>(partition));
+  const CounterRandom random(seed, Purpose::kShuffle, stream);
+  if (user_group == 1) {
+    Shuffle(std::span(training_), random);
+  } else {
+    ShuffleGroups(random, CounterRandom(seed, Purpose::kGroupShuffle, stream), user_group,
+                  partitioning);
+  }
 }
 
 void PartitionSamples::ShuffleGroups(const CounterRandom& random, const CounterRandom& of_groups,
@@ -60,63 +76,76 @@ SampleRange PartitionSamples::OfBatch(std::uint64_t t, std::uint64_t batches) co
 }
 
 SeatSamples::SeatSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
-                         SeatRange range)
+                         SeatRange range, std::string scratch)
     : data_(data),
       split_(split),
       partitioning_(partitioning),
       range_(range),
-      counts_(range.size()),
-      partitions_(range.size()) {
-  const std::span<const std::uint64_t> offsets = data_.user_offsets();
-  std::vector<std::uint64_t> validation(range.size());
-  ForUsers(partitioning_, range_, data_.users(), [&](std::uint32_t p, RowId user) {
-    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
-      ++(split_.is_validation(s) ? validation : counts_)[p];
-    }
-  });
-  for (std::uint32_t p = 0; p < range.size(); ++p) {
-    partitions_[p].validation_.reserve(validation[p]);
+      counts_{CountSamples(data, split, partitioning, range, SampleKind::kTraining),
+              CountSamples(data, split, partitioning, range, SampleKind::kValidation)} {
+  if (!scratch.empty()) {
+    disk_ = std::make_unique<DiskSamples>(DiskSamples::Options{.data = &data,
+                                                               .split = &split,
+                                                               .partitioning = partitioning,
+                                                               .range = range,
+                                                               .scratch = std::move(scratch)});
+    return;
   }
-  ForUsers(partitioning_, range_, data_.users(), [&](std::uint32_t p, RowId user) {
-    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
-      if (!split_.is_validation(s)) continue;
-      partitions_[p].validation_.push_back({user, data_.item_column()[s], data_.ratings()[s]});
-    }
+  partitions_.resize(range.size());
+  for (std::uint32_t p = 0; p < range.size(); ++p) {
+    partitions_[p].validation_.reserve(Count(SampleKind::kValidation, p));
+  }
+  ForUsers(partitioning_, range_, data_, [&](std::uint32_t p, RowId user) {
+    ForSamples(data_, split_, SampleKind::kValidation, user,
+               [&](const Sample& sample) { partitions_[p].validation_.push_back(sample); });
   });
 }
 
-void SeatSamples::TakeCanonical() {
-  const std::span<const std::uint64_t> offsets = data_.user_offsets();
-  const std::span<const RowId> items = data_.item_column();
-  const std::span<const float> ratings = data_.ratings();
+SeatSamples::~SeatSamples() = default;
+
+void SeatSamples::TakeCanonicalInMemory() {
   std::vector<Sample*> next;  // By partition.
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
-    partitions_[p].training_.resize(counts_[p]);
+    partitions_[p].training_.resize(Count(SampleKind::kTraining, p));
     partitions_[p].group_ends_.clear();
     next.push_back(partitions_[p].training_.data());
   }
-  ForUsers(partitioning_, range_, data_.users(), [&](std::uint32_t p, RowId user) {
+  ForUsers(partitioning_, range_, data_, [&](std::uint32_t p, RowId user) {
     Sample* to = next[p];
-    for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
-      if (!split_.is_validation(s)) *to++ = {user, items[s], ratings[s]};
-    }
+    ForSamples(data_, split_, SampleKind::kTraining, user,
+               [&to](const Sample& sample) { *to++ = sample; });
     next[p] = to;
   });
 }
 
-void SeatSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group) {
-  TakeCanonical();
+absl::Status SeatSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch,
+                                    std::uint32_t user_group, std::uint64_t batches) {
+  if (disk_ != nullptr) return disk_->TakeEpoch(seed, epoch, user_group, batches);
+  TakeCanonicalInMemory();
   for (std::uint32_t p = 0; p < range_.size(); ++p) {
-    Activity::Tick();
-    const std::uint64_t stream = CounterRandom::Stream(epoch, range_.first + p);
-    const CounterRandom random(seed, Purpose::kShuffle, stream);
-    if (user_group == 1) {
-      Shuffle(std::span(partitions_[p].training_), random);
-    } else {
-      partitions_[p].ShuffleGroups(random, CounterRandom(seed, Purpose::kGroupShuffle, stream),
-                                   user_group, partitioning_);
-    }
+    partitions_[p].ShuffleEpoch(seed, epoch, PartitionId{range_.first + p}, user_group,
+                                partitioning_);
   }
+  return absl::OkStatus();
+}
+
+absl::Status SeatSamples::TakeCanonical() {
+  if (disk_ != nullptr) return disk_->TakeCanonical();
+  TakeCanonicalInMemory();
+  return absl::OkStatus();
+}
+
+SampleRange SeatSamples::OfBatch(std::uint32_t p, std::uint64_t t, std::uint64_t batches) const {
+  return disk_ != nullptr ? disk_->OfBatch(p, t, batches) : partitions_[p].OfBatch(t, batches);
+}
+
+std::span<const Sample> SeatSamples::TakeFromDisk(SampleKind kind, std::uint32_t p,
+                                                  SampleRange range) {
+  if (!status_.ok()) return {};
+  const absl::StatusOr<std::span<const Sample>> samples = disk_->Take(kind, p, range);
+  if (samples.ok()) return *samples;
+  status_ = samples.status();
+  return {};
 }
 
 }  // namespace cf

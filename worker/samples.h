@@ -1,9 +1,14 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string>
 #include <vector>
+
+#include <absl/status/status.h>
 
 #include "common/base/ids.h"
 #include "common/base/partition.h"
@@ -35,12 +40,15 @@ constexpr SampleRange SamplesOfBatch(std::uint64_t n, std::uint64_t t, std::uint
 /// the range's first partition. That is one way through the data set, and of each partition the
 /// canonical order. Requires: the range is not empty.
 template <class Visit>
-void ForUsers(Partitioning partitioning, SeatRange range, std::uint32_t users, const Visit& visit) {
+void ForUsers(Partitioning partitioning, SeatRange range, const Dataset& data, const Visit& visit) {
+  const std::uint32_t users = data.users();
+  SamplesPass pass(data);
   for (std::uint32_t slot = 0; slot < partitioning.RowsMax(users); ++slot) {
     // The range's users of a slot follow each other, in every second one backwards.
     const PartitionId ends[] = {PartitionId{range.first}, PartitionId{range.last - 1}};
     const auto [first, last] = std::ranges::minmax(
         {Index(partitioning.IdAt(ends[0], slot)), Index(partitioning.IdAt(ends[1], slot))});
+    if (first < users) pass.ComesTo(RowId{static_cast<std::uint32_t>(first)});
     for (std::size_t user = first; user <= last && user < users; ++user) {
       const RowId id{static_cast<std::uint32_t>(user)};
       visit(static_cast<std::uint32_t>(partitioning.Of(id)) - range.first, id);
@@ -95,7 +103,11 @@ class PartitionSamples {
 
  private:
   friend class SeatSamples;
+  friend class DiskSamples;
 
+  // Puts training(), which is in canonical order, into that of an epoch.
+  void ShuffleEpoch(std::uint64_t seed, std::uint64_t epoch, PartitionId partition,
+                    std::uint32_t user_group, Partitioning partitioning);
   // Shuffles training(), which is in canonical order, by `random`; then puts it into groups, which
   // are shuffled by `of_groups`.
   void ShuffleGroups(const CounterRandom& random, const CounterRandom& of_groups,
@@ -107,38 +119,69 @@ class PartitionSamples {
   std::vector<std::uint32_t> group_ends_;
 };
 
+class DiskSamples;
+
 /// The samples of the partitions of one seat. The data set has them in canonical order, so no order
-/// but the one that is visited is kept.
+/// but the one that is visited is kept: in memory, or where that is too small on disk, from which
+/// batches take what they want piece by piece.
 ///
 /// Owner:      Trainer.
 /// Threads:    the seat's compute thread.
-/// Bounds:     those of its partitions. To take an order is one way through the data set; meanwhile,
-///             with groups, a partition's samples are there twice.
+/// Bounds:     those of its partitions, or of DiskSamples. To take an order is one way through the data
+///             set; meanwhile, with groups, a partition's samples are there twice.
 /// Invariants: a partition's order of an epoch is a function of (seed, epoch, partition, samples in
 ///             a group).
 class SeatSamples {
  public:
-  /// `data` and `split`, which was made from it, are borrowed.
+  /// `data` and `split`, which was made from it, are borrowed. `scratch`: how names of files with
+  /// samples begin, "FOLDER/0-"; empty: they are in memory.
   SeatSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
-              SeatRange range);
+              SeatRange range, std::string scratch = {});
+  ~SeatSamples();
 
-  /// By partition of the range.
+  /// In memory, by partition of the range.
   std::span<const PartitionSamples> partitions() const { return partitions_; }
 
+  std::uint64_t Count(SampleKind kind, std::uint32_t p) const {
+    return counts_[static_cast<std::size_t>(kind)][p];
+  }
+
   /// Takes the order of `epoch`, counted from 0, in which up to `user_group` samples of one user
-  /// stay side by side (docs/arithmetic.md, Groups). Requires: user_group > 0.
-  void TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group);
+  /// stay side by side (docs/arithmetic.md, Groups). `batches`: of which OfBatch is asked for.
+  /// Requires: user_group > 0. Errors are those of the disk.
+  absl::Status TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group,
+                         std::uint64_t batches = 1);
 
   /// Takes canonical order.
-  void TakeCanonical();
+  absl::Status TakeCanonical();
+
+  /// Which of the samples of the order that was taken batch `t` of `batches` has of partition `p` of
+  /// the range.
+  SampleRange OfBatch(std::uint32_t p, std::uint64_t t, std::uint64_t batches) const;
+
+  /// Those samples of partition `p` of the range, of training in the order that was taken, of
+  /// validation in canonical order. They hold until the next call. None after an error, which
+  /// status() tells from then on. From the disk, ranges that ascend are read once.
+  std::span<const Sample> Take(SampleKind kind, std::uint32_t p, SampleRange range) {
+    if (disk_ != nullptr) return TakeFromDisk(kind, p, range);
+    const PartitionSamples& of = partitions_[p];
+    return (kind == SampleKind::kTraining ? of.training() : of.validation())
+        .subspan(range.first, range.last - range.first);
+  }
+  const absl::Status& status() const { return status_; }
 
  private:
+  void TakeCanonicalInMemory();
+  std::span<const Sample> TakeFromDisk(SampleKind kind, std::uint32_t p, SampleRange range);
+
   const Dataset& data_;
   const DataSplit& split_;
   const Partitioning partitioning_;
   const SeatRange range_;
-  std::vector<std::uint64_t> counts_;  // By partition: its training samples.
-  std::vector<PartitionSamples> partitions_;
+  std::array<std::vector<std::uint64_t>, 2> counts_;  // By kind and partition.
+  std::vector<PartitionSamples> partitions_;          // Empty where they are on disk.
+  std::unique_ptr<DiskSamples> disk_;                 // Null where they are in memory.
+  absl::Status status_;
 };
 
 }  // namespace cf

@@ -25,7 +25,7 @@ Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& s
                                   .layouts = layouts_,
                                   .seed = options_.shuffle_seed,
                                   .profile = options_.profile})),
-      samples_(data, split, partitioning_, range_),
+      samples_(data, split, partitioning_, range_, options_.samples_scratch),
       indices_(layouts_.size()),
       steps_(options_.delay + 1),
       applies_at_once_(OwnsUsers() && options_.delay == 0 && !model_->traits().computes_together),
@@ -49,11 +49,10 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
   const bool trains = model_->traits().trains;
   if (taken_epoch_ != segment.epoch) {
     const Profile::Scope scope(options_.profile, Phase::kLoader);
-    if (trains) {
-      samples_.TakeEpoch(options_.shuffle_seed, segment.epoch, options_.user_group);
-    } else {
-      samples_.TakeCanonical();
-    }
+    absl::Status taken = trains ? samples_.TakeEpoch(options_.shuffle_seed, segment.epoch,
+                                                     options_.user_group, segment.steps_per_epoch)
+                                : samples_.TakeCanonical();
+    if (!taken.ok()) return taken;
     taken_epoch_ = segment.epoch;
   }
   return Run({.training = trains,
@@ -71,8 +70,8 @@ absl::Status Trainer::Train(const Segment& segment, std::span<ObjectiveSums> sum
 absl::Status Trainer::Score(const Scoring& scoring, std::span<ObjectiveSums> sums) {
   if (scoring.training_samples) {
     const Profile::Scope scope(options_.profile, Phase::kLoader);
-    samples_.TakeCanonical();
     taken_epoch_.reset();
+    if (absl::Status taken = samples_.TakeCanonical(); !taken.ok()) return taken;
   }
   return Run({.training = false,
               .scores_training = scoring.training_samples,
@@ -109,15 +108,17 @@ void Trainer::BeginBatch(const Pass& pass, std::uint64_t t, Minibatch& batch) {
 void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
                            std::span<const float* const> rows_to_fetch, Minibatch& batch) {
   const Profile::Scope scope(options_.profile, Phase::kUniqueIds);
-  const PartitionSamples& from = samples_.partitions()[p];
+  const SampleKind kind =
+      pass.training || pass.scores_training ? SampleKind::kTraining : SampleKind::kValidation;
+  const SampleRange range = pass.training
+                                ? samples_.OfBatch(p, batch.number, pass.batches)
+                                : pass.SamplesOf(samples_.Count(kind, p), p, batch.number);
   const std::span<const Sample> samples =
-      pass.training || pass.scores_training ? from.training() : from.validation();
-  const SampleRange range = pass.training ? from.OfBatch(batch.number, pass.batches)
-                                          : pass.SamplesOf(samples.size(), p, batch.number);
-  if (range.first < range.last) {
+      range.first < range.last ? samples_.Take(kind, p, range) : std::span<const Sample>();
+  if (!samples.empty()) {
     model_->AddPartition(pass,
                          {.partition = range_.first + p,
-                          .samples = samples.subspan(range.first, range.last - range.first),
+                          .samples = samples,
                           .rows_to_fetch = rows_to_fetch,
                           .indices = indices_},
                          batch);

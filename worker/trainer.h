@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -56,6 +57,8 @@ class Trainer {
     /// How many batches more are made ahead, so that the own server hears early which rows they want;
     /// 0 where all rows are in memory.
     std::uint32_t lookahead = 0;
+    /// As SeatSamples has it: where samples are on disk.
+    std::string samples_scratch = {};
     Profile* profile = nullptr;  ///< Of the same thread; null for none.
   };
 

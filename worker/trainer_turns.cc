@@ -17,6 +17,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
     Make(pass, pass.first + k, BatchAt(pass.first + k));
   }
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
+    if (!samples_.status().ok()) return samples_.status();
     const bool makes = turns.BringsRows(turn + ahead);
     const std::uint64_t made = pass.first + turn + ahead;
     Minibatch& next = BatchAt(made);
@@ -42,7 +43,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
     absl::Status served = Serve(pass, 0, turn + 1);
     if (!served.ok()) return served;
   }
-  return Rest(pass);
+  return samples_.status().ok() ? Rest(pass) : samples_.status();
 }
 
 absl::Status Trainer::Rest(const Pass& pass) {

@@ -100,6 +100,13 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
   return mapped;
 }
 
+void MappedFile::GiveBack(std::size_t first, std::size_t last) const {
+  constexpr std::size_t kPage = 4096;
+  first -= first % kPage;
+  if (data_ == nullptr || first >= last) return;
+  ::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED);
+}
+
 MappedFile::MappedFile(MappedFile&& other) noexcept
     : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {
 }

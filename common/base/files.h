@@ -36,6 +36,10 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
+  /// Gives the pages of bytes `first` to `last` - 1 back to the system, which reads them again when
+  /// they are looked at.
+  void GiveBack(std::size_t first, std::size_t last) const;
+
   /// The bytes as numbers of type T. Requires: the size is a multiple of sizeof(T).
   template <class T>
   std::span<const T> As() const {

@@ -20,6 +20,9 @@ namespace {
 // fields may nest without an end, from exhausting the stack.
 constexpr int kNestingMax = 32;
 
+// Items that are looked at before their pages may be given back.
+constexpr std::size_t kCheckedAtOnce = std::size_t{1} << 22;
+
 absl::Status Damaged(const std::string& path, const std::string& what) {
   return absl::DataLossError(absl::StrCat(path, ": ", what));
 }
@@ -145,16 +148,17 @@ std::optional<RowId> Dataset::RawIds::Find(const std::string& raw) const {
   return find(*number, [values](RowId id) { return values[Index(id)]; });
 }
 
-absl::StatusOr<Dataset> Dataset::Open(const std::string& folder) {
+absl::StatusOr<Dataset> Dataset::Open(const std::string& folder, Pages pages) {
   absl::StatusOr<DatasetManifest> manifest = ReadManifest(folder);
   if (!manifest.ok()) return manifest.status();
-  Dataset data;
+  Dataset data(pages);
   data.folder_ = folder;
   data.manifest_ = std::make_shared<const DatasetManifest>(*std::move(manifest));
   data.sources_.assign(data.manifest_->sources().begin(), data.manifest_->sources().end());
   absl::Status opened = data.OpenColumns();
   if (opened.ok()) opened = data.CheckRanges();
   if (!opened.ok()) return opened;
+  data.GiveBackPages();
   return data;
 }
 
@@ -217,11 +221,24 @@ absl::Status Dataset::CheckRanges() const {
   if (!checked.ok()) return checked;
   // Without an early end the compiler makes one vector comparison of it: 20 M ids in a few ms.
   RowId largest{0};
-  for (const RowId item : item_column()) largest = std::max(largest, item);
+  for (std::span<const RowId> left = item_column(); !left.empty();) {
+    const std::span<const RowId> some = left.first(std::min(left.size(), kCheckedAtOnce));
+    for (const RowId item : some) largest = std::max(largest, item);
+    left = left.subspan(some.size());
+    GiveBackPages();
+  }
   if (samples() == 0 || Index(largest) >= items()) {
     return Damaged(absl::StrCat(folder_, "/", layout::kItems), "an id is out of range");
   }
   return absl::OkStatus();
+}
+
+void Dataset::GiveBackPages() const {
+  if (!gives_pages_back()) return;
+  for (const MappedFile* const column : {&user_offsets_, &item_column_, &ratings_, &timestamps_,
+                                         &validation_, &user_ids_.order, &item_ids_.order}) {
+    column->GiveBack(0, column->bytes().size());
+  }
 }
 
 std::vector<RowId> Dataset::FindTitle(const std::string& title) const {

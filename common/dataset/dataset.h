@@ -22,7 +22,8 @@ namespace cf {
 ///
 /// Owner:   whoever opened it; spans hold as long as it (moving it keeps them).
 /// Threads: any; constant after opening.
-/// Bounds:  memory is the pages of the columns that are read; nothing is copied.
+/// Bounds:  memory is the pages of the columns that are read; nothing is copied. Where memory is
+///          short, passes over the samples (SamplesPass) give their pages back.
 /// Invariants: ids are dense, in order of falling frequency; every user and item has a sample; a
 ///          pair (user, item) occurs once.
 class Dataset {
@@ -30,13 +31,21 @@ class Dataset {
   /// Maps the columns and checks the manifest's version, every size, and that offsets and ids are
   /// in range. NotFound if `folder` is not a data set; FailedPrecondition if its version is another
   /// one's; DataLoss if a column is damaged.
-  static absl::StatusOr<Dataset> Open(const std::string& folder);
+  enum class Pages {
+    kStay,  ///< What was read is in memory as long as the system likes.
+    kAreGivenBack,
+  };
+  static absl::StatusOr<Dataset> Open(const std::string& folder, Pages pages = Pages::kStay);
 
   const std::string& folder() const { return folder_; }
   const std::string& name() const { return manifest_->name(); }
   const std::vector<std::string>& sources() const { return sources_; }
   /// XXH3-128 of all columns, in hexadecimal; the same data in another file order has the same.
   const std::string& digest() const { return manifest_->digest(); }
+
+  bool gives_pages_back() const { return pages_ == Pages::kAreGivenBack; }
+  /// Of all columns, where they are given back.
+  void GiveBackPages() const;
 
   std::uint32_t users() const { return manifest_->users(); }
   std::uint32_t items() const { return manifest_->items(); }
@@ -121,10 +130,11 @@ class Dataset {
     std::optional<RowId> Find(const std::string& raw) const;
   };
 
-  Dataset() = default;
+  explicit Dataset(Pages pages) : pages_(pages) {}
   absl::Status OpenColumns();
   absl::Status CheckRanges() const;
 
+  Pages pages_;
   std::string folder_;
   std::shared_ptr<const DatasetManifest> manifest_;
   std::vector<std::string> sources_;
@@ -141,6 +151,35 @@ class Dataset {
   TextColumn unrated_ids_;
   TextColumn unrated_titles_;
   TextColumn unrated_genres_;
+};
+
+/// A pass over the samples of users, whose ids ascend: where the data set gives pages back, no more
+/// than those of some million samples stay.
+///
+/// Owner:   whoever looks at the samples.
+/// Threads: one; others may look at the data set meanwhile.
+class SamplesPass {
+ public:
+  explicit SamplesPass(const Dataset& data)
+      : data_(data), step_(data.gives_pages_back() ? kStep : ~std::uint64_t{0}) {}
+  ~SamplesPass() { data_.GiveBackPages(); }
+  SamplesPass(const SamplesPass&) = delete;
+  SamplesPass& operator=(const SamplesPass&) = delete;
+
+  /// The samples of users below `user` have been looked at.
+  void ComesTo(RowId user) {
+    const std::uint64_t sample = data_.user_offsets()[Index(user)];
+    if (sample - given_back_ < step_) return;
+    given_back_ = sample;
+    data_.GiveBackPages();
+  }
+
+ private:
+  static constexpr std::uint64_t kStep = std::uint64_t{1} << 20;
+
+  const Dataset& data_;
+  const std::uint64_t step_;
+  std::uint64_t given_back_ = 0;  // Up to this sample.
 };
 
 }  // namespace cf

@@ -47,6 +47,9 @@ absl::Status NeedTimestamps(const Dataset& data, const char* split) {
       absl::StrCat("the split \"", split, "\" needs timestamps, and ", data.name(), " has none"));
 }
 
+// Times that are looked at before their pages may be given back.
+constexpr std::uint64_t kTimesAtOnce = std::uint64_t{1} << 20;
+
 /// Ascending with time, also before 1970.
 std::uint64_t TimeKey(std::int64_t timestamp) {
   return static_cast<std::uint64_t>(timestamp) ^ (std::uint64_t{1} << 63);
@@ -159,8 +162,10 @@ bool DataSplit::MarkNearShare(const Dataset& data, std::uint64_t seed, double ma
     below += static_cast<std::uint64_t>(std::popcount(word));
     word = 0;
   };
+  SamplesPass pass(data);
   for (std::uint32_t user = 0; user < data.users(); ++user) {
     Activity::Tick();
+    pass.ComesTo(RowId{user});
     for (const std::uint64_t end = offsets[user + 1]; sample < end;) {
       const std::uint64_t key = HashOf(user, items[sample], seed);
       if (key - first <= width) candidates.emplace_back(key, sample);
@@ -182,11 +187,14 @@ void DataSplit::MarkUpToCut(const Dataset& data, std::uint64_t seed,
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const RowId> items = data.item_column();
   for (const SeatRange& range : users.ranges) {
-    for (std::uint32_t p = range.first; p < range.last; ++p) {
-      const std::uint32_t slots = users.partitioning.RowsIn(PartitionId{p}, data.users());
-      for (std::uint32_t slot = 0; slot < slots; ++slot) {
-        Activity::Tick();
+    SamplesPass pass(data);
+    // All partitions of a slot before the next, which is one way through the data set.
+    for (std::uint32_t slot = 0; slot < users.partitioning.RowsMax(data.users()); ++slot) {
+      for (std::uint32_t p = range.first; p < range.last; ++p) {
         const RowId user = users.partitioning.IdAt(PartitionId{p}, slot);
+        if (Index(user) >= data.users()) continue;
+        Activity::Tick();
+        if (p == range.first) pass.ComesTo(user);
         for (std::uint64_t s = offsets[Index(user)]; s < offsets[Index(user) + 1]; ++s) {
           const std::uint64_t key = HashOf(static_cast<std::uint32_t>(user), items[s], seed);
           if (std::pair(key, s) <= std::pair(cut_.key, cut_.sample)) Mark(s);
@@ -199,8 +207,10 @@ void DataSplit::MarkUpToCut(const Dataset& data, std::uint64_t seed,
 void DataSplit::MarkLastOfEachUser(const Dataset& data) {
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const std::int64_t> times = data.timestamps();
+  SamplesPass pass(data);
   for (std::uint32_t user = 0; user < data.users(); ++user) {
     Activity::Tick();
+    pass.ComesTo(RowId{user});
     const std::uint64_t begin = offsets[user];
     const std::uint64_t end = offsets[user + 1];
     if (end - begin < 2) continue;
@@ -216,8 +226,10 @@ void DataSplit::MarkLastOfEachUser(const Dataset& data) {
 void DataSplit::MarkOneOfEachUser(const Dataset& data, std::uint64_t seed) {
   const std::span<const std::uint64_t> offsets = data.user_offsets();
   const std::span<const RowId> items = data.item_column();
+  SamplesPass pass(data);
   for (std::uint32_t user = 0; user < data.users(); ++user) {
     Activity::Tick();
+    pass.ComesTo(RowId{user});
     const std::uint64_t begin = offsets[user];
     const std::uint64_t end = offsets[user + 1];
     if (end - begin < 2) continue;
@@ -238,8 +250,11 @@ void DataSplit::MarkNewest(const Dataset& data, std::uint64_t count) {
   const std::span<const std::int64_t> times = data.timestamps();
   const auto [oldest, newest] = std::minmax_element(times.begin(), times.end());
   // The smallest complement is the newest; visited from the back, later samples win ties.
-  const auto for_each = [times](const auto& visit) {
-    for (std::uint64_t sample = times.size(); sample-- > 0;) visit(sample, ~TimeKey(times[sample]));
+  const auto for_each = [&data, times](const auto& visit) {
+    for (std::uint64_t sample = times.size(); sample-- > 0;) {
+      visit(sample, ~TimeKey(times[sample]));
+      if (sample % kTimesAtOnce == 0) data.GiveBackPages();
+    }
   };
   MarkSmallest(for_each, count, [this](std::uint64_t sample) { Mark(sample); },
                {.first = ~TimeKey(*newest), .last = ~TimeKey(*oldest)});
@@ -262,8 +277,10 @@ absl::StatusOr<TrainingStatistics> ComputeTrainingStatistics(const Dataset& data
   // The mean over training samples of what `value` makes of a rating.
   const auto mean = [&](const auto& value) {
     std::vector<double> sums(partitions, 0);
+    SamplesPass pass(data);
     for (std::uint32_t user = 0; user < data.users(); ++user) {
       Activity::Tick();
+      pass.ComesTo(RowId{user});
       double& sum = sums[Index(partitioning.Of(RowId{user}))];
       for (std::uint64_t sample = offsets[user]; sample < offsets[user + 1]; ++sample) {
         if (!split.is_validation(sample)) sum += value(ratings[sample]);

@@ -124,8 +124,10 @@ void FeatureLists::TakeHistories(const Dataset& data, const DataSplit& split) {
   rows_ = data.items();
   lists_.reserve(split.training_count());
   offsets_.push_back(0);
+  SamplesPass pass(data);
   for (std::uint32_t user = 0; user < data.users(); ++user) {
     Activity::Tick();
+    pass.ComesTo(RowId{user});
     for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
       if (!split.is_validation(s)) lists_.push_back(data.item_column()[s]);
     }

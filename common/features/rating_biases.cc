@@ -19,50 +19,68 @@ constexpr double kItemDamping = 3;
 constexpr double kUserDamping = 5;
 constexpr double kShareMin = 0.02;
 
-/// The biases of one side, and what is being summed for the next ones.
-class Side {
+/// The biases of the items, and what is being summed for the next ones.
+class Items {
  public:
-  Side(std::uint32_t rows, double damping) : damping_(damping), rows_(rows) {}
+  explicit Items(std::uint32_t items) : rows_(items) {}
 
-  double bias(std::uint32_t row) const { return rows_[row].bias; }
-  void Add(std::uint32_t row, double rest) {
-    rows_[row].sum += rest;
-    ++rows_[row].count;
+  void Add(RowId item, double rest) {
+    rows_[Index(item)].sum += rest;
+    ++rows_[Index(item)].count;
   }
   std::vector<double> biases() const {
     std::vector<double> biases;
     biases.reserve(rows_.size());
-    for (const Row& row : rows_) biases.push_back(row.bias);
+    for (const Row& row : rows_) biases.push_back(DampedMean(row.sum, row.count, kItemDamping));
     return biases;
   }
-  /// Ends a sweep: the biases are the damped means of what was added.
-  void Settle() {
-    for (Row& row : rows_) row = {.bias = row.sum / (static_cast<double>(row.count) + damping_)};
+  /// The next sweep begins.
+  void Clear() { std::ranges::fill(rows_, Row()); }
+
+  static double DampedMean(double sum, std::uint64_t count, double damping) {
+    return sum / (static_cast<double>(count) + damping);
   }
 
  private:
   struct Row {
-    double bias = 0;
     double sum = 0;
     std::uint64_t count = 0;
   };
-  double damping_;
   std::vector<Row> rows_;
 };
 
-/// Calls `visit` with user, item and rating of each sample of one kind, by user.
+/// Calls `visit` for each user.
 template <class Visit>
-void ForEachSample(const Dataset& data, const DataSplit& split, bool validation,
-                   const Visit& visit) {
-  const std::span<const std::uint64_t> offsets = data.user_offsets();
+void ForEachUser(const Dataset& data, const Visit& visit) {
+  SamplesPass pass(data);
   for (std::uint32_t user = 0; user < data.users(); ++user) {
     Activity::Tick();
-    for (std::uint64_t s = offsets[user]; s < offsets[user + 1]; ++s) {
-      if (split.is_validation(s) != validation) continue;
-      visit(user, static_cast<std::uint32_t>(data.item_column()[s]),
-            static_cast<double>(data.ratings()[s]));
-    }
+    pass.ComesTo(RowId{user});
+    visit(user);
   }
+}
+
+/// Calls `visit` with item and rating of each sample of one kind that the user has.
+template <class Visit>
+void ForSamplesOf(std::uint32_t user, const Dataset& data, const DataSplit& split, bool validation,
+                  const Visit& visit) {
+  const std::span<const std::uint64_t> offsets = data.user_offsets();
+  for (std::uint64_t s = offsets[user]; s < offsets[user + 1]; ++s) {
+    if (split.is_validation(s) != validation) continue;
+    visit(data.item_column()[s], static_cast<double>(data.ratings()[s]));
+  }
+}
+
+/// The user's bias beside those of the items: so cheap that nobody keeps it.
+double UserBias(std::uint32_t user, const Dataset& data, const DataSplit& split, double mean,
+                const std::vector<double>& items) {
+  double sum = 0;
+  std::uint64_t count = 0;
+  ForSamplesOf(user, data, split, false, [&](RowId item, double rating) {
+    sum += rating - mean - items[Index(item)];
+    ++count;
+  });
+  return Items::DampedMean(sum, count, kUserDamping);
 }
 
 /// The raw sum for which a sigmoid predicts `rating`, which is kept off the ends of the scale, where
@@ -76,30 +94,40 @@ double SumBeforeSigmoid(const Objective& objective, double rating) {
 
 }  // namespace
 
-RatingBiases FitRatingBiases(const Dataset& data, const DataSplit& split, double mean) {
-  Side users(data.users(), kUserDamping);
-  Side items(data.items(), kItemDamping);
+std::vector<double> FitItemBiases(const Dataset& data, const DataSplit& split, double mean) {
+  Items items(data.items());
+  std::vector<double> biases;  // After the last sweep.
   for (int sweep = 0; sweep < kSweeps; ++sweep) {
-    ForEachSample(data, split, false, [&](std::uint32_t user, std::uint32_t item, double rating) {
-      items.Add(item, rating - mean - users.bias(user));
+    items.Clear();
+    ForEachUser(data, [&](std::uint32_t user) {
+      const double bias = sweep == 0 ? 0 : UserBias(user, data, split, mean, biases);
+      ForSamplesOf(user, data, split, false,
+                   [&](RowId item, double rating) { items.Add(item, rating - mean - bias); });
     });
-    items.Settle();
-    ForEachSample(data, split, false, [&](std::uint32_t user, std::uint32_t item, double rating) {
-      users.Add(user, rating - mean - items.bias(item));
-    });
-    users.Settle();
+    biases = items.biases();
   }
-  return {.mean = mean, .users = users.biases(), .items = items.biases()};
+  return biases;
 }
 
-double RmseOfBiases(const Dataset& data, const DataSplit& split, const RatingBiases& biases,
-                    bool validation) {
+RatingBiases FitRatingBiases(const Dataset& data, const DataSplit& split, double mean) {
+  RatingBiases biases = {.mean = mean, .users = {}, .items = FitItemBiases(data, split, mean)};
+  biases.users.reserve(data.users());
+  ForEachUser(data, [&](std::uint32_t user) {
+    biases.users.push_back(UserBias(user, data, split, mean, biases.items));
+  });
+  return biases;
+}
+
+double RmseOfBiases(const Dataset& data, const DataSplit& split, double mean,
+                    const std::vector<double>& item_biases, bool validation) {
   double squares = 0;
-  ForEachSample(
-      data, split, validation, [&](std::uint32_t user, std::uint32_t item, double rating) {
-        const double error = rating - biases.mean - biases.users[user] - biases.items[item];
-        squares += error * error;
-      });
+  ForEachUser(data, [&](std::uint32_t user) {
+    const double bias = UserBias(user, data, split, mean, item_biases);
+    ForSamplesOf(user, data, split, validation, [&](RowId item, double rating) {
+      const double error = rating - mean - bias - item_biases[Index(item)];
+      squares += error * error;
+    });
+  });
   const std::uint64_t samples = validation ? split.validation_count() : split.training_count();
   return std::sqrt(squares / static_cast<double>(samples));
 }

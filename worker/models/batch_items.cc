@@ -32,8 +32,11 @@ void BatchItems::Take(Samples samples) {
   ends_.clear();
   for (std::uint32_t p = 0; p < partitioning_.count(); ++p) {
     const std::uint32_t users = partitioning_.RowsIn(PartitionId{p}, data_.users());
+    SamplesPass pass(data_);
     for (std::uint32_t slot = 0; slot < users; ++slot) {
-      const std::size_t user = Index(partitioning_.IdAt(PartitionId{p}, slot));
+      const RowId id = partitioning_.IdAt(PartitionId{p}, slot);
+      pass.ComesTo(id);
+      const std::size_t user = Index(id);
       for (std::uint64_t s = offsets[user]; s < offsets[user + 1]; ++s) {
         if (split_.is_validation(s) == validation)
           items_.push_back(static_cast<std::uint32_t>(items[s]));
@@ -67,6 +70,7 @@ std::vector<float> NegativeLogShares(const Dataset& data, const DataSplit& split
   for (std::uint64_t s = 0; s < data.samples(); ++s) {
     if (!split.is_validation(s)) ++counts[Index(data.item_column()[s])];
   }
+  data.GiveBackPages();
   const auto samples = static_cast<double>(split.training_count());
   std::vector<float> shares;
   shares.reserve(counts.size());

@@ -67,13 +67,14 @@ TEST_F(RatingBiasesTest, TheRmseIsThatOfThreeSweepsOfDampedMeans) {
     }
   }
   const RatingBiases found = FitRatingBiases(data_, split_, mean_);
+  EXPECT_EQ(FitItemBiases(data_, split_, mean_), found.items);
   for (const bool validation : {true, false}) {
     const std::vector<Rating>& samples = validation ? validation_ : training_;
     double squares = 0;
     for (const Rating& r : samples) {
       squares += std::pow(r.value - mean_ - users[r.user] - items[r.item], 2);
     }
-    EXPECT_NEAR(RmseOfBiases(data_, split_, found, validation),
+    EXPECT_NEAR(RmseOfBiases(data_, split_, mean_, found.items, validation),
                 std::sqrt(squares / static_cast<double>(samples.size())), 1e-9);
   }
 }

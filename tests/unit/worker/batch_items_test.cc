@@ -62,20 +62,20 @@ class BatchItemsTest : public ::testing::Test {
 TEST_F(BatchItemsTest, CandidatesAreTheItemsOfAllPartitionsSamples) {
   BatchItems items(data_, split_, Partitioning(kPartitions));
   for (const std::uint64_t epoch : {0U, 3U, 1U}) {
-    samples_.TakeEpoch(kSeed, epoch, 1);
+    EXPECT_EQ(samples_.TakeEpoch(kSeed, epoch, 1), absl::OkStatus());
     items.TakeEpoch(kSeed, epoch);
     ExpectBatches(items, [](const PartitionSamples& from) { return from.training(); });
   }
   items.Take(BatchItems::Samples::kValidation);
   ExpectBatches(items, [](const PartitionSamples& from) { return from.validation(); });
-  samples_.TakeCanonical();
+  EXPECT_EQ(samples_.TakeCanonical(), absl::OkStatus());
   items.Take(BatchItems::Samples::kTraining);
   ExpectBatches(items, [](const PartitionSamples& from) { return from.training(); });
 }
 
 TEST_F(BatchItemsTest, SharesAreOfTrainingSamples) {
   std::vector<double> counts(data_.items(), 0);
-  samples_.TakeCanonical();
+  EXPECT_EQ(samples_.TakeCanonical(), absl::OkStatus());
   for (const PartitionSamples& partition : samples_.partitions()) {
     for (const Sample& sample : partition.training()) ++counts[Index(sample.item)];
   }

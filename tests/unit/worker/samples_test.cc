@@ -73,7 +73,7 @@ TEST_F(SamplesTest, EverySampleIsInItsUsersPartitionInCanonicalOrder) {
     for (const SeatRange range : {SeatRange{0, cut}, SeatRange{cut, kPartitions}}) {
       if (range.size() == 0) continue;
       SeatSamples samples = Samples(range);
-      samples.TakeCanonical();
+      EXPECT_EQ(samples.TakeCanonical(), absl::OkStatus());
       ASSERT_EQ(samples.partitions().size(), range.size());
       for (std::uint32_t p = 0; p < range.size(); ++p) {
         const PartitionSamples& partition = samples.partitions()[p];
@@ -102,14 +102,14 @@ TEST_F(SamplesTest, EverySampleIsInItsUsersPartitionInCanonicalOrder) {
 // Goal: the order of an epoch is the shuffle of canonical order that docs/arithmetic.md names.
 TEST_F(SamplesTest, AnEpochIsAShuffleOfCanonicalOrder) {
   SeatSamples samples = Samples({2, 5});
-  samples.TakeCanonical();
+  EXPECT_EQ(samples.TakeCanonical(), absl::OkStatus());
   for (std::uint32_t p = 0; p < 3; ++p) {
-    samples.TakeCanonical();
+    EXPECT_EQ(samples.TakeCanonical(), absl::OkStatus());
     const Pairs canonical = PairsOf(samples.partitions()[p].training());
     std::vector<std::uint32_t> order(canonical.size());
     std::iota(order.begin(), order.end(), 0U);
     Shuffle(order, 42, 7, 2 + p);
-    samples.TakeEpoch(42, 7, 1);
+    EXPECT_EQ(samples.TakeEpoch(42, 7, 1), absl::OkStatus());
     const Pairs shuffled = PairsOf(samples.partitions()[p].training());
     ASSERT_EQ(shuffled.size(), order.size());
     EXPECT_NE(shuffled, canonical);
@@ -123,7 +123,7 @@ TEST_F(SamplesTest, AnOrderIsAFunctionOfSeedEpochAndPartition) {
   for (const std::uint32_t user_group : {1U, 3U}) {
     SeatSamples samples = Samples();
     const auto taken = [&](std::uint64_t seed, std::uint64_t epoch) {
-      samples.TakeEpoch(seed, epoch, user_group);
+      EXPECT_EQ(samples.TakeEpoch(seed, epoch, user_group), absl::OkStatus());
       return PairsOf(samples.partitions()[4].training());
     };
     const Pairs third = taken(42, 3);
@@ -131,9 +131,9 @@ TEST_F(SamplesTest, AnOrderIsAFunctionOfSeedEpochAndPartition) {
     EXPECT_NE(taken(43, 3), third);
     EXPECT_EQ(taken(42, 3), third);
     SeatSamples again = Samples({4, 6});
-    again.TakeEpoch(42, 3, user_group);
+    EXPECT_EQ(again.TakeEpoch(42, 3, user_group), absl::OkStatus());
     EXPECT_EQ(PairsOf(again.partitions()[0].training()), third);
-    samples.TakeCanonical();
+    EXPECT_EQ(samples.TakeCanonical(), absl::OkStatus());
     EXPECT_TRUE(std::ranges::is_sorted(PairsOf(samples.partitions()[4].training())));
   }
 }
@@ -141,8 +141,8 @@ TEST_F(SamplesTest, AnOrderIsAFunctionOfSeedEpochAndPartition) {
 // Where every sample is a group of its own, batches have what they had before there were groups.
 TEST_F(SamplesTest, WithoutGroupsABatchHasItsShareOfTheSamples) {
   SeatSamples samples = Samples();
-  samples.TakeEpoch(42, 0, 4);
-  samples.TakeEpoch(42, 0, 1);
+  EXPECT_EQ(samples.TakeEpoch(42, 0, 4), absl::OkStatus());
+  EXPECT_EQ(samples.TakeEpoch(42, 0, 1), absl::OkStatus());
   const PartitionSamples& partition = samples.partitions()[0];
   for (std::uint64_t t = 0; t < 7; ++t) {
     const SampleRange expected = SamplesOfBatch(partition.training().size(), t, 7);
@@ -158,12 +158,12 @@ TEST_F(SamplesTest, GroupsHaveSamplesOfOneUserAndStayTogether) {
   constexpr std::uint32_t kGroup = 4;
   SeatSamples samples = Samples();
   for (std::uint32_t p = 0; p < kPartitions; ++p) {
-    samples.TakeCanonical();
+    EXPECT_EQ(samples.TakeCanonical(), absl::OkStatus());
     const PartitionSamples& partition = samples.partitions()[p];
     const Pairs canonical = PairsOf(partition.training());
     std::set<Pairs> groups[2];
     for (std::uint64_t epoch = 0; epoch < 2; ++epoch) {
-      samples.TakeEpoch(42, epoch, kGroup);
+      EXPECT_EQ(samples.TakeEpoch(42, epoch, kGroup), absl::OkStatus());
       Pairs visited = PairsOf(partition.training());
       std::ranges::sort(visited);
       EXPECT_EQ(visited, canonical);

@@ -89,7 +89,7 @@ class PlainBiases {
         samples_(data, split, Partitioning(kPartitions), SeatRange{0, kPartitions}) {}
 
   void TrainEpoch(std::uint64_t epoch) {
-    samples_.TakeEpoch(kSeed, epoch, 1);
+    EXPECT_EQ(samples_.TakeEpoch(kSeed, epoch, 1), absl::OkStatus());
     for (std::uint64_t t = 0; t < kSteps; ++t) {
       std::vector<double> gradients(biases.size());
       for (const PartitionSamples& partition : samples_.partitions()) {

@@ -58,7 +58,7 @@ class SlowTrainer {
   /// Returns the sum of the losses.
   double TrainEpoch(std::uint64_t epoch) {
     double loss = 0;
-    samples_.TakeEpoch(kSeed, epoch, 1);
+    EXPECT_EQ(samples_.TakeEpoch(kSeed, epoch, 1), absl::OkStatus());
     for (std::uint64_t t = 0; t < kSteps; ++t) {
       std::vector<Sample> batch;
       for (const PartitionSamples& partition : samples_.partitions()) {
