@@ -18,7 +18,7 @@
 #include "worker/evaluator.h"
 #include "worker/models/batch_items.h"
 #include "worker/moving_samples.h"
-#include "worker/piece_file.h"
+#include "common/base/piece_file.h"
 #include "worker/samples.h"
 
 namespace cf {

@@ -3,10 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+
 #include "common/base/check.h"
 
 namespace cf {
 namespace {
+
+/// Of slabs on disk, as few of which as may be are looked at one by one.
+constexpr std::size_t kPieceBytes = 85 * PieceFile::kPieceUnit;
 
 std::size_t BytesOf(const RowStore::Table& table, std::uint32_t rows) {
   return rows * table.stride * sizeof(float);
@@ -20,7 +25,9 @@ bool Stays(std::uint64_t k, std::uint64_t count, std::uint64_t kept) {
 }  // namespace
 
 std::size_t DiskStore::FrameBytes(const Table& users, Partitioning partitioning) {
-  return BytesOf(users, partitioning.RowsMax(users.rows));
+  // Slabs go past the system's cache.
+  constexpr std::size_t kPage = PieceFile::kPageBytes;
+  return (BytesOf(users, partitioning.RowsMax(users.rows)) + kPage - 1) / kPage * kPage;
 }
 
 std::size_t DiskStore::OtherBytes(std::span<const Table> tables, Partitioning partitioning,
@@ -44,21 +51,33 @@ absl::StatusOr<std::unique_ptr<DiskStore>> DiskStore::Open(Options options) {
       Arena::Map(OtherBytes(options.tables, options.partitioning, options.range) +
                  options.frames * FrameBytes(options.tables[Index(kUsers)], options.partitioning));
   if (!arena.ok()) return arena.status();
-  std::unique_ptr<SlabFiles> files;
+  std::optional<Slabs> slabs;
   if (options.frames < partitions) {
-    absl::StatusOr<std::unique_ptr<SlabFiles>> opened =
-        SlabFiles::Open(options.directory, partitions);
+    absl::StatusOr<Slabs> opened = OpenSlabs(options);
     if (!opened.ok()) return opened.status();
-    files = *std::move(opened);
+    slabs = *std::move(opened);
   }
   return std::unique_ptr<DiskStore>(
-      new DiskStore(std::move(options), *std::move(arena), std::move(files)));
+      new DiskStore(std::move(options), *std::move(arena), std::move(slabs)));
 }
 
-DiskStore::DiskStore(Options options, Arena arena, std::unique_ptr<SlabFiles> files)
+absl::StatusOr<DiskStore::Slabs> DiskStore::OpenSlabs(const Options& options) {
+  absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(options.directory);
+  if (!folder.ok()) return folder.status();
+  // Room for those that never move takes none on the disk.
+  const std::vector<std::uint64_t> bytes(
+      options.range.size(), FrameBytes(options.tables[Index(kUsers)], options.partitioning));
+  absl::StatusOr<std::unique_ptr<PieceFile>> file = PieceFile::Create(
+      absl::StrCat(folder->path(), "/users"), bytes, kPieceBytes, PieceFile::Access::kDirect);
+  if (!file.ok()) return file.status();
+  return Slabs{.folder = *std::move(folder), .file = *std::move(file)};
+}
+
+DiskStore::DiskStore(Options options, Arena arena, std::optional<Slabs> slabs)
     : options_(std::move(options)),
       arena_(std::move(arena)),
-      files_(std::move(files)),
+      on_disk_(std::move(slabs)),
+      frame_bytes_(FrameBytes(options_.tables[Index(kUsers)], options_.partitioning)),
       slabs_(options_.tables.size()),
       place_in_moving_(options_.range.size()),
       changed_(options_.tables, options_.partitioning, options_.range) {
@@ -67,7 +86,11 @@ DiskStore::DiskStore(Options options, Arena arena, std::unique_ptr<SlabFiles> fi
   const std::uint32_t turning =
       options_.frames < partitions ? FramesThatMove(options_.frames, options_.threads) : 0;
   const std::uint32_t kept = options_.frames - turning;
-  const std::size_t frame_bytes = FrameBytes(options_.tables[Index(kUsers)], options_.partitioning);
+  // First, so that they begin with a page.
+  for (std::uint32_t frame = 0; frame < turning; ++frame) {
+    free_.push_back(reinterpret_cast<float*>(at));
+    at += frame_bytes_;
+  }
   for (std::uint32_t k = 0; k < partitions; ++k) {
     const PartitionId partition{options_.range.first + k};
     for (std::size_t t = 0; t < options_.tables.size(); ++t) {
@@ -83,21 +106,12 @@ DiskStore::DiskStore(Options options, Arena arena, std::unique_ptr<SlabFiles> fi
           BytesOf(options_.tables[t], options_.tables[t].RoomFor(options_.partitioning, partition));
     }
   }
-  for (std::uint32_t frame = 0; frame < turning; ++frame) {
-    free_.push_back(reinterpret_cast<float*>(at));
-    at += frame_bytes;
-  }
   if (turning > 0) reader_ = std::jthread([this](const std::stop_token& stop) { ReadAhead(stop); });
 }
 
 DiskStore::~DiskStore() {
   reader_.request_stop();
   if (reader_.joinable()) reader_.join();
-}
-
-std::size_t DiskStore::SlabFloats(TableId table, PartitionId partition) const {
-  const Table& of = options_.tables[Index(table)];
-  return options_.partitioning.RowsIn(partition, of.rows) * of.stride;
 }
 
 DiskStore::Moving* DiskStore::MovingOf(TableId table, PartitionId partition) {
@@ -303,29 +317,27 @@ absl::StatusOr<float*> DiskStore::TakeFrame(Lock& lock, bool for_pin) {
 }
 
 absl::Status DiskStore::Write(Lock& lock, Moving& moving) {
-  const PartitionId partition{options_.range.first + static_cast<std::uint32_t>(moving.slab)};
   lock.unlock();
-  absl::Status written = files_->Write(moving.slab, {moving.frame, SlabFloats(kUsers, partition)});
+  absl::Status written = on_disk_->file->Write(moving.slab, 0, FrameAt(moving.frame));
   lock.lock();
   if (!written.ok()) {
     if (failed_.ok()) failed_ = written;
     return written;
   }
   moving.differs = false;
+  moving.written = true;
   ++traffic_.slabs_written;
   return absl::OkStatus();
 }
 
 absl::Status DiskStore::Read(Lock& lock, Moving& moving, float* frame) {
-  const PartitionId partition{options_.range.first + static_cast<std::uint32_t>(moving.slab)};
-  const std::span<float> rows(frame, SlabFloats(kUsers, partition));
-  const bool written = files_->Has(moving.slab);
+  const bool written = moving.written;
   lock.unlock();
   absl::Status read;
   if (written) {
-    read = files_->Read(moving.slab, rows);
+    read = on_disk_->file->Read(moving.slab, 0, FrameAt(frame));
   } else {
-    std::ranges::fill(rows, 0.0F);
+    std::ranges::fill(FrameAt(frame), std::byte{0});
   }
   lock.lock();
   if (read.ok()) {

@@ -17,10 +17,11 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/partition.h"
+#include "common/base/piece_file.h"
 #include "paramserver/arena.h"
 #include "paramserver/changed_rows.h"
 #include "paramserver/row_store.h"
-#include "paramserver/slab_files.h"
+#include "paramserver/scratch_folder.h"
 
 namespace cf {
 
@@ -36,7 +37,7 @@ namespace cf {
 ///
 /// Owner:   Member.
 /// Threads: those of RowStore; one of its own reads and writes.
-/// Bounds:  BytesFor(frames) in memory; on disk those of SlabFiles. Rows are zeros until they are
+/// Bounds:  BytesFor(frames) in memory; on disk the slabs. Rows are zeros until they are
 ///          updated.
 /// Invariants: what is on disk of a slab is what it was when it was last read or written.
 class DiskStore : public RowStore {
@@ -105,6 +106,7 @@ class DiskStore : public RowStore {
       kHere,
     };
     std::size_t slab = 0;  // Its number: that of the partition in the range.
+    bool written = false;  // Whether it is on disk at all.
     State state = State::kAway;
     float* frame = nullptr;  // While it is here or moves.
     std::uint32_t pins = 0;
@@ -113,9 +115,18 @@ class DiskStore : public RowStore {
   };
   using Lock = std::unique_lock<std::mutex>;
 
-  DiskStore(Options options, Arena arena, std::unique_ptr<SlabFiles> files);
+  /// The partitions that move, each a section of one file: written and read whole, past the system's
+  /// cache, and written again in the same place. docs/results.md has what else was measured.
+  struct Slabs {
+    ScratchFolder folder;
+    std::unique_ptr<PieceFile> file;  // In the folder.
+  };
+  static absl::StatusOr<Slabs> OpenSlabs(const Options& options);
+  DiskStore(Options options, Arena arena, std::optional<Slabs> slabs);
 
-  std::size_t SlabFloats(TableId table, PartitionId partition) const;
+  std::span<std::byte> FrameAt(float* frame) const {
+    return {reinterpret_cast<std::byte*>(frame), frame_bytes_};
+  }
   bool IsUsers(TableId table) const { return table == kUsers; }
   std::size_t SlabOf(PartitionId partition) const {
     return Index(partition) - options_.range.first;
@@ -140,7 +151,8 @@ class DiskStore : public RowStore {
 
   const Options options_;
   Arena arena_;
-  const std::unique_ptr<SlabFiles> files_;  // Null where all partitions stay.
+  const std::optional<Slabs> on_disk_;  // Nothing where all partitions stay.
+  const std::size_t frame_bytes_;
   // By table, by partition of the range; null for what moves.
   std::vector<std::vector<float*>> slabs_;
   std::vector<std::uint32_t> place_in_moving_;  // By partition of the range, where it moves.

@@ -11,7 +11,7 @@
 #include "common/base/partition.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
-#include "worker/piece_file.h"
+#include "common/base/piece_file.h"
 #include "worker/samples.h"
 
 namespace cf {

@@ -12,7 +12,7 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "worker/piece_file.h"
+#include "common/base/piece_file.h"
 #include "worker/samples.h"
 
 namespace cf {

@@ -19,7 +19,7 @@
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "worker/block_samples.h"
-#include "worker/piece_file.h"
+#include "common/base/piece_file.h"
 
 namespace cf {
 

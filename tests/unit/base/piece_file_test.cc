@@ -1,4 +1,4 @@
-#include "worker/piece_file.h"
+#include "common/base/piece_file.h"
 
 #include <cstdint>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "worker/piece_file.h"
+#include "common/base/piece_file.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,7 +15,6 @@
 namespace cf {
 namespace {
 
-constexpr std::uint64_t kPageBytes = 4096;
 // What one piece for each section takes at most, where it can.
 constexpr std::size_t kPiecesBytes = std::size_t{16} << 20;
 constexpr std::size_t kUnitsMax = 5;
@@ -46,6 +45,17 @@ absl::Status ReadAll(int file, std::span<std::byte> bytes, std::uint64_t at,
   return absl::OkStatus();
 }
 
+int OpenNew(const std::string& path, PieceFile::Access access) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+  if (access == PieceFile::Access::kDirect) {
+    const int file = ::open(path.c_str(), kFlags | O_DIRECT, 0600);
+    if (file >= 0 || errno != EINVAL) return file;
+    // The file may be there all the same.
+    ::unlink(path.c_str());
+  }
+  return ::open(path.c_str(), kFlags, 0600);
+}
+
 }  // namespace
 
 std::size_t PieceFile::PieceBytesFor(std::size_t sections) {
@@ -55,10 +65,10 @@ std::size_t PieceFile::PieceBytesFor(std::size_t sections) {
 }
 
 absl::StatusOr<std::unique_ptr<PieceFile>> PieceFile::Create(
-    const std::string& path, std::span<const std::uint64_t> section_bytes,
-    std::size_t piece_bytes) {
+    const std::string& path, std::span<const std::uint64_t> section_bytes, std::size_t piece_bytes,
+    Access access) {
   Check(piece_bytes % kPieceUnit == 0, "pieces are whole pages and whole samples");
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const int file = OpenNew(path, access);
   if (file < 0) return ErrnoError(errno, path);
   return std::unique_ptr<PieceFile>(new PieceFile(path, file, section_bytes, piece_bytes));
 }
@@ -113,7 +123,7 @@ absl::Status PieceFile::Read(std::size_t section, std::uint64_t at,
     as_written = as_written && checksums_[piece] == checksum;
   });
   if (as_written) return absl::OkStatus();
-  return absl::DataLossError(absl::StrCat(path_, ": holds other samples than were written"));
+  return absl::DataLossError(absl::StrCat(path_, ": holds other bytes than were written"));
 }
 
 void PieceFile::Announce(std::size_t section, std::uint64_t at, std::uint64_t bytes) const {

@@ -15,10 +15,10 @@ namespace cf {
 /// A file of scratch: sections of known sizes, each of which is written and read in pieces, which have
 /// checksums. It is removed with this object, and never synced.
 ///
-/// Nothing of it is read again soon, so the system is told to drop what has been read: a control group
-/// counts the pages of files, too.
+/// Nothing of it is read again soon, so it passes by the system's cache, or the system is told to drop
+/// what has been read: a control group counts the pages of files, too.
 ///
-/// Owner:      whoever has samples on disk.
+/// Owner:      whoever has rows or samples on disk.
 /// Threads:    calls for different pieces may run at once.
 /// Bounds:     8 bytes a piece in memory.
 /// Invariants: what a piece is read as is what it was last written as, or the read is an error.
@@ -30,10 +30,17 @@ class PieceFile {
   /// How large pieces are, so that one for each of `sections` takes some MiB together: 12 to 60 KiB.
   static std::size_t PieceBytesFor(std::size_t sections);
 
+  /// What direct access takes: sections of whole pages, and memory that begins with one.
+  static constexpr std::size_t kPageBytes = 4096;
+  enum class Access : std::uint8_t {
+    kCached,
+    kDirect,  ///< Past the system's cache, on a file system that can (tmpfs cannot).
+  };
+
   /// Makes the file. Errors here and below name the path; ResourceExhausted: the disk is full.
   static absl::StatusOr<std::unique_ptr<PieceFile>> Create(
       const std::string& path, std::span<const std::uint64_t> section_bytes,
-      std::size_t piece_bytes);
+      std::size_t piece_bytes, Access access = Access::kCached);
   ~PieceFile();
   PieceFile(const PieceFile&) = delete;
   PieceFile& operator=(const PieceFile&) = delete;
@@ -53,7 +60,7 @@ class PieceFile {
 
  private:
   struct Section {
-    std::uint64_t begin = 0;  // In the file; a multiple of 4,096.
+    std::uint64_t begin = 0;  // In the file; of a page.
     std::uint64_t bytes = 0;
     std::size_t first_piece = 0;  // In checksums_.
   };
