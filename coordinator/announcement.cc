@@ -79,12 +79,13 @@ void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& dire
     partitions += plan.partitions;
     frames += plan.frames;
   }
-  if (disk == 0) return;
+  if (disk == 0 && samples == 0) return;
   if (std::ranges::any_of(plans, [](const StoragePlan& plan) { return plan.row_bytes > 0; })) {
     console.Line(absl::StrFormat(
         "  memory: %.1f MiB a rank; rows of users and items come and go "
-        "one by one, those that do not fit (%.1f MiB) are in %s",
-        static_cast<double>(memory) / 1048576.0, static_cast<double>(disk) / 1048576.0, directory));
+        "one by one, those that do not fit (%.1f MiB) and samples (%.1f MiB) are in %s",
+        static_cast<double>(memory) / 1048576.0, static_cast<double>(disk) / 1048576.0,
+        static_cast<double>(samples) / 1048576.0, directory));
     return;
   }
   console.Line(absl::StrFormat(

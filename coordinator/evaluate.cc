@@ -116,20 +116,18 @@ Figures NamedAs(const std::string& prefix, const Figures& figures) {
   return named;
 }
 
-// A store for the rows of the job within the memory that may be filled.
-absl::StatusOr<MakeRowStore> StoreWithin(const EvaluateOptions& options, Job job,
-                                         const TrainingData& data, const Placement& placement) {
-  if (options.memory == 0) return MakeRowStore(MakeSlabStore);
+// What is where, within the memory that may be filled.
+absl::StatusOr<StoragePlan> PlanWithin(const EvaluateOptions& options, Job job,
+                                       const TrainingData& data, const Placement& placement) {
+  if (options.memory == 0) {
+    const std::uint32_t partitions = job.train().partitions();
+    return StoragePlan{.partitions = partitions, .frames = partitions};
+  }
   // The budget of the training is none of ours.
   job.mutable_cluster()->set_memory_mib(0);
   job.mutable_snapshot()->set_copies_mib(0);
   job.mutable_storage()->set_memory_budget_mib(std::max<std::uint64_t>(1, options.memory >> 20));
-  const absl::StatusOr<StoragePlan> plan = PlanStorage(job, data, placement, 0, 0);
-  if (!plan.ok()) return plan.status();
-  return StoreOf({.frames = plan->frames,
-                  .threads = 1,
-                  .directory = options.directory,
-                  .row_bytes = plan->row_bytes});
+  return PlanStorage(job, data, placement, 0, 0);
 }
 
 }  // namespace
@@ -160,16 +158,21 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
   const RankedPairs* pairs = options.pairs.has_value() ? &*options.pairs
                              : training.has_value()    ? &*training
                                                        : nullptr;
-  const absl::StatusOr<MakeRowStore> store = StoreWithin(options, job, *data, *placement);
-  if (!store.ok()) return store.status();
+  const absl::StatusOr<StoragePlan> plan = PlanWithin(options, job, *data, *placement);
+  if (!plan.ok()) return plan.status();
+  const MakeRowStore store = StoreOf({.frames = plan->frames,
+                                      .threads = 1,
+                                      .directory = options.directory,
+                                      .row_bytes = plan->row_bytes});
   absl::StatusOr<std::unique_ptr<Member>> member =
       Member::Open({.job = job,
                     .snapshots_folder = {},
                     .snapshot = &*snapshot,
                     .data = &*data,
                     .placement = &*placement,
-                    .make_store = *store,
+                    .make_store = store,
                     .scratch_directory = options.directory,
+                    .samples_on_disk = plan->samples_on_disk,
                     .trains = false,
                     .pairs = pairs});
   if (!member.ok()) return member.status();

@@ -164,7 +164,12 @@ double DiskBytes(const Job& job, const StoragePlan& plan, int ranks) {
 }
 
 double SampleReads(const Job& job, const StoragePlan& plan, int ranks) {
-  return static_cast<double>(plan.sample_disk) * static_cast<double>(job.train().rounds()) * ranks;
+  const double times = plan.samples_on_disk ? 1 : static_cast<double>(job.train().rounds()) * ranks;
+  return static_cast<double>(plan.sample_disk) * times;
+}
+
+double SampleWrites(const StoragePlan& plan) {
+  return plan.samples_on_disk ? static_cast<double>(plan.sample_disk) / 2 : 0;
 }
 
 EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint64_t trial_rows,
@@ -180,8 +185,8 @@ EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint
                            size.traffic_of_rank / kTrafficBytesPerSecond;
   EpochSeconds seconds;
   if (disk.read > 0) {
-    seconds.of_disk =
-        (size.disk_bytes + size.sample_reads) / disk.read + size.disk_bytes / disk.write;
+    seconds.of_disk = (size.disk_bytes + size.sample_reads) / disk.read +
+                      (size.disk_bytes + size.sample_writes) / disk.write;
   }
   seconds.of_disk += size.row_reads / kRowReadsPerSecond;
   seconds.training =

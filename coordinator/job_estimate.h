@@ -41,8 +41,10 @@ std::uint64_t RingBytes(const Job& job, const TrainingData& data, std::uint32_t 
 /// are ranks, and the end of the epoch once more.
 double DiskBytes(const Job& job, const StoragePlan& plan, int ranks);
 
-/// Bytes of samples that a rank reads from its disk in an epoch.
+/// Bytes of samples that a rank reads from its disk in an epoch, and that it writes: with BLOCKS each
+/// visit reads those of its users; else an epoch's order is made of the canonical one, and read.
 double SampleReads(const Job& job, const StoragePlan& plan, int ranks);
+double SampleWrites(const StoragePlan& plan);
 
 /// How many rows a rank reads from its disk in an epoch one by one, and writes, where rows come and
 /// go so: those of users and items that batches are expected to have beside the most frequent ones,
@@ -65,6 +67,7 @@ struct JobSize {
   double traffic_of_rank = 0;  ///< TrafficBytes, over the ranks.
   double disk_bytes = 0;       ///< DiskBytes of a rank,
   double sample_reads = 0;     ///< SampleReads,
+  double sample_writes = 0;    ///< SampleWrites,
   double row_reads = 0;        ///< and RowReads.
   std::uint64_t snapshot_bytes = 0;
 };

@@ -123,6 +123,7 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
     set_up.add_frames(plan->frames);
     set_up.add_snapshot_copies(plan->snapshot_copies);
     set_up.add_row_bytes(plan->row_bytes);
+    set_up.add_samples_on_disk(plan->samples_on_disk);
   }
   return set_up;
 }

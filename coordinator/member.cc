@@ -114,7 +114,7 @@ absl::Status Member::OpenSeats() {
   for (std::size_t k = 0; k < working.size(); ++k) {
     seats_[k].worked = placement.workers().range(working[k]);
   }
-  if (HasSamplesOnDisk()) {
+  if (has_samples_on_disk()) {
     if (absl::Status opened = OpenSamplesFolder(); !opened.ok()) return opened;
     if (blocks_.has_value() && options_.trains) {
       // Before rows take the memory that sorting samples needs.

@@ -66,8 +66,10 @@ class Member {
     const Placement* placement = nullptr;
     Mesh* mesh = nullptr;                     ///< Null in a job of one rank.
     MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
-    /// Of the folder for samples that go where their users' rows are.
+    /// Of the folder for samples on disk.
     std::string scratch_directory = {};
+    /// Whether they are there with any schedule but BLOCKS, where they go with their users.
+    bool samples_on_disk = false;
     bool trains = true;  ///< Whether Train may come.
     /// By compute thread: where each says how it gets on; empty where nobody watches.
     std::span<Activity> activities = {};
@@ -89,6 +91,9 @@ class Member {
 
   Exchange& exchange() { return *exchange_; }
   bool has_users_on_disk() const { return store_ != nullptr && !store_->keeps_all(); }
+  bool has_samples_on_disk() const {
+    return blocks_.has_value() ? has_users_on_disk() : options_.samples_on_disk;
+  }
 
  private:
   // One compute thread: it serves, works, or both.
@@ -111,7 +116,6 @@ class Member {
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
-  bool HasSamplesOnDisk() const { return blocks_.has_value() && has_users_on_disk(); }
   absl::Status OpenSamplesFolder();
   // Writes the samples of users that do not stay in memory to the disk.
   absl::Status OpenMovingSamples();

@@ -258,7 +258,8 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
     snapshot_ = *std::move(snapshot);
   }
   if (set_up.threads_size() <= rank() || set_up.frames_size() <= rank() ||
-      set_up.snapshot_copies_size() <= rank() || set_up.row_bytes_size() <= rank()) {
+      set_up.snapshot_copies_size() <= rank() || set_up.row_bytes_size() <= rank() ||
+      set_up.samples_on_disk_size() <= rank()) {
     return absl::DataLossError("nothing about the threads and the memory of this rank");
   }
   absl::StatusOr<std::unique_ptr<Member>> member = Member::Open(
@@ -276,6 +277,7 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
                                                     .directory = rows_directory(),
                                                     .row_bytes = set_up.row_bytes(rank())}),
        .scratch_directory = rows_directory(),
+       .samples_on_disk = set_up.samples_on_disk(rank()),
        .activities = std::span(activities_).first(activities_.size() - 1),
        .snapshot_copies = set_up.snapshot_copies(rank()),
        .writer_activity = &activities_.back()});
@@ -288,7 +290,9 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
   }
   Reply reply;
   reply.set_users_on_disk(member_->has_users_on_disk());
-  if (reply.users_on_disk()) reply.set_doubt(DoubtAbout(rows_directory()));
+  if (member_->has_users_on_disk() || member_->has_samples_on_disk()) {
+    reply.set_doubt(DoubtAbout(rows_directory()));
+  }
   return reply;
 }
 

@@ -101,6 +101,13 @@ struct RankShape {
   std::uint64_t samples() const { return training + validation + about_samples; }
 };
 
+/// What rows are made with that do not fit, while they are made.
+std::uint64_t MakerBytes(const TrainingData& data, const RankShape& shape) {
+  if (!data.model->counts_items() && !data.model->starts_from_baseline()) return 0;
+  return sizeof(float) *
+         (std::uint64_t{shape.tables[Index(kUsers)].rows} + shape.tables[Index(kItems)].rows);
+}
+
 /// With BLOCKS, where some partitions of users come and go: what so many frames take.
 class MovingPartitions {
  public:
@@ -165,8 +172,8 @@ absl::StatusOr<StoragePlan> PlanPartitions(const Job& job, const TrainingData& d
           : 0;
   // All but the samples that come with their users are read piece by piece.
   const std::uint64_t samples = shape.about_samples + PiecesBytes(shape.validation, shape.range);
-  const std::uint64_t fixed =
-      DiskStore::OtherBytes(shape.tables, partitioning, shape.range) + samples + waiting;
+  const std::uint64_t fixed = DiskStore::OtherBytes(shape.tables, partitioning, shape.range) +
+                              samples + waiting + MakerBytes(data, shape);
   const std::uint64_t least = fixed + moving.InMemory(moving.frames_min());
   if (least > budget || shape.range.size() <= moving.frames_min()) {
     // Few partitions are all in memory, or not at all.
@@ -206,6 +213,22 @@ CachedStore::RowsAtOnce NeededAtOnce(const Job& job, const TrainingData& data,
               std::uint64_t{Evaluator::kItemsMax} * placement.workers().size())};
 }
 
+/// What samples take where they are on disk with any schedule but BLOCKS.
+std::uint64_t DiskSamplesBytes(const Job& job, const TrainingData& data, const Placement& placement,
+                               const RankShape& shape) {
+  const std::uint64_t samples = std::max(shape.training, shape.validation);
+  const bool groups = job.train().user_group() > 1;
+  // The seats take their orders of an epoch at the same time, each of one partition after the other.
+  const std::uint64_t most = std::ranges::max(CountSamples(
+      data.data, data.split, placement.partitioning(), shape.range, SampleKind::kTraining));
+  const std::uint64_t of_partition = most * (groups ? PartitionSamples::kBytesPerSampleInGrouping
+                                                    : PartitionSamples::kBytesPerSample);
+  const std::uint64_t batch_ends =
+      groups ? shape.range.size() * data.steps_per_epoch(job) * sizeof(std::uint32_t) : 0;
+  return shape.about_samples + PiecesBytes(samples, shape.range) + batch_ends +
+         of_partition * placement.workers().OnRank(shape.rank).size();
+}
+
 /// Of any other schedule: how many rows are in memory at once.
 absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
                                      const Placement& placement, const RankShape& shape,
@@ -215,29 +238,35 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
   for (const std::uint32_t seat : placement.servers().OnRank(shape.rank)) {
     threads.push_back(placement.servers().range(seat));
   }
-  std::uint64_t fixed =
-      CachedStore::FixedBytes(shape.tables, partitioning, shape.range) + shape.samples();
-  if (data.model->counts_items() || data.model->starts_from_baseline()) {
-    // Rows are made with them.
-    fixed += sizeof(float) *
-             (std::uint64_t{shape.tables[Index(kUsers)].rows} + shape.tables[Index(kItems)].rows);
-  }
+  const std::uint64_t samples = DiskSamplesBytes(job, data, placement, shape);
+  const std::uint64_t fixed = CachedStore::FixedBytes(shape.tables, partitioning, shape.range) +
+                              samples + MakerBytes(data, shape);
   std::uint64_t row_bytes = 0;
   for (const SeatRange& thread : threads) {
     row_bytes = std::max<std::uint64_t>(
         row_bytes, CachedStore::LeastBytes(shape.tables, partitioning, threads,
                                            NeededAtOnce(job, data, placement, thread)));
   }
+  StoragePlan plan = {.partitions = shape.range.size(),
+                      .frames = shape.range.size(),
+                      .sample_disk = 2 * shape.training,  // In canonical order and in an epoch's.
+                      .samples_on_disk = true};
+  if (shape.rows + samples <= budget) {
+    plan.snapshot_copies =
+        SnapshotCopies(job, shape.rows, shape.range.size(), budget - shape.rows - samples);
+    plan.memory = shape.rows + samples + plan.snapshot_copies;
+    return plan;
+  }
   if (fixed + row_bytes > budget) {
     // Small tables take less than what a cache of them would.
-    const std::uint64_t least = Mib(std::min(fixed + row_bytes, shape.in_memory));
+    const std::uint64_t least =
+        Mib(std::min({fixed + row_bytes, shape.rows + samples, shape.in_memory}));
     return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", shape.rank, " needs at least ", least, " MiB, ", Mib(shape.samples()),
+        "rank ", shape.rank, " needs at least ", least, " MiB, ", Mib(samples),
         " of them for its samples, with rows of users and items on disk but for those of a step, "
         "and may use ",
         budget >> 20, " MiB: give it ", least, " (--memory), or start more ranks"));
   }
-  StoragePlan plan = {.partitions = shape.range.size(), .frames = shape.range.size()};
   plan.snapshot_copies =
       SnapshotCopies(job, shape.rows, shape.range.size(), (budget - fixed - row_bytes) / 4);
   plan.row_bytes = budget - fixed - plan.snapshot_copies;

@@ -21,9 +21,12 @@ struct StoragePlan {
   /// Of these for copies of rows that snapshots are written from.
   std::uint64_t snapshot_copies = 0;
   std::uint64_t disk = 0;         ///< Bytes of rows that are not in memory at once.
-  std::uint64_t sample_disk = 0;  ///< Bytes of samples that come and go with them.
+  std::uint64_t sample_disk = 0;  ///< Bytes of samples on disk.
   /// Where users' and items' rows come and go one by one: bytes of memory for those; else 0.
   std::uint64_t row_bytes = 0;
+
+  /// Where samples are on disk with any schedule but BLOCKS, where they go with their users.
+  bool samples_on_disk = false;
 
   bool keeps_all() const { return frames == partitions && row_bytes == 0; }
 };

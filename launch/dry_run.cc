@@ -175,21 +175,27 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
   std::string text = absl::StrCat("disk: a snapshot takes ", Mib(snapshot), ", and up to ",
                                   options.job.snapshot().keep() + 2,
                                   " are there while one is written (snapshot.keep, the best)\n");
-  if (plan.disk == 0) return text;
+  const auto ranks = static_cast<int>(options.ranks);
+  const double sample_reads = SampleReads(options.job, plan, ranks);
   std::uint64_t scratch = 0;
   std::uint64_t samples = 0;
   for (const StoragePlan& of_rank : known.plans) {
     scratch += of_rank.disk;
     samples += of_rank.sample_disk;
   }
+  if (plan.samples_on_disk) {
+    absl::StrAppend(&text, "  samples on disk take ", Mib(static_cast<double>(samples)),
+                    " of all ranks; rank 0 reads ", Mib(sample_reads),
+                    " of them in an epoch and writes ", Mib(SampleWrites(plan)), "\n");
+  }
+  if (plan.disk == 0) return text;
   if (plan.row_bytes > 0) {
-    const double reads = RowReads(options.job, data, plan, static_cast<int>(options.ranks));
+    const double reads = RowReads(options.job, data, plan, ranks);
     absl::StrAppend(&text, "  rows on disk take ", Mib(static_cast<double>(scratch)),
                     " of all ranks; rank 0 reads ", InShort(reads),
                     " rows one by one in an epoch, and writes as many\n");
     return text;
   }
-  const auto ranks = static_cast<int>(options.ranks);
   const double moved = DiskBytes(options.job, plan, ranks);
   absl::StrAppend(&text, "  users on disk take ", Mib(static_cast<double>(scratch)),
                   " of all ranks, and their samples ", Mib(static_cast<double>(samples)),
@@ -240,6 +246,7 @@ EpochSeconds TimeOf(const DryRunOptions& options, const TrainingData& data, cons
       .disk_bytes = DiskBytes(options.job, known.plans.front(), static_cast<int>(options.ranks)),
       .sample_reads =
           SampleReads(options.job, known.plans.front(), static_cast<int>(options.ranks)),
+      .sample_writes = SampleWrites(known.plans.front()),
       .row_reads =
           RowReads(options.job, data, known.plans.front(), static_cast<int>(options.ranks)),
       .snapshot_bytes =

@@ -92,6 +92,9 @@ class PartitionSamples {
  public:
   static constexpr std::size_t kBytesPerSample = sizeof(Sample);
   static constexpr std::size_t kBytesPerGroupedSample = sizeof(std::uint32_t);
+  /// While the order of groups is taken: two of each, and its group.
+  static constexpr std::size_t kBytesPerSampleInGrouping =
+      2 * kBytesPerSample + sizeof(SampleRange) + kBytesPerGroupedSample;
 
   /// The training samples in the order that was taken last; none that mean anything before the
   /// first.

@@ -103,6 +103,8 @@ TEST_F(JobEstimateTest, EachRankPassesItsUsersAsOftenAsThereAreRanks) {
   job.mutable_train()->set_rounds(4);
   EXPECT_EQ(DiskBytes(job, {.disk = 100}, 1), 500);
   EXPECT_EQ(DiskBytes(job, {.disk = 100}, 3), 1300);
+  EXPECT_EQ(SampleReads(job, {.sample_disk = 10}, 3), 120) << "not at the end of an epoch";
+  EXPECT_EQ(SampleWrites({.sample_disk = 10}), 0);
 }
 
 // With room for all but the rows that are least frequent, these are what is read.
@@ -121,6 +123,8 @@ TEST_F(JobEstimateTest, RowsThatComeMostOftenStay) {
   EXPECT_LT(half, RowReads(job, data, {.row_bytes = 1}, 1));
   EXPECT_DOUBLE_EQ(RowReads(job, data, {.row_bytes = all / 4}, 2), half / 2);
   EXPECT_EQ(DiskBytes(job, {.disk = 100, .row_bytes = 50}, 1), 0);
+  EXPECT_EQ(SampleReads(job, {.sample_disk = 24, .samples_on_disk = true}, 1), 24);
+  EXPECT_EQ(SampleWrites({.sample_disk = 24, .samples_on_disk = true}), 12);
 }
 
 TEST(SecondsOf, ScalesATrialToTheJob) {

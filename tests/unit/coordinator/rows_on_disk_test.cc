@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -122,6 +123,64 @@ TEST_F(RowsOnDiskTest, StopsAndResumesMakeTheSameModel) {
   for (const GenerationEnd& end : stopped.Run(2)) ASSERT_TRUE(end.has_stopped()) << TextOf(end);
   EXPECT_EQ(DigestOf(WithBudget(job, LeastOf(job, 1)), 1, "on_disk", stopped.latest()), expected);
   EXPECT_EQ(DigestOf(job, 2, "back_in_memory", stopped.latest()), expected);
+}
+
+// Goal: the same where samples come from the disk in groups of a user's, and are read again in
+// mid-epoch by another number of ranks.
+TEST_F(RowsOnDiskTest, GroupsOfSamplesMakeTheSameModel) {
+  Job job = MakeJob();
+  job.mutable_train()->set_user_group(2);
+  const std::string expected = DigestOf(job, 1, "in_memory");
+  const Job small = WithBudget(job, LeastOf(job, 2));
+  LocalGeneration stopped(small, tiny_, "stopped", 2);
+  stopped.StopWhen([] { return true; });
+  for (const GenerationEnd& end : stopped.Run(2)) ASSERT_TRUE(end.has_stopped()) << TextOf(end);
+  EXPECT_EQ(DigestOf(WithBudget(job, LeastOf(job, 1)), 1, "resumed", stopped.latest()), expected);
+}
+
+// Goal: where rows fit and samples do not, only these are on disk.
+TEST_F(RowsOnDiskTest, SamplesAloneOnDiskMakeTheSameModel) {
+  Job job = MakeJob();
+  const std::string expected = DigestOf(job, 1, "in_memory");
+  std::uint64_t mib = LeastOf(job, 1);
+  while (!Plan(WithBudget(job, mib), 1).value().keeps_all()) ++mib;
+  const Job small = WithBudget(job, mib);
+  const StoragePlan plan = Plan(small, 1).value();
+  ASSERT_TRUE(plan.samples_on_disk);
+  EXPECT_EQ(plan.disk, 0U);
+  EXPECT_EQ(plan.sample_disk, 24 * TrainingData::Open(job).value().split.training_count());
+  EXPECT_LE(plan.memory, mib << 20);
+  EXPECT_EQ(DigestOf(small, 1, "samples"), expected);
+  EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("samples") + "/scratch"));
+}
+
+// Goal: a byte that is another ends the job with one line. Method: some of each piece, after the first
+// segment, of the epoch's order, and of the canonical one that the next epoch's is made of.
+TEST_F(RowsOnDiskTest, SamplesThatAreDamagedEndTheJob) {
+  Job job = MakeJob();
+  job.mutable_storage()->set_directory(tiny_.Beside("scratch"));
+  LocalGeneration generation(WithBudget(job, LeastOf(job, 1)), tiny_, "run", 1);
+  std::size_t damaged = 0;
+  generation.StopWhen([&] {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(tiny_.Beside("scratch"))) {
+      const std::string name = entry.path().filename().string();
+      if (name != "0-epoch" && name != "0-training") continue;
+      ++damaged;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      for (std::uintmax_t at = 9; at < entry.file_size(); at += 3000) {
+        file.seekp(static_cast<std::streamoff>(at));
+        file.put('x');
+      }
+    }
+    return false;
+  });
+  const GenerationEnd end = generation.Run(1).front();
+  ASSERT_TRUE(end.has_failed()) << TextOf(end);
+  EXPECT_EQ(damaged, 2U);
+  EXPECT_THAT(TextOf(end), ::testing::ContainsRegex(tiny_.Beside("scratch") +
+                                                    "/.*: holds other samples than were written"));
+  EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("scratch")));
 }
 
 // Goal: what is measured is the same, too: errors and penalty, and ranking, which looks at all rows.
