@@ -1,14 +1,18 @@
 #include "coordinator/storage_plan.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <absl/strings/numbers.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "paramserver/disk_store.h"
+#include "paramserver/slab_store.h"
 #include "tests/unit/coordinator/local_generation.h"
+#include "worker/samples.h"
 
 namespace cf {
 namespace {
@@ -86,6 +90,38 @@ TEST_F(StoragePlanTest, MoreBudgetIsMoreUsersInMemory) {
     frames = plan.frames;
   }
   EXPECT_EQ(frames, MakeJob().train().partitions());
+}
+
+// Goal: what is said of samples is what they take.
+TEST_F(StoragePlanTest, CountsSamplesWhereTheyAre) {
+  for (const Train::Order schedule : {Train::BLOCKS, Train::SYNC}) {
+    Job job = MakeJob(schedule);
+    job.mutable_snapshot()->set_copies_mib(0);
+    const TrainingData data = TrainingData::Open(job).value();
+    const Partitioning partitioning(job.train().partitions());
+    const SeatRange range{0, partitioning.count()};
+    const std::vector<RowStore::Table> tables = StoredTables(data.Tables(), job);
+    const std::uint64_t training = data.split.training_count();
+    const std::uint64_t validation = 12 * data.split.validation_count();
+    const std::uint64_t split = data.split.samples() / 8;
+    const bool blocks = schedule == Train::BLOCKS;
+    const std::uint64_t index = blocks ? 16 * 32 * 32 : 0;
+    EXPECT_EQ(Plan(job).value().memory, SlabStore::BytesFor(tables, partitioning, range) +
+                                            (blocks ? 14 : 12) * training + validation + split +
+                                            index);
+    if (!blocks) continue;
+    const std::uint64_t least = LeastOf(Plan(WithBudget(job, 1)).status());
+    const StoragePlan plan = Plan(WithBudget(job, least)).value();
+    const std::vector<std::uint64_t> counts =
+        CountSamples(data.data, data.split, partitioning, range, SampleKind::kTraining);
+    const std::uint64_t most = *std::ranges::max_element(counts);
+    const std::uint64_t stay = plan.frames - DiskStore::FramesThatMove(plan.frames, 1);
+    const std::uint64_t moving = 8 * 32 + 8 * most;  // Where each block ends, and samples.
+    EXPECT_EQ(plan.sample_disk, (32 - stay) * moving);
+    EXPECT_EQ(plan.memory, DiskStore::OtherBytes(tables, partitioning, range) +
+                               plan.frames * DiskStore::FrameBytes(tables[0], partitioning) +
+                               stay * 14 * most + 2 * moving + validation + split + index);
+  }
 }
 
 TEST_F(StoragePlanTest, TheOlderNameOfTheBudgetMeansTheSame) {
