@@ -88,6 +88,13 @@ void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& dire
         static_cast<double>(samples) / 1048576.0, directory));
     return;
   }
+  if (disk == 0) {
+    console.Line(
+        absl::StrFormat("  memory: %.1f MiB a rank with all rows; samples (%.1f MiB) are in %s",
+                        static_cast<double>(memory) / 1048576.0,
+                        static_cast<double>(samples) / 1048576.0, directory));
+    return;
+  }
   console.Line(absl::StrFormat(
       "  memory: %.1f MiB a rank; %d of %d partitions of users at once, the others "
       "(%.1f MiB, and %.1f MiB of samples) in %s",

@@ -201,8 +201,7 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
                   " of all ranks, and their samples ", Mib(static_cast<double>(samples)),
                   "; rank 0 reads ", Mib(moved), " and writes as much in an epoch (",
                   options.job.train().rounds() * options.ranks + 1,
-                  " times what is on disk), and reads ", Mib(SampleReads(options.job, plan, ranks)),
-                  " of samples\n");
+                  " times what is on disk), and reads ", Mib(sample_reads), " of samples\n");
   return text;
 }
 
