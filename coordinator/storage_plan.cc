@@ -8,6 +8,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/piece_file.h"
 #include "common/rpc/frame.h"
 #include "paramserver/cached_store.h"
 #include "paramserver/disk_store.h"
@@ -18,7 +19,6 @@
 #include "worker/evaluator.h"
 #include "worker/models/batch_items.h"
 #include "worker/moving_samples.h"
-#include "common/base/piece_file.h"
 #include "worker/samples.h"
 
 namespace cf {

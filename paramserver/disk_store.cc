@@ -26,8 +26,7 @@ bool Stays(std::uint64_t k, std::uint64_t count, std::uint64_t kept) {
 
 std::size_t DiskStore::FrameBytes(const Table& users, Partitioning partitioning) {
   // Slabs go past the system's cache.
-  constexpr std::size_t kPage = PieceFile::kPageBytes;
-  return (BytesOf(users, partitioning.RowsMax(users.rows)) + kPage - 1) / kPage * kPage;
+  return InWholePages(BytesOf(users, partitioning.RowsMax(users.rows)));
 }
 
 std::size_t DiskStore::OtherBytes(std::span<const Table> tables, Partitioning partitioning,
@@ -106,12 +105,16 @@ DiskStore::DiskStore(Options options, Arena arena, std::optional<Slabs> slabs)
           BytesOf(options_.tables[t], options_.tables[t].RoomFor(options_.partitioning, partition));
     }
   }
-  if (turning > 0) reader_ = std::jthread([this](const std::stop_token& stop) { ReadAhead(stop); });
+  if (turning == 0) return;
+  reader_ = std::jthread([this](const std::stop_token& stop) { ReadAhead(stop); });
+  writer_ = std::jthread([this](const std::stop_token& stop) { WriteBehind(stop); });
 }
 
 DiskStore::~DiskStore() {
-  reader_.request_stop();
-  if (reader_.joinable()) reader_.join();
+  for (std::jthread* const thread : {&reader_, &writer_}) {
+    thread->request_stop();
+    if (thread->joinable()) thread->join();
+  }
 }
 
 DiskStore::Moving* DiskStore::MovingOf(TableId table, PartitionId partition) {
@@ -199,6 +202,7 @@ void DiskStore::ReleasePartition(TableId table, PartitionId partition) {
   {
     const std::lock_guard lock(mutex_);
     ReleaseMoving(*moving);
+    moving->released_whole = moving->pins == 0;
   }
   changes_.notify_all();
 }
@@ -253,6 +257,7 @@ absl::Status DiskStore::PinMoving(Lock& lock, Moving& wanted) {
     if (wanted.state == State::kHere) {
       ++wanted.pins;
       wanted.announced = false;
+      wanted.released_whole = false;
       return absl::OkStatus();
     }
     if (wanted.state == State::kMoving) {
@@ -369,6 +374,26 @@ void DiskStore::ReadAhead(const std::stop_token& stop) {
     }
     moving.state = Moving::State::kAway;
     moving.announced = false;
+    changes_.notify_all();
+  }
+}
+
+DiskStore::Moving* DiskStore::FindToWrite() {
+  const auto found = std::ranges::find_if(moving_, [](const Moving& moving) {
+    return moving.state == Moving::State::kHere && moving.released_whole && moving.differs &&
+           !moving.announced;
+  });
+  return found == moving_.end() ? nullptr : &*found;
+}
+
+void DiskStore::WriteBehind(const std::stop_token& stop) {
+  Lock lock(mutex_);
+  while (changes_.wait(lock, stop, [this] { return failed_.ok() && FindToWrite() != nullptr; })) {
+    Moving& moving = *FindToWrite();
+    moving.state = Moving::State::kMoving;
+    // An error is told to whoever pins anything.
+    Write(lock, moving).IgnoreError();
+    moving.state = Moving::State::kHere;
     changes_.notify_all();
   }
 }

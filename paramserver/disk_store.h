@@ -33,10 +33,10 @@ namespace cf {
 /// snapshots). Such a pass comes back to a partition when it has been through all others, so those
 /// that were used last would not be what to keep. Partitions that stay leave time between two that do
 /// not; what is announced is read by a thread of the store meanwhile, and what was changed and
-/// released is written by it before.
+/// released is written by another, so that the disk has something to do while checksums are found.
 ///
 /// Owner:   Member.
-/// Threads: those of RowStore; one of its own reads and writes.
+/// Threads: those of RowStore; of its own one that reads and one that writes.
 /// Bounds:  BytesFor(frames) in memory; on disk the slabs. Rows are zeros until they are
 ///          updated.
 /// Invariants: what is on disk of a slab is what it was when it was last read or written.
@@ -112,6 +112,9 @@ class DiskStore : public RowStore {
     std::uint32_t pins = 0;
     bool differs = false;    // From what is on disk; set by whoever has it pinned.
     bool announced = false;  // And not pinned since.
+    // It was released whole and not pinned since. Whoever pins rows one by one may be about to come
+    // back for the next.
+    bool released_whole = false;
   };
   using Lock = std::unique_lock<std::mutex>;
 
@@ -146,8 +149,11 @@ class DiskStore : public RowStore {
   absl::StatusOr<float*> TakeFrame(Lock& lock, bool for_pin);
   absl::Status Write(Lock& lock, Moving& moving);
   absl::Status Read(Lock& lock, Moving& moving, float* frame);
-  // On the store's thread.
+  // What was released whole, is not announced and differs from the disk; null where there is none.
+  Moving* FindToWrite();
+  // On the store's threads.
   void ReadAhead(const std::stop_token& stop);
+  void WriteBehind(const std::stop_token& stop);
 
   const Options options_;
   Arena arena_;
@@ -166,7 +172,8 @@ class DiskStore : public RowStore {
   std::deque<std::size_t> announced_;    // Places in moving_.
   absl::Status failed_;                  // The first error of reading or writing: no row is safe.
   Traffic traffic_;
-  std::jthread reader_;  // Uses all of the above.
+  std::jthread reader_;  // Uses all of the above,
+  std::jthread writer_;  // as does this.
 };
 
 }  // namespace cf

@@ -9,9 +9,9 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/partition.h"
+#include "common/base/piece_file.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
-#include "common/base/piece_file.h"
 #include "worker/samples.h"
 
 namespace cf {

@@ -46,9 +46,9 @@ void Sort(std::span<const Sample> samples, Partitioning partitioning, std::span<
 
 std::size_t MovingSamples::FrameBytes(std::uint64_t samples, Partitioning partitioning,
                                       std::uint32_t users, std::uint32_t items) {
-  return HeadBytes(partitioning.count()) + samples * (AreSmall(partitioning, users, items)
-                                                          ? sizeof(SmallBlockSample)
-                                                          : sizeof(BlockSample));
+  const std::size_t each =
+      AreSmall(partitioning, users, items) ? sizeof(SmallBlockSample) : sizeof(BlockSample);
+  return InWholePages(HeadBytes(partitioning.count()) + samples * each);
 }
 
 absl::Status MovingSamples::SortBlocks(const Options& options, const PieceFile& canonical,
@@ -62,7 +62,7 @@ absl::Status MovingSamples::SortBlocks(const Options& options, const PieceFile& 
     into_max = std::max(into_max, into.SectionBytes(p));
   }
   std::vector<Sample> samples(canonical_max / sizeof(Sample));
-  const auto sorted = std::make_unique_for_overwrite<std::byte[]>(into_max);
+  const Pages sorted = MakePages(into_max);
   for (std::uint32_t p = 0; p < count; ++p) {
     Activity::Tick();
     if (into.SectionBytes(p) == 0) continue;
@@ -103,7 +103,7 @@ absl::StatusOr<std::unique_ptr<MovingSamples>> MovingSamples::Open(const Options
   }
   absl::StatusOr<std::unique_ptr<PieceFile>> file =
       PieceFile::Create(absl::StrCat(options.folder, "/samples"), bytes,
-                        PieceFile::PieceBytesFor(options.range.size()));
+                        PieceFile::PieceBytesFor(options.range.size()), PieceFile::Access::kDirect);
   if (!file.ok()) return file.status();
   if (absl::Status sorted = SortBlocks(options, **canonical, **file); !sorted.ok()) return sorted;
   canonical->reset();

@@ -16,10 +16,10 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/partition.h"
+#include "common/base/piece_file.h"
 #include "common/dataset/dataset.h"
 #include "common/dataset/split.h"
 #include "worker/block_samples.h"
-#include "common/base/piece_file.h"
 
 namespace cf {
 
@@ -70,9 +70,7 @@ class MovingSamples {
   class Frame : public BlockRounds {
    public:
     Frame(std::size_t bytes, Partitioning partitioning, bool small)
-        : bytes_(std::make_unique_for_overwrite<std::byte[]>(bytes)),
-          partitioning_(partitioning),
-          small_(small) {}
+        : bytes_(MakePages(bytes)), partitioning_(partitioning), small_(small) {}
 
     std::span<std::byte> BytesFor(PartitionId partition, std::size_t bytes) {
       partition_ = partition;
@@ -83,7 +81,7 @@ class MovingSamples {
                      std::uint32_t rounds) override;
 
    private:
-    std::unique_ptr<std::byte[]> bytes_;
+    Pages bytes_;
     Partitioning partitioning_;
     bool small_;
     PartitionId partition_{};

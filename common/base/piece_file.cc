@@ -80,7 +80,7 @@ PieceFile::PieceFile(std::string path, int file, std::span<const std::uint64_t> 
   std::size_t pieces = 0;
   for (const std::uint64_t bytes : section_bytes) {
     sections_.push_back({.begin = begin, .bytes = bytes, .first_piece = pieces});
-    begin += (bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+    begin += InWholePages(bytes);
     pieces += (bytes + piece_bytes_ - 1) / piece_bytes_;
   }
   checksums_.resize(pieces);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -78,5 +80,24 @@ class PieceFile {
   std::vector<Section> sections_;
   std::vector<std::uint64_t> checksums_;  // By piece, section after section.
 };
+
+/// Memory that begins with a page, as direct access takes it.
+struct FreePages {
+  void operator()(std::byte* pages) const {
+    ::operator delete (pages, std::align_val_t{PieceFile::kPageBytes});
+  }
+};
+using Pages = std::unique_ptr<std::byte[], FreePages>;
+
+/// Of at least so many bytes; they are yet to be set.
+inline Pages MakePages(std::size_t bytes) {
+  return Pages(static_cast<std::byte*>(
+      ::operator new (std::max<std::size_t>(1, bytes), std::align_val_t{PieceFile::kPageBytes})));
+}
+
+/// `bytes` and what is missing to whole pages.
+constexpr std::uint64_t InWholePages(std::uint64_t bytes) {
+  return (bytes + PieceFile::kPageBytes - 1) / PieceFile::kPageBytes * PieceFile::kPageBytes;
+}
 
 }  // namespace cf
