@@ -15,6 +15,7 @@
 #include "launch/command_line.h"
 #include "launch/program.h"
 #include "launch/snapshot_commands.h"
+#include "serving/exports/format.h"
 
 namespace cf {
 namespace {
@@ -39,7 +40,6 @@ struct CommandLine {
   SimilarFlags similar;
   FindFlags find;
   ExportFlags export_flags;
-  std::string export_format = "npy";
 };
 
 // No list and no sample of samples is longer.
@@ -350,9 +350,14 @@ void AddExport(CommandLine& line) {
   ArgumentParser* verb =
       AddVerb(line, "export", "Files that other programs load", [&flags] { return Export(flags); });
   AddModel(verb, line, flags.model);
-  verb->Option("--format", line.export_format, "npy: NumPy arrays, CSV and JSON")
-      .OneOf({"npy"})
-      .ShowDefault();
+  std::vector<std::string> names;
+  std::string what;
+  for (const ExportFormat& format : ExportFormats()) {
+    names.emplace_back(format.name);
+    absl::StrAppend(&what, what.empty() ? "" : "; ", format.name, ": ", format.what);
+  }
+  flags.format = names.front();
+  verb->Option("--format", flags.format, what).OneOf(names).ShowDefault();
   verb->Option("--out", flags.out, "Folder to make").Required();
   verb->Switch("--overwrite", flags.overwrite, "Replaces an earlier export");
 }

@@ -118,6 +118,7 @@ absl::Status Find(const FindFlags& flags);
 
 struct ExportFlags {
   OpenModel::Options model;
+  std::string format;
   std::string out;
   bool overwrite = false;
 };

@@ -5,7 +5,7 @@
 
 #include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
-#include "serving/export.h"
+#include "serving/exports/export.h"
 
 namespace cf {
 
@@ -14,8 +14,9 @@ absl::Status Export(const ExportFlags& flags) {
   options.streams_users = true;
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
   if (!open.ok()) return open.status();
-  absl::Status exported = ExportNpy((*open)->snapshot(), (*open)->model(), (*open)->catalogue(),
-                                    {.folder = flags.out, .overwrite = flags.overwrite});
+  absl::Status exported =
+      WriteExport({(*open)->snapshot(), (*open)->model(), (*open)->catalogue()},
+                  {.format = flags.format, .folder = flags.out, .overwrite = flags.overwrite});
   if (!exported.ok()) return exported;
   std::printf("%s: %s, %s, dim %u\n", flags.out.c_str(),
               Counted((*open)->data().users(), "user").c_str(),

@@ -35,6 +35,7 @@ absl::StatusOr<ServedUsers> PlaceUsers(const OpenModel::Options& options,
   if (options.streams_users && CanStreamUsers(**spec)) {
     const std::uint64_t streamed =
         other + BytesOfWeights(manifest, **spec, ServedUsers::kInSnapshot) +
+        sizeof(float) * manifest.data().users() +  // Biases that were met on the way.
         static_cast<std::uint64_t>(manifest.files_size()) * kStreamedFileBytes;
     if (streamed <= options.memory) return ServedUsers::kInSnapshot;
     needed = std::min(needed, streamed);

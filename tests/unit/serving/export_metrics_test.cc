@@ -7,7 +7,7 @@
 
 #include "common/base/files.h"
 #include "common/kernels/kernels.h"
-#include "serving/export.h"
+#include "serving/exports/export.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {
@@ -30,7 +30,7 @@ class ExportMetrics : public ::testing::Test {
     const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
     const std::string out = folder_.At("export of " + snapshot_name);
     const absl::Status made =
-        ExportNpy(snapshot, model, catalogue, {.folder = out, .overwrite = false});
+        WriteExport({snapshot, model, catalogue}, {.folder = out, .overwrite = false});
     EXPECT_TRUE(made.ok()) << made;
     return ReadFile(out + "/model.json").value();
   }

@@ -1,4 +1,4 @@
-#include "serving/export.h"
+#include "serving/exports/export.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -7,8 +7,10 @@
 #include <sstream>
 
 #include "common/base/files.h"
+#include "common/snapshot/checksum.h"
 #include "common/text/csv.h"
-#include "serving/npy_header.h"
+#include "serving/exports/model_json.h"
+#include "serving/exports/npy_header.h"
 #include "serving/recommender.h"
 #include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
@@ -41,8 +43,8 @@ class ExportTest : public testing::TestWithParam<Fit::Link> {
     return testing::UnitTest::GetInstance()->current_test_info()->value_param() != nullptr;
   }
   absl::Status Export(bool overwrite = false) const {
-    return ExportNpy(*snapshot_, *model_, *catalogue_,
-                     {.folder = folder_.At("export"), .overwrite = overwrite});
+    return WriteExport({*snapshot_, *model_, *catalogue_},
+                       {.folder = folder_.At("export"), .overwrite = overwrite});
   }
 
   TestFolder folder_;
@@ -69,7 +71,7 @@ TEST_F(ExportTest, UsersFromTheSnapshotAreWrittenAlike) {
       ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();
   EXPECT_EQ(streamed.users().rows(), model_->users().rows());
   const absl::Status exported =
-      ExportNpy(*snapshot_, streamed, *catalogue_, {.folder = folder_.At("streamed")});
+      WriteExport({*snapshot_, streamed, *catalogue_}, {.folder = folder_.At("streamed")});
   ASSERT_TRUE(exported.ok()) << exported;
   EXPECT_EQ(ContentsOf(folder_.At("streamed")), ContentsOf(folder_.At("export")));
 }
@@ -110,6 +112,54 @@ TEST_F(ExportTest, ReplacesOnlyAnEarlierExportAndOnlyIfAsked) {
     const std::string name = entry.path().filename();
     EXPECT_TRUE(name == "data" || name == "run" || name == "export") << name;
   }
+}
+
+TEST_F(ExportTest, AnUnknownFormatIsRefusedWithTheList) {
+  const absl::Status refused = WriteExport({*snapshot_, *model_, *catalogue_},
+                                           {.format = "pickle", .folder = folder_.At("export")});
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()),
+              testing::StartsWith("no format \"pickle\"; there are npy"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.At("export")));
+}
+
+// Goal: model.json vouches for every file beside it. Method: its list against the folder.
+TEST_F(ExportTest, ModelJsonListsAllFilesWithTheirChecksums) {
+  ASSERT_TRUE(Export().ok());
+  const ExportedModel model = ReadModelJson(folder_.At("export")).value();
+  EXPECT_EQ(model.format(), "npy");
+  std::vector<std::string> listed = {"model.json"};
+  for (const ExportedFile& file : model.files()) {
+    listed.push_back(file.name());
+    const std::string bytes = ReadFile(folder_.At("export/" + file.name())).value();
+    Checksum checksum;
+    checksum.Update(bytes.data(), bytes.size());
+    EXPECT_EQ(file.checksum(), checksum.Hex()) << file.name();
+    EXPECT_EQ(file.bytes(), static_cast<double>(bytes.size())) << file.name();
+  }
+  std::vector<std::string> there;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.At("export"))) {
+    there.push_back(entry.path().filename().string());
+  }
+  EXPECT_THAT(listed, testing::UnorderedElementsAreArray(there));
+}
+
+TEST_F(ExportTest, ModelJsonSaysHowItWasTrained) {
+  ASSERT_TRUE(Export().ok());
+  const Job job = ReadModelJson(folder_.At("export")).value().job();
+  EXPECT_TRUE(job.model().matrix_factorization().has_l2_vectors()) << job.DebugString();
+  EXPECT_EQ(job.optimizer().kind_case(), Optimizer::kAdam) << job.DebugString();
+  EXPECT_GT(job.train().batch_size(), 0U);
+  EXPECT_FALSE(job.has_data()) << "where the data lay is nobody's business";
+}
+
+TEST_F(ExportTest, AForeignFileInAnEarlierExportIsNotLost) {
+  ASSERT_TRUE(Export().ok());
+  ASSERT_TRUE(WriteFileAtomically(folder_.At("export/mine.npy"), "my own array").ok());
+  const absl::Status refused = Export(/*overwrite=*/true);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kAlreadyExists);
+  EXPECT_THAT(std::string(refused.message()), testing::HasSubstr("mine.npy"));
+  EXPECT_TRUE(std::filesystem::exists(folder_.At("export/mine.npy")));
 }
 
 TEST_F(ExportTest, ItemsKeepTheirTitlesInCsv) {

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "common/kernels/kernels.h"
-#include "serving/export.h"
+#include "serving/exports/export.h"
 #include "tests/support/file_calls.h"
 #include "tests/unit/serving/test_model.h"
 
@@ -24,8 +24,8 @@ TEST(SyncOrder, AnExportIsRenamedWhenAllOfItIsOnTheDisk) {
   const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
   for (const bool overwrite : {false, true}) {
     const FileCalls noted;
-    const absl::Status made = ExportNpy(snapshot, model, catalogue,
-                                        {.folder = folder.At("export"), .overwrite = overwrite});
+    const absl::Status made = WriteExport({snapshot, model, catalogue},
+                                          {.folder = folder.At("export"), .overwrite = overwrite});
     ASSERT_TRUE(made.ok()) << made;
     EXPECT_EQ(WhyNotDurable(noted.calls(), folder.At("export")), "");
   }

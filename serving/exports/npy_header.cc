@@ -1,4 +1,4 @@
-#include "serving/npy_header.h"
+#include "serving/exports/npy_header.h"
 
 #include <cstddef>
 

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <absl/status/status.h>
+
+#include "serving/exports/format.h"
+
+namespace cf {
+
+/// What an array is made of, little-endian.
+enum class ElementType : std::uint8_t { kFloat32, kInt32, kInt64, kBool };
+
+/// Takes whole elements of an array, in order; an error ends the array.
+using TakeElements = std::function<absl::Status(const void* elements, std::size_t bytes)>;
+
+/// An array of a model, which need not be in memory.
+///
+/// Owner:   the format that writes it; the subject that it is of outlives it.
+/// Threads: one.
+struct ModelArray {
+  std::string name;
+  ElementType type = ElementType::kFloat32;
+  std::vector<std::uint64_t> shape;  ///< One or two extents, in C order.
+  /// Gives out all elements in pieces; returns the first error. DataLoss and FailedPrecondition as
+  /// ServedModel::VisitUsers.
+  std::function<absl::Status(const TakeElements& take)> visit;
+};
+
+/// All arrays of a model, as docs/export_format.md names them. They are visited in this order, each
+/// once: the users' biases are those that the visit of their vectors came by.
+std::vector<ModelArray> ArraysOf(const ExportSubject& subject);
+
+}  // namespace cf

@@ -1,0 +1,46 @@
+#include "serving/exports/export.h"
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+
+#include "common/base/files.h"
+#include "serving/exports/model_json.h"
+
+namespace cf {
+namespace {
+
+absl::StatusOr<const ExportFormat*> FindFormat(const std::string& name) {
+  const std::span<const ExportFormat> formats = ExportFormats();
+  const auto found =
+      std::ranges::find_if(formats, [&name](const ExportFormat& f) { return f.name == name; });
+  if (found != formats.end()) return &*found;
+  const auto append_name = [](std::string* out, const ExportFormat& f) { *out += f.name; };
+  return absl::InvalidArgumentError(absl::StrCat("no format \"", name, "\"; there are ",
+                                                 absl::StrJoin(formats, ", ", append_name)));
+}
+
+}  // namespace
+
+absl::Status WriteExport(const ExportSubject& subject, const ExportOptions& options) {
+  const absl::StatusOr<const ExportFormat*> format = FindFormat(options.format);
+  if (!format.ok()) return format.status();
+  if (absl::Status carried = (*format)->check(subject); !carried.ok()) return carried;
+  return MakeExportFolder(
+      options.folder, options.overwrite, [&](ExportFiles& files) -> absl::Status {
+        absl::StatusOr<ExportedModel> model = DescribeModel(subject, (*format)->name);
+        if (!model.ok()) return model.status();
+        if (absl::Status written = (*format)->write(subject, files, *model); !written.ok()) {
+          return written;
+        }
+        *model->mutable_files() = files.written();
+        const absl::StatusOr<std::string> json = JsonOf(*model);
+        if (!json.ok()) return json.status();
+        return WriteFileAtomically(absl::StrCat(files.folder(), "/", kModelFile), *json);
+      });
+}
+
+}  // namespace cf

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <span>
+
+#include <absl/status/status.h>
+
+#include "common/snapshot/snapshot.h"
+#include "serving/catalogue.h"
+#include "serving/exports/export.pb.h"
+#include "serving/exports/export_files.h"
+#include "serving/served_model.h"
+
+namespace cf {
+
+/// What is exported: a model with the data set that it was trained on. All three outlive it, and
+/// belong together.
+struct ExportSubject {
+  const Snapshot& snapshot;
+  const ServedModel& model;
+  const Catalogue& catalogue;
+};
+
+/// A way to write a model for programs that are not ours. A format is a function in a file of its
+/// own that returns one of these, and an entry of the list in formats.cc; what formats share is in
+/// export_files.h (the folder), model_json.h and row_names.h.
+///
+/// Owner:   the format's file; constant.
+/// Threads: any.
+struct ExportFormat {
+  const char* name;  ///< As --format has it.
+  const char* what;  ///< What is written, in a few words for help.
+  /// FailedPrecondition: the format cannot carry that model; says why in a line. Called before
+  /// anything is written.
+  absl::Status (*check)(const ExportSubject& subject);
+  /// Writes everything but model.json into `files`; adds to `model` what only the format knows.
+  absl::Status (*write)(const ExportSubject& subject, ExportFiles& files, ExportedModel& model);
+};
+
+/// All formats, the default first.
+std::span<const ExportFormat> ExportFormats();
+
+}  // namespace cf
