@@ -345,6 +345,19 @@ void AddFind(CommandLine& line) {
   AddOutput(verb, flags.output);
 }
 
+void AddPrecision(ArgumentParser* verb, Precision& precision) {
+  constexpr Precision kAll[] = {Precision::kFloat32, Precision::kFloat16};
+  std::vector<std::string> names;
+  for (const Precision p : kAll) names.emplace_back(PrecisionName(p));
+  verb->OptionBy(
+          "--precision",
+          [&precision, kAll](const std::string& name) {
+            precision = *std::ranges::find(kAll, name, PrecisionName);
+          },
+          "What weights are written as, where the format has it; else fp32")
+      .OneOf(names);
+}
+
 void AddExport(CommandLine& line) {
   ExportFlags& flags = line.export_flags;
   ArgumentParser* verb =
@@ -356,10 +369,11 @@ void AddExport(CommandLine& line) {
     names.emplace_back(format.name);
     absl::StrAppend(&what, what.empty() ? "" : "; ", format.name, ": ", format.what);
   }
-  flags.format = names.front();
-  verb->Option("--format", flags.format, what).OneOf(names).ShowDefault();
-  verb->Option("--out", flags.out, "Folder to make").Required();
-  verb->Switch("--overwrite", flags.overwrite, "Replaces an earlier export");
+  flags.options.format = names.front();
+  verb->Option("--format", flags.options.format, what).OneOf(names).ShowDefault();
+  AddPrecision(verb, flags.options.precision);
+  verb->Option("--out", flags.options.folder, "Folder to make").Required();
+  verb->Switch("--overwrite", flags.options.overwrite, "Replaces an earlier export");
 }
 
 absl::StatusOr<ExitCode> Main(int argc, char** argv) {

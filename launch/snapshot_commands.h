@@ -10,6 +10,7 @@
 #include "launch/record_flags.h"
 #include "launch/snapshot_output.h"
 #include "serving/catalogue.h"
+#include "serving/exports/format.h"
 #include "serving/open_model.h"
 
 namespace cf {
@@ -118,9 +119,7 @@ absl::Status Find(const FindFlags& flags);
 
 struct ExportFlags {
   OpenModel::Options model;
-  std::string format;
-  std::string out;
-  bool overwrite = false;
+  ExportOptions options;
 };
 absl::Status Export(const ExportFlags& flags);
 

@@ -15,10 +15,9 @@ absl::Status Export(const ExportFlags& flags) {
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
   if (!open.ok()) return open.status();
   absl::Status exported =
-      WriteExport({(*open)->snapshot(), (*open)->model(), (*open)->catalogue()},
-                  {.format = flags.format, .folder = flags.out, .overwrite = flags.overwrite});
+      WriteExport({(*open)->snapshot(), (*open)->model(), (*open)->catalogue()}, flags.options);
   if (!exported.ok()) return exported;
-  std::printf("%s: %s, %s, dim %u\n", flags.out.c_str(),
+  std::printf("%s: %s, %s, dim %u\n", flags.options.folder.c_str(),
               Counted((*open)->data().users(), "user").c_str(),
               Counted((*open)->data().items(), "item").c_str(), (*open)->model().users().dim());
   return absl::OkStatus();

@@ -23,17 +23,30 @@ absl::StatusOr<const ExportFormat*> FindFormat(const std::string& name) {
                                                  absl::StrJoin(formats, ", ", append_name)));
 }
 
+absl::Status CheckPrecision(const ExportFormat& format, Precision precision) {
+  if (std::ranges::find(format.precisions, precision) != format.precisions.end()) {
+    return absl::OkStatus();
+  }
+  const auto append_name = [](std::string* out, Precision p) { *out += PrecisionName(p); };
+  return absl::InvalidArgumentError(
+      absl::StrCat(format.name, " is not written as ", PrecisionName(precision), ", only as ",
+                   absl::StrJoin(format.precisions, " or ", append_name)));
+}
+
 }  // namespace
 
 absl::Status WriteExport(const ExportSubject& subject, const ExportOptions& options) {
   const absl::StatusOr<const ExportFormat*> format = FindFormat(options.format);
   if (!format.ok()) return format.status();
-  if (absl::Status carried = (*format)->check(subject); !carried.ok()) return carried;
+  if (absl::Status has = CheckPrecision(**format, options.precision); !has.ok()) return has;
+  if (absl::Status carried = (*format)->check(subject, options); !carried.ok()) return carried;
   return MakeExportFolder(
       options.folder, options.overwrite, [&](ExportFiles& files) -> absl::Status {
         absl::StatusOr<ExportedModel> model = DescribeModel(subject, (*format)->name);
         if (!model.ok()) return model.status();
-        if (absl::Status written = (*format)->write(subject, files, *model); !written.ok()) {
+        model->set_precision(PrecisionName(options.precision));
+        if (absl::Status written = (*format)->write(subject, options, files, *model);
+            !written.ok()) {
           return written;
         }
         *model->mutable_files() = files.written();

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 
@@ -8,6 +10,7 @@
 #include "serving/catalogue.h"
 #include "serving/exports/export.pb.h"
 #include "serving/exports/export_files.h"
+#include "serving/exports/precision.h"
 #include "serving/served_model.h"
 
 namespace cf {
@@ -20,6 +23,14 @@ struct ExportSubject {
   const Catalogue& catalogue;
 };
 
+/// How a model is exported.
+struct ExportOptions {
+  std::string format = "npy";  ///< Of ExportFormats().
+  std::string folder = {};
+  bool overwrite = false;  ///< Whether an earlier export in its place may be replaced.
+  Precision precision = Precision::kFloat32;
+};
+
 /// A way to write a model for programs that are not ours. A format is a function in a file of its
 /// own that returns one of these, and an entry of the list in formats.cc; what formats share is in
 /// export_files.h (the folder), model_json.h and row_names.h.
@@ -29,11 +40,14 @@ struct ExportSubject {
 struct ExportFormat {
   const char* name;  ///< As --format has it.
   const char* what;  ///< What is written, in a few words for help.
+  /// Those that it has.
+  std::vector<Precision> precisions = {Precision::kFloat32};
   /// FailedPrecondition: the format cannot carry that model; says why in a line. Called before
   /// anything is written.
-  absl::Status (*check)(const ExportSubject& subject);
+  absl::Status (*check)(const ExportSubject& subject, const ExportOptions& options) = nullptr;
   /// Writes everything but model.json into `files`; adds to `model` what only the format knows.
-  absl::Status (*write)(const ExportSubject& subject, ExportFiles& files, ExportedModel& model);
+  absl::Status (*write)(const ExportSubject& subject, const ExportOptions& options,
+                        ExportFiles& files, ExportedModel& model) = nullptr;
 };
 
 /// All formats, the default first.

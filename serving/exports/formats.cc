@@ -1,12 +1,14 @@
 #include <array>
 
+#include "serving/exports/csv.h"
 #include "serving/exports/format.h"
 #include "serving/exports/npy.h"
+#include "serving/exports/safetensors.h"
 
 namespace cf {
 
 std::span<const ExportFormat> ExportFormats() {
-  static const std::array kFormats = {NpyFormat()};
+  static const std::array kFormats = {NpyFormat(), SafetensorsFormat(), CsvFormat()};
   return kFormats;
 }
 

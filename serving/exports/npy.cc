@@ -14,6 +14,8 @@ const char* DescriptionOf(ElementType type) {
   switch (type) {
     case ElementType::kFloat32:
       return "<f4";
+    case ElementType::kFloat16:
+      return "<f2";
     case ElementType::kInt32:
       return "<i4";
     case ElementType::kInt64:
@@ -35,11 +37,12 @@ absl::Status WriteArray(const ModelArray& array, ExportFiles& files) {
   return visited.ok() ? file->Close() : visited;
 }
 
-absl::Status Carries(const ExportSubject&) {
+absl::Status Carries(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
-absl::Status Write(const ExportSubject& subject, ExportFiles& files, ExportedModel&) {
+absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
+                   ExportedModel&) {
   for (const ModelArray& array : ArraysOf(subject)) {
     if (absl::Status written = WriteArray(array, files); !written.ok()) return written;
   }

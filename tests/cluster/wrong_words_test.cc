@@ -112,7 +112,7 @@ constexpr Wrong kWrong[] = {
     {"cfsnapshot prune nowhere --keep 1", "nowhere: no such folder of snapshots"},
     {"cfsnapshot prune run --keep 0", "--keep 0: expected a whole number from 1"},
     {"cfsnapshot export BEST", "cfsnapshot: --out is missing"},
-    {"cfsnapshot export BEST --format csv --out x", "--format csv: expected npy"},
+    {"cfsnapshot export BEST --format pickle --out x", "--format pickle: expected npy|"},
     {"cfsnapshot export BEST --out mine", "mine: there is something that is not an export"},
     {"cfsnapshot export BEST --out r.csv", "r.csv: there is something that is not an export"},
     {"cfsnapshot export BEST --out x --memory 1", "needs "},

@@ -53,29 +53,6 @@ class ExportTest : public testing::TestWithParam<Fit::Link> {
   std::optional<Catalogue> catalogue_;
 };
 
-std::string ContentsOf(const std::string& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    names.push_back(entry.path().filename().string());
-  }
-  std::sort(names.begin(), names.end());
-  std::string contents;
-  for (const std::string& name : names) contents += name + *ReadFile(folder + "/" + name);
-  return contents;
-}
-
-// Goal: where the users are changes no byte of an export.
-TEST_F(ExportTest, UsersFromTheSnapshotAreWrittenAlike) {
-  ASSERT_TRUE(Export().ok());
-  const ServedModel streamed =
-      ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();
-  EXPECT_EQ(streamed.users().rows(), model_->users().rows());
-  const absl::Status exported =
-      WriteExport({*snapshot_, streamed, *catalogue_}, {.folder = folder_.At("streamed")});
-  ASSERT_TRUE(exported.ok()) << exported;
-  EXPECT_EQ(ContentsOf(folder_.At("streamed")), ContentsOf(folder_.At("export")));
-}
-
 TEST_F(ExportTest, UsersAreVisitedInOrderUntilAnError) {
   const ServedModel streamed =
       ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();

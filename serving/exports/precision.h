@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstdint>
+
+namespace cf {
+
+/// What the weights of an export are written as.
+enum class Precision : std::uint8_t {
+  kFloat32,
+  kFloat16,  ///< IEEE's half: 11 bits, up to 65504.
+};
+
+/// As --precision has it.
+const char* PrecisionName(Precision precision);
+
+}  // namespace cf

@@ -1,0 +1,169 @@
+// Goal: every format is loaded by the programs that it is for. Method: for every kind of model that
+// a format carries, its own library reads the export in a fresh process, whose scores must be those
+// of `cfsnapshot predict`; what is not carried is refused in a line.
+#include <cstdlib>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/support/cluster.h"
+#include "tests/support/paths.h"
+
+namespace cf {
+namespace {
+
+/// What reads an export in tests: CF_PYTHON, which may be of an environment with more libraries,
+/// or the system's.
+std::string Python() {
+  const char* const named = std::getenv("CF_PYTHON");
+  return named != nullptr ? named : "/usr/bin/python3";
+}
+
+bool HasModule(const std::string& module) {
+  return std::system((Python() + " -c 'import " + module + "' 2>/dev/null").c_str()) == 0;
+}
+
+// Raw ids of the first column of an export's list that is not the row.
+std::string RawId(const std::string& line) {
+  const std::size_t begin = line.find(',') + 1;
+  return line.substr(begin, line.find(',', begin) - begin);
+}
+
+/// A kind of model: a config, and what is set beside it.
+struct Kind {
+  const char* name;
+  const char* config;
+  std::vector<std::string> set;
+};
+
+const std::vector<Kind> kKinds = {
+    {"factorization",
+     "ml_100k_u1_biased_mf",
+     {"model.matrix_factorization.feature={source: USER_HISTORY}",
+      "model.matrix_factorization.feature={source: ITEM_GENRES}", "train.batch_size=2000"}},
+    {"logistic", "ml_100k_biased_mf_bce", {}},
+    {"ranker", "mlp_10", {}},
+    {"featured_ranker",
+     "mlp_10_features",
+     {"model.ranker.item_first=true", "model.ranker.item.dim=7",
+      "model.ranker.feature={source: USER_HISTORY dim: 3}", "train.batch_size=2000"}},
+    {"retrieval", "retrieval_two_tower", {}},
+    {"towers",
+     "retrieval_two_tower",
+     {"model.retrieval.user.dim=7", "model.retrieval.user.dense={units: 9 activation: RELU}",
+      "model.retrieval.user.dense={units: 32 dropout: 0.2}",
+      "model.retrieval.item.dense={units: 32 activation: RELU}"}},
+    {"popularity", "ml_100k_u1_popular", {}},
+};
+
+/// A format, with the flags that it takes and the check that loads it.
+struct Consumer {
+  const char* name;
+  std::vector<std::string> flags;
+  const char* check;    ///< In tests/consumers.
+  const char* modules;  ///< What Python must have for it, as after `import`.
+};
+
+const std::vector<Consumer> kConsumers = {
+    {"safetensors",
+     {"--format", "safetensors"},
+     "check_safetensors.py",
+     "safetensors.numpy, numpy"},
+    {"safetensors_fp16",
+     {"--format", "safetensors", "--precision", "fp16"},
+     "check_safetensors.py",
+     "safetensors.numpy, numpy"},
+    {"csv", {"--format", "csv"}, "check_csv.py", "numpy"},
+};
+
+/// A trained model of a kind and what it predicts for a thousand pairs: made once for all formats.
+class Trained {
+ public:
+  explicit Trained(const Kind& kind) {
+    std::vector<std::string> set = {"train.epochs=2"};
+    if (kind.name == std::string("popularity")) set.clear();
+    set.insert(set.end(), kind.set.begin(), kind.set.end());
+    cluster_.Train({.launcher = Launcher::kAlone, .config = kind.config, .run = "run", .set = set});
+    // Any export has the raw ids.
+    Call({"export", best(), "--out", cluster_.Path("npy")});
+    const std::vector<std::string> users = LinesOf(cluster_.Path("npy/users.csv"));
+    const std::vector<std::string> items = LinesOf(cluster_.Path("npy/items.csv"));
+    // Every 7th user with every 11th item, and so on: spread over frequent and rare ones.
+    std::ofstream pairs(cluster_.Path("pairs.csv"));
+    pairs << "user,item\n";
+    for (std::size_t k = 0; k < 1000; ++k) {
+      pairs << RawId(users.at(1 + 7 * k % (users.size() - 1))) << ','
+            << RawId(items.at(1 + 11 * k % (items.size() - 1))) << '\n';
+    }
+    pairs.close();
+    Call({"predict", best(), "--pairs", cluster_.Path("pairs.csv"), "--out", predicted()});
+  }
+
+  std::string best() const { return cluster_.SnapshotPath("run", "best"); }
+  std::string predicted() const { return cluster_.Path("predicted.csv"); }
+  std::string Path(const std::string& name) const { return cluster_.Path(name); }
+
+ private:
+  static void Call(const std::vector<std::string>& arguments) {
+    const Process::Result result = RunProgram("cfsnapshot", arguments);
+    ASSERT_EQ(result.exit_code, 0) << result.errors;
+  }
+
+  const Cluster cluster_;
+};
+
+class ConsumerTest : public testing::TestWithParam<std::tuple<std::size_t, std::size_t>> {
+ protected:
+  static void TearDownTestSuite() { models().clear(); }
+
+  static const Trained& TrainedAs(const Kind& kind) {
+    std::unique_ptr<Trained>& trained = models()[kind.name];
+    if (trained == nullptr) trained = std::make_unique<Trained>(kind);
+    return *trained;
+  }
+
+ private:
+  static std::map<std::string, std::unique_ptr<Trained>>& models() {
+    static std::map<std::string, std::unique_ptr<Trained>> models;
+    return models;
+  }
+};
+
+TEST_P(ConsumerTest, ScoresAsTheModelDoes) {
+  const Kind& kind = kKinds[std::get<0>(GetParam())];
+  const Consumer& consumer = kConsumers[std::get<1>(GetParam())];
+  const Trained& trained = TrainedAs(kind);
+  const std::string out = trained.Path(std::string("export_") + consumer.name);
+  std::vector<std::string> arguments = {"export", trained.best(), "--out", out};
+  arguments.insert(arguments.end(), consumer.flags.begin(), consumer.flags.end());
+  const Process::Result exported = RunProgram("cfsnapshot", arguments);
+  ASSERT_EQ(exported.exit_code, 0) << exported.errors;
+  if (!HasModule(consumer.modules)) {
+    GTEST_SKIP() << Python() << " has not all of " << consumer.modules
+                 << " (tests/consumers/run makes one that has, and CF_PYTHON names it)";
+  }
+  Process check({Python(), std::string(CF_SOURCE_DIR "/tests/consumers/") + consumer.check, out,
+                 trained.predicted()},
+                {{"PYTHONDONTWRITEBYTECODE", "1"}});
+  const Process::Result result = check.Wait(std::chrono::seconds(60));
+  EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
+  if (result.exit_code == 0) std::fputs(result.output.c_str(), stdout);
+}
+
+std::string NameOf(const testing::TestParamInfo<std::tuple<std::size_t, std::size_t>>& info) {
+  return std::string(kConsumers[std::get<1>(info.param)].name) + "_of_" +
+         kKinds[std::get<0>(info.param)].name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, ConsumerTest,
+                         testing::Combine(testing::Range(std::size_t{0}, kKinds.size()),
+                                          testing::Range(std::size_t{0}, kConsumers.size())),
+                         NameOf);
+
+}  // namespace
+}  // namespace cf

@@ -1,0 +1,173 @@
+// Goal: what can be said of formats without the programs that they are for. The cluster test
+// consumers_test loads each with its own.
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+
+#include <gmock/gmock.h>
+#include <google/protobuf/struct.pb.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include "common/base/files.h"
+#include "common/kernels/kernels.h"
+#include "serving/exports/converted_arrays.h"
+#include "serving/exports/export.h"
+#include "serving/exports/model_json.h"
+#include "tests/unit/serving/test_model.h"
+
+namespace cf {
+namespace {
+
+using ::testing::HasSubstr;
+
+class FormatsTest : public ::testing::Test {
+ protected:
+  FormatsTest() {
+    SetFloatMode();
+    WriteTestData(folder_.At("data"));
+    Take({.dim = 10});
+  }
+
+  void Take(const TestSnapshotOptions& options) {
+    const Dataset data = Dataset::Open(folder_.At("data")).value();
+    std::filesystem::remove_all(folder_.At("run"));
+    snapshot_.emplace(*Snapshot::Open(WriteTestSnapshot(folder_.At("run"), data, options)));
+    catalogue_.emplace(*Catalogue::Open(snapshot_->manifest(), ""));
+    model_.emplace(*ServedModel::Load(*snapshot_, &*catalogue_));
+  }
+
+  ExportSubject subject() const { return {*snapshot_, *model_, *catalogue_}; }
+
+  absl::Status Export(ExportOptions options) const {
+    options.folder = folder_.At("export");
+    options.overwrite = true;
+    return WriteExport(subject(), options);
+  }
+
+  std::string Written(const std::string& name) const {
+    return ReadFile(folder_.At("export/" + name)).value();
+  }
+
+  TestFolder folder_;
+  std::optional<Snapshot> snapshot_;
+  std::optional<Catalogue> catalogue_;
+  std::optional<ServedModel> model_;
+};
+
+std::string ContentsOf(const std::string& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  std::string contents;
+  for (const std::string& name : names) contents += name + *ReadFile(folder + "/" + name);
+  return contents;
+}
+
+// Goal: what streams changes no byte by it. Method: users from memory and from the snapshot.
+TEST_F(FormatsTest, UsersFromTheSnapshotAreWrittenAlike) {
+  const ServedModel streamed =
+      ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();
+  for (const char* format : {"npy", "safetensors", "csv"}) {
+    SCOPED_TRACE(format);
+    ASSERT_TRUE(Export({.format = format}).ok());
+    const absl::Status made =
+        WriteExport({*snapshot_, streamed, *catalogue_},
+                    {.format = format, .folder = folder_.At("streamed"), .overwrite = true});
+    ASSERT_TRUE(made.ok()) << made;
+    EXPECT_EQ(ContentsOf(folder_.At("streamed")), ContentsOf(folder_.At("export")));
+  }
+}
+
+TEST_F(FormatsTest, APrecisionThatAFormatHasNotIsRefused) {
+  const absl::Status refused = Export({.format = "npy", .precision = Precision::kFloat16});
+  EXPECT_EQ(refused, absl::InvalidArgumentError("npy is not written as fp16, only as fp32"));
+}
+
+// Goal: the header is what the format's readers check it for. Method: parse it here.
+TEST_F(FormatsTest, SafetensorsHasArraysWithoutHoles) {
+  ASSERT_TRUE(Export({.format = "safetensors"}).ok());
+  const std::string file = Written("model.safetensors");
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), sizeof length);
+  EXPECT_EQ((sizeof length + length) % 8, 0U);
+  google::protobuf::Struct header;
+  ASSERT_TRUE(
+      google::protobuf::util::JsonStringToMessage(file.substr(sizeof length, length), &header)
+          .ok());
+  std::vector<std::pair<double, double>> places;
+  for (const auto& [name, entry] : header.fields()) {
+    if (name == "__metadata__") continue;
+    const auto& offsets = entry.struct_value().fields().at("data_offsets").list_value();
+    places.emplace_back(offsets.values(0).number_value(), offsets.values(1).number_value());
+    if (name != "item_biases") continue;
+    EXPECT_EQ(entry.struct_value().fields().at("dtype").string_value(), "F32");
+    float bias = 0;
+    std::memcpy(&bias, file.data() + sizeof length + length + std::lround(places.back().first) + 8,
+                sizeof bias);
+    EXPECT_EQ(bias, model_->items().bias(RowId{2}));
+  }
+  std::sort(places.begin(), places.end());
+  double end = 0;
+  for (const auto& [begin, next] : places) {
+    EXPECT_EQ(begin, end);
+    end = next;
+  }
+  EXPECT_EQ(end, static_cast<double>(file.size() - sizeof length - length));
+  const std::string& model =
+      header.fields().at("__metadata__").struct_value().fields().at("model").string_value();
+  EXPECT_THAT(model, HasSubstr("\"format\": \"safetensors\""));
+}
+
+TEST_F(FormatsTest, CsvKeepsEveryBitOfANumber) {
+  ASSERT_TRUE(Export({.format = "csv"}).ok());
+  std::istringstream lines(Written("item_embeddings.csv"));
+  std::string line;
+  std::getline(lines, line);
+  EXPECT_EQ(line, "item,0,1,2,3,4,5,6,7,8,9");
+  for (std::uint32_t row = 0; row < model_->items().rows(); ++row) {
+    ASSERT_TRUE(std::getline(lines, line));
+    std::istringstream fields(line);
+    std::string field;
+    std::getline(fields, field, ',');
+    EXPECT_EQ(field, catalogue_->data().item_raw_id(RowId{row}));
+    for (std::uint32_t k = 0; k < 10; ++k) {
+      std::getline(fields, field, ',');
+      EXPECT_EQ(std::stof(field), model_->items().vector(RowId{row})[k]) << line;
+    }
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST(Half, IsTheNearestAndTiesGoToEven) {
+  EXPECT_EQ(HalfOf(0.0F), 0x0000);
+  EXPECT_EQ(HalfOf(-0.0F), 0x8000);
+  EXPECT_EQ(HalfOf(1.0F), 0x3c00);
+  EXPECT_EQ(HalfOf(-2.0F), 0xc000);
+  EXPECT_EQ(HalfOf(65504.0F), 0x7bff);
+  EXPECT_EQ(HalfOf(1.0F + std::ldexp(1.0F, -11)), 0x3c00);
+  EXPECT_EQ(HalfOf(1.0F + 3 * std::ldexp(1.0F, -11)), 0x3c02);
+  EXPECT_EQ(HalfOf(std::ldexp(1.0F, -24)), 0x0001) << "the smallest there is";
+}
+
+TEST_F(FormatsTest, ANumberThatNoHalfCanBeIsRefused) {
+  const std::vector<float> large = {1, -70000};
+  const ModelArray array = {
+      .name = "large", .shape = {2}, .visit = [&large](const TakeElements& take) {
+        return take(large.data(), large.size() * sizeof(float));
+      }};
+  const absl::Status visited = AtPrecision({array}, Precision::kFloat16)[0].visit(
+      [](const void*, std::size_t) { return absl::OkStatus(); });
+  EXPECT_EQ(visited.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(visited.message()),
+              HasSubstr("large has -70000, and fp16 ends at 65504"));
+}
+
+}  // namespace
+}  // namespace cf
