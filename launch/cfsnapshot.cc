@@ -372,6 +372,9 @@ void AddExport(CommandLine& line) {
   flags.options.format = names.front();
   verb->Option("--format", flags.options.format, what).OneOf(names).ShowDefault();
   AddPrecision(verb, flags.options.precision);
+  verb->Option(
+      "--index", flags.options.index,
+      "faiss: what its index_factory makes, such as IVF256,Flat; else Flat, which is exact");
   verb->Option("--out", flags.options.folder, "Folder to make").Required();
   verb->Switch("--overwrite", flags.options.overwrite, "Replaces an earlier export");
 }

@@ -39,6 +39,9 @@ absl::Status WriteExport(const ExportSubject& subject, const ExportOptions& opti
   const absl::StatusOr<const ExportFormat*> format = FindFormat(options.format);
   if (!format.ok()) return format.status();
   if (absl::Status has = CheckPrecision(**format, options.precision); !has.ok()) return has;
+  if (!options.index.empty() && !(*format)->takes_index) {
+    return absl::InvalidArgumentError(absl::StrCat((*format)->name, " has no --index"));
+  }
   if (absl::Status carried = (*format)->check(subject, options); !carried.ok()) return carried;
   return MakeExportFolder(
       options.folder, options.overwrite, [&](ExportFiles& files) -> absl::Status {

@@ -88,6 +88,17 @@ absl::StatusOr<ExportFile> ExportFiles::Create(const std::string& name) {
   return ExportFile(*std::move(file), name, this);
 }
 
+absl::Status ExportFiles::AddWritten(const std::string& name) {
+  const std::string path = absl::StrCat(folder_, "/", name);
+  if (absl::Status synced = SyncPath(path); !synced.ok()) return synced;
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  if (!file.ok()) return file.status();
+  Checksum checksum;
+  checksum.Update(file->bytes().data(), file->bytes().size());
+  Note(name, file->bytes().size(), checksum.Hex());
+  return absl::OkStatus();
+}
+
 void ExportFiles::Note(const std::string& name, std::uint64_t bytes, const std::string& checksum) {
   ExportedFile& file = *written_.Add();
   file.set_name(name);

@@ -65,6 +65,10 @@ class ExportFiles {
   /// A new file. Errors are OutputFile's.
   absl::StatusOr<ExportFile> Create(const std::string& name);
 
+  /// Syncs and notes a file that a library wrote to folder()/name, and which is complete. What errno
+  /// says, if it cannot be read.
+  absl::Status AddWritten(const std::string& name);
+
   /// What was noted so far: name, bytes and checksum of each file.
   const google::protobuf::RepeatedPtrField<ExportedFile>& written() const { return written_; }
 

@@ -29,6 +29,7 @@ struct ExportOptions {
   std::string folder = {};
   bool overwrite = false;  ///< Whether an earlier export in its place may be replaced.
   Precision precision = Precision::kFloat32;
+  std::string index = {};  ///< Of an index of vectors: its kind; empty: the format's own choice.
 };
 
 /// A way to write a model for programs that are not ours. A format is a function in a file of its
@@ -42,6 +43,7 @@ struct ExportFormat {
   const char* what;  ///< What is written, in a few words for help.
   /// Those that it has.
   std::vector<Precision> precisions = {Precision::kFloat32};
+  bool takes_index = false;  ///< Whether ExportOptions::index is for it.
   /// FailedPrecondition: the format cannot carry that model; says why in a line. Called before
   /// anything is written.
   absl::Status (*check)(const ExportSubject& subject, const ExportOptions& options) = nullptr;

@@ -1,14 +1,17 @@
 #include <array>
 
 #include "serving/exports/csv.h"
+#include "serving/exports/faiss.h"
 #include "serving/exports/format.h"
+#include "serving/exports/hnswlib.h"
 #include "serving/exports/npy.h"
 #include "serving/exports/safetensors.h"
 
 namespace cf {
 
 std::span<const ExportFormat> ExportFormats() {
-  static const std::array kFormats = {NpyFormat(), SafetensorsFormat(), CsvFormat()};
+  static const std::array kFormats = {NpyFormat(), SafetensorsFormat(), CsvFormat(), FaissFormat(),
+                                      HnswlibFormat()};
   return kFormats;
 }
 

@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "serving/exports/arrays.h"
 #include "serving/exports/npy_header.h"
 #include "serving/exports/row_names.h"
 
@@ -26,17 +25,6 @@ const char* DescriptionOf(ElementType type) {
   return "";
 }
 
-absl::Status WriteArray(const ModelArray& array, ExportFiles& files) {
-  absl::StatusOr<ExportFile> file = files.Create(array.name + ".npy");
-  if (!file.ok()) return file.status();
-  file->Write(NpyHeader(DescriptionOf(array.type), array.shape));
-  absl::Status visited = array.visit([&file](const void* elements, std::size_t bytes) {
-    file->Write(elements, bytes);
-    return file->status();
-  });
-  return visited.ok() ? file->Close() : visited;
-}
-
 absl::Status Carries(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
@@ -44,7 +32,7 @@ absl::Status Carries(const ExportSubject&, const ExportOptions&) {
 absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
                    ExportedModel&) {
   for (const ModelArray& array : ArraysOf(subject)) {
-    if (absl::Status written = WriteArray(array, files); !written.ok()) return written;
+    if (absl::Status written = WriteNpy(array, files); !written.ok()) return written;
   }
   return WriteRowNames(subject.catalogue, files);
 }
@@ -53,6 +41,17 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFil
 
 ExportFormat NpyFormat() {
   return {.name = "npy", .what = "NumPy arrays, CSV and JSON", .check = Carries, .write = Write};
+}
+
+absl::Status WriteNpy(const ModelArray& array, ExportFiles& files) {
+  absl::StatusOr<ExportFile> file = files.Create(array.name + ".npy");
+  if (!file.ok()) return file.status();
+  file->Write(NpyHeader(DescriptionOf(array.type), array.shape));
+  absl::Status visited = array.visit([&file](const void* elements, std::size_t bytes) {
+    file->Write(elements, bytes);
+    return file->status();
+  });
+  return visited.ok() ? file->Close() : visited;
 }
 
 }  // namespace cf

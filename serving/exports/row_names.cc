@@ -1,7 +1,9 @@
 #include "serving/exports/row_names.h"
 
 #include <cstdint>
+#include <string>
 
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include "common/text/csv.h"
@@ -40,6 +42,17 @@ absl::Status WriteItems(const Catalogue& catalogue, ExportFiles& files) {
 absl::Status WriteRowNames(const Catalogue& catalogue, ExportFiles& files) {
   if (absl::Status written = WriteUsers(catalogue, files); !written.ok()) return written;
   return WriteItems(catalogue, files);
+}
+
+std::optional<std::vector<std::int64_t>> IntegerItemIds(const Catalogue& catalogue) {
+  std::vector<std::int64_t> ids;
+  for (std::uint32_t row = 0; row < catalogue.data().items(); ++row) {
+    const std::string text = catalogue.data().item_raw_id(RowId{row});
+    std::int64_t id = 0;
+    if (!absl::SimpleAtoi(text, &id) || absl::StrCat(id) != text) return std::nullopt;
+    ids.push_back(id);
+  }
+  return ids;
 }
 
 }  // namespace cf

@@ -1,6 +1,7 @@
 // Goal: every format is loaded by the programs that it is for. Method: for every kind of model that
 // a format carries, its own library reads the export in a fresh process, whose scores must be those
 // of `cfsnapshot predict`; what is not carried is refused in a line.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -9,6 +10,7 @@
 #include <tuple>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/support/cluster.h"
@@ -39,6 +41,7 @@ struct Kind {
   const char* name;
   const char* config;
   std::vector<std::string> set;
+  bool ranker = false;
 };
 
 const std::vector<Kind> kKinds = {
@@ -47,11 +50,12 @@ const std::vector<Kind> kKinds = {
      {"model.matrix_factorization.feature={source: USER_HISTORY}",
       "model.matrix_factorization.feature={source: ITEM_GENRES}", "train.batch_size=2000"}},
     {"logistic", "ml_100k_biased_mf_bce", {}},
-    {"ranker", "mlp_10", {}},
+    {"ranker", "mlp_10", {}, true},
     {"featured_ranker",
      "mlp_10_features",
      {"model.ranker.item_first=true", "model.ranker.item.dim=7",
-      "model.ranker.feature={source: USER_HISTORY dim: 3}", "train.batch_size=2000"}},
+      "model.ranker.feature={source: USER_HISTORY dim: 3}", "train.batch_size=2000"},
+     true},
     {"retrieval", "retrieval_two_tower", {}},
     {"towers",
      "retrieval_two_tower",
@@ -67,7 +71,12 @@ struct Consumer {
   std::vector<std::string> flags;
   const char* check;    ///< In tests/consumers.
   const char* modules;  ///< What Python must have for it, as after `import`.
+  /// What it says of a ranker, and of popularity, where it does not carry it.
+  const char* refuses_rankers = nullptr;
+  const char* refuses_popularity = nullptr;
 };
+
+constexpr char kNoInnerProduct[] = " ranks by inner products, and this model by dense layers on ";
 
 const std::vector<Consumer> kConsumers = {
     {"safetensors",
@@ -79,6 +88,23 @@ const std::vector<Consumer> kConsumers = {
      "check_safetensors.py",
      "safetensors.numpy, numpy"},
     {"csv", {"--format", "csv"}, "check_csv.py", "numpy"},
+    {"faiss", {"--format", "faiss"}, "check_faiss.py", "faiss, numpy", kNoInnerProduct},
+    {"faiss_ivf",
+     {"--format", "faiss", "--index", "IVF16,Flat"},
+     "check_faiss.py",
+     "faiss, numpy",
+     kNoInnerProduct},
+    {"hnswlib",
+     {"--format", "hnswlib"},
+     "check_hnswlib.py",
+     "hnswlib, numpy",
+     kNoInnerProduct,
+     "near vectors"},
+    {"faiss_hnsw",
+     {"--format", "faiss", "--index", "HNSW32"},
+     "check_faiss.py",
+     "faiss, numpy",
+     kNoInnerProduct},
 };
 
 /// A trained model of a kind and what it predicts for a thousand pairs: made once for all formats.
@@ -142,6 +168,16 @@ TEST_P(ConsumerTest, ScoresAsTheModelDoes) {
   std::vector<std::string> arguments = {"export", trained.best(), "--out", out};
   arguments.insert(arguments.end(), consumer.flags.begin(), consumer.flags.end());
   const Process::Result exported = RunProgram("cfsnapshot", arguments);
+  const bool popularity = kind.name == std::string("popularity");
+  const char* const refusal = kind.ranker  ? consumer.refuses_rankers
+                              : popularity ? consumer.refuses_popularity
+                                           : nullptr;
+  if (refusal != nullptr) {
+    EXPECT_EQ(exported.exit_code, 2);
+    EXPECT_THAT(exported.errors, testing::HasSubstr(refusal));
+    EXPECT_EQ(std::ranges::count(exported.errors, '\n'), 1) << exported.errors;
+    return;
+  }
   ASSERT_EQ(exported.exit_code, 0) << exported.errors;
   if (!HasModule(consumer.modules)) {
     GTEST_SKIP() << Python() << " has not all of " << consumer.modules

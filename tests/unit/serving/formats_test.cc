@@ -74,7 +74,7 @@ std::string ContentsOf(const std::string& folder) {
 TEST_F(FormatsTest, UsersFromTheSnapshotAreWrittenAlike) {
   const ServedModel streamed =
       ServedModel::Load(*snapshot_, &*catalogue_, ServedUsers::kInSnapshot).value();
-  for (const char* format : {"npy", "safetensors", "csv"}) {
+  for (const char* format : {"npy", "safetensors", "csv", "faiss"}) {
     SCOPED_TRACE(format);
     ASSERT_TRUE(Export({.format = format}).ok());
     const absl::Status made =
@@ -143,6 +143,52 @@ TEST_F(FormatsTest, CsvKeepsEveryBitOfANumber) {
     }
   }
   EXPECT_FALSE(std::getline(lines, line));
+}
+
+// Goal: the exact index is as FAISS lays it out. Method: the table in docs/exports.md.
+TEST_F(FormatsTest, TheExactFaissIndexHasItsLayout) {
+  ASSERT_TRUE(Export({.format = "faiss"}).ok());
+  const std::string file = Written("items.faiss");
+  const auto at = [&file]<class T>(std::size_t offset, T) {
+    T value{};
+    std::memcpy(&value, file.data() + offset, sizeof value);
+    return value;
+  };
+  const std::size_t n = model_->items().rows();
+  constexpr std::size_t kDim = 11;  // With the bias.
+  ASSERT_EQ(file.size(), 90 + 4 * n * kDim + 8 * n);
+  for (const std::size_t header : {0, 37}) {
+    EXPECT_EQ(file.substr(header, 4), header == 0 ? "IxMp" : "IxFI");
+    EXPECT_EQ(at(header + 4, std::int32_t{}), 11);
+    EXPECT_EQ(at(header + 8, std::int64_t{}), static_cast<std::int64_t>(n));
+    EXPECT_EQ(at(header + 32, std::uint8_t{}), 1);
+    EXPECT_EQ(at(header + 33, std::int32_t{}), 0) << "the inner product";
+  }
+  EXPECT_EQ(at(74, std::uint64_t{}), n * kDim);
+  const RowId third{2};
+  EXPECT_EQ(at(82 + 4 * 2 * kDim, float{}), model_->items().vector(third)[0]);
+  EXPECT_EQ(at(82 + 4 * (3 * kDim - 1), float{}), model_->items().bias(third));
+  EXPECT_EQ(at(82 + 4 * n * kDim, std::uint64_t{}), n);
+  EXPECT_EQ(std::to_string(at(90 + 4 * n * kDim + 8 * 2, std::int64_t{})),
+            catalogue_->data().item_raw_id(third));
+  const ExportedIndex index = ReadModelJson(folder_.At("export")).value().index();
+  EXPECT_EQ(index.kind(), "Flat");
+  EXPECT_EQ(index.dim(), kDim);
+  EXPECT_EQ(index.ids(), "raw");
+}
+
+TEST_F(FormatsTest, WhatNoIndexIsSaidOfIsRefused) {
+  EXPECT_EQ(Export({.format = "csv", .index = "Flat"}),
+            absl::InvalidArgumentError("csv has no --index"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.At("export")));
+}
+
+// A program without the library that is beside ours says so, and writes nothing.
+TEST_F(FormatsTest, AnIndexWithoutItsLibraryIsRefused) {
+  const absl::Status refused = Export({.format = "faiss", .index = "IVF4,Flat"});
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("only --index Flat is there"));
+  EXPECT_FALSE(std::filesystem::exists(folder_.At("export")));
 }
 
 TEST(Half, IsTheNearestAndTiesGoToEven) {
