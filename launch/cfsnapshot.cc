@@ -372,6 +372,9 @@ void AddExport(CommandLine& line) {
   flags.options.format = names.front();
   verb->Option("--format", flags.options.format, what).OneOf(names).ShowDefault();
   AddPrecision(verb, flags.options.precision);
+  verb->Option("--single-file-max", flags.options.single_file_mib_max,
+               "onnx: tables of more MiB together are in a file beside the graphs")
+      .ShowDefault();
   verb->Option(
       "--index", flags.options.index,
       "faiss: what its index_factory makes, such as IVF256,Flat; else Flat, which is exact");

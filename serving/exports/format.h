@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,6 +30,9 @@ struct ExportOptions {
   std::string folder = {};
   bool overwrite = false;  ///< Whether an earlier export in its place may be replaced.
   Precision precision = Precision::kFloat32;
+  /// Of ONNX: tables of more MiB together are in a file of their own. A reader of protobuf takes 2 GiB,
+  /// and a graph has more than tables.
+  std::uint32_t single_file_mib_max = 1024;
   std::string index = {};  ///< Of an index of vectors: its kind; empty: the format's own choice.
 };
 

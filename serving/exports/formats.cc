@@ -5,13 +5,14 @@
 #include "serving/exports/format.h"
 #include "serving/exports/hnswlib.h"
 #include "serving/exports/npy.h"
+#include "serving/exports/onnx.h"
 #include "serving/exports/safetensors.h"
 
 namespace cf {
 
 std::span<const ExportFormat> ExportFormats() {
-  static const std::array kFormats = {NpyFormat(), SafetensorsFormat(), CsvFormat(), FaissFormat(),
-                                      HnswlibFormat()};
+  static const std::array kFormats = {NpyFormat(),   SafetensorsFormat(), CsvFormat(),
+                                      FaissFormat(), HnswlibFormat(),     OnnxFormat()};
   return kFormats;
 }
 

@@ -1,5 +1,6 @@
 #include "serving/exports/row_names.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -44,14 +45,21 @@ absl::Status WriteRowNames(const Catalogue& catalogue, ExportFiles& files) {
   return WriteItems(catalogue, files);
 }
 
-std::optional<std::vector<std::int64_t>> IntegerItemIds(const Catalogue& catalogue) {
-  std::vector<std::int64_t> ids;
-  for (std::uint32_t row = 0; row < catalogue.data().items(); ++row) {
-    const std::string text = catalogue.data().item_raw_id(RowId{row});
+bool AllAreIntegers(const std::vector<std::string>& raw_ids) {
+  return std::ranges::all_of(raw_ids, [](const std::string& text) {
     std::int64_t id = 0;
-    if (!absl::SimpleAtoi(text, &id) || absl::StrCat(id) != text) return std::nullopt;
-    ids.push_back(id);
+    return absl::SimpleAtoi(text, &id) && absl::StrCat(id) == text;
+  });
+}
+
+std::optional<std::vector<std::int64_t>> IntegerItemIds(const Catalogue& catalogue) {
+  std::vector<std::string> raw_ids;
+  for (std::uint32_t row = 0; row < catalogue.data().items(); ++row) {
+    raw_ids.push_back(catalogue.data().item_raw_id(RowId{row}));
   }
+  if (!AllAreIntegers(raw_ids)) return std::nullopt;
+  std::vector<std::int64_t> ids;
+  for (const std::string& text : raw_ids) ids.push_back(std::stoll(text));
   return ids;
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -14,8 +15,11 @@ namespace cf {
 /// Writes users.csv and items.csv: what people call the rows (docs/export_format.md).
 absl::Status WriteRowNames(const Catalogue& catalogue, ExportFiles& files);
 
-/// The items' raw ids by row, if all of them are integers as a program would write them ("7", not
-/// "07"): what an index or a graph may have instead of strings.
+/// Whether all raw ids are integers as a program would write them ("7", not "07"), so that numbers
+/// may stand for them.
+bool AllAreIntegers(const std::vector<std::string>& raw_ids);
+
+/// The items' raw ids by row, if AllAreIntegers of them.
 std::optional<std::vector<std::int64_t>> IntegerItemIds(const Catalogue& catalogue);
 
 }  // namespace cf

@@ -3,6 +3,7 @@
 // of `cfsnapshot predict`; what is not carried is refused in a line.
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -30,10 +31,11 @@ bool HasModule(const std::string& module) {
   return std::system((Python() + " -c 'import " + module + "' 2>/dev/null").c_str()) == 0;
 }
 
-// Raw ids of the first column of an export's list that is not the row.
+// The raw id of a line of an export's list, behind the row, as CSV has it: perhaps in quotes.
 std::string RawId(const std::string& line) {
   const std::size_t begin = line.find(',') + 1;
-  return line.substr(begin, line.find(',', begin) - begin);
+  const std::size_t end = line.find(line[begin] == '"' ? "\"," : ",", begin);
+  return line.substr(begin, end - begin + (line[begin] == '"' ? 1 : 0));
 }
 
 /// A kind of model: a config, and what is set beside it.
@@ -42,6 +44,7 @@ struct Kind {
   const char* config;
   std::vector<std::string> set;
   bool ranker = false;
+  bool words = false;  ///< Whether raw ids are words, of data that the test makes.
 };
 
 const std::vector<Kind> kKinds = {
@@ -63,6 +66,10 @@ const std::vector<Kind> kKinds = {
       "model.retrieval.user.dense={units: 32 dropout: 0.2}",
       "model.retrieval.item.dense={units: 32 activation: RELU}"}},
     {"popularity", "ml_100k_u1_popular", {}},
+    {.name = "words",
+     .config = "ml_1m_biased_mf",
+     .set = {"model.matrix_factorization.dim=8", "train.batch_size=500"},
+     .words = true},
 };
 
 /// A format, with the flags that it takes and the check that loads it.
@@ -88,6 +95,16 @@ const std::vector<Consumer> kConsumers = {
      "check_safetensors.py",
      "safetensors.numpy, numpy"},
     {"csv", {"--format", "csv"}, "check_csv.py", "numpy"},
+    {"onnx", {"--format", "onnx"}, "check_onnx.py", "onnxruntime, numpy"},
+    {"onnx_fp16",
+     {"--format", "onnx", "--precision", "fp16"},
+     "check_onnx.py",
+     "onnxruntime, numpy"},
+    {"onnx_beside",
+     {"--format", "onnx", "--single-file-max", "0"},
+     "check_onnx.py",
+     "onnxruntime, numpy"},
+    {"onnx_checker", {"--format", "onnx"}, "check_onnx_form.py", "onnx"},
     {"faiss", {"--format", "faiss"}, "check_faiss.py", "faiss, numpy", kNoInnerProduct},
     {"faiss_ivf",
      {"--format", "faiss", "--index", "IVF16,Flat"},
@@ -114,9 +131,19 @@ class Trained {
     std::vector<std::string> set = {"train.epochs=2"};
     if (kind.name == std::string("popularity")) set.clear();
     set.insert(set.end(), kind.set.begin(), kind.set.end());
-    cluster_.Train({.launcher = Launcher::kAlone, .config = kind.config, .run = "run", .set = set});
+    std::string data;
+    if (kind.words) {
+      data = cluster_.Path("words");
+      WriteWords();
+      Call("cfdata", {"import", "--ratings", cluster_.Path("words.csv"), "--out", data});
+    }
+    cluster_.Train({.launcher = Launcher::kAlone,
+                    .config = kind.config,
+                    .data = data,
+                    .run = "run",
+                    .set = set});
     // Any export has the raw ids.
-    Call({"export", best(), "--out", cluster_.Path("npy")});
+    Call("cfsnapshot", {"export", best(), "--out", cluster_.Path("npy")});
     const std::vector<std::string> users = LinesOf(cluster_.Path("npy/users.csv"));
     const std::vector<std::string> items = LinesOf(cluster_.Path("npy/items.csv"));
     // Every 7th user with every 11th item, and so on: spread over frequent and rare ones.
@@ -127,7 +154,8 @@ class Trained {
             << RawId(items.at(1 + 11 * k % (items.size() - 1))) << '\n';
     }
     pairs.close();
-    Call({"predict", best(), "--pairs", cluster_.Path("pairs.csv"), "--out", predicted()});
+    Call("cfsnapshot",
+         {"predict", best(), "--pairs", cluster_.Path("pairs.csv"), "--out", predicted()});
   }
 
   std::string best() const { return cluster_.SnapshotPath("run", "best"); }
@@ -135,8 +163,20 @@ class Trained {
   std::string Path(const std::string& name) const { return cluster_.Path(name); }
 
  private:
-  static void Call(const std::vector<std::string>& arguments) {
-    const Process::Result result = RunProgram("cfsnapshot", arguments);
+  // Ratings with ids of any letters, of which each user has rated a quarter of the items.
+  void WriteWords() const {
+    std::ofstream csv(cluster_.Path("words.csv"));
+    csv << "user,item,rating\n";
+    for (int u = 0; u < 120; ++u) {
+      for (int i = 0; i < 80; ++i) {
+        if ((7 * u + 13 * i) % 4 != 0) continue;
+        csv << "Zo\u00eb " << u << ",\"item, " << i << "\"," << 1 + (u * i + u + 3 * i) % 5 << '\n';
+      }
+    }
+  }
+
+  static void Call(const std::string& program, const std::vector<std::string>& arguments) {
+    const Process::Result result = RunProgram(program, arguments);
     ASSERT_EQ(result.exit_code, 0) << result.errors;
   }
 
@@ -179,6 +219,8 @@ TEST_P(ConsumerTest, ScoresAsTheModelDoes) {
     return;
   }
   ASSERT_EQ(exported.exit_code, 0) << exported.errors;
+  EXPECT_EQ(std::filesystem::exists(out + "/weights.bin"),
+            consumer.name == std::string("onnx_beside"));
   if (!HasModule(consumer.modules)) {
     GTEST_SKIP() << Python() << " has not all of " << consumer.modules
                  << " (tests/consumers/run makes one that has, and CF_PYTHON names it)";

@@ -18,6 +18,8 @@
 #include "serving/exports/converted_arrays.h"
 #include "serving/exports/export.h"
 #include "serving/exports/model_json.h"
+#include "serving/exports/onnx.pb.h"
+#include "serving/exports/pair_model.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {
@@ -189,6 +191,70 @@ TEST_F(FormatsTest, AnIndexWithoutItsLibraryIsRefused) {
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("only --index Flat is there"));
   EXPECT_FALSE(std::filesystem::exists(folder_.At("export")));
+}
+
+onnx::ModelProto GraphIn(const std::string& bytes) {
+  onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromString(bytes));
+  return model;
+}
+
+// Goal: tables that are too large for a graph are where the graphs say, once for all of them.
+TEST_F(FormatsTest, OnnxTablesBesideGraphsAreWhereTheseSay) {
+  ASSERT_TRUE(Export({.format = "onnx", .single_file_mib_max = 0}).ok());
+  const std::string weights = Written("weights.bin");
+  for (const char* name : {"score.onnx", "top_k.onnx", "item_tower.onnx"}) {
+    SCOPED_TRACE(name);
+    const onnx::ModelProto model = GraphIn(Written(name));
+    const onnx::TensorProto* items = nullptr;
+    for (const onnx::TensorProto& tensor : model.graph().initializer()) {
+      if (tensor.name() == "items") items = &tensor;
+    }
+    ASSERT_NE(items, nullptr);
+    EXPECT_EQ(items->data_location(), onnx::TensorProto::EXTERNAL);
+    EXPECT_TRUE(items->raw_data().empty());
+    ASSERT_EQ(items->external_data_size(), 3);
+    EXPECT_EQ(items->external_data(0).value(), "weights.bin");
+    const std::size_t offset = std::stoull(items->external_data(1).value());
+    EXPECT_EQ(offset % 4096, 0U);
+    EXPECT_EQ(std::stoull(items->external_data(2).value()), 4U * 91 * 11);
+    float first = 0;
+    std::memcpy(&first, weights.data() + offset, sizeof first);
+    EXPECT_EQ(first, model_->items().vector(RowId{0})[0]);
+  }
+}
+
+// Goal: an unknown id is an average one. Method: data with rows that were never trained, which
+// count nowhere.
+TEST_F(FormatsTest, TheLastRowOfATableIsTheMeanOfWhatWasLearned) {
+  const TestFolder cold;
+  const Snapshot snapshot = Snapshot::Open(WriteColdSnapshot(cold.At("cold"))).value();
+  const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
+  const ServedModel model = ServedModel::Load(snapshot, &catalogue).value();
+  const PairModel pair = PairModelOf({snapshot, model, catalogue});
+  std::vector<float> last;
+  const absl::Status visited = pair.items.visit([&last](const void* elements, std::size_t bytes) {
+    const auto* const floats = static_cast<const float*>(elements);
+    last.assign(floats, floats + bytes / sizeof(float));
+    return absl::OkStatus();
+  });
+  ASSERT_TRUE(visited.ok()) << visited;
+  ASSERT_EQ(last.size(), 11U);
+  double sum = 0;
+  double biases = 0;
+  std::uint32_t learned = 0;
+  for (std::uint32_t row = 0; row < model.items().rows(); ++row) {
+    const bool counts = pair.item_penalties[row] == 0;
+    EXPECT_EQ(counts, catalogue.ItemTrainingRatings(RowId{row}) > 0) << row;
+    if (!counts) continue;
+    ++learned;
+    sum += static_cast<double>(model.items().vector(RowId{row})[0]);
+    biases += static_cast<double>(model.items().bias(RowId{row}));
+  }
+  ASSERT_LT(learned, model.items().rows());
+  EXPECT_FLOAT_EQ(last[0], static_cast<float>(sum / learned));
+  EXPECT_FLOAT_EQ(last[10], static_cast<float>(biases / learned));
+  EXPECT_LT(pair.item_penalties.back(), 0) << "the unknown item is never listed";
 }
 
 TEST(Half, IsTheNearestAndTiesGoToEven) {
