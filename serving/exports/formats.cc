@@ -7,12 +7,14 @@
 #include "serving/exports/npy.h"
 #include "serving/exports/onnx.h"
 #include "serving/exports/safetensors.h"
+#include "serving/exports/tflite.h"
 
 namespace cf {
 
 std::span<const ExportFormat> ExportFormats() {
   static const std::array kFormats = {NpyFormat(),   SafetensorsFormat(), CsvFormat(),
-                                      FaissFormat(), HnswlibFormat(),     OnnxFormat()};
+                                      FaissFormat(), HnswlibFormat(),     OnnxFormat(),
+                                      TfliteFormat()};
   return kFormats;
 }
 

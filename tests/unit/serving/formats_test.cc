@@ -257,6 +257,23 @@ TEST_F(FormatsTest, TheLastRowOfATableIsTheMeanOfWhatWasLearned) {
   EXPECT_LT(pair.item_penalties.back(), 0) << "the unknown item is never listed";
 }
 
+// Goal: an interpreter can map what a phone has on its disk. Method: the head of the file, and where
+// the table of items is.
+TEST_F(FormatsTest, ATfliteModelHasItsTablesAligned) {
+  ASSERT_TRUE(Export({.format = "tflite"}).ok());
+  const std::string file = Written("model.tflite");
+  EXPECT_EQ(file.substr(4, 4), "TFL3");
+  std::string row(reinterpret_cast<const char*>(model_->items().vector(RowId{0})), 40);
+  const float bias = model_->items().bias(RowId{0});
+  row.append(reinterpret_cast<const char*>(&bias), sizeof bias);
+  const std::size_t place = file.find(row);
+  ASSERT_NE(place, std::string::npos);
+  EXPECT_EQ(place % 16, 0U);
+  std::uint32_t bytes = 0;
+  std::memcpy(&bytes, file.data() + place - sizeof bytes, sizeof bytes);
+  EXPECT_EQ(bytes, 4U * 91 * 11) << "with the row for unknown items";
+}
+
 TEST(Half, IsTheNearestAndTiesGoToEven) {
   EXPECT_EQ(HalfOf(0.0F), 0x0000);
   EXPECT_EQ(HalfOf(-0.0F), 0x8000);
