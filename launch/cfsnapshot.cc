@@ -346,7 +346,7 @@ void AddFind(CommandLine& line) {
 }
 
 void AddPrecision(ArgumentParser* verb, Precision& precision) {
-  constexpr Precision kAll[] = {Precision::kFloat32, Precision::kFloat16};
+  constexpr Precision kAll[] = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8};
   std::vector<std::string> names;
   for (const Precision p : kAll) names.emplace_back(PrecisionName(p));
   verb->OptionBy(

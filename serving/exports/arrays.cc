@@ -162,6 +162,7 @@ std::size_t BytesOf(ElementType type) {
       return 4;
     case ElementType::kFloat16:
       return 2;
+    case ElementType::kInt8:
     case ElementType::kBool:
       return 1;
   }

@@ -13,7 +13,7 @@
 namespace cf {
 
 /// What an array is made of, little-endian.
-enum class ElementType : std::uint8_t { kFloat32, kFloat16, kInt32, kInt64, kBool };
+enum class ElementType : std::uint8_t { kFloat32, kFloat16, kInt32, kInt64, kInt8, kBool };
 
 std::size_t BytesOf(ElementType type);
 
@@ -32,7 +32,7 @@ struct ModelArray {
   ElementType type = ElementType::kFloat32;
   RowsOf rows_of = RowsOf::kOther;
   std::vector<std::uint64_t> shape;  ///< One or two extents, in C order.
-  /// Gives out all elements in pieces; returns the first error. DataLoss and FailedPrecondition as
+  /// Gives out all elements in pieces, which are whole rows of a table of vectors; returns the first error. DataLoss and FailedPrecondition as
   /// ServedModel::VisitUsers.
   std::function<absl::Status(const TakeElements& take)> visit;
 };

@@ -1,6 +1,7 @@
 #include "serving/exports/export.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -9,6 +10,7 @@
 
 #include "common/base/files.h"
 #include "serving/exports/model_json.h"
+#include "serving/exports/ranking_quality.h"
 
 namespace cf {
 namespace {
@@ -33,6 +35,17 @@ absl::Status CheckPrecision(const ExportFormat& format, Precision precision) {
                    absl::StrJoin(format.precisions, " or ", append_name)));
 }
 
+// What a precision costs.
+absl::Status AddRankingCost(const ExportSubject& subject, Precision precision,
+                            ExportedModel& model) {
+  if (precision == Precision::kFloat32) return absl::OkStatus();
+  const absl::StatusOr<std::optional<RankingCost>> cost = MeasureRankingCost(subject, precision);
+  if (!cost.ok() || !cost->has_value()) return cost.status();
+  model.set_ndcg_10_before((*cost)->before);
+  model.set_ndcg_10((*cost)->after);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status WriteExport(const ExportSubject& subject, const ExportOptions& options) {
@@ -48,6 +61,8 @@ absl::Status WriteExport(const ExportSubject& subject, const ExportOptions& opti
         absl::StatusOr<ExportedModel> model = DescribeModel(subject, (*format)->name);
         if (!model.ok()) return model.status();
         model->set_precision(PrecisionName(options.precision));
+        absl::Status measured = AddRankingCost(subject, options.precision, *model);
+        if (!measured.ok()) return measured;
         if (absl::Status written = (*format)->write(subject, options, files, *model);
             !written.ok()) {
           return written;

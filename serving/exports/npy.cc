@@ -19,6 +19,8 @@ const char* DescriptionOf(ElementType type) {
       return "<i4";
     case ElementType::kInt64:
       return "<i8";
+    case ElementType::kInt8:
+      return "|i1";
     case ElementType::kBool:
       return "|b1";
   }

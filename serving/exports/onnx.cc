@@ -49,14 +49,16 @@ class PartGraph {
 
   // The vectors of a table's rows, or of the whole table where there are no `rows`.
   absl::StatusOr<OnnxValue> Vectors(const ModelArray& table, const std::optional<OnnxValue>& rows) {
-    const ModelArray stored = AtPrecision({table}, parts_.precision)[0];
-    const absl::StatusOr<OnnxValue> all = graph_.Table(stored);
-    if (!all.ok()) return all.status();
-    const OnnxValue vectors =
-        rows.has_value() ? graph_.Node("Gather", {*all, *rows}, "axis", 0) : *all;
-    return parts_.precision == Precision::kFloat32
-               ? vectors
-               : graph_.Node("Cast", {vectors}, "to", onnx::TensorProto::FLOAT);
+    // A column of biases alone is not rounded.
+    const bool biases = parts_.model.has_biases;
+    if (parts_.precision == Precision::kInt8 && table.shape[1] > (biases ? 1U : 0U)) {
+      return FromSteps(InInt8(table, biases), rows);
+    }
+    const bool halves = parts_.precision == Precision::kFloat16;
+    const absl::StatusOr<OnnxValue> stored =
+        RowsOrAll(halves ? AtPrecision({table}, parts_.precision)[0] : table, rows);
+    if (!stored.ok() || !halves) return stored;
+    return graph_.Node("Cast", {*stored}, "to", onnx::TensorProto::FLOAT);
   }
 
   OnnxValue Kernel(const GraphLayer& layer, std::uint32_t first, std::uint32_t inputs) {
@@ -100,6 +102,27 @@ class PartGraph {
   }
 
  private:
+  absl::StatusOr<OnnxValue> RowsOrAll(const ModelArray& table,
+                                      const std::optional<OnnxValue>& rows) {
+    absl::StatusOr<OnnxValue> all = graph_.Table(table);
+    if (!all.ok() || !rows.has_value()) return all;
+    return graph_.Node("Gather", {*all, *rows}, "axis", 0);
+  }
+
+  absl::StatusOr<OnnxValue> FromSteps(const Int8Table& table,
+                                      const std::optional<OnnxValue>& rows) {
+    const absl::StatusOr<OnnxValue> steps = RowsOrAll(table.steps, rows);
+    if (!steps.ok()) return steps.status();
+    const absl::StatusOr<OnnxValue> scales = RowsOrAll(table.scales, rows);
+    if (!scales.ok()) return scales.status();
+    const OnnxValue vectors = graph_.Node(
+        "Mul", {graph_.Node("Cast", {*steps}, "to", onnx::TensorProto::FLOAT), *scales});
+    if (!table.last.has_value()) return vectors;
+    const absl::StatusOr<OnnxValue> last = RowsOrAll(*table.last, rows);
+    if (!last.ok()) return last.status();
+    return graph_.Node("Concat", {vectors, *last}, "axis", 1);
+  }
+
   const Parts& parts_;
   OnnxGraph graph_;
 };
@@ -262,7 +285,7 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions& options, E
 ExportFormat OnnxFormat() {
   return {.name = "onnx",
           .what = "graphs of scores and best items, ids in and out",
-          .precisions = {Precision::kFloat32, Precision::kFloat16},
+          .precisions = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8},
           .check = Carries,
           .write = Write};
 }

@@ -27,6 +27,8 @@ onnx::TensorProto::DataType DataTypeOf(ElementType type) {
       return onnx::TensorProto::FLOAT16;
     case ElementType::kInt64:
       return onnx::TensorProto::INT64;
+    case ElementType::kInt8:
+      return onnx::TensorProto::INT8;
     case ElementType::kInt32:
     case ElementType::kBool:
       break;

@@ -240,6 +240,7 @@ PairModel PairModelOf(const ExportSubject& subject) {
   const auto substance = std::make_shared<const Substance>(model, subject.catalogue);
   PairModel pair = {.users = Users(model, substance),
                     .items = Items(model, substance),
+                    .has_biases = HasItemBiases(model),
                     .user_constants = Constants(model, substance)};
   SetLayers(model, pair);
   SetLink(model.objective(), pair);

@@ -28,8 +28,9 @@ struct GraphLayer {
 /// Threads: one.
 /// Bounds:  that of the layers; tables are given out in pieces.
 struct PairModel {
-  ModelArray users;  ///< (users + 1, dim): [p; 1] where items have biases, else p.
-  ModelArray items;  ///< (items + 1, dim): [q; b], else q.
+  ModelArray users;         ///< (users + 1, dim): [p; 1] where items have biases, else p.
+  ModelArray items;         ///< (items + 1, dim): [q; b], else q.
+  bool has_biases = false;  ///< Whether the last column is that of biases.
   std::vector<GraphLayer> user_tower = {};  ///< What a user's row goes through; empty: nothing.
   std::vector<GraphLayer> item_tower = {};
   /// What the two rows go through side by side, the user's first, to one number, the raw sum. Empty:

@@ -30,6 +30,8 @@ const char* TypeName(ElementType type) {
       return "I32";
     case ElementType::kInt64:
       return "I64";
+    case ElementType::kInt8:
+      return "I8";
     case ElementType::kBool:
       return "BOOL";
   }
@@ -102,7 +104,7 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions& options, E
 ExportFormat SafetensorsFormat() {
   return {.name = "safetensors",
           .what = "one file with the same arrays",
-          .precisions = {Precision::kFloat32, Precision::kFloat16},
+          .precisions = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8},
           .check = Carries,
           .write = Write};
 }

@@ -16,12 +16,35 @@ namespace {
 
 using Value = TfliteModel::Value;
 
+absl::StatusOr<Value> Rows(TfliteModel& lite, const ModelArray& table, Value rows) {
+  const absl::StatusOr<Value> all = lite.Table(table);
+  if (!all.ok()) return all.status();
+  return lite.Gather(*all, rows);
+}
+
+absl::StatusOr<Value> FromSteps(TfliteModel& lite, const Int8Table& table, Value rows) {
+  const absl::StatusOr<Value> steps = Rows(lite, table.steps, rows);
+  if (!steps.ok()) return steps.status();
+  const absl::StatusOr<Value> scales = Rows(lite, table.scales, rows);
+  if (!scales.ok()) return scales.status();
+  const Value vectors = lite.Multiply(lite.Cast(*steps), *scales);
+  if (!table.last.has_value()) return vectors;
+  const absl::StatusOr<Value> last = Rows(lite, *table.last, rows);
+  if (!last.ok()) return last.status();
+  return lite.Concatenate(vectors, *last);
+}
+
 // The vectors of rows of a table.
-absl::StatusOr<Value> Vectors(TfliteModel& lite, const ModelArray& table, Value rows,
-                              Precision precision) {
-  const absl::StatusOr<Value> stored = lite.Table(AtPrecision({table}, precision)[0]);
-  if (!stored.ok()) return stored.status();
-  return lite.Gather(precision == Precision::kFloat16 ? lite.Dequantize(*stored) : *stored, rows);
+absl::StatusOr<Value> Vectors(TfliteModel& lite, const ModelArray& table, bool has_biases,
+                              Value rows, Precision precision) {
+  // A column of biases alone is not rounded.
+  if (precision == Precision::kInt8 && table.shape[1] > (has_biases ? 1U : 0U)) {
+    return FromSteps(lite, InInt8(table, has_biases), rows);
+  }
+  if (precision != Precision::kFloat16) return Rows(lite, table, rows);
+  const absl::StatusOr<Value> halves = lite.Table(AtPrecision({table}, precision)[0]);
+  if (!halves.ok()) return halves.status();
+  return lite.Gather(lite.Dequantize(*halves), rows);
 }
 
 // Weights are by unit and then input here.
@@ -52,9 +75,9 @@ absl::Status AddScore(TfliteModel& lite, const PairModel& model, Precision preci
   lite.BeginGraph("score");
   const Value user = lite.Input("user");
   const Value item = lite.Input("item");
-  const absl::StatusOr<Value> users = Vectors(lite, model.users, user, precision);
+  const absl::StatusOr<Value> users = Vectors(lite, model.users, model.has_biases, user, precision);
   if (!users.ok()) return users.status();
-  const absl::StatusOr<Value> items = Vectors(lite, model.items, item, precision);
+  const absl::StatusOr<Value> items = Vectors(lite, model.items, model.has_biases, item, precision);
   if (!items.ok()) return items.status();
   Value score = 0;
   if (model.pair.empty()) {
@@ -73,11 +96,14 @@ absl::Status AddScore(TfliteModel& lite, const PairModel& model, Precision preci
   return absl::OkStatus();
 }
 
-absl::Status AddTower(TfliteModel& lite, const std::string& owner, const ModelArray& table,
-                      const std::vector<GraphLayer>& tower, Precision precision) {
+absl::Status AddTower(TfliteModel& lite, const PairModel& model, bool of_users,
+                      Precision precision) {
+  const std::string owner = of_users ? "user" : "item";
+  const ModelArray& table = of_users ? model.users : model.items;
+  const std::vector<GraphLayer>& tower = of_users ? model.user_tower : model.item_tower;
   lite.BeginGraph(owner + "_tower");
   const Value rows = lite.Input(owner);
-  const absl::StatusOr<Value> vectors = Vectors(lite, table, rows, precision);
+  const absl::StatusOr<Value> vectors = Vectors(lite, table, model.has_biases, rows, precision);
   if (!vectors.ok()) return vectors.status();
   lite.Output("vector", Through(lite, *vectors, owner + "_dense", tower));
   return absl::OkStatus();
@@ -93,19 +119,16 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions& options, E
   TfliteModel lite;
   absl::Status made = AddScore(lite, pair, options.precision);
   if (made.ok() && pair.pair.empty()) {
-    made = AddTower(lite, "user", pair.users, pair.user_tower, options.precision);
-    if (made.ok()) {
-      made = AddTower(lite, "item", pair.items, pair.item_tower, options.precision);
-    }
+    made = AddTower(lite, pair, /*of_users=*/true, options.precision);
+    if (made.ok()) made = AddTower(lite, pair, /*of_users=*/false, options.precision);
   }
   if (!made.ok()) return made;
   const absl::StatusOr<std::string> description = JsonOf(model);
   if (!description.ok()) return description.status();
-  const absl::StatusOr<std::string> bytes = lite.Serialize(*description);
-  if (!bytes.ok()) return bytes.status();
+  lite.file().description = *description;
   absl::StatusOr<ExportFile> file = files.Create("model.tflite");
   if (!file.ok()) return file.status();
-  file->Write(*bytes);
+  file->Write(BytesOf(lite.file()));
   if (absl::Status closed = file->Close(); !closed.ok()) return closed;
   return WriteRowNames(subject.catalogue, files);
 }
@@ -115,7 +138,7 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions& options, E
 ExportFormat TfliteFormat() {
   return {.name = "tflite",
           .what = "a TensorFlow Lite model of scores, rows in",
-          .precisions = {Precision::kFloat32, Precision::kFloat16},
+          .precisions = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8},
           .check = Carries,
           .write = Write};
 }

@@ -2,32 +2,26 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
 #include "serving/exports/arrays.h"
+#include "serving/exports/tflite_file.h"
 
 namespace cf {
 
 /// A TensorFlow Lite model while it is put together: constants, and for each signature a graph that
-/// uses them. Numbers of operators, types and fields are the format's (docs/exports.md).
+/// uses them (docs/exports.md).
 ///
 /// Owner:   the format.
 /// Threads: one.
-/// Bounds:  the constants twice while Serialize runs; at most 2 GiB.
+/// Bounds:  the constants, which are below 2 GiB.
 class TfliteModel {
  public:
   /// A tensor of the graph that is being made.
   using Value = std::int32_t;
-
-  TfliteModel();
-  ~TfliteModel();
-  TfliteModel(const TfliteModel&) = delete;
-  TfliteModel& operator=(const TfliteModel&) = delete;
 
   /// Begins the graph of a signature; what follows belongs to it.
   void BeginGraph(const std::string& signature);
@@ -37,7 +31,8 @@ class TfliteModel {
   /// Makes `value` an output of that name.
   void Output(const std::string& name, Value value);
 
-  /// A constant, which graphs share by its name. Errors are the array's.
+  /// A constant, which graphs share by its name. FailedPrecondition: all together would be larger
+  /// than the format can be. Else errors are the array's.
   absl::StatusOr<Value> Table(const ModelArray& array);
   Value Floats(const std::string& name, const std::vector<float>& values,
                const std::vector<std::int32_t>& shape);
@@ -48,6 +43,8 @@ class TfliteModel {
   Value Gather(Value table, Value rows);
   /// Halves as floats.
   Value Dequantize(Value halves);
+  /// Steps of int8 as floats.
+  Value Cast(Value steps);
   Value Add(Value a, Value b);
   Value Multiply(Value a, Value b);
   Value Logistic(Value a);
@@ -58,22 +55,16 @@ class TfliteModel {
   /// activation(input * weights^T + bias); weights are by unit and then input.
   Value Dense(Value input, Value weights, Value bias, bool relu);
 
-  /// The file. FailedPrecondition: it would be larger than the format can be.
-  absl::StatusOr<std::string> Serialize(const std::string& description) const;
+  /// What was put together.
+  TfliteFile& file() { return file_; }
 
  private:
-  struct Tensor;
-  struct Operation;
-  struct Graph;
-  struct Constant;
-
-  Value AddTensor(Tensor tensor);
-  Value AddOperation(Operation operation, Tensor output);
+  Value AddTensor(TfliteTensor tensor);
+  Value AddOperation(TfliteOperation operation, TfliteTensor output);
   Value AddConstant(const std::string& name, std::size_t constant);
-  const Tensor& At(Value value) const;
+  const TfliteTensor& At(Value value) const;
 
-  std::vector<Constant> constants_;
-  std::vector<Graph> graphs_;
+  TfliteFile file_;
 };
 
 }  // namespace cf

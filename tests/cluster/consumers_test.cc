@@ -94,10 +94,19 @@ const std::vector<Consumer> kConsumers = {
      {"--format", "safetensors", "--precision", "fp16"},
      "check_safetensors.py",
      "safetensors.numpy, numpy"},
+    {"safetensors_int8",
+     {"--format", "safetensors", "--precision", "int8"},
+     "check_safetensors.py",
+     "safetensors.numpy, numpy"},
+    {"saved_model", {"--format", "npy"}, "check_saved_model.py", "tensorflow, numpy"},
     {"csv", {"--format", "csv"}, "check_csv.py", "numpy"},
     {"onnx", {"--format", "onnx"}, "check_onnx.py", "onnxruntime, numpy"},
     {"onnx_fp16",
      {"--format", "onnx", "--precision", "fp16"},
+     "check_onnx.py",
+     "onnxruntime, numpy"},
+    {"onnx_int8",
+     {"--format", "onnx", "--precision", "int8"},
      "check_onnx.py",
      "onnxruntime, numpy"},
     {"onnx_beside",
@@ -108,6 +117,10 @@ const std::vector<Consumer> kConsumers = {
     {"tflite", {"--format", "tflite"}, "check_tflite.py", "ai_edge_litert.interpreter, numpy"},
     {"tflite_fp16",
      {"--format", "tflite", "--precision", "fp16"},
+     "check_tflite.py",
+     "ai_edge_litert.interpreter, numpy"},
+    {"tflite_int8",
+     {"--format", "tflite", "--precision", "int8"},
      "check_tflite.py",
      "ai_edge_litert.interpreter, numpy"},
     {"faiss", {"--format", "faiss"}, "check_faiss.py", "faiss, numpy", kNoInnerProduct},
@@ -237,6 +250,51 @@ TEST_P(ConsumerTest, ScoresAsTheModelDoes) {
   EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
   if (result.exit_code == 0) std::fputs(result.output.c_str(), stdout);
 }
+
+// The value behind `"NAME": ` in model.json.
+double NumberIn(const std::string& folder, const std::string& name) {
+  for (const std::string& line : LinesOf(folder + "/model.json")) {
+    const std::size_t at = line.find("\"" + name + "\": ");
+    if (at != std::string::npos) return std::stod(line.substr(at + name.size() + 4));
+  }
+  ADD_FAILURE() << folder << " has no " << name;
+  return 0;
+}
+
+class PrecisionTest : public testing::TestWithParam<std::size_t> {};
+
+// Goal: what an export says of its precision is what evaluation says, and int8 costs no more than a
+// hundredth. Method: the figure at fp32 beside that of `cfsnapshot evaluate`.
+TEST_P(PrecisionTest, CostsLittleByTheFigureThatEvaluationPrints) {
+  const Trained trained(kKinds[GetParam()]);
+  const std::string figures = trained.Path("figures.csv");
+  const Process::Result evaluated = RunProgram(
+      "cfsnapshot", {"evaluate", trained.best(), "--metrics", "ndcg_10", "--out", figures});
+  ASSERT_EQ(evaluated.exit_code, 0) << evaluated.errors;
+  const std::vector<std::string> lines = LinesOf(figures);
+  ASSERT_EQ(lines.size(), 2U);
+  ASSERT_TRUE(lines[0].ends_with(",val_ndcg_10")) << lines[0];
+  const double figure = std::stod(lines[1].substr(lines[1].rfind(',') + 1));
+  ASSERT_GT(figure, 0.01);
+  for (const std::string precision : {"fp16", "int8"}) {
+    SCOPED_TRACE(precision);
+    const std::string out = trained.Path("export_" + precision);
+    const Process::Result exported =
+        RunProgram("cfsnapshot", {"export", trained.best(), "--format", "safetensors",
+                                  "--precision", precision, "--out", out});
+    ASSERT_EQ(exported.exit_code, 0) << exported.errors;
+    EXPECT_THAT(exported.output, testing::HasSubstr("NDCG@10 of the validation samples: "));
+    EXPECT_DOUBLE_EQ(NumberIn(out, "ndcg_10_before"), figure);
+    EXPECT_GT(NumberIn(out, "ndcg_10"), 0.99 * figure);
+    std::fputs(exported.output.c_str(), stdout);
+  }
+}
+
+// Kinds that evaluation ranks: all but a ranker with features.
+INSTANTIATE_TEST_SUITE_P(Kinds, PrecisionTest, testing::Values(0U, 1U, 2U, 4U, 5U, 6U, 7U),
+                         [](const testing::TestParamInfo<std::size_t>& kind) {
+                           return std::string(kKinds[kind.param].name);
+                         });
 
 std::string NameOf(const testing::TestParamInfo<std::tuple<std::size_t, std::size_t>>& info) {
   return std::string(kConsumers[std::get<1>(info.param)].name) + "_of_" +

@@ -9,12 +9,12 @@ import onnxruntime
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cluster"))
 from predict_from_export import load, raw_sums
-from scores import TOLERANCE, Expected
+from scores import TOLERANCES, Expected
 
 folder = sys.argv[1]
 expected = Expected(folder, sys.argv[2])
 model, arrays = load(expected.npy)
-tolerance = 5e-3 if expected.model["precision"] == "fp16" else TOLERANCE
+tolerance = TOLERANCES[expected.model["precision"]]
 
 
 def session(name):

@@ -10,7 +10,7 @@ import safetensors.numpy
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cluster"))
 from predict_from_export import predict
-from scores import Expected
+from scores import TOLERANCES, Expected
 
 folder = sys.argv[1]
 expected = Expected(folder, sys.argv[2])
@@ -21,11 +21,13 @@ assert {k: v for k, v in expected.model.items() if k != "files"} == {k: v for k,
 assert arrays["seen_offsets"].dtype == np.int64 and arrays["seen_items"].dtype == np.int32
 assert arrays["seen_in_training"].dtype == np.bool_
 assert len(arrays["seen_items"]) == arrays["seen_offsets"][-1] == len(arrays["seen_in_training"])
-half = model["precision"] == "fp16"
-assert arrays["item_embeddings"].dtype == (np.float16 if half else np.float32)
-if half:
+precision = model["precision"]
+stored = {"fp32": np.float32, "fp16": np.float16, "int8": np.int8}[precision]
+assert arrays["item_embeddings"].dtype == (stored if arrays["item_embeddings"].size else np.float32 if precision == "int8" else stored)
+if precision == "fp16":
     arrays = {k: v.astype(np.float32) if v.dtype == np.float16 else v for k, v in arrays.items()}
+if precision == "int8":
+    arrays = {k: v * arrays[f"{k}_scales"] if v.dtype == np.int8 else v for k, v in arrays.items()}
 of_user = {row: predict(model, arrays, row) for row in set(expected.users)}
 scores = [of_user[user][item] for user, item in zip(expected.users, expected.items)]
-# A half has 11 bits, and a sum of products of them less.
-expected.finish(f"safetensors {safetensors.__version__}", scores, 5e-3 if half else 1e-5)
+expected.finish(f"safetensors {safetensors.__version__}", scores, TOLERANCES[precision])

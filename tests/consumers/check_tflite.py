@@ -6,11 +6,11 @@ import numpy as np
 import ai_edge_litert
 from ai_edge_litert.interpreter import Interpreter
 
-from scores import TOLERANCE, Expected
+from scores import TOLERANCES, Expected
 
 folder = sys.argv[1]
 expected = Expected(folder, sys.argv[2])
-tolerance = 5e-3 if expected.model["precision"] == "fp16" else TOLERANCE
+tolerance = TOLERANCES[expected.model["precision"]]
 interpreter = Interpreter(model_path=f"{folder}/model.tflite")
 signatures = interpreter.get_signature_list()
 score = interpreter.get_signature_runner("score")

@@ -20,6 +20,7 @@
 #include "serving/exports/model_json.h"
 #include "serving/exports/onnx.pb.h"
 #include "serving/exports/pair_model.h"
+#include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {
@@ -274,6 +275,13 @@ TEST_F(FormatsTest, ATfliteModelHasItsTablesAligned) {
   EXPECT_EQ(bytes, 4U * 91 * 11) << "with the row for unknown items";
 }
 
+// Goal: who reads the page has what was tested.
+TEST(Recipe, ThePageHasTheProgramThatTestsRun) {
+  const std::string program = ReadFile(CF_SOURCE_DIR "/tests/consumers/saved_model.py").value();
+  const std::string page = ReadFile(CF_SOURCE_DIR "/docs/saved_model.md").value();
+  EXPECT_THAT(page, HasSubstr(program.substr(program.find("import csv"))));
+}
+
 TEST(Half, IsTheNearestAndTiesGoToEven) {
   EXPECT_EQ(HalfOf(0.0F), 0x0000);
   EXPECT_EQ(HalfOf(-0.0F), 0x8000);
@@ -283,6 +291,52 @@ TEST(Half, IsTheNearestAndTiesGoToEven) {
   EXPECT_EQ(HalfOf(1.0F + std::ldexp(1.0F, -11)), 0x3c00);
   EXPECT_EQ(HalfOf(1.0F + 3 * std::ldexp(1.0F, -11)), 0x3c02);
   EXPECT_EQ(HalfOf(std::ldexp(1.0F, -24)), 0x0001) << "the smallest there is";
+}
+
+TEST(Int8, StepsAreOfTheLargestNumberOfARow) {
+  std::vector<float> row = {0.5F, -1.27F, 0.004F, 0};
+  EXPECT_FLOAT_EQ(ScaleOf(row), 0.01F);
+  EXPECT_EQ(StepOf(0.5F, 0.01F), 50);
+  EXPECT_EQ(StepOf(-1.27F, 0.01F), -127);
+  RoundRow(Precision::kInt8, row);
+  EXPECT_THAT(row, testing::Pointwise(testing::FloatNear(1e-6F), {0.5F, -1.27F, 0.0F, 0.0F}));
+  EXPECT_EQ(RoundBias(Precision::kInt8, 0.123F), 0.123F);
+  std::vector<float> zeros = {0, 0};
+  RoundRow(Precision::kInt8, zeros);
+  EXPECT_THAT(zeros, testing::Each(0.0F));
+}
+
+// Goal: what is written as int8 is what was measured. Method: steps and scales against RoundRow.
+TEST_F(FormatsTest, Int8TablesAreWhatIsMeasured) {
+  const std::vector<float> rows = {0.5F,  -1,     7,
+                                   0.25F, 0.125F, 9};  // Two rows; the last column stays.
+  const ModelArray array = {
+      .name = "table", .shape = {2, 3}, .visit = [&rows](const TakeElements& take) {
+        return take(rows.data(), rows.size() * sizeof(float));
+      }};
+  const Int8Table table = InInt8(array, /*keeps_last=*/true);
+  EXPECT_THAT(table.steps.shape, testing::ElementsAre(2, 2));
+  const auto read = []<class T>(const ModelArray& of, std::vector<T> into) {
+    const absl::Status visited = of.visit([&into](const void* elements, std::size_t bytes) {
+      const T* const values = static_cast<const T*>(elements);
+      into.insert(into.end(), values, values + bytes / sizeof(T));
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(visited.ok());
+    return into;
+  };
+  const std::vector<std::int8_t> steps = read(table.steps, std::vector<std::int8_t>{});
+  const std::vector<float> scales = read(table.scales, std::vector<float>{});
+  ASSERT_EQ(steps.size(), 4U);
+  ASSERT_EQ(scales.size(), 2U);
+  for (std::size_t r = 0; r < 2; ++r) {
+    std::vector<float> rounded = {rows[3 * r], rows[3 * r + 1]};
+    RoundRow(Precision::kInt8, rounded);
+    for (std::size_t c = 0; c < 2; ++c) {
+      EXPECT_EQ(static_cast<float>(steps[2 * r + c]) * scales[r], rounded[c]);
+    }
+  }
+  EXPECT_THAT(read(*table.last, std::vector<float>{}), testing::ElementsAre(7, 9));
 }
 
 TEST_F(FormatsTest, ANumberThatNoHalfCanBeIsRefused) {
