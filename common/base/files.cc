@@ -102,23 +102,29 @@ absl::StatusOr<MappedFile> MappedFile::Open(const std::string& path) {
 
 void MappedFile::GiveBack(std::size_t first, std::size_t last) const {
   constexpr std::size_t kPage = 4096;
+  // Of the file, which begins a page.
+  first += front_;
+  last += front_;
   first -= first % kPage;
   if (data_ == nullptr || first >= last) return;
-  ::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED);
+  ::madvise(const_cast<std::byte*>(data_) - front_ + first, last - first, MADV_DONTNEED);
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      front_(std::exchange(other.front_, 0)) {
 }
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(front_, other.front_);
   return *this;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_) - front_, front_ + size_);
 }
 
 }  // namespace cf

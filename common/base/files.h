@@ -34,13 +34,22 @@ class MappedFile {
   MappedFile& operator=(MappedFile&& other) noexcept;
   ~MappedFile();
 
+  /// Leaves the first bytes out of all that follows: a header before numbers. Requires: there are so
+  /// many.
+  void DropFront(std::size_t bytes) {
+    data_ += bytes;
+    size_ -= bytes;
+    front_ += bytes;
+  }
+
   std::span<const std::byte> bytes() const { return {data_, size_}; }
 
   /// Gives the pages of bytes `first` to `last` - 1 back to the system, which reads them again when
   /// they are looked at.
   void GiveBack(std::size_t first, std::size_t last) const;
 
-  /// The bytes as numbers of type T. Requires: the size is a multiple of sizeof(T).
+  /// The bytes as numbers of type T. Requires: their size is a multiple of sizeof(T), and so is
+  /// what was dropped.
   template <class T>
   std::span<const T> As() const {
     return {reinterpret_cast<const T*>(data_), size_ / sizeof(T)};
@@ -49,6 +58,7 @@ class MappedFile {
  private:
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
+  std::size_t front_ = 0;  // Bytes of the file before `data_`.
 };
 
 }  // namespace cf

@@ -1,9 +1,9 @@
 #include "common/dataset/dataset.h"
 
 #include <algorithm>
-#include <bit>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
@@ -11,7 +11,6 @@
 
 #include "common/base/status.h"
 #include "common/dataset/layout.h"
-#include "common/dataset/vocabulary.h"
 
 namespace cf {
 namespace {
@@ -25,28 +24,6 @@ constexpr std::size_t kCheckedAtOnce = std::size_t{1} << 22;
 
 absl::Status Damaged(const std::string& path, const std::string& what) {
   return absl::DataLossError(absl::StrCat(path, ": ", what));
-}
-
-/// Maps a column that must have `rows` values of `width` bytes.
-absl::Status OpenColumn(const std::string& path, std::uint64_t rows, std::size_t width,
-                        MappedFile* column) {
-  absl::StatusOr<MappedFile> file = MappedFile::Open(path);
-  if (!file.ok()) return Damaged(path, "the data set lacks this column");
-  const std::uint64_t found = file->bytes().size();
-  if (found % width != 0 || found / width != rows) {
-    return Damaged(path, absl::StrCat("has ", found, " bytes, expected ", rows, " times ", width));
-  }
-  *column = *std::move(file);
-  return absl::OkStatus();
-}
-
-absl::Status CheckOffsets(const std::string& path, std::span<const std::uint64_t> offsets,
-                          std::uint64_t end) {
-  if (offsets.front() == 0 && offsets.back() == end &&
-      std::is_sorted(offsets.begin(), offsets.end())) {
-    return absl::OkStatus();
-  }
-  return Damaged(path, "the offsets do not ascend from the first to the last byte or sample");
 }
 
 absl::StatusOr<DatasetManifest> ReadManifest(const std::string& folder) {
@@ -80,74 +57,6 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& folder) {
 
 }  // namespace
 
-absl::StatusOr<Dataset::TextColumn> Dataset::TextColumn::Open(const std::string& path,
-                                                              std::uint32_t rows) {
-  TextColumn column;
-  const std::string offsets_path = path + layout::kTextOffsets;
-  absl::Status opened =
-      OpenColumn(offsets_path, std::uint64_t{rows} + 1, sizeof(std::uint64_t), &column.offsets);
-  if (!opened.ok()) return opened;
-  absl::StatusOr<MappedFile> bytes = MappedFile::Open(path + layout::kTextBytes);
-  if (!bytes.ok()) return Damaged(path + layout::kTextBytes, "the data set lacks this column");
-  column.bytes = *std::move(bytes);
-  absl::Status checked =
-      CheckOffsets(offsets_path, column.offsets.As<std::uint64_t>(), column.bytes.bytes().size());
-  if (!checked.ok()) return checked;
-  return column;
-}
-
-std::string_view Dataset::TextColumn::At(RowId row) const {
-  const std::span<const std::uint64_t> begin = offsets.As<std::uint64_t>();
-  if (Index(row) + 1 >= begin.size()) return {};  // A data set without titles.
-  const std::span<const char> all = bytes.As<char>();
-  return std::string_view(all.data(), all.size())
-      .substr(begin[Index(row)], begin[Index(row) + 1] - begin[Index(row)]);
-}
-
-absl::StatusOr<Dataset::RawIds> Dataset::RawIds::Open(const std::string& path, std::uint32_t rows,
-                                                      bool numeric) {
-  RawIds ids;
-  ids.numeric = numeric;
-  const std::string order_path = path + layout::kOrder;
-  absl::Status opened = OpenColumn(order_path, rows, sizeof(RowId), &ids.order);
-  if (!opened.ok()) return opened;
-  for (const RowId id : ids.order.As<RowId>()) {
-    if (Index(id) >= rows) return Damaged(order_path, "an id is out of range");
-  }
-  if (numeric) {
-    opened = OpenColumn(path + layout::kNumbers, rows, sizeof(std::int64_t), &ids.numbers);
-    if (!opened.ok()) return opened;
-  } else {
-    absl::StatusOr<TextColumn> strings = TextColumn::Open(path, rows);
-    if (!strings.ok()) return strings.status();
-    ids.strings = *std::move(strings);
-  }
-  return ids;
-}
-
-std::string Dataset::RawIds::Text(RowId id) const {
-  return numeric ? std::to_string(numbers.As<std::int64_t>()[Index(id)])
-                 : std::string(strings.At(id));
-}
-
-std::optional<RowId> Dataset::RawIds::Find(const std::string& raw) const {
-  const std::span<const RowId> sorted = order.As<RowId>();
-  const auto find = [sorted](const auto& value, const auto& value_at) -> std::optional<RowId> {
-    const auto place = std::lower_bound(
-        sorted.begin(), sorted.end(), value,
-        [&value_at](RowId id, const auto& wanted) { return value_at(id) < wanted; });
-    if (place == sorted.end() || value_at(*place) != value) return std::nullopt;
-    return *place;
-  };
-  if (!numeric) {
-    return find(std::string_view(raw), [this](RowId id) { return strings.At(id); });
-  }
-  const std::optional<std::int64_t> number = NumberOf(raw);
-  if (!number.has_value()) return std::nullopt;
-  const std::span<const std::int64_t> values = numbers.As<std::int64_t>();
-  return find(*number, [values](RowId id) { return values[Index(id)]; });
-}
-
 absl::StatusOr<Dataset> Dataset::Open(const std::string& folder, Pages pages) {
   absl::StatusOr<DatasetManifest> manifest = ReadManifest(folder);
   if (!manifest.ok()) return manifest.status();
@@ -162,6 +71,15 @@ absl::StatusOr<Dataset> Dataset::Open(const std::string& folder, Pages pages) {
   return data;
 }
 
+Dataset Dataset::Of(std::string folder, DatasetManifest manifest, DatasetColumns columns) {
+  Dataset data(Pages::kStay);
+  data.folder_ = std::move(folder);
+  data.manifest_ = std::make_shared<const DatasetManifest>(std::move(manifest));
+  data.sources_.assign(data.manifest_->sources().begin(), data.manifest_->sources().end());
+  data.columns_ = std::move(columns);
+  return data;
+}
+
 absl::Status Dataset::OpenColumns() {
   const DatasetManifest& manifest = *manifest_;
   const std::uint64_t samples = manifest.samples();
@@ -173,44 +91,51 @@ absl::Status Dataset::OpenColumns() {
     bool present;
   };
   for (const Column& column : {
-           Column{layout::kUserOffsets, std::uint64_t{manifest.users()} + 1, 8, &user_offsets_,
-                  true},
-           Column{layout::kItems, samples, 4, &item_column_, true},
-           Column{layout::kRatings, samples, 4, &ratings_, true},
-           Column{layout::kTimestamps, samples, 8, &timestamps_, manifest.has_timestamps()},
-           Column{layout::kValidation, (samples + 63) / 64, 8, &validation_,
+           Column{layout::kUserOffsets, std::uint64_t{manifest.users()} + 1, 8,
+                  &columns_.user_offsets, true},
+           Column{layout::kItems, samples, 4, &columns_.items, true},
+           Column{layout::kRatings, samples, 4, &columns_.ratings, true},
+           Column{layout::kTimestamps, samples, 8, &columns_.timestamps, manifest.has_timestamps()},
+           Column{layout::kValidation, (samples + 63) / 64, 8, &columns_.validation,
                   manifest.has_validation()},
        }) {
     if (!column.present) continue;
-    absl::Status opened =
-        OpenColumn(absl::StrCat(folder_, "/", column.name), column.rows, column.width, column.file);
-    if (!opened.ok()) return opened;
-  }
-  absl::StatusOr<RawIds> users = RawIds::Open(absl::StrCat(folder_, "/", layout::kUserIds),
-                                              manifest.users(), manifest.numeric_user_ids());
-  if (!users.ok()) return users.status();
-  user_ids_ = *std::move(users);
-  absl::StatusOr<RawIds> items = RawIds::Open(absl::StrCat(folder_, "/", layout::kItemIds),
-                                              manifest.items(), manifest.numeric_item_ids());
-  if (!items.ok()) return items.status();
-  item_ids_ = *std::move(items);
-  if (!manifest.has_titles()) return absl::OkStatus();
-  absl::StatusOr<TextColumn> titles =
-      TextColumn::Open(absl::StrCat(folder_, "/", layout::kTitles), manifest.items());
-  if (!titles.ok()) return titles.status();
-  titles_ = *std::move(titles);
-  absl::StatusOr<TextColumn> genres =
-      TextColumn::Open(absl::StrCat(folder_, "/", layout::kGenres), manifest.items());
-  if (!genres.ok()) return genres.status();
-  genres_ = *std::move(genres);
-  if (unrated_items() == 0) return absl::OkStatus();
-  for (const auto& [name, column] : {std::pair(layout::kUnratedIds, &unrated_ids_),
-                                     std::pair(layout::kUnratedTitles, &unrated_titles_),
-                                     std::pair(layout::kUnratedGenres, &unrated_genres_)}) {
-    absl::StatusOr<TextColumn> opened =
-        TextColumn::Open(absl::StrCat(folder_, "/", name), unrated_items());
+    absl::StatusOr<MappedFile> opened =
+        OpenColumn(absl::StrCat(folder_, "/", column.name), column.rows, column.width);
     if (!opened.ok()) return opened.status();
-    *column = *std::move(opened);
+    *column.file = *std::move(opened);
+  }
+  absl::StatusOr<RawIdColumn> users = RawIdColumn::Open(
+      absl::StrCat(folder_, "/", layout::kUserIds), manifest.users(), manifest.numeric_user_ids());
+  if (!users.ok()) return users.status();
+  columns_.user_ids = *std::move(users);
+  absl::StatusOr<RawIdColumn> items = RawIdColumn::Open(
+      absl::StrCat(folder_, "/", layout::kItemIds), manifest.items(), manifest.numeric_item_ids());
+  if (!items.ok()) return items.status();
+  columns_.item_ids = *std::move(items);
+  return OpenTexts();
+}
+
+absl::Status Dataset::OpenTexts() {
+  struct Column {
+    const char* name;
+    std::uint32_t rows;
+    TextColumn* column;
+  };
+  for (const Column& text : {
+           Column{layout::kTitles, has_titles() ? items() : 0, &columns_.titles},
+           Column{layout::kGenres, has_titles() ? items() : 0, &columns_.genres},
+           Column{layout::kUnratedIds, has_titles() ? unrated_items() : 0, &columns_.unrated_ids},
+           Column{layout::kUnratedTitles, has_titles() ? unrated_items() : 0,
+                  &columns_.unrated_titles},
+           Column{layout::kUnratedGenres, has_titles() ? unrated_items() : 0,
+                  &columns_.unrated_genres},
+       }) {
+    if (text.rows == 0) continue;
+    absl::StatusOr<TextColumn> opened =
+        TextColumn::Open(absl::StrCat(folder_, "/", text.name), text.rows);
+    if (!opened.ok()) return opened.status();
+    *text.column = *std::move(opened);
   }
   return absl::OkStatus();
 }
@@ -235,8 +160,9 @@ absl::Status Dataset::CheckRanges() const {
 
 void Dataset::GiveBackPages() const {
   if (!gives_pages_back()) return;
-  for (const MappedFile* const column : {&user_offsets_, &item_column_, &ratings_, &timestamps_,
-                                         &validation_, &user_ids_.order, &item_ids_.order}) {
+  for (const MappedFile* const column :
+       {&columns_.user_offsets, &columns_.items, &columns_.ratings, &columns_.timestamps,
+        &columns_.validation, &columns_.user_ids.order, &columns_.item_ids.order}) {
     column->GiveBack(0, column->bytes().size());
   }
 }
@@ -245,7 +171,7 @@ std::vector<RowId> Dataset::FindTitle(const std::string& title) const {
   std::vector<RowId> exact;
   std::vector<RowId> similar;
   for (std::uint32_t i = 0; i < items(); ++i) {
-    const std::string_view candidate = titles_.At(RowId{i});
+    const std::string_view candidate = columns_.titles.At(RowId{i});
     if (candidate.empty()) continue;
     if (candidate == title) {
       exact.push_back(RowId{i});

@@ -5,14 +5,13 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include "common/base/files.h"
 #include "common/base/ids.h"
+#include "common/dataset/columns.h"
 #include "common/dataset/dataset.pb.h"
 
 namespace cf {
@@ -37,6 +36,12 @@ class Dataset {
   };
   static absl::StatusOr<Dataset> Open(const std::string& folder, Pages pages = Pages::kStay);
 
+  /// One whose columns somebody else has mapped, from an export of `folder`: nothing of them is read
+  /// here, so that it takes no time. What is out of range in them has no raw id and no title, but
+  /// whoever goes by user_offsets() and item_column() looks first. Requires: the columns are as long
+  /// as the manifest says.
+  static Dataset Of(std::string folder, DatasetManifest manifest, DatasetColumns columns);
+
   const std::string& folder() const { return folder_; }
   const std::string& name() const { return manifest_->name(); }
   const std::vector<std::string>& sources() const { return sources_; }
@@ -49,34 +54,42 @@ class Dataset {
 
   std::uint32_t users() const { return manifest_->users(); }
   std::uint32_t items() const { return manifest_->items(); }
-  std::uint64_t samples() const { return item_column_.As<RowId>().size(); }
+  std::uint64_t samples() const { return columns_.items.As<RowId>().size(); }
 
   /// The samples of user u are those from user_offsets()[u] up to user_offsets()[u + 1].
-  std::span<const std::uint64_t> user_offsets() const { return user_offsets_.As<std::uint64_t>(); }
+  std::span<const std::uint64_t> user_offsets() const {
+    return columns_.user_offsets.As<std::uint64_t>();
+  }
   /// The item of each sample.
-  std::span<const RowId> item_column() const { return item_column_.As<RowId>(); }
+  std::span<const RowId> item_column() const { return columns_.items.As<RowId>(); }
   /// The rating of each sample; all 1 without has_ratings().
-  std::span<const float> ratings() const { return ratings_.As<float>(); }
+  std::span<const float> ratings() const { return columns_.ratings.As<float>(); }
   bool has_ratings() const { return manifest_->has_ratings(); }
   /// The time of each sample in seconds since 1970 (UTC); empty if there are none.
-  std::span<const std::int64_t> timestamps() const { return timestamps_.As<std::int64_t>(); }
+  std::span<const std::int64_t> timestamps() const {
+    return columns_.timestamps.As<std::int64_t>();
+  }
   /// One bit for each sample, in words from the lowest bit up: whether it came from the given
   /// validation file. Empty if none was given.
   std::span<const std::uint64_t> given_validation() const {
-    return validation_.As<std::uint64_t>();
+    return columns_.validation.As<std::uint64_t>();
   }
 
-  std::string user_raw_id(RowId user) const { return user_ids_.Text(user); }
-  std::string item_raw_id(RowId item) const { return item_ids_.Text(item); }
+  std::string user_raw_id(RowId user) const { return columns_.user_ids.Text(user); }
+  std::string item_raw_id(RowId item) const { return columns_.item_ids.Text(item); }
   /// The id of a raw id; nothing if no sample has it.
-  std::optional<RowId> FindUser(const std::string& raw) const { return user_ids_.Find(raw); }
-  std::optional<RowId> FindItem(const std::string& raw) const { return item_ids_.Find(raw); }
+  std::optional<RowId> FindUser(const std::string& raw) const {
+    return columns_.user_ids.Find(raw);
+  }
+  std::optional<RowId> FindItem(const std::string& raw) const {
+    return columns_.item_ids.Find(raw);
+  }
 
   bool has_titles() const { return manifest_->has_titles(); }
   /// Empty if unknown.
-  std::string title(RowId item) const { return std::string(titles_.At(item)); }
+  std::string title(RowId item) const { return std::string(columns_.titles.At(item)); }
   /// As "Action|Comedy"; empty if unknown.
-  std::string genres(RowId item) const { return std::string(genres_.At(item)); }
+  std::string genres(RowId item) const { return std::string(columns_.genres.At(item)); }
   /// The items of that title, by id (several films may share one); if none has exactly it, those
   /// that differ in upper and lower case of ASCII letters only.
   std::vector<RowId> FindTitle(const std::string& title) const;
@@ -86,13 +99,13 @@ class Dataset {
   std::uint32_t unrated_items() const { return manifest_->unrated_titles(); }
   /// Requires: k < unrated_items().
   std::string unrated_raw_id(std::uint32_t k) const {
-    return std::string(unrated_ids_.At(RowId{k}));
+    return std::string(columns_.unrated_ids.At(RowId{k}));
   }
   std::string unrated_title(std::uint32_t k) const {
-    return std::string(unrated_titles_.At(RowId{k}));
+    return std::string(columns_.unrated_titles.At(RowId{k}));
   }
   std::string unrated_genres(std::uint32_t k) const {
-    return std::string(unrated_genres_.At(RowId{k}));
+    return std::string(columns_.unrated_genres.At(RowId{k}));
   }
 
   /// What the import counted: titles that no sample needs, repeated pairs, and training samples
@@ -108,30 +121,14 @@ class Dataset {
   /// Reads every column once and compares with digest(). DataLoss if they differ.
   absl::Status VerifyDigest() const;
 
+  /// What it is made of, for whoever writes it elsewhere.
+  const DatasetColumns& columns() const { return columns_; }
+  const DatasetManifest& manifest() const { return *manifest_; }
+
  private:
-  /// A column of byte strings: all bytes, and where each string begins.
-  struct TextColumn {
-    MappedFile offsets;
-    MappedFile bytes;
-
-    static absl::StatusOr<TextColumn> Open(const std::string& path, std::uint32_t rows);
-    std::string_view At(RowId row) const;
-  };
-
-  /// Raw ids by id, and the ids in the order of their raw ids, for looking up.
-  struct RawIds {
-    bool numeric = true;
-    MappedFile numbers;
-    TextColumn strings;
-    MappedFile order;
-
-    static absl::StatusOr<RawIds> Open(const std::string& path, std::uint32_t rows, bool numeric);
-    std::string Text(RowId id) const;
-    std::optional<RowId> Find(const std::string& raw) const;
-  };
-
   explicit Dataset(Pages pages) : pages_(pages) {}
   absl::Status OpenColumns();
+  absl::Status OpenTexts();
   absl::Status CheckRanges() const;
 
   Pages pages_;
@@ -139,18 +136,7 @@ class Dataset {
   std::shared_ptr<const DatasetManifest> manifest_;
   std::vector<std::string> sources_;
 
-  MappedFile user_offsets_;
-  MappedFile item_column_;
-  MappedFile ratings_;
-  MappedFile timestamps_;
-  MappedFile validation_;
-  RawIds user_ids_;
-  RawIds item_ids_;
-  TextColumn titles_;
-  TextColumn genres_;
-  TextColumn unrated_ids_;
-  TextColumn unrated_titles_;
-  TextColumn unrated_genres_;
+  DatasetColumns columns_;
 };
 
 /// A pass over the samples of users, whose ids ascend: where the data set gives pages back, no more
