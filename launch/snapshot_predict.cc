@@ -57,8 +57,9 @@ absl::StatusOr<std::vector<NamedPair>> PairsOf(const OpenModel& open, const Pred
     return file->pairs();
   }
   const bool validation = flags.split == "val";
-  const DataSplit& split = open.catalogue().split();
-  const std::uint64_t samples = validation ? split.validation_count() : split.training_count();
+  const Catalogue& catalogue = open.catalogue();
+  const std::uint64_t samples =
+      validation ? catalogue.validation_samples() : catalogue.training_samples();
   if (samples == 0) {
     return absl::FailedPreconditionError(
         "the model was trained without a split, so there are no validation samples");
@@ -68,11 +69,13 @@ absl::StatusOr<std::vector<NamedPair>> PairsOf(const OpenModel& open, const Pred
   std::vector<NamedPair> pairs;
   std::uint64_t number = 0;
   for (std::uint32_t user = 0; user < open.data().users(); ++user) {
-    const std::uint64_t first = open.data().user_offsets()[user];
-    for (std::uint64_t s = first; s < open.data().user_offsets()[user + 1]; ++s) {
-      if (split.is_validation(s) != validation) continue;
+    const Catalogue::Samples own = catalogue.SamplesOf(RowId{user});
+    for (std::uint64_t s = own.first; s < own.last; ++s) {
+      if (catalogue.IsValidation(s) != validation) continue;
       if (pairs.size() == wanted || number++ != PlaceOf(pairs.size(), wanted, samples)) continue;
       const RowId item = open.data().item_column()[s];
+      // An export that is damaged may name any.
+      if (Index(item) >= open.data().items()) continue;
       pairs.push_back({.raw_user = open.data().user_raw_id(RowId{user}),
                        .raw_item = open.data().item_raw_id(item),
                        .user = RowId{user},

@@ -12,11 +12,14 @@ PairPredictor::PairPredictor(const ServedModel& model, const Catalogue& catalogu
   users_.resize(data.users());
   items_.resize(data.items());
   for (std::uint32_t user = 0; user < data.users(); ++user) {
-    for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
-      if (catalogue.split().is_validation(s)) continue;
+    const Catalogue::Samples samples = catalogue.SamplesOf(RowId{user});
+    for (std::uint64_t s = samples.first; s < samples.last; ++s) {
+      const RowId item = data.item_column()[s];
+      // An export that is damaged may name any item.
+      if (catalogue.IsValidation(s) || Index(item) >= data.items()) continue;
       const float rating = data.ratings()[s];
       users_[user].Add(rating);
-      items_[Index(data.item_column()[s])].Add(rating);
+      items_[Index(item)].Add(rating);
       all_.Add(rating);
     }
   }

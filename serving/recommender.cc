@@ -51,12 +51,6 @@ absl::StatusOr<Recommender> Recommender::Make(const ServedModel& model,
 
 Recommender::Recommender(const ServedModel& model, const Catalogue& catalogue)
     : model_(&model), catalogue_(&catalogue), substance_(model, catalogue) {
-  for (std::uint32_t k = 0; k < model.items().rows(); ++k) {
-    if (catalogue.ItemTrainingRatings(RowId{k}) > 0) by_popularity_.push_back(RowId{k});
-  }
-  std::stable_sort(by_popularity_.begin(), by_popularity_.end(), [&](RowId a, RowId b) {
-    return catalogue.ItemTrainingRatings(a) > catalogue.ItemTrainingRatings(b);
-  });
 }
 
 bool Recommender::Allows(RowId item, const ListOptions& options) const {
@@ -82,9 +76,10 @@ ItemList Recommender::TopItems(RowId user, const ListOptions& options) const {
 template <class Allowed>
 ItemList Recommender::MostRated(std::size_t top, const Allowed& allowed) const {
   ItemList list{.source = Source::kPopular, .items = {}};
-  for (const RowId item : by_popularity_) {
+  for (const RowId item : catalogue_->popular_items()) {
     if (list.items.size() == top) break;
-    if (!allowed(item)) continue;
+    // An export that is damaged may name any.
+    if (Index(item) >= catalogue_->data().items() || !allowed(item)) continue;
     list.items.push_back({item, static_cast<float>(catalogue_->ItemTrainingRatings(item))});
   }
   return list;

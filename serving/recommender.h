@@ -116,7 +116,6 @@ class Recommender {
   const ServedModel* model_;
   const Catalogue* catalogue_;
   Substance substance_;
-  std::vector<RowId> by_popularity_;  // Items with a training rating, the most rated first.
 };
 
 }  // namespace cf

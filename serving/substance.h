@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -25,27 +26,31 @@ const char* NameOf(Source source);
 /// Of which users and items a model has learned something. The row of one without a training sample
 /// is still what was drawn for it before training, and a score that is made of it means nothing.
 ///
-/// Owner:   Recommender.
+/// Owner:   Recommender; the catalogue outlives it.
 /// Threads: any; constant.
-/// Bounds:  a bit for each user and item.
+/// Bounds:  a byte for each user and item, which are the catalogue's where that is of an export.
 class Substance {
  public:
   Substance(const ServedModel& model, const Catalogue& catalogue);
+  Substance(Substance&&) = default;
+  Substance& operator=(Substance&&) = default;
 
   /// Whether the user has a training sample (a history is made of these, too), or lists are the same
   /// for everybody.
-  bool OfUser(RowId user) const { return users_[Index(user)]; }
+  bool OfUser(RowId user) const { return users_[Index(user)] != 0; }
 
   /// Whether the item has a training sample, or a feature that another item with one has, too (a
   /// genre).
-  bool OfItem(RowId item) const { return items_[Index(item)]; }
+  bool OfItem(RowId item) const { return items_[Index(item)] != 0; }
 
   /// What the model's own lists rest on: kModel, or kPopular where counting is all that it does.
   Source lists() const { return lists_; }
 
  private:
-  std::vector<bool> users_;
-  std::vector<bool> items_;
+  std::vector<std::uint8_t> own_users_;
+  std::vector<std::uint8_t> own_items_;
+  std::span<const std::uint8_t> users_;  // Of these, or of the catalogue.
+  std::span<const std::uint8_t> items_;
   Source lists_ = Source::kModel;
 };
 

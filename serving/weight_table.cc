@@ -1,6 +1,7 @@
 #include "serving/weight_table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/check.h"
 #include "common/kernels/kernels.h"
@@ -25,8 +26,10 @@ WeightTable::WeightTable(std::uint32_t rows, std::uint32_t dim)
     : rows_(rows),
       dim_(dim),
       padded_dim_(PaddedDim(dim)),
-      vectors_(Zeros(rows * padded_dim_)),
-      biases_(Zeros(rows)) {
+      own_vectors_(Zeros(rows * padded_dim_)),
+      own_biases_(Zeros(rows)) {
+  vectors_ = own_vectors_.get();
+  biases_ = own_biases_.get();
 }
 
 WeightTable WeightTable::WithoutWeights(std::uint32_t rows, std::uint32_t dim) {
@@ -34,6 +37,21 @@ WeightTable WeightTable::WithoutWeights(std::uint32_t rows, std::uint32_t dim) {
   table.rows_ = rows;
   table.dim_ = dim;
   table.padded_dim_ = PaddedDim(dim);
+  return table;
+}
+
+WeightTable WeightTable::Mapped(std::uint32_t rows, std::uint32_t dim, MappedFile vectors,
+                                MappedFile biases) {
+  WeightTable table = WithoutWeights(rows, dim);
+  table.vectors_file_ = std::move(vectors);
+  table.vectors_ = table.vectors_file_.As<float>().data();
+  Check(table.vectors_file_.As<float>().size() == rows * table.padded_dim_ &&
+            reinterpret_cast<std::uintptr_t>(table.vectors_) % kAlignment == 0,
+        "mapped vectors are padded and aligned");
+  if (biases.bytes().empty()) return table;
+  table.biases_file_ = std::move(biases);
+  table.biases_ = table.biases_file_.As<float>().data();
+  Check(table.biases_file_.As<float>().size() == rows, "every mapped row has a bias");
   return table;
 }
 

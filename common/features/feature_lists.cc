@@ -67,6 +67,17 @@ absl::StatusOr<FeatureLists> FeatureLists::Make(Feature::Source source, const Da
   return made;
 }
 
+FeatureLists FeatureLists::Of(Feature::Source source, Made made) {
+  FeatureLists lists(source);
+  lists.rows_ = made.rows;
+  lists.names_ = std::move(made.names);
+  lists.newest_ = made.newest;
+  lists.rows_of_samples_ = made.rows_of_samples;
+  lists.user_offsets_ = made.user_offsets;
+  lists.item_column_ = made.item_column;
+  return lists;
+}
+
 absl::Status FeatureLists::TakeGenres(const Dataset& data) {
   std::map<std::string, std::uint32_t> rows;
   for (std::uint32_t item = 0; item < data.items() && data.has_titles(); ++item) {
@@ -107,7 +118,6 @@ absl::Status FeatureLists::TakeTimestamps(const Dataset& data) {
         absl::StrCat("needs timestamps in seconds since 1970, and those of ", data.name(),
                      " go from ", *first, " to ", *last));
   }
-  newest_timestamp_ = *last;
   if (source_ == Feature::TIMESTAMP_WEEKDAY) {
     names_.assign(std::begin(kWeekdays), std::end(kWeekdays));
   } else {
@@ -116,6 +126,7 @@ absl::Status FeatureLists::TakeTimestamps(const Dataset& data) {
       names_.push_back(absl::StrCat(year));
   }
   rows_ = static_cast<std::uint32_t>(names_.size());
+  newest_ = RowAt(*last);
   return absl::OkStatus();
 }
 
@@ -142,12 +153,19 @@ float FeatureLists::WeightOf(std::size_t count) const {
 }
 
 std::optional<RowId> FeatureLists::RowOfSample(RowId user, RowId item) const {
-  const auto begin = item_column_.begin();
-  const auto first = begin + static_cast<std::ptrdiff_t>(user_offsets_[Index(user)]);
-  const auto last = begin + static_cast<std::ptrdiff_t>(user_offsets_[Index(user) + 1]);
-  const auto found = std::lower_bound(first, last, item);
-  if (found == last || *found != item) return std::nullopt;
-  return RowAt(timestamps_[static_cast<std::size_t>(found - begin)]);
+  const std::uint64_t end =
+      std::min<std::uint64_t>(user_offsets_[Index(user) + 1], item_column_.size());
+  const std::uint64_t begin = std::min(user_offsets_[Index(user)], end);
+  const std::span<const RowId> own = item_column_.subspan(begin, end - begin);
+  const auto found = std::lower_bound(own.begin(), own.end(), item);
+  if (found == own.end() || *found != item) return std::nullopt;
+  return RowOfSample(begin + static_cast<std::uint64_t>(found - own.begin()));
+}
+
+RowId FeatureLists::RowOfSample(std::uint64_t sample) const {
+  if (rows_of_samples_.empty()) return RowAt(timestamps_[sample]);
+  const RowId row = rows_of_samples_[sample];
+  return Index(row) < rows_ ? row : newest_;
 }
 
 RowId FeatureLists::RowAt(std::int64_t timestamp) const {

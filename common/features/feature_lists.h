@@ -40,6 +40,20 @@ class FeatureLists {
   static absl::StatusOr<FeatureLists> Make(Feature::Source source, const Dataset& data,
                                            const DataSplit& split);
 
+  /// What is known of a feature whose vectors somebody has made already, as in an export.
+  struct Made {
+    std::uint32_t rows = 0;
+    std::vector<std::string> names = {};
+    /// Of a feature of samples: the row of the newest one and of each, and where the samples are.
+    RowId newest{};
+    std::span<const RowId> rows_of_samples = {};
+    std::span<const std::uint64_t> user_offsets = {};
+    std::span<const RowId> item_column = {};
+  };
+  /// Lists without those of users and items: RowsOf may not be asked. Spans are borrowed, and what is
+  /// out of range in them is as new as the newest sample. Requires: newest < rows, of samples.
+  static FeatureLists Of(Feature::Source source, Made made);
+
   Feature::Source source() const { return source_; }
   FeatureSide side() const { return SideOf(source_); }
   /// How many rows the feature's table has.
@@ -58,8 +72,10 @@ class FeatureLists {
 
   /// The row of a sample; nothing if the pair is not in the data set. Requires: side() is kSample.
   std::optional<RowId> RowOfSample(RowId user, RowId item) const;
+  /// The row of a sample by its number. Requires: as RowOfSample; there is such a sample.
+  RowId RowOfSample(std::uint64_t sample) const;
   /// That of the newest sample: for pairs that are not in the data set. Requires: as RowOfSample.
-  RowId newest() const { return RowAt(newest_timestamp_); }
+  RowId newest() const { return newest_; }
 
  private:
   explicit FeatureLists(Feature::Source source) : source_(source) {}
@@ -78,8 +94,9 @@ class FeatureLists {
   std::span<const std::uint64_t> user_offsets_;
   std::span<const RowId> item_column_;
   std::span<const std::int64_t> timestamps_;
+  std::span<const RowId> rows_of_samples_;  // Instead of timestamps, where these are made already.
   int first_year_ = 0;
-  std::int64_t newest_timestamp_ = 0;
+  RowId newest_{};
 };
 
 /// Those of all features of a job's model, in its order. FailedPrecondition names the field, too.

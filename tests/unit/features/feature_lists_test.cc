@@ -101,6 +101,32 @@ TEST_F(FeatureListsTest, YearsAndWeekdaysAreUtc) {
   EXPECT_EQ(weekdays.newest(), RowId{6});
 }
 
+// What is made of a feature can be kept without the timestamps that it was made of; a row that is out
+// of range, which a damaged file may have, is that of a pair that nobody knows.
+TEST_F(FeatureListsTest, RowsThatAreMadeAlreadyStandForTimestamps) {
+  const Dataset data = Make("made", {}, /*timestamps=*/true);
+  const FeatureLists years = Lists(Feature::TIMESTAMP_YEAR, data).value();
+  std::vector<RowId> rows;
+  for (std::uint64_t s = 0; s < data.samples(); ++s) rows.push_back(years.RowOfSample(s));
+  const auto made = [&] {
+    return FeatureLists::Of(Feature::TIMESTAMP_YEAR, {.rows = years.rows(),
+                                                      .names = years.names(),
+                                                      .newest = years.newest(),
+                                                      .rows_of_samples = rows,
+                                                      .user_offsets = data.user_offsets(),
+                                                      .item_column = data.item_column()});
+  };
+  EXPECT_EQ(made().newest(), years.newest());
+  EXPECT_EQ(made().names(), years.names());
+  for (std::uint32_t u = 0; u < data.users(); ++u) {
+    for (std::uint32_t i = 0; i < data.items(); ++i) {
+      EXPECT_EQ(made().RowOfSample(RowId{u}, RowId{i}), years.RowOfSample(RowId{u}, RowId{i}));
+    }
+  }
+  rows[0] = RowId{3};
+  EXPECT_EQ(made().RowOfSample(std::uint64_t{0}), years.newest());
+}
+
 // A validation sample must not be in the history: it would tell what is to be predicted.
 TEST_F(FeatureListsTest, HistoriesAreOfTrainingSamplesOnly) {
   const Dataset data = Make("history", {}, /*timestamps=*/true);
