@@ -92,6 +92,13 @@ class Catalogue {
   /// How many training ratings a row has.
   std::uint32_t UserTrainingRatings(RowId user) const { return parts_.user_training[Index(user)]; }
   std::uint32_t ItemTrainingRatings(RowId item) const { return parts_.item_training[Index(item)]; }
+  /// The same of all, by id.
+  std::span<const std::uint32_t> user_training_ratings() const {
+    return parts_.user_training.values();
+  }
+  std::span<const std::uint32_t> item_training_ratings() const {
+    return parts_.item_training.values();
+  }
   /// Items with a training rating, the most rated first; ties by id.
   std::span<const RowId> popular_items() const { return parts_.popular_items.values(); }
 

@@ -13,7 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
-#include "serving/exports/model_json.h"
+#include "serving/exports/model_file.h"
 
 namespace cf {
 namespace {

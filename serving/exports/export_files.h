@@ -80,9 +80,6 @@ class ExportFiles {
   google::protobuf::RepeatedPtrField<ExportedFile> written_;
 };
 
-/// The name of the file that says what the others are. It is written last.
-inline constexpr char kModelFile[] = "model.json";
-
 /// Makes `folder` by means of `write`, which fills a folder beside it: it appears whole or not at
 /// all. AlreadyExists if there is something in its place that may not be replaced: what is no
 /// export never is, an earlier one is where `overwrite` is set and nothing else lies in it.

@@ -7,7 +7,6 @@
 #include <absl/strings/str_cat.h>
 #include <google/protobuf/util/json_util.h>
 
-#include "common/base/files.h"
 #include "common/model/tables.h"
 #include "common/snapshot/kept_figures.h"
 
@@ -144,20 +143,6 @@ absl::StatusOr<std::string> JsonOf(const ExportedModel& model) {
   const auto printed = google::protobuf::util::MessageToJsonString(model, &json, print);
   if (!printed.ok()) return absl::InternalError(std::string(printed.message()));
   return json;
-}
-
-absl::StatusOr<ExportedModel> ReadModelJson(const std::string& folder) {
-  const absl::StatusOr<std::string> json = ReadFile(absl::StrCat(folder, "/", kModelFile));
-  if (!json.ok()) return json.status();
-  ExportedModel model;
-  google::protobuf::util::JsonParseOptions lenient;
-  lenient.ignore_unknown_fields = true;
-  const auto parsed = google::protobuf::util::JsonStringToMessage(*json, &model, lenient);
-  if (!parsed.ok() || model.format_version() == 0) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(folder, "/", kModelFile, " is not one of an export"));
-  }
-  return model;
 }
 
 const char* OwnersOf(const ServedFeature& feature) {

@@ -5,6 +5,7 @@
 #include <absl/status/statusor.h>
 
 #include "serving/exports/format.h"
+#include "serving/exports/model_file.h"
 
 namespace cf {
 
@@ -15,10 +16,6 @@ absl::StatusOr<ExportedModel> DescribeModel(const ExportSubject& subject,
 
 /// The text of model.json.
 absl::StatusOr<std::string> JsonOf(const ExportedModel& model);
-
-/// What a folder's model.json says; nothing where there is none of an export. Unknown fields are
-/// of later programs.
-absl::StatusOr<ExportedModel> ReadModelJson(const std::string& folder);
 
 /// What a feature is of, as model.json and names of arrays have it: "users", "items" or "samples".
 const char* OwnersOf(const ServedFeature& feature);

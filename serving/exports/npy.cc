@@ -3,6 +3,8 @@
 #include <string>
 
 #include "serving/exports/npy_header.h"
+#include "serving/exports/npy_index.h"
+#include "serving/exports/npy_names.h"
 #include "serving/exports/row_names.h"
 
 namespace cf {
@@ -27,15 +29,33 @@ const char* DescriptionOf(ElementType type) {
   return "";
 }
 
+// An array, and its copy with padded rows where that is what is mapped.
+absl::Status WriteServed(const ModelArray& array, ExportFiles& files) {
+  if (!PaddedRows::Need(array)) return WriteNpy(array, files);
+  absl::StatusOr<PaddedRows> padded = PaddedRows::Create(array, files);
+  if (!padded.ok()) return padded.status();
+  ModelArray both = array;
+  both.visit = [&](const TakeElements& take) {
+    return array.visit([&](const void* elements, std::size_t bytes) {
+      padded->Write(elements, bytes);
+      return take(elements, bytes);
+    });
+  };
+  absl::Status written = WriteNpy(both, files);
+  return written.ok() ? padded->Close() : written;
+}
+
 absl::Status Carries(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
 absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
-                   ExportedModel&) {
+                   ExportedModel& model) {
   for (const ModelArray& array : ArraysOf(subject)) {
-    if (absl::Status written = WriteNpy(array, files); !written.ok()) return written;
+    if (absl::Status written = WriteServed(array, files); !written.ok()) return written;
   }
+  if (absl::Status written = WriteNpyIndex(subject, files); !written.ok()) return written;
+  model.set_index_version(kIndexVersion);
   return WriteRowNames(subject.catalogue, files);
 }
 
