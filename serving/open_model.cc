@@ -49,6 +49,10 @@ absl::StatusOr<ServedUsers> PlaceUsers(const OpenModel::Options& options,
 
 absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::Open(const Options& options) {
   SetFloatMode();
+  return MappedExport::IsAt(options.snapshot) ? OpenExport(options) : OpenSnapshot(options);
+}
+
+absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::OpenSnapshot(const Options& options) {
   absl::StatusOr<Snapshot> snapshot = Snapshot::Open(options.snapshot);
   if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<ServedUsers> users = PlaceUsers(options, snapshot->manifest());
@@ -58,19 +62,45 @@ absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::Open(const Options& option
   if (!catalogue.ok()) return catalogue.status();
   absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot, &*catalogue, *users);
   if (!model.ok()) return model.status();
-  std::unique_ptr<OpenModel> open(
-      new OpenModel(*std::move(snapshot), *std::move(model), *std::move(catalogue)));
-  absl::StatusOr<Recommender> recommender = Recommender::Make(open->model_, open->catalogue_);
-  if (!recommender.ok()) return recommender.status();
-  open->recommender_ = *std::move(recommender);
+  std::unique_ptr<OpenModel> open(new OpenModel(*std::move(model), *std::move(catalogue)));
+  open->snapshot_ = *std::move(snapshot);
+  if (absl::Status made = open->MakeRecommender(); !made.ok()) return made;
   return open;
 }
 
-OpenModel::OpenModel(Snapshot snapshot, ServedModel model, Catalogue catalogue)
-    : snapshot_(std::move(snapshot)),
-      model_(std::move(model)),
-      catalogue_(std::move(catalogue)),
-      lookup_(catalogue_) {
+absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::OpenExport(const Options& options) {
+  if (!options.data.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.snapshot, ": an export has what it needs of its data set, so that ",
+                     options.data, " changes nothing (--data)"));
+  }
+  absl::StatusOr<MappedExport> from = MappedExport::Open(options.snapshot);
+  if (!from.ok()) return from.status();
+  absl::StatusOr<Catalogue> catalogue = from->MakeCatalogue();
+  if (!catalogue.ok()) return catalogue.status();
+  absl::StatusOr<ServedModel> model = ServedModel::Map(*from, *catalogue);
+  if (!model.ok()) return model.status();
+  if (absl::Status same = from->CheckUnchanged(); !same.ok()) return same;
+  std::unique_ptr<OpenModel> open(new OpenModel(*std::move(model), *std::move(catalogue)));
+  open->export_ = *std::move(from);
+  if (absl::Status made = open->MakeRecommender(); !made.ok()) return made;
+  return open;
+}
+
+OpenModel::OpenModel(ServedModel model, Catalogue catalogue)
+    : model_(std::move(model)), catalogue_(std::move(catalogue)), lookup_(catalogue_) {
+}
+
+absl::Status OpenModel::MakeRecommender() {
+  absl::StatusOr<Recommender> recommender = Recommender::Make(model_, catalogue_);
+  if (!recommender.ok()) return recommender.status();
+  recommender_ = *std::move(recommender);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> OpenModel::Digest() const {
+  if (export_.has_value()) return export_->digest();
+  return snapshot_->Digest();
 }
 
 }  // namespace cf

@@ -5,6 +5,7 @@
 
 #include <absl/status/statusor.h>
 
+#include "common/base/files.h"
 #include "common/features/feature_lists.h"
 #include "common/kernels/kernels.h"
 #include "common/model/model_spec.h"
@@ -23,6 +24,8 @@ struct ServedFeature {
   WeightTable rows;
   /// Of a user's or an item's feature: its vector and bias, by user or item; else empty.
   WeightTable composed = {};
+  /// What the lists of a feature of samples borrow, where it is of an export.
+  MappedFile rows_of_samples = {};
 
   /// Fills `composed` for `entries` users or items, in the order of operations of training.
   /// Requires: all rows are there; the thread has called SetFloatMode().

@@ -137,9 +137,7 @@ bool CanStreamUsers(const ModelSpec& spec) {
   return spec.networks().empty() && spec.features().empty();
 }
 
-absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot, const Catalogue* catalogue,
-                                              ServedUsers users) {
-  const Manifest& manifest = snapshot.manifest();
+absl::StatusOr<ServedModel> ServedModel::Describe(const Manifest& manifest) {
   absl::StatusOr<std::unique_ptr<const ModelSpec>> spec = SpecOf(manifest);
   if (!spec.ok()) return spec.status();
   if (absl::Status tables = CheckTables(manifest, **spec); !tables.ok()) return tables;
@@ -164,6 +162,16 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot, const Ca
                      ", and link STANDARDIZED needs one above 0"));
   }
   model.scorer_ = model.spec_->MakeScorer(model.objective_, **kernels);
+  SetFloatMode();
+  return model;
+}
+
+absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot, const Catalogue* catalogue,
+                                              ServedUsers users) {
+  const Manifest& manifest = snapshot.manifest();
+  absl::StatusOr<ServedModel> described = Describe(manifest);
+  if (!described.ok()) return described.status();
+  ServedModel model = *std::move(described);
   if (users == ServedUsers::kInSnapshot) {
     Check(CanStreamUsers(*model.spec_), "users that are made of more than rows are in memory");
     model.users_in_ = snapshot;
@@ -176,7 +184,6 @@ absl::StatusOr<ServedModel> ServedModel::Load(const Snapshot& snapshot, const Ca
       OpenFeatures(manifest, *model.spec_, catalogue);
   if (!features.ok()) return features.status();
   model.features_ = *std::move(features);
-  SetFloatMode();
   if (absl::Status taken = model.TakeRows(snapshot); !taken.ok()) return taken;
   if (model.has_towers()) model.RunTowers();
   model.ComposeFeatures();

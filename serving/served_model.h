@@ -16,6 +16,7 @@
 #include "common/model/scorer.h"
 #include "common/snapshot/snapshot.h"
 #include "serving/catalogue.h"
+#include "serving/mapped_export.h"
 #include "serving/served_features.h"
 #include "serving/weight_table.h"
 
@@ -50,9 +51,9 @@ bool CanStreamUsers(const ModelSpec& spec);
 /// Threads: any; constant after loading. Threads that score have called SetFloatMode().
 /// Bounds:  BytesOfWeights: one WeightTable of users, unless they are in the snapshot, and one of
 ///          items, two each where they have towers of layers, and the networks; for each feature one
-///          of its own and perhaps another of users or items. A catalogue that it was loaded with
-///          outlives it.
-/// Invariants: all weights are finite.
+///          of its own and perhaps another of users or items. Of an export these are mapped, but for
+///          the networks. A catalogue that it was loaded with outlives it.
+/// Invariants: all weights are finite, as far as an export is what its writer wrote.
 class ServedModel {
  public:
   /// What one thread scores in.
@@ -72,6 +73,11 @@ class ServedModel {
   static absl::StatusOr<ServedModel> Load(const Snapshot& snapshot,
                                           const Catalogue* catalogue = nullptr,
                                           ServedUsers users = ServedUsers::kInMemory);
+
+  /// Of an export: weights are mapped, and only the layers of networks are read, so that it takes the
+  /// same time however many rows there are. `catalogue` is that of the export. DataLoss if an array
+  /// is missing or of another form; FailedPrecondition as Load.
+  static absl::StatusOr<ServedModel> Map(const MappedExport& from, const Catalogue& catalogue);
 
   const ModelSpec& spec() const { return *spec_; }
   const Scorer& scorer() const { return *scorer_; }
@@ -113,6 +119,11 @@ class ServedModel {
 
  private:
   ServedModel() = default;
+  // All but weights.
+  static absl::StatusOr<ServedModel> Describe(const Manifest& manifest);
+  absl::Status MapLayers(const MappedExport& from);
+  absl::Status MapTables(const MappedExport& from);
+  absl::Status MapFeatures(const MappedExport& from, const Catalogue& catalogue);
   absl::Status TakeRows(const Snapshot& snapshot);
   void TakeWeights(TableId table, RowId id, std::span<const float> row);
   void RunTowers();
