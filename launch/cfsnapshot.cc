@@ -46,6 +46,8 @@ struct CommandLine {
 constexpr int kLongest = 1'000'000'000;
 
 constexpr char kSnapshot[] = "RUN/snapshots/best, RUN/snapshots/latest, or a manifest";
+constexpr char kServed[] =
+    "RUN/snapshots/best, RUN/snapshots/latest, a manifest, or the folder of an npy export";
 
 // Refuses flags that would change nothing, because none of `with` is there.
 absl::Status NeedOneOf(const ArgumentParser& verb, const std::vector<std::string>& flags,
@@ -92,8 +94,10 @@ void AddOutput(ArgumentParser* verb, OutputFlags& flags) {
   AddOut(verb, flags);
 }
 
-void AddModel(ArgumentParser* verb, CommandLine& line, OpenModel::Options& options) {
-  verb->Option("SNAPSHOT", options.snapshot, kSnapshot).Required();
+// `what` the model may be opened from.
+void AddModel(ArgumentParser* verb, CommandLine& line, OpenModel::Options& options,
+              const char* what = kServed) {
+  verb->Option("SNAPSHOT", options.snapshot, what).Required();
   verb->Option("--data", options.data, "Folder of the data set, where it has moved");
   verb->Option("--memory", line.memory,
                "Memory that it may take beside the data set, which is mapped, such as 2GiB (a bare "
@@ -154,16 +158,16 @@ void AddInspection(CommandLine& line) {
   ArgumentParser* verify =
       AddVerb(line, "verify", "Reads all of a snapshot and checks every checksum",
               [&line] { return VerifySnapshot(line.first, line.output); });
-  verify->Option("SNAPSHOT", line.first, kSnapshot).Required();
+  verify->Option("SNAPSHOT", line.first, kServed).Required();
   AddOut(verify, line.output);
   ArgumentParser* digest =
       AddVerb(line, "digest", "One hex line over all parameters and optimizer state",
               [&line] { return PrintDigest(line.first, line.output); });
-  digest->Option("SNAPSHOT", line.first, kSnapshot).Required();
+  digest->Option("SNAPSHOT", line.first, kServed).Required();
   AddOut(digest, line.output);
   ArgumentParser* summary = AddVerb(line, "summary", "The model's layers, shapes and parameters",
                                     [&line] { return Summarise(line.first, line.output); });
-  summary->Option("SNAPSHOT", line.first, kSnapshot).Required();
+  summary->Option("SNAPSHOT", line.first, kServed).Required();
   AddOutput(summary, line.output);
   ArgumentParser* compare =
       AddVerb(line, "compare", "Whether two snapshots are the same, bit for bit",
@@ -176,7 +180,7 @@ void AddInspection(CommandLine& line) {
 void AddInfo(CommandLine& line) {
   ArgumentParser* verb = AddVerb(line, "info", "Position, sizes, figures and configuration of one",
                                  [&line] { return PrintInfo(line.first, line.output); });
-  verb->Option("SNAPSHOT", line.first, kSnapshot).Required();
+  verb->Option("SNAPSHOT", line.first, kServed).Required();
   AddOutput(verb, line.output);
 }
 
@@ -219,7 +223,7 @@ void AddEvaluate(CommandLine& line) {
       return used.ok() ? Evaluate(flags) : used;
     };
   });
-  AddModel(verb, line, flags.model);
+  AddModel(verb, line, flags.model, kSnapshot);
   verb->Option("--metrics", flags.metrics,
                "Figures beside loss, RMSE and MAE, such as val_ndcg_10,val_top_100_unmasked; "
                "else those that its job asked for")
@@ -362,7 +366,7 @@ void AddExport(CommandLine& line) {
   ExportFlags& flags = line.export_flags;
   ArgumentParser* verb =
       AddVerb(line, "export", "Files that other programs load", [&flags] { return Export(flags); });
-  AddModel(verb, line, flags.model);
+  AddModel(verb, line, flags.model, kSnapshot);
   std::vector<std::string> names;
   std::string what;
   for (const ExportFormat& format : ExportFormats()) {

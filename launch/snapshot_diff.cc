@@ -11,6 +11,7 @@
 #include "common/dataset/row_names.h"
 #include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
+#include "launch/snapshot_source.h"
 
 namespace cf {
 namespace {
@@ -101,9 +102,9 @@ absl::StatusOr<std::optional<Dataset>> OpenData(const Manifest& manifest,
 absl::Status PrintDifference(const DiffFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags.output);
   if (!output.ok()) return output.status();
-  const absl::StatusOr<Snapshot> a = Snapshot::Open(flags.a);
+  const absl::StatusOr<Snapshot> a = OpenSnapshot(flags.a);
   if (!a.ok()) return a.status();
-  const absl::StatusOr<Snapshot> b = Snapshot::Open(flags.b);
+  const absl::StatusOr<Snapshot> b = OpenSnapshot(flags.b);
   if (!b.ok()) return b.status();
   const absl::StatusOr<std::vector<TableDifference>> tables =
       DifferenceOf(*a, *b, flags.top.value_or(kLargestChangesShown));

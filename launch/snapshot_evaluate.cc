@@ -12,6 +12,7 @@
 #include "common/text/numbers.h"
 #include "coordinator/evaluate.h"
 #include "launch/snapshot_commands.h"
+#include "launch/snapshot_source.h"
 #include "serving/pair_figures.h"
 #include "serving/pair_file.h"
 
@@ -77,7 +78,7 @@ Figures ErrorsIn(const PairFile& file, const OpenModel& open) {
     if (!pair.known() || !pair.rating.has_value()) continue;
     rated.push_back({.pair = {.user = *pair.user, .item = *pair.item}, .rating = *pair.rating});
   }
-  return ErrorsOf(open.model(), open.snapshot().manifest().partitions(), "test_", std::move(rated));
+  return ErrorsOf(open.model(), open.manifest().partitions(), "test_", std::move(rated));
 }
 
 // A folder for users that there is no memory for.
@@ -87,6 +88,7 @@ std::string ScratchFor(const Manifest& manifest) {
 }
 
 absl::Status EvaluateFile(const EvaluateFlags& flags, Output& output) {
+  if (absl::Status is = CheckIsSnapshot(flags.model.snapshot); !is.ok()) return is;
   // The model is there for the errors, and its rows for the ranks.
   OpenModel::Options half = flags.model;
   if (half.memory > 0) half.memory = std::max<std::uint64_t>(1, half.memory / 2);
@@ -105,11 +107,11 @@ absl::Status EvaluateFile(const EvaluateFlags& flags, Output& output) {
   evaluation.figures = ErrorsIn(*file, **open);
   absl::StatusOr<Evaluation> ranks =
       EvaluateSnapshot({.snapshot = flags.model.snapshot,
-                        .data = DataFolderOf((*open)->snapshot().manifest(), flags.model.data),
+                        .data = DataFolderOf((*open)->manifest(), flags.model.data),
                         .metrics = flags.metrics,
                         .pairs = std::move(ranked),
                         .memory = half.memory,
-                        .directory = ScratchFor((*open)->snapshot().manifest())});
+                        .directory = ScratchFor((*open)->manifest())});
   if (!ranks.ok()) return ranks.status();
   evaluation.figures.SetAll(ranks->figures);
   if (evaluation.figures.empty()) {
@@ -142,7 +144,7 @@ absl::Status Evaluate(const EvaluateFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags.output);
   if (!output.ok()) return output.status();
   if (!flags.samples.empty()) return EvaluateFile(flags, *output);
-  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(flags.model.snapshot);
+  const absl::StatusOr<Snapshot> snapshot = OpenSnapshot(flags.model.snapshot);
   if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<Evaluation> evaluation =
       EvaluateSnapshot({.snapshot = flags.model.snapshot,

@@ -5,12 +5,14 @@
 
 #include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
+#include "launch/snapshot_source.h"
 #include "serving/exports/export.h"
 #include "serving/exports/model_json.h"
 
 namespace cf {
 
 absl::Status Export(const ExportFlags& flags) {
+  if (absl::Status is = CheckIsSnapshot(flags.model.snapshot); !is.ok()) return is;
   OpenModel::Options options = flags.model;
   options.streams_users = true;
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);

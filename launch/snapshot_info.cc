@@ -16,6 +16,7 @@
 #include "common/snapshot/snapshot_store.h"
 #include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
+#include "serving/mapped_export.h"
 
 namespace cf {
 namespace {
@@ -125,23 +126,40 @@ void AddMetrics(const std::string& name, const EpochMetrics& metrics, Facts& fac
   }
 }
 
-// What the job asks for beside the defaults, and where the run's job says otherwise by now.
-void AddJob(const Snapshot& snapshot, Facts& facts) {
+// What the job asks for beside the defaults.
+void AddJob(const Manifest& manifest, Facts& facts) {
   std::vector<Job> jobs(2);
   FillDefaults(jobs[0]);
-  jobs[1] = snapshot.manifest().job();
+  jobs[1] = manifest.job();
+  FillDefaults(jobs[1]);
   for (const FieldDifference& field : DifferingFields(jobs)) {
     facts.Add("job." + field.path, field.values[1]);
   }
+}
+
+// Where the run's job says otherwise by now.
+void AddRunJob(const Snapshot& snapshot, Facts& facts) {
   const std::filesystem::path run = std::filesystem::path(snapshot.folder()).parent_path();
   absl::StatusOr<Job> now = LoadJob((run / "job.textproto").string());
   // Snapshots may have been moved out of their run.
   if (!now.ok()) return;
   FillDefaults(*now);
-  jobs[0] = *std::move(now);
+  const std::vector<Job> jobs = {*std::move(now), snapshot.manifest().job()};
   for (const FieldDifference& field : DifferingFields(jobs)) {
     facts.Add("run_job." + field.path, field.values[0]);
   }
+}
+
+void AddModel(const Manifest& manifest, Facts& facts) {
+  AddPosition(manifest, facts);
+  AddData(manifest, facts);
+  AddTables(manifest, facts);
+}
+
+void AddTraining(const Manifest& manifest, Facts& facts) {
+  if (manifest.has_last_metrics()) AddMetrics("last", manifest.last_metrics(), facts);
+  if (manifest.has_best_metrics()) AddMetrics("best", manifest.best_metrics(), facts);
+  AddJob(manifest, facts);
 }
 
 }  // namespace
@@ -149,17 +167,24 @@ void AddJob(const Snapshot& snapshot, Facts& facts) {
 absl::Status PrintInfo(const std::string& path, const OutputFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags);
   if (!output.ok()) return output.status();
+  if (MappedExport::IsAt(path)) {
+    const absl::StatusOr<MappedExport> from = MappedExport::Open(path);
+    if (!from.ok()) return from.status();
+    Facts facts(output->table_format());
+    AddModel(from->manifest(), facts);
+    facts.Add("export.digest", from->digest());
+    facts.Add("export.files", from->files());
+    facts.Add("export.bytes", from->bytes());
+    AddTraining(from->manifest(), facts);
+    return output->Deliver(facts.Format());
+  }
   const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
   if (!snapshot.ok()) return snapshot.status();
-  const Manifest& manifest = snapshot->manifest();
   Facts facts(output->table_format());
-  AddPosition(manifest, facts);
-  AddData(manifest, facts);
-  AddTables(manifest, facts);
+  AddModel(snapshot->manifest(), facts);
   if (absl::Status added = AddFiles(*snapshot, facts); !added.ok()) return added;
-  if (manifest.has_last_metrics()) AddMetrics("last", manifest.last_metrics(), facts);
-  if (manifest.has_best_metrics()) AddMetrics("best", manifest.best_metrics(), facts);
-  AddJob(*snapshot, facts);
+  AddTraining(snapshot->manifest(), facts);
+  AddRunJob(*snapshot, facts);
   return output->Deliver(facts.Format());
 }
 

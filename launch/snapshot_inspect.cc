@@ -12,6 +12,8 @@
 #include "common/snapshot/snapshot_store.h"
 #include "common/text/numbers.h"
 #include "launch/snapshot_commands.h"
+#include "launch/snapshot_source.h"
+#include "serving/mapped_export.h"
 
 namespace cf {
 namespace {
@@ -60,9 +62,35 @@ absl::Status ListSnapshots(const std::string& run, const OutputFlags& flags) {
   return delivered;
 }
 
+namespace {
+
+absl::Status VerifyExport(const std::string& path, Output& output) {
+  const absl::StatusOr<MappedExport> from = MappedExport::Open(path);
+  if (!from.ok()) return from.status();
+  if (absl::Status verified = from->Verify(); !verified.ok()) return verified;
+  return output.Deliver(absl::StrCat("export of ", from->manifest().name(), ": ",
+                                     Counted(from->files(), "file"), ", ",
+                                     Counted(from->bytes(), "byte"), ", sound\n"));
+}
+
+// The digest of a snapshot; of an export that of its snapshot, as it says.
+absl::StatusOr<std::string> DigestAt(const std::string& path) {
+  if (MappedExport::IsAt(path)) {
+    const absl::StatusOr<MappedExport> from = MappedExport::Open(path);
+    if (!from.ok()) return from.status();
+    return from->digest();
+  }
+  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
+  if (!snapshot.ok()) return snapshot.status();
+  return snapshot->Digest();
+}
+
+}  // namespace
+
 absl::Status VerifySnapshot(const std::string& path, const OutputFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags);
   if (!output.ok()) return output.status();
+  if (MappedExport::IsAt(path)) return VerifyExport(path, *output);
   const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
   if (!snapshot.ok()) return snapshot.status();
   if (absl::Status verified = snapshot->Verify(); !verified.ok()) return verified;
@@ -76,9 +104,7 @@ absl::Status VerifySnapshot(const std::string& path, const OutputFlags& flags) {
 absl::Status PrintDigest(const std::string& path, const OutputFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags);
   if (!output.ok()) return output.status();
-  const absl::StatusOr<Snapshot> snapshot = Snapshot::Open(path);
-  if (!snapshot.ok()) return snapshot.status();
-  const absl::StatusOr<std::string> digest = snapshot->Digest();
+  const absl::StatusOr<std::string> digest = DigestAt(path);
   if (!digest.ok()) return digest.status();
   return output->Deliver(*digest + "\n");
 }
@@ -87,9 +113,9 @@ absl::Status CompareSnapshots(const std::string& a, const std::string& b,
                               const OutputFlags& flags) {
   absl::StatusOr<Output> output = Output::Open(flags);
   if (!output.ok()) return output.status();
-  const absl::StatusOr<Snapshot> first = Snapshot::Open(a);
+  const absl::StatusOr<Snapshot> first = OpenSnapshot(a);
   if (!first.ok()) return first.status();
-  const absl::StatusOr<Snapshot> second = Snapshot::Open(b);
+  const absl::StatusOr<Snapshot> second = OpenSnapshot(b);
   if (!second.ok()) return second.status();
   const absl::StatusOr<std::optional<std::string>> difference = FirstDifference(*first, *second);
   if (!difference.ok()) return difference.status();

@@ -91,7 +91,7 @@ std::string ErrorsText(const OpenModel& open, std::vector<RatedPair> rated) {
   const std::uint64_t count = rated.size();
   if (count == 0 || !open.model().spec().predicts_ratings()) return "";
   const Figures errors =
-      ErrorsOf(open.model(), open.snapshot().manifest().partitions(), "test_", std::move(rated));
+      ErrorsOf(open.model(), open.manifest().partitions(), "test_", std::move(rated));
   return absl::StrFormat("rmse %.4f mae %.4f of %s with a rating", *errors.Find("test_rmse"),
                          *errors.Find("test_mae"), Counted(count, "pair"));
 }

@@ -1,14 +1,19 @@
 // Goal: an export of a trained model is enough to serve from. Method: a NumPy program that reads
 // nothing else repeats 1,000 predictions and the lists of 100 users, for every kind of model and of
-// link.
+// link; and cfsnapshot answers from it as from the snapshot.
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
 #include <gtest/gtest.h>
 
+#include "common/base/files.h"
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
@@ -28,32 +33,38 @@ std::string RawId(const std::string& line) {
   return line.substr(begin, line.find(',', begin) - begin);
 }
 
-class ExportedModelTest : public testing::TestWithParam<const char*> {};
-
-TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
-  const std::string python = PythonWithNumPy();
-  ASSERT_NE(python, "")
-      << "python3-numpy is among the packages that launch/install-dependencies installs";
-  const Cluster cluster;
+// Trains a few epochs with a configuration, with all that a model of its kind can have.
+void TrainFor(const std::string& config, const Cluster& cluster) {
   std::vector<std::string> set = {"train.epochs=3"};
-  if (GetParam() == std::string("mlp_10_features")) {
+  if (config == "mlp_10_features") {
     set.insert(set.end(),
                {"model.ranker.item_first=true", "model.ranker.item.dim=7",
                 "model.ranker.feature={source: USER_HISTORY dim: 3}", "train.batch_size=2000"});
   }
-  if (GetParam() == std::string("ml_100k_u1_biased_mf")) {
+  if (config == "ml_100k_u1_biased_mf") {
     set.insert(set.end(), {"model.matrix_factorization.feature={source: USER_HISTORY}",
                            "model.matrix_factorization.feature={source: ITEM_GENRES}",
                            "train.batch_size=2000"});
   }
-  if (GetParam() == std::string("retrieval_two_tower")) {
+  if (config == "retrieval_two_tower") {
     set.insert(set.end(), {"model.retrieval.user.dim=7",
                            "model.retrieval.user.dense={units: 9 activation: RELU}",
                            "model.retrieval.user.dense={units: 32 dropout: 0.2}",
                            "model.retrieval.item.dense={units: 32 activation: RELU}"});
   }
   cluster.Train(
-      {.launcher = Launcher::kAlone, .config = GetParam(), .run = "run", .set = std::move(set)});
+      {.launcher = Launcher::kAlone, .config = config, .run = "run", .set = std::move(set)});
+}
+
+class ExportedModelTest : public testing::TestWithParam<const char*> {};
+class AskedModelTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
+  const std::string python = PythonWithNumPy();
+  ASSERT_NE(python, "")
+      << "python3-numpy is among the packages that launch/install-dependencies installs";
+  const Cluster cluster;
+  TrainFor(GetParam(), cluster);
   const std::string best = cluster.SnapshotPath("run", "best");
   const std::string folder = cluster.Path("export");
   ASSERT_EQ(
@@ -85,9 +96,59 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
   EXPECT_EQ(result.exit_code, 0) << result.output << result.errors;
 }
 
+// Goal: whoever asks an export is told what its snapshot tells, byte for byte. Method: every verb
+// that takes a snapshot's path, for every kind of model.
+TEST_P(AskedModelTest, IsAskedLikeItsSnapshot) {
+  const Cluster cluster;
+  TrainFor(GetParam(), cluster);
+  const std::string best = cluster.SnapshotPath("run", "best");
+  const std::string folder = cluster.Path("export");
+  ASSERT_EQ(RunProgram("cfsnapshot", {"export", best, "--out", folder}).exit_code, 0);
+  const std::vector<std::vector<std::string>> questions = {
+      {"recommend", "--all-users", "--top", "10", "--out", "OUT"},
+      {"recommend", "--all-users", "--mask", "train", "--fallback", "popular", "--out", "OUT"},
+      {"recommend", "--user", "100", "--mask", "none", "--genre", "Drama"},
+      {"recommend", "--user", "nobody", "--fallback", "popular"},
+      {"recommend", "--item", "50", "--top-users", "40"},
+      {"similar", "--item", "50"},
+      {"predict", "--split", "val", "--limit", "2000", "--out", "OUT"},
+      {"predict", "--split", "train", "--limit", "2000", "--out", "OUT"},
+      {"predict", "--user", "100", "--titles", "Star Wars (1977)", "Fargo (1996)"},
+      {"predict", "--user", "100", "--fallback", "popular", "--titles", "Fargo (1996)"},
+      {"find", "star"},
+      {"find", "--users", "10"},
+      {"digest"},
+      {"summary"},
+  };
+  std::size_t answered = 0;
+  for (const std::vector<std::string>& question : questions) {
+    std::vector<std::string> told;
+    for (const std::string& source : {best, folder}) {
+      const std::string out = cluster.Path("out.csv");
+      std::vector<std::string> words = question;
+      words.insert(words.begin() + 1, source);
+      std::ranges::replace(words, std::string("OUT"), out);
+      const Process::Result result = RunProgram("cfsnapshot", words);
+      std::string text = absl::StrCat(result.exit_code, "\n", result.output);
+      if (std::filesystem::exists(out)) absl::StrAppend(&text, ReadFile(out).value());
+      std::filesystem::remove(out);
+      if (result.exit_code == 0) ++answered;
+      told.push_back(std::move(text));
+    }
+    EXPECT_EQ(told[0], told[1]) << absl::StrJoin(question, " ");
+  }
+  // Popularity has no users for an item, no similar items, and no ratings to predict.
+  EXPECT_GE(answered, 2 * (questions.size() - 5));
+}
+
 INSTANTIATE_TEST_SUITE_P(Links, ExportedModelTest,
                          testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
                                          "mlp_10_features", "retrieval_two_tower"));
+
+INSTANTIATE_TEST_SUITE_P(Kinds, AskedModelTest,
+                         testing::Values("ml_100k_u1_biased_mf", "ml_100k_biased_mf_bce",
+                                         "mlp_10_features", "retrieval_two_tower",
+                                         "ml_100k_popular"));
 
 }  // namespace
 }  // namespace cf
