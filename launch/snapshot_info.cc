@@ -59,7 +59,9 @@ void AddPosition(const Manifest& manifest, Facts& facts) {
 void AddData(const Manifest& manifest, Facts& facts) {
   facts.Add("data.name", manifest.data().name());
   facts.Add("data.digest", manifest.data().digest());
-  facts.Add("data.source_path", manifest.data().source_path());
+  if (!manifest.data().source_path().empty()) {
+    facts.Add("data.source_path", manifest.data().source_path());
+  }
   facts.Add("data.split", manifest.data().split());
   facts.Add("data.training_samples", manifest.statistics().training_samples());
   facts.Add("data.validation_samples", manifest.statistics().validation_samples());

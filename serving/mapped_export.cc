@@ -172,7 +172,8 @@ absl::StatusOr<MappedFile> MappedExport::List(const std::string& name,
   if (!mapped.ok()) return Damaged(file, "the export lacks this array");
   const std::span<const std::uint8_t> bytes = mapped->As<std::uint8_t>();
   if (bytes.size() < kHeadPrefix) return Damaged(file, "is not an array");
-  const std::uint64_t head = kHeadPrefix + bytes[kHeadPrefix - 2] + 256U * bytes[kHeadPrefix - 1];
+  const std::uint64_t head =
+      kHeadPrefix + bytes[kHeadPrefix - 2] + std::uint64_t{256} * bytes[kHeadPrefix - 1];
   return Array(name, descr, {bytes.size() < head ? 0 : (bytes.size() - head) / WidthOf(descr)});
 }
 

@@ -1,6 +1,8 @@
 #include "serving/open_model.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -45,6 +47,22 @@ absl::StatusOr<ServedUsers> PlaceUsers(const OpenModel::Options& options,
                    options.memory >> 20, " (--memory): give it ", (needed >> 20) + 1));
 }
 
+// Says what would do instead of something that is neither a snapshot nor an export, as far as that
+// can be guessed.
+absl::Status CheckMayBeSnapshot(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path,
+                     ": a folder without a model.json; expected a snapshot, such as "
+                     "RUN/snapshots/best, or an npy export"));
+  }
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  if (folder.empty() || !MappedExport::IsAt(folder)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(path, ": a file of an export; it is the folder ", folder, " that is opened"));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::Open(const Options& options) {
@@ -53,6 +71,7 @@ absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::Open(const Options& option
 }
 
 absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::OpenSnapshot(const Options& options) {
+  if (absl::Status neither = CheckMayBeSnapshot(options.snapshot); !neither.ok()) return neither;
   absl::StatusOr<Snapshot> snapshot = Snapshot::Open(options.snapshot);
   if (!snapshot.ok()) return snapshot.status();
   const absl::StatusOr<ServedUsers> users = PlaceUsers(options, snapshot->manifest());

@@ -196,6 +196,20 @@ TEST_F(MappedExportTest, WhatCannotBeServedFromIsRefusedInOneLine) {
   EXPECT_THAT(Refusal("model.json", "{", "["), HasSubstr("is not one of an export"));
 }
 
+TEST_F(MappedExportTest, WhatIsNeitherSnapshotNorExportIsToldOf) {
+  const std::string folder = Export();
+  const auto said = [](const std::string& path) {
+    return std::string(OpenModel::Open({.snapshot = path}).status().message());
+  };
+  EXPECT_THAT(said(folder_.At("data")), HasSubstr("a folder without a model.json"));
+  EXPECT_THAT(said(folder_.At("run/snapshots")),
+              HasSubstr("such as RUN/snapshots/best, or an npy"));
+  EXPECT_EQ(said(folder + "/seen_items.npy"),
+            absl::StrCat(folder, "/seen_items.npy: a file of an export; it is the folder ", folder,
+                         " that is opened"));
+  EXPECT_THAT(said(folder_.At("nothing")), HasSubstr("No such file"));
+}
+
 TEST_F(MappedExportTest, NeedsAllItsArraysAndNoDataSet) {
   const std::string folder = Export();
   const auto refused = OpenModel::Open({.snapshot = folder, .data = "somewhere"});
