@@ -10,6 +10,7 @@
 
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
+#include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
 #include "common/base/partition.h"
@@ -47,6 +48,14 @@ std::optional<std::uint64_t> BytesOf(const std::string& descr,
   }
   return bytes;
 }
+
+// Says nothing: a description whose checksum holds is what some program wrote on purpose, so that a
+// line of it would help nobody.
+class NoErrors : public google::protobuf::io::ErrorCollector {
+ public:
+  void AddError(int, int, const std::string&) override {}
+  void AddWarning(int, int, const std::string&) override {}
+};
 
 std::string HexOf(const std::string& text) {
   Checksum checksum;
@@ -123,7 +132,9 @@ absl::Status MappedExport::ReadDescription() {
   if (entry == model_->files().end() || entry->checksum() != HexOf(*text)) {
     return Damaged(npy::kDescription, "its checksum is not the one in model.json");
   }
+  NoErrors errors;
   google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&errors);
   parser.SetRecursionLimit(kNestingMax);
   if (!parser.ParseFromString(*text, description_.get())) {
     return Damaged(npy::kDescription, "is not a description of a model");
