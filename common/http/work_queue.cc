@@ -1,0 +1,74 @@
+#include "common/http/work_queue.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "common/http/router.h"
+
+namespace cf {
+
+WorkQueue::WorkQueue(const Options& options, Done done)
+    : options_(options), done_(std::move(done)) {
+  for (unsigned k = 0; k < options_.workers; ++k) workers_.emplace_back([this] { Work(); });
+}
+
+WorkQueue::~WorkQueue() {
+  {
+    const std::scoped_lock lock(mutex_);
+    closing_ = true;
+  }
+  not_empty_.notify_all();
+}
+
+bool WorkQueue::Push(std::shared_ptr<Exchange> exchange) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (waiting_.size() >= options_.waiting_max) return false;
+    waiting_.push_back(std::move(exchange));
+  }
+  not_empty_.notify_one();
+  return true;
+}
+
+std::size_t WorkQueue::size() const {
+  const std::scoped_lock lock(mutex_);
+  return waiting_.size();
+}
+
+// The first that waits, and those right behind it that are of its route; empty at the end.
+WorkQueue::Batch WorkQueue::Take() {
+  Batch batch;
+  std::unique_lock lock(mutex_);
+  not_empty_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+  if (waiting_.empty()) return batch;
+  const Route* route = waiting_.front()->route;
+  const std::size_t share = (waiting_.size() + options_.workers - 1) / options_.workers;
+  const std::size_t most = std::min(share, route->batch_max);
+  do {
+    batch.push_back(std::move(waiting_.front()));
+    waiting_.pop_front();
+  } while (batch.size() < most && !waiting_.empty() && waiting_.front()->route == route);
+  return batch;
+}
+
+void WorkQueue::Work() {
+  for (;;) {
+    Batch batch = Take();
+    if (batch.empty()) return;
+    const Route* route = batch.front()->route;
+    const auto now = std::chrono::steady_clock::now();
+    std::vector<Exchange*> in_time;
+    for (const std::shared_ptr<Exchange>& exchange : batch) {
+      if (now < exchange->deadline) {
+        in_time.push_back(exchange.get());
+      } else {
+        exchange->response = ErrorResponse(503, "the request has waited too long");
+      }
+    }
+    if (!in_time.empty()) route->handle(in_time);
+    done_(std::move(batch));
+  }
+}
+
+}  // namespace cf

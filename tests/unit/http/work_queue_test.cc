@@ -1,0 +1,91 @@
+// Goal: every request that was pushed is answered, in batches of one route; a full queue takes none.
+
+#include "common/http/work_queue.h"
+
+#include <atomic>
+#include <chrono>
+#include <latch>
+
+#include <gtest/gtest.h>
+
+#include "common/http/router.h"
+
+namespace cf {
+namespace {
+
+std::shared_ptr<Exchange> RequestOf(const Route& route,
+                                    std::chrono::seconds left = std::chrono::seconds(60)) {
+  auto exchange = std::make_shared<Exchange>();
+  exchange->route = &route;
+  exchange->deadline = std::chrono::steady_clock::now() + left;
+  return exchange;
+}
+
+TEST(WorkQueue, BatchesAreOfOneRouteAndAShareOfWhatWaits) {
+  std::latch first_runs(1);
+  std::latch go(1);
+  std::latch all(12);
+  std::vector<std::size_t> sizes;
+  const Route slow = {.method = "GET", .pattern = "/slow", .handle = [&](auto) {
+                        first_runs.count_down();
+                        go.wait();
+                      }};
+  const Route many = {
+      .method = "GET",
+      .pattern = "/many",
+      .handle = [&](std::span<Exchange* const> batch) { sizes.push_back(batch.size()); },
+      .batch_max = 4};
+  const Route single = {
+      .method = "GET", .pattern = "/single", .handle = [&](std::span<Exchange* const> batch) {
+        sizes.push_back(batch.size());
+      }};
+  WorkQueue queue({.workers = 1, .waiting_max = 100}, [&](const WorkQueue::Batch& batch) {
+    all.count_down(static_cast<std::ptrdiff_t>(batch.size()));
+  });
+  ASSERT_TRUE(queue.Push(RequestOf(slow)));
+  first_runs.wait();
+  for (int k = 0; k < 6; ++k) ASSERT_TRUE(queue.Push(RequestOf(many)));
+  for (int k = 0; k < 2; ++k) ASSERT_TRUE(queue.Push(RequestOf(single)));
+  for (int k = 0; k < 3; ++k) ASSERT_TRUE(queue.Push(RequestOf(many)));
+  EXPECT_EQ(queue.size(), 11U);
+  go.count_down();
+  all.wait();
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{4, 2, 1, 1, 3}));
+}
+
+TEST(WorkQueue, AFullQueueTakesNone) {
+  std::latch runs(1);
+  std::latch go(1);
+  std::atomic<int> answered = 0;
+  const Route route = {.method = "GET", .pattern = "/", .handle = [&](auto) {
+                         if (answered == 0) runs.count_down();
+                         go.wait();
+                       }};
+  {
+    WorkQueue queue({.workers = 1, .waiting_max = 2}, [&](const WorkQueue::Batch& batch) {
+      answered += static_cast<int>(batch.size());
+    });
+    ASSERT_TRUE(queue.Push(RequestOf(route)));
+    runs.wait();
+    EXPECT_TRUE(queue.Push(RequestOf(route)));
+    EXPECT_TRUE(queue.Push(RequestOf(route)));
+    EXPECT_FALSE(queue.Push(RequestOf(route)));
+    go.count_down();
+  }
+  EXPECT_EQ(answered, 3);
+}
+
+TEST(WorkQueue, WhatHasWaitedTooLongIsNotWorkedAt) {
+  bool worked = false;
+  std::shared_ptr<Exchange> answered;
+  const Route route = {.method = "GET", .pattern = "/", .handle = [&](auto) { worked = true; }};
+  {
+    WorkQueue queue({}, [&](const WorkQueue::Batch& batch) { answered = batch.front(); });
+    queue.Push(RequestOf(route, std::chrono::seconds(-1)));
+  }
+  EXPECT_FALSE(worked);
+  EXPECT_EQ(answered->response.status, 503);
+}
+
+}  // namespace
+}  // namespace cf
