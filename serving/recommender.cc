@@ -115,11 +115,37 @@ std::vector<ScoredRow> Recommender::TopUsers(RowId item, const ListOptions& opti
   return list.Take();
 }
 
+// The rows whose vectors have the highest cosine with that of `row`, itself left out.
+template <class Allowed>
+std::vector<ScoredRow> Recommender::MostAlike(const WeightTable& table, RowId row, std::size_t top,
+                                              const Allowed& allowed) const {
+  const std::size_t n = table.padded_dim();
+  const KernelSet& kernels = model_->kernels();
+  const auto norm = [&](RowId id) {
+    return std::sqrt(kernels.dot(table.vector(id), table.vector(id), n));
+  };
+  const float own_norm = norm(row);
+  TopList list(top);
+  ForTiles(
+      table.rows(),
+      [&](RowId first, std::span<float> dots) {
+        kernels.score_rows(table.vector(row), table.vector(first), n, dots.size(), n, dots.data());
+      },
+      [&](std::uint32_t first, std::span<const float> dots) {
+        for (std::uint32_t k = 0; k < dots.size(); ++k) {
+          const RowId other{first + k};
+          if (other == row || !allowed(other)) continue;
+          const float product = own_norm * norm(other);
+          list.Offer(other, product > 0 ? dots[k] / product : 0.0F);
+        }
+      });
+  return list.Take();
+}
+
 absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarItems(RowId item,
                                                                  const ListOptions& options) const {
   SetFloatMode();
-  const WeightTable& items = model_->items();
-  if (items.dim() == 0) {
+  if (model_->items().dim() == 0) {
     return absl::FailedPreconditionError(
         "the model has no vectors of items, so none is similar to another");
   }
@@ -128,27 +154,24 @@ absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarItems(RowId item,
         absl::StrCat("item ", catalogue_->data().item_raw_id(item),
                      " has no training sample, so the model has learned nothing of it"));
   }
-  const std::size_t n = items.padded_dim();
-  const KernelSet& kernels = model_->kernels();
-  const auto norm = [&](RowId id) {
-    return std::sqrt(kernels.dot(items.vector(id), items.vector(id), n));
-  };
-  const float own_norm = norm(item);
-  TopList list(options.top);
-  ForTiles(
-      items.rows(),
-      [&](RowId first, std::span<float> dots) {
-        kernels.score_rows(items.vector(item), items.vector(first), n, dots.size(), n, dots.data());
-      },
-      [&](std::uint32_t first, std::span<const float> dots) {
-        for (std::uint32_t k = 0; k < dots.size(); ++k) {
-          const RowId other{first + k};
-          if (other == item || !Allows(other, options)) continue;
-          const float product = own_norm * norm(other);
-          list.Offer(other, product > 0 ? dots[k] / product : 0.0F);
-        }
-      });
-  return list.Take();
+  return MostAlike(model_->items(), item, options.top,
+                   [&](RowId other) { return Allows(other, options); });
+}
+
+absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarUsers(RowId user,
+                                                                 std::size_t top) const {
+  SetFloatMode();
+  if (model_->users().dim() == 0) {
+    return absl::FailedPreconditionError(
+        "the model has no vectors of users, so none is similar to another");
+  }
+  if (!substance_.OfUser(user)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("user ", catalogue_->data().user_raw_id(user),
+                     " has no training sample, so the model has learned nothing of them"));
+  }
+  return MostAlike(model_->users(), user, top,
+                   [&](RowId other) { return substance_.OfUser(other); });
 }
 
 ItemList Recommender::TopCandidates(RowId user, const ListOptions& options,

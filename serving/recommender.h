@@ -87,6 +87,9 @@ class Recommender {
   /// has learned nothing of the item.
   absl::StatusOr<std::vector<ScoredRow>> SimilarItems(RowId item, const ListOptions& options) const;
 
+  /// The same for users, of those of whom the model has learned something.
+  absl::StatusOr<std::vector<ScoredRow>> SimilarUsers(RowId user, std::size_t top) const;
+
   /// Calls `visit` on the calling thread with TopItems of each of `users`, in their order.
   absl::Status ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
                         const ListVisitor& visit) const;
@@ -105,6 +108,9 @@ class Recommender {
 
   bool Allows(RowId item, const ListOptions& options) const;
   bool Allows(RowId user, RowId item, const ListOptions& options) const;
+  template <class Allowed>
+  std::vector<ScoredRow> MostAlike(const WeightTable& table, RowId row, std::size_t top,
+                                   const Allowed& allowed) const;
   template <class Allowed>
   ItemList MostRated(std::size_t top, const Allowed& allowed) const;
   ItemList PopularFor(RowId user, const ListOptions& options) const;

@@ -78,7 +78,7 @@ void Connection::Tick(Clock::time_point now) {
   if (closed_ || expired_ || now < deadline_) return;
   expired_ = true;
   if (state_ == State::kAnswering) {
-    pending_->ready.cancel();
+    awaited_->ready.cancel();
   } else if (state_ == State::kReading) {
     boost::system::error_code ignored;
     socket_.cancel(ignored);
@@ -91,7 +91,7 @@ void Connection::Close() {
   closed_ = true;
   boost::system::error_code ignored;
   socket_.close(ignored);
-  if (state_ == State::kAnswering) pending_->ready.cancel();
+  if (state_ == State::kAnswering) awaited_->ready.cancel();
 }
 
 void Connection::CloseIfIdle() {
@@ -118,7 +118,7 @@ awaitable<bool> Connection::ServeOne() {
   incoming.parser.header_limit(static_cast<std::uint32_t>(surroundings_.options.header_bytes_max));
   incoming.parser.body_limit(surroundings_.options.body_bytes_max);
   auto executor = co_await asio::this_coro::executor;
-  pending_ = std::make_shared<Pending>(executor);
+  awaited_ = std::make_shared<AwaitedExchange>(executor);
   co_await Receive(incoming);
   if (incoming.gone) co_return false;
   TakeRequest(incoming);
@@ -127,7 +127,7 @@ awaitable<bool> Connection::ServeOne() {
   const bool keep = incoming.refused == 0 && incoming.parser.keep_alive() && !surroundings_.ending;
   const bool written = co_await Write(incoming, keep);
   served_ = true;
-  pending_.reset();
+  awaited_.reset();
   if (written && !keep) co_await Leave();
   co_return written&& keep;
 }
@@ -209,70 +209,70 @@ void Connection::JudgeHeader(Incoming& incoming) {
 
 // Finds who answers, and has it answered: afterwards there is an answer, or the state is kAnswering.
 void Connection::TakeRequest(Incoming& incoming) {
-  Pending& pending = *pending_;
-  pending.received = Clock::now();
-  pending.deadline = pending.received + surroundings_.options.answer_max;
+  AwaitedExchange& awaited = *awaited_;
+  awaited.received = Clock::now();
+  awaited.deadline = awaited.received + surroundings_.options.answer_max;
   if (incoming.refused != 0) {
-    pending.response = ErrorResponse(incoming.refused, incoming.reason);
+    awaited.response = ErrorResponse(incoming.refused, incoming.reason);
     return;
   }
   auto& message = incoming.parser.get();
   absl::StatusOr<Target> target = ParseTarget(message.target());
   if (!target.ok()) {
-    pending.response = ErrorResponse(400, std::string(target.status().message()));
+    awaited.response = ErrorResponse(400, std::string(target.status().message()));
     return;
   }
   const std::string_view method = message.method_string();
-  pending.request = {.method = std::string(method == "HEAD" ? "GET" : method),
+  awaited.request = {.method = std::string(method == "HEAD" ? "GET" : method),
                      .target = *std::move(target),
                      .body = std::move(message.body())};
-  auto found = surroundings_.router.Find(pending.request);
+  auto found = surroundings_.router.Find(awaited.request);
   const Route* route = nullptr;
   if (auto* match = std::get_if<Router::Match>(&found)) {
     route = match->route;
-    pending.parameters = std::move(match->parameters);
+    awaited.parameters = std::move(match->parameters);
   }
   if ((route == nullptr || !route->without_token) &&
       !surroundings_.access.TakesAuthorization(message[field::authorization])) {
-    pending.response = ErrorResponse(401, "the request does not bear the token of this server");
-    pending.response.headers.emplace_back("WWW-Authenticate", "Bearer");
+    awaited.response = ErrorResponse(401, "the request does not bear the token of this server");
+    awaited.response.headers.emplace_back("WWW-Authenticate", "Bearer");
     return;
   }
   if (route == nullptr) {
-    pending.response = std::get<HttpResponse>(std::move(found));
+    awaited.response = std::get<HttpResponse>(std::move(found));
     return;
   }
-  pending.route = route;
+  awaited.route = route;
   if (route->at_once) {
-    Exchange* one = &pending;
+    HttpExchange* one = &awaited;
     route->handle(std::span(&one, 1));
-  } else if (surroundings_.queue->Push(pending_)) {
+  } else if (surroundings_.queue->Push(awaited_)) {
     Enter(State::kAnswering, surroundings_.options.answer_max);
   } else {
-    pending.response = ErrorResponse(503, "too many requests wait already");
+    awaited.response = ErrorResponse(503, "too many requests wait already");
   }
 }
 
 // The answer of a worker, who may also be too late for it.
 awaitable<void> Connection::AwaitAnswer() {
-  std::shared_ptr<Pending> pending = pending_;
-  if (!pending->done) {
-    pending->ready.expires_at(Clock::time_point::max());
-    co_await pending->ready.async_wait(kAwait);
+  std::shared_ptr<AwaitedExchange> awaited = awaited_;
+  if (!awaited->done) {
+    awaited->ready.expires_at(Clock::time_point::max());
+    co_await awaited->ready.async_wait(kAwait);
   }
-  if (pending->done || closed_) co_return;
+  if (awaited->done || closed_) co_return;
   // The worker still has the old one.
   auto executor = co_await asio::this_coro::executor;
-  pending_ = std::make_shared<Pending>(executor);
-  pending_->route = pending->route;
-  pending_->received = pending->received;
-  pending_->response = ErrorResponse(503, "the answer took too long");
+  awaited_ = std::make_shared<AwaitedExchange>(executor);
+  awaited_->route = awaited->route;
+  awaited_->received = awaited->received;
+  awaited_->response = ErrorResponse(503, "the answer took too long");
 }
 
 // Writes the answer; false where the client does not take it.
 awaitable<bool> Connection::Write(const Incoming& incoming, bool keep) {
   Enter(State::kWriting, surroundings_.options.write_max);
-  HttpResponse& response = pending_->response;
+  HttpResponse& response = awaited_->response;
   if (response.status == 503) response.headers.emplace_back("Retry-After", kRetrySeconds);
   const auto& message = incoming.message();
   const bool with_body = message.method() != beast_http::verb::head;
@@ -294,10 +294,10 @@ awaitable<bool> Connection::Write(const Incoming& incoming, bool keep) {
     surroundings_.options.on_answered({.remote = remote_,
                                        .method = read ? std::string(message.method_string()) : "",
                                        .target = read ? std::string(message.target()) : "",
-                                       .route = pending_->route,
+                                       .route = awaited_->route,
                                        .status = response.status,
                                        .body_bytes = with_body ? response.body.size() : 0,
-                                       .duration = Clock::now() - pending_->received});
+                                       .duration = Clock::now() - awaited_->received});
   }
   const std::array<asio::const_buffer, 2> pieces = {
       asio::buffer(header),

@@ -30,8 +30,8 @@ using Clock = std::chrono::steady_clock;
 inline constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 /// An exchange that a connection waits for: `ready` is cancelled when it is done.
-struct Pending : Exchange {
-  explicit Pending(const asio::any_io_executor& executor) : ready(executor) {}
+struct AwaitedExchange : HttpExchange {
+  explicit AwaitedExchange(const asio::any_io_executor& executor) : ready(executor) {}
   asio::steady_timer ready;
   bool done = false;  // Of the I/O thread, as is `ready`.
 };
@@ -45,7 +45,7 @@ struct Surroundings {
   const Router& router;
   const AccessRule& access;
   WorkQueue* queue = nullptr;
-  bool ending = false;  ///< Whether answers end their connections.
+  bool ending = false;    ///< Whether answers end their connections.
   std::string date = {};  ///< As a header has it, not older than a second.
 };
 
@@ -107,8 +107,8 @@ class Connection {
   bool expired_ = false;  // Whether the deadline of this state has passed.
   bool closed_ = false;
   bool served_ = false;
-  std::shared_ptr<Pending> pending_;  // Null between requests.
-  std::vector<char> buffer_;          // What has come is in its first buffered_ bytes.
+  std::shared_ptr<AwaitedExchange> awaited_;  // Null between requests.
+  std::vector<char> buffer_;                  // What has come is in its first buffered_ bytes.
   std::size_t buffered_ = 0;
 };
 

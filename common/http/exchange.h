@@ -36,7 +36,7 @@ const char* ReasonPhrase(int status);
 /// Owner:   the connection that it came on and whoever works at it.
 /// Threads: one at a time: the I/O thread, a worker, the I/O thread.
 /// Bounds:  the limits of HttpServer::Options.
-struct Exchange {
+struct HttpExchange {
   HttpRequest request;
   const Route* route = nullptr;
   std::vector<std::string> parameters;  ///< What stood in the places of the route's pattern.

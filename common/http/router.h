@@ -13,7 +13,7 @@
 namespace cf {
 
 /// Fills in the responses of requests of one route. It does not throw, and it answers each.
-using HttpHandler = std::function<void(std::span<Exchange* const>)>;
+using HttpHandler = std::function<void(std::span<HttpExchange* const>)>;
 
 /// A method and a pattern of paths, with what answers there.
 struct Route {
@@ -22,7 +22,7 @@ struct Route {
   std::string pattern;
   HttpHandler handle;
   /// How many requests that wait for this route a worker may take at once.
-  std::size_t batch_max = 1;
+  std::size_t bundle_max = 1;
   /// Answered on the I/O thread, also while all workers are at work; such a handler is quick.
   bool at_once = false;
   /// Answered without the server's token.

@@ -22,10 +22,10 @@ namespace cf {
 namespace {
 
 using http::awaitable;
+using http::AwaitedExchange;
 using http::Clock;
 using http::Connection;
 using http::kAwait;
-using http::Pending;
 using http::asio::ip::tcp;
 
 // How often deadlines are looked at: a connection may outlive its own by this.
@@ -76,7 +76,7 @@ class HttpServer::Implementation {
   bool MakeRoom();
   void TurnAway(tcp::socket socket);
   void Forget(Connections::iterator connection);
-  void HandBack(WorkQueue::Batch batch);
+  void HandBack(WorkQueue::Bundle bundle);
   void BeginDrain();
 
   const Options options_;
@@ -126,9 +126,9 @@ absl::Status HttpServer::Implementation::Listen() {
 void HttpServer::Implementation::Run() {
   queue_ = std::make_unique<WorkQueue>(
       WorkQueue::Options{.workers = options_.workers, .waiting_max = options_.waiting_max},
-      [this](WorkQueue::Batch batch) {
+      [this](WorkQueue::Bundle bundle) {
         http::asio::post(
-            io_, [this, batch = std::move(batch)]() mutable { HandBack(std::move(batch)); });
+            io_, [this, bundle = std::move(bundle)]() mutable { HandBack(std::move(bundle)); });
       });
   surroundings_.queue = queue_.get();
   // What a library throws ends the connection or, of these two, the program.
@@ -218,12 +218,12 @@ void HttpServer::Implementation::Forget(Connections::iterator connection) {
   }
 }
 
-// A batch that its worker has answered, on the I/O thread.
-void HttpServer::Implementation::HandBack(WorkQueue::Batch batch) {
-  for (const std::shared_ptr<Exchange>& exchange : batch) {
-    auto& pending = static_cast<Pending&>(*exchange);
-    pending.done = true;
-    pending.ready.cancel();
+// A bundle that its worker has answered, on the I/O thread.
+void HttpServer::Implementation::HandBack(WorkQueue::Bundle bundle) {
+  for (const std::shared_ptr<HttpExchange>& exchange : bundle) {
+    auto& awaited = static_cast<AwaitedExchange&>(*exchange);
+    awaited.done = true;
+    awaited.ready.cancel();
   }
 }
 

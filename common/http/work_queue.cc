@@ -21,7 +21,7 @@ WorkQueue::~WorkQueue() {
   not_empty_.notify_all();
 }
 
-bool WorkQueue::Push(std::shared_ptr<Exchange> exchange) {
+bool WorkQueue::Push(std::shared_ptr<HttpExchange> exchange) {
   {
     const std::scoped_lock lock(mutex_);
     if (waiting_.size() >= options_.waiting_max) return false;
@@ -37,29 +37,29 @@ std::size_t WorkQueue::size() const {
 }
 
 // The first that waits, and those right behind it that are of its route; empty at the end.
-WorkQueue::Batch WorkQueue::Take() {
-  Batch batch;
+WorkQueue::Bundle WorkQueue::Take() {
+  Bundle bundle;
   std::unique_lock lock(mutex_);
   not_empty_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
-  if (waiting_.empty()) return batch;
+  if (waiting_.empty()) return bundle;
   const Route* route = waiting_.front()->route;
   const std::size_t share = (waiting_.size() + options_.workers - 1) / options_.workers;
-  const std::size_t most = std::min(share, route->batch_max);
+  const std::size_t most = std::min(share, route->bundle_max);
   do {
-    batch.push_back(std::move(waiting_.front()));
+    bundle.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
-  } while (batch.size() < most && !waiting_.empty() && waiting_.front()->route == route);
-  return batch;
+  } while (bundle.size() < most && !waiting_.empty() && waiting_.front()->route == route);
+  return bundle;
 }
 
 void WorkQueue::Work() {
   for (;;) {
-    Batch batch = Take();
-    if (batch.empty()) return;
-    const Route* route = batch.front()->route;
+    Bundle bundle = Take();
+    if (bundle.empty()) return;
+    const Route* route = bundle.front()->route;
     const auto now = std::chrono::steady_clock::now();
-    std::vector<Exchange*> in_time;
-    for (const std::shared_ptr<Exchange>& exchange : batch) {
+    std::vector<HttpExchange*> in_time;
+    for (const std::shared_ptr<HttpExchange>& exchange : bundle) {
       if (now < exchange->deadline) {
         in_time.push_back(exchange.get());
       } else {
@@ -67,7 +67,7 @@ void WorkQueue::Work() {
       }
     }
     if (!in_time.empty()) route->handle(in_time);
-    done_(std::move(batch));
+    done_(std::move(bundle));
   }
 }
 

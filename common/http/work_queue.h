@@ -14,7 +14,7 @@
 namespace cf {
 
 /// Requests that wait, and the threads that answer them. Who takes one takes with it others of the
-/// same route that wait, but no more than its share, so that a batch leaves no thread idle.
+/// same route that wait, but no more than its share, so that a bundle leaves no thread idle.
 ///
 /// Owner:      HttpServer.
 /// Threads:    Push and size on any thread; handlers and `done` run on the workers.
@@ -26,9 +26,9 @@ class WorkQueue {
     unsigned workers = 1;
     std::size_t waiting_max = 512;
   };
-  using Batch = std::vector<std::shared_ptr<Exchange>>;
-  /// Takes a batch that has been answered.
-  using Done = std::function<void(Batch batch)>;
+  using Bundle = std::vector<std::shared_ptr<HttpExchange>>;
+  /// Takes a bundle that has been answered.
+  using Done = std::function<void(Bundle bundle)>;
 
   WorkQueue(const Options& options, Done done);
   /// Answers what still waits, then ends the workers.
@@ -37,21 +37,21 @@ class WorkQueue {
   WorkQueue& operator=(const WorkQueue&) = delete;
 
   /// False, and nothing is done, where the queue is full.
-  bool Push(std::shared_ptr<Exchange> exchange);
+  bool Push(std::shared_ptr<HttpExchange> exchange);
 
   std::size_t size() const;
 
  private:
   void Work();
-  Batch Take();
+  Bundle Take();
 
   const Options options_;
   const Done done_;
   // The queue is where the I/O thread and all workers meet.
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;
-  std::deque<std::shared_ptr<Exchange>> waiting_;  // Guarded by mutex_.
-  bool closing_ = false;                           // Guarded by mutex_.
+  std::deque<std::shared_ptr<HttpExchange>> waiting_;  // Guarded by mutex_.
+  bool closing_ = false;                               // Guarded by mutex_.
   std::vector<std::jthread> workers_;
 };
 

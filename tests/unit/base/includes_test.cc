@@ -42,6 +42,7 @@ const std::vector<Place> kPlaces = {
     {"rocksdb/", {"paramserver/", "common/snapshot/"}},
     {"boost/asio", {"common/rpc/", "common/http/", "serving/"}},
     {"boost/beast", {"common/http/", "serving/"}},
+    {"boost/json", {"serving/"}},
 };
 
 // "launch" of launch/start.h, "common/rows" of common/rows/parcel.h.

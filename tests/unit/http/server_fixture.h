@@ -23,21 +23,22 @@ class ServerTest : public testing::Test {
     router.Add({.method = "GET",
                 .pattern = "/echo/{text}",
                 .handle =
-                    [](std::span<Exchange* const> batch) {
-                      for (Exchange* exchange : batch) {
+                    [](std::span<HttpExchange* const> bundle) {
+                      for (HttpExchange* exchange : bundle) {
                         exchange->response.body = exchange->parameters.at(0);
                       }
                     },
-                .batch_max = 8});
+                .bundle_max = 8});
     router.Add(
-        {.method = "POST", .pattern = "/echo", .handle = [](std::span<Exchange* const> batch) {
-           batch[0]->response.body = batch[0]->request.body;
+        {.method = "POST", .pattern = "/echo", .handle = [](std::span<HttpExchange* const> bundle) {
+           bundle[0]->response.body = bundle[0]->request.body;
          }});
-    router.Add({.method = "GET",
-                .pattern = "/alive",
-                .handle = [](std::span<Exchange* const> batch) { batch[0]->response.body = "yes"; },
-                .at_once = true,
-                .without_token = true});
+    router.Add(
+        {.method = "GET",
+         .pattern = "/alive",
+         .handle = [](std::span<HttpExchange* const> bundle) { bundle[0]->response.body = "yes"; },
+         .at_once = true,
+         .without_token = true});
   }
 
   void Start(HttpServer::Options options = {}, Router router = Router()) {

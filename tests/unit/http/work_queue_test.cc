@@ -1,4 +1,4 @@
-// Goal: every request that was pushed is answered, in batches of one route; a full queue takes none.
+// Goal: every request that was pushed is answered, in bundles of one route; a full queue takes none.
 
 #include "common/http/work_queue.h"
 
@@ -13,15 +13,15 @@
 namespace cf {
 namespace {
 
-std::shared_ptr<Exchange> RequestOf(const Route& route,
-                                    std::chrono::seconds left = std::chrono::seconds(60)) {
-  auto exchange = std::make_shared<Exchange>();
+std::shared_ptr<HttpExchange> RequestOf(const Route& route,
+                                        std::chrono::seconds left = std::chrono::seconds(60)) {
+  auto exchange = std::make_shared<HttpExchange>();
   exchange->route = &route;
   exchange->deadline = std::chrono::steady_clock::now() + left;
   return exchange;
 }
 
-TEST(WorkQueue, BatchesAreOfOneRouteAndAShareOfWhatWaits) {
+TEST(WorkQueue, BundlesAreOfOneRouteAndAShareOfWhatWaits) {
   std::latch first_runs(1);
   std::latch go(1);
   std::latch all(12);
@@ -33,14 +33,14 @@ TEST(WorkQueue, BatchesAreOfOneRouteAndAShareOfWhatWaits) {
   const Route many = {
       .method = "GET",
       .pattern = "/many",
-      .handle = [&](std::span<Exchange* const> batch) { sizes.push_back(batch.size()); },
-      .batch_max = 4};
+      .handle = [&](std::span<HttpExchange* const> bundle) { sizes.push_back(bundle.size()); },
+      .bundle_max = 4};
   const Route single = {
-      .method = "GET", .pattern = "/single", .handle = [&](std::span<Exchange* const> batch) {
-        sizes.push_back(batch.size());
+      .method = "GET", .pattern = "/single", .handle = [&](std::span<HttpExchange* const> bundle) {
+        sizes.push_back(bundle.size());
       }};
-  WorkQueue queue({.workers = 1, .waiting_max = 100}, [&](const WorkQueue::Batch& batch) {
-    all.count_down(static_cast<std::ptrdiff_t>(batch.size()));
+  WorkQueue queue({.workers = 1, .waiting_max = 100}, [&](const WorkQueue::Bundle& bundle) {
+    all.count_down(static_cast<std::ptrdiff_t>(bundle.size()));
   });
   ASSERT_TRUE(queue.Push(RequestOf(slow)));
   first_runs.wait();
@@ -62,8 +62,8 @@ TEST(WorkQueue, AFullQueueTakesNone) {
                          go.wait();
                        }};
   {
-    WorkQueue queue({.workers = 1, .waiting_max = 2}, [&](const WorkQueue::Batch& batch) {
-      answered += static_cast<int>(batch.size());
+    WorkQueue queue({.workers = 1, .waiting_max = 2}, [&](const WorkQueue::Bundle& bundle) {
+      answered += static_cast<int>(bundle.size());
     });
     ASSERT_TRUE(queue.Push(RequestOf(route)));
     runs.wait();
@@ -77,10 +77,10 @@ TEST(WorkQueue, AFullQueueTakesNone) {
 
 TEST(WorkQueue, WhatHasWaitedTooLongIsNotWorkedAt) {
   bool worked = false;
-  std::shared_ptr<Exchange> answered;
+  std::shared_ptr<HttpExchange> answered;
   const Route route = {.method = "GET", .pattern = "/", .handle = [&](auto) { worked = true; }};
   {
-    WorkQueue queue({}, [&](const WorkQueue::Batch& batch) { answered = batch.front(); });
+    WorkQueue queue({}, [&](const WorkQueue::Bundle& bundle) { answered = bundle.front(); });
     queue.Push(RequestOf(route, std::chrono::seconds(-1)));
   }
   EXPECT_FALSE(worked);

@@ -112,6 +112,31 @@ TEST_F(RecommenderTest, TopUsersAreThoseWithTheHighestPredictionsWhoHaveNotRated
   EXPECT_EQ(recommender_->TopUsers(item, {.top = 7}), expected);
 }
 
+TEST_F(RecommenderTest, SimilarUsersAreRankedByCosine) {
+  const WeightTable& users = model_->users();
+  const auto cosine = [&](RowId a, RowId b) {
+    double ab = 0;
+    double aa = 0;
+    double bb = 0;
+    for (std::size_t k = 0; k < users.dim(); ++k) {
+      ab += double{users.vector(a)[k]} * double{users.vector(b)[k]};
+      aa += double{users.vector(a)[k]} * double{users.vector(a)[k]};
+      bb += double{users.vector(b)[k]} * double{users.vector(b)[k]};
+    }
+    return ab / std::sqrt(aa * bb);
+  };
+  const std::vector<ScoredRow> similar = recommender_->SimilarUsers(RowId{5}, 1000).value();
+  ASSERT_EQ(similar.size(), catalogue_->data().users() - 1);
+  for (std::size_t k = 0; k < similar.size(); ++k) {
+    EXPECT_NE(similar[k].id, RowId{5});
+    EXPECT_NEAR(similar[k].score, cosine(RowId{5}, similar[k].id), 1e-5);
+    if (k > 0) {
+      EXPECT_TRUE(RanksBefore(similar[k - 1], similar[k]));
+    }
+  }
+  EXPECT_EQ(recommender_->SimilarUsers(RowId{5}, 3)->size(), 3U);
+}
+
 TEST_F(RecommenderTest, SimilarItemsAreRankedByCosine) {
   const std::vector<ScoredRow> similar =
       recommender_->SimilarItems(RowId{3}, {.top = 1000}).value();

@@ -1,0 +1,246 @@
+#include "serving/server/description.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include <absl/strings/str_cat.h>
+
+namespace cf {
+namespace {
+
+using Place = ArgumentNote::Place;
+using Type = ArgumentNote::Type;
+
+// What answers are made of. Ids are texts, also where they are numbers.
+constexpr char kSchemas[] = R"({
+"Error":{"type":"object","required":["error"],"properties":{"error":{"type":"string"}}},
+"Model":{"type":"object","required":["digest","version"],"properties":{
+  "digest":{"type":"string","description":"Over all of its parameters."},
+  "version":{"type":"string","description":"The name of its snapshot."}}},
+"ListedItem":{"type":"object","required":["item","title","score","rank"],"properties":{
+  "item":{"type":"string"},"title":{"type":"string"},
+  "score":{"type":"number","description":"A predicted rating, or what the model has for one; with the source popular a number of ratings; of similar items a cosine."},
+  "rank":{"type":"integer"}}},
+"ListedUser":{"type":"object","required":["user","score","rank"],"properties":{
+  "user":{"type":"string"},"score":{"type":"number"},"rank":{"type":"integer"}}},
+"ItemList":{"type":"object","required":["user","items","source","model"],"properties":{
+  "user":{"type":"string"},"items":{"type":"array","items":{"$ref":"#/components/schemas/ListedItem"}},
+  "source":{"type":"string","enum":["model","popular"]},"model":{"$ref":"#/components/schemas/Model"}}},
+"ListsOfMany":{"type":"object","required":["lists","unknown_items","model"],"properties":{
+  "lists":{"type":"array","items":{"type":"object","required":["user","items","source"],"properties":{
+    "user":{"type":"string"},"items":{"type":"array","items":{"$ref":"#/components/schemas/ListedItem"}},
+    "source":{"type":"string","enum":["model","popular","none"]},
+    "error":{"type":"string","description":"Why the source is none."}}}},
+  "unknown_items":{"type":"array","items":{"type":"string"},"description":"Of candidates and exclude."},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"UsersOfItem":{"type":"object","required":["item","title","users","model"],"properties":{
+  "item":{"type":"string"},"title":{"type":"string"},
+  "users":{"type":"array","items":{"$ref":"#/components/schemas/ListedUser"}},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"SimilarItems":{"type":"object","required":["item","title","items","model"],"properties":{
+  "item":{"type":"string"},"title":{"type":"string"},
+  "items":{"type":"array","items":{"$ref":"#/components/schemas/ListedItem"}},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"SimilarUsers":{"type":"object","required":["user","users","model"],"properties":{
+  "user":{"type":"string"},"users":{"type":"array","items":{"$ref":"#/components/schemas/ListedUser"}},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"FoundItems":{"type":"object","required":["items","model"],"properties":{
+  "items":{"type":"array","items":{"type":"object","required":["item","title","genres","ratings"],"properties":{
+    "item":{"type":"string"},"title":{"type":"string"},
+    "genres":{"type":"array","items":{"type":"string"}},
+    "ratings":{"type":"integer","description":"In training."}}}},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"Predictions":{"type":"object","required":["predictions","model"],"properties":{
+  "predictions":{"type":"array","items":{"type":"object","required":["user","item","score","source"],"properties":{
+    "user":{"type":"string"},"item":{"type":"string"},"score":{"type":"number","nullable":true},
+    "source":{"type":"string","enum":["model","popular","item_mean","user_mean","mean","none"]}}}},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"Readiness":{"type":"object","required":["ready"],"properties":{"ready":{"type":"boolean"}}},
+"Description":{"type":"object"}
+})";
+
+void WriteWords(const std::vector<std::string>& words, JsonWriter& json) {
+  json.BeginArray();
+  for (const std::string& word : words) json.String(word);
+  json.EndArray();
+}
+
+void WriteTextList(JsonWriter& json) {
+  json.Member("type", "array");
+  json.Key("items");
+  json.BeginObject();
+  json.Member("type", "string");
+  json.EndObject();
+}
+
+// The schema of an argument, without its braces.
+void WriteType(const ArgumentNote& note, JsonWriter& json) {
+  switch (note.type) {
+    case Type::kText:
+      json.Member("type", "string");
+      break;
+    case Type::kCount:
+      json.Member("type", "integer");
+      json.Member("minimum", 1);
+      break;
+    case Type::kWord:
+      json.Member("type", "string");
+      json.Key("enum");
+      WriteWords(note.words, json);
+      break;
+    case Type::kTexts:
+      WriteTextList(json);
+      break;
+    case Type::kRecords:
+      json.Member("type", "array");
+      json.Key("items");
+      json.BeginObject();
+      json.Member("type", "object");
+      json.Key("required");
+      WriteWords(note.words, json);
+      json.Key("properties");
+      json.BeginObject();
+      for (const std::string& member : note.words) {
+        json.Key(member);
+        json.BeginObject();
+        json.Member("type", "string");
+        json.EndObject();
+      }
+      json.EndObject();
+      json.EndObject();
+      break;
+  }
+}
+
+void WriteParameters(const HttpEndpoint& endpoint, JsonWriter& json) {
+  json.Key("parameters");
+  json.BeginArray();
+  for (const ArgumentNote& note : endpoint.arguments) {
+    if (note.place == Place::kBody) continue;
+    json.BeginObject();
+    json.Member("name", note.name);
+    json.Member("in", note.place == Place::kPath ? "path" : "query");
+    json.Member("required", note.required);
+    json.Member("description", note.what);
+    json.Key("schema");
+    json.BeginObject();
+    WriteType(note, json);
+    json.EndObject();
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteBody(const HttpEndpoint& endpoint, JsonWriter& json) {
+  std::vector<std::string> required;
+  bool any = false;
+  for (const ArgumentNote& note : endpoint.arguments) {
+    if (note.place != Place::kBody) continue;
+    any = true;
+    if (note.required) required.push_back(note.name);
+  }
+  if (!any) return;
+  json.Key("requestBody");
+  json.BeginObject();
+  json.Member("required", true);
+  json.Key("content");
+  json.BeginObject();
+  json.Key("application/json");
+  json.BeginObject();
+  json.Key("schema");
+  json.BeginObject();
+  json.Member("type", "object");
+  json.Key("required");
+  WriteWords(required, json);
+  json.Key("properties");
+  json.BeginObject();
+  for (const ArgumentNote& note : endpoint.arguments) {
+    if (note.place != Place::kBody) continue;
+    json.Key(note.name);
+    json.BeginObject();
+    WriteType(note, json);
+    json.Member("description", note.what);
+    json.EndObject();
+  }
+  for (int k = 0; k < 5; ++k) json.EndObject();
+}
+
+void WriteResponse(int status, const std::string& what, const std::string& type,
+                   const std::string& schema, JsonWriter& json) {
+  json.Key(absl::StrCat(status));
+  json.BeginObject();
+  json.Member("description", what);
+  json.Key("content");
+  json.BeginObject();
+  json.Key(type);
+  json.BeginObject();
+  json.Key("schema");
+  json.BeginObject();
+  if (schema.empty()) {
+    json.Member("type", "string");
+  } else {
+    json.Member("$ref", absl::StrCat("#/components/schemas/", schema).c_str());
+  }
+  for (int k = 0; k < 4; ++k) json.EndObject();
+}
+
+void WriteOperation(const HttpEndpoint& endpoint, JsonWriter& json) {
+  std::string method = endpoint.route.method;
+  std::transform(method.begin(), method.end(), method.begin(),
+                 [](char c) { return static_cast<char>(c - 'A' + 'a'); });
+  json.Key(method);
+  json.BeginObject();
+  json.Member("operationId", endpoint.name);
+  json.Member("summary", endpoint.what);
+  WriteParameters(endpoint, json);
+  WriteBody(endpoint, json);
+  json.Key("responses");
+  json.BeginObject();
+  WriteResponse(200, "The answer.", endpoint.answer.empty() ? "text/plain" : "application/json",
+                endpoint.answer, json);
+  std::set<int> refusals(endpoint.refusals.begin(), endpoint.refusals.end());
+  if (!endpoint.route.at_once) refusals.insert({400, 503});
+  if (!endpoint.route.without_token) refusals.insert(401);
+  for (const int status : refusals) {
+    WriteResponse(status, ReasonPhrase(status), "application/json", "Error", json);
+  }
+  json.EndObject();
+  json.EndObject();
+}
+
+}  // namespace
+
+std::string Describe(std::span<const HttpEndpoint> endpoints) {
+  JsonWriter json;
+  json.BeginObject();
+  json.Member("openapi", "3.0.3");
+  json.Key("info");
+  json.BeginObject();
+  json.Member("title", "cfserve");
+  json.Member("version", "1");
+  json.Member("description", "Recommendations and predictions of a trained model.");
+  json.EndObject();
+  json.Key("paths");
+  json.BeginObject();
+  std::map<std::string, std::vector<const HttpEndpoint*>> by_path;
+  for (const HttpEndpoint& endpoint : endpoints)
+    by_path[endpoint.route.pattern].push_back(&endpoint);
+  for (const auto& [path, of_path] : by_path) {
+    json.Key(path);
+    json.BeginObject();
+    for (const HttpEndpoint* endpoint : of_path) WriteOperation(*endpoint, json);
+    json.EndObject();
+  }
+  json.EndObject();
+  json.Key("components");
+  json.BeginObject();
+  json.Key("schemas");
+  json.Raw(kSchemas);
+  json.EndObject();
+  json.EndObject();
+  return json.Take();
+}
+
+}  // namespace cf

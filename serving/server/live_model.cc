@@ -1,0 +1,131 @@
+#include "serving/server/live_model.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <sys/stat.h>
+#include <utility>
+
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+#include <absl/strings/str_split.h>
+
+#include "serving/lookup.h"
+
+namespace cf {
+namespace {
+
+// Choices of items that are kept: all single genres, and some of several.
+constexpr std::size_t kChoicesMax = 64;
+
+std::string Lower(std::string text) {
+  absl::AsciiStrToLower(&text);
+  return text;
+}
+
+/// Which file is at a path, with where links lead to; another text once that has been swapped.
+std::string WhatIsAt(const std::string& path) {
+  std::error_code error;
+  const std::string place = std::filesystem::weakly_canonical(path, error);
+  struct stat is = {};
+  if (::stat(path.c_str(), &is) != 0) return place;
+  return absl::StrCat(place, " ", is.st_dev, " ", is.st_ino, " ", is.st_mtim.tv_sec, " ",
+                      is.st_mtim.tv_nsec);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const LiveModel>> LiveModel::Open(
+    const OpenModel::Options& options) {
+  absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
+  if (!open.ok()) return open.status();
+  absl::StatusOr<std::string> digest = (*open)->snapshot().Digest();
+  if (!digest.ok()) return digest.status();
+  return std::shared_ptr<const LiveModel>(new LiveModel(*std::move(open), *std::move(digest)));
+}
+
+LiveModel::LiveModel(std::unique_ptr<OpenModel> open, std::string digest)
+    : open_(std::move(open)),
+      digest_(std::move(digest)),
+      version_(open_->snapshot().manifest().name()) {
+  std::set<std::string> joined;
+  for (std::uint32_t k = 0; k < open_->data().items(); ++k) {
+    joined.insert(open_->data().genres(RowId{k}));
+  }
+  for (const std::string& genres : joined) {
+    for (const auto& genre : absl::StrSplit(genres, '|', absl::SkipEmpty())) {
+      genres_.emplace(Lower(std::string(genre)), std::string(genre));
+    }
+  }
+}
+
+absl::StatusOr<std::shared_ptr<const ItemChoice>> LiveModel::OfGenres(
+    const std::vector<std::string>& genres) const {
+  if (genres.empty()) return nullptr;
+  std::vector<std::string> names;
+  for (const std::string& genre : genres) {
+    const auto found = genres_.find(Lower(genre));
+    if (found == genres_.end()) return FindGenre(open_->data(), genre).status();
+    names.push_back(found->second);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto made = choices_.find(names);
+    if (made != choices_.end()) return made->second;
+  }
+  auto choice =
+      std::make_shared<const ItemChoice>(open_->data(), ItemChoice::Options{.genres = names});
+  const std::scoped_lock lock(mutex_);
+  if (choices_.size() < kChoicesMax) choices_.emplace(std::move(names), choice);
+  return choice;
+}
+
+Prediction LiveModel::PredictOrFallBack(std::optional<RowId> user,
+                                        std::optional<RowId> item) const {
+  const std::scoped_lock lock(mutex_);
+  if (!fallback_.has_value()) {
+    fallback_.emplace(open_->model(), open_->catalogue(), open_->substance(), true);
+  }
+  return fallback_->Predict(user, item);
+}
+
+absl::Status ModelKeeper::Open() {
+  std::string found = WhatIsAt(options_.snapshot);
+  absl::StatusOr<std::shared_ptr<const LiveModel>> model = LiveModel::Open(options_);
+  std::shared_ptr<const LiveModel> old;  // Freed where nobody waits for the lock.
+  const std::scoped_lock lock(mutex_);
+  found_ = std::move(found);
+  if (!model.ok()) {
+    ++failed_;
+    return model.status();
+  }
+  ++opened_;
+  old = std::exchange(current_, *std::move(model));
+  return absl::OkStatus();
+}
+
+bool ModelKeeper::HasMoved() const {
+  const std::string now = WhatIsAt(options_.snapshot);
+  const std::scoped_lock lock(mutex_);
+  return now != found_;
+}
+
+std::shared_ptr<const LiveModel> ModelKeeper::Current() const {
+  const std::scoped_lock lock(mutex_);
+  return current_;
+}
+
+std::uint64_t ModelKeeper::opened() const {
+  const std::scoped_lock lock(mutex_);
+  return opened_;
+}
+
+std::uint64_t ModelKeeper::failed() const {
+  const std::scoped_lock lock(mutex_);
+  return failed_;
+}
+
+}  // namespace cf
