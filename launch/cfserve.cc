@@ -69,6 +69,10 @@ void AddFlags(ArgumentParser& parser, Flags& flags) {
       .OneValueEach();
   parser.Option("--token-file", flags.token_file,
                 "File of a token that requests must bear (Authorization: Bearer TOKEN)");
+  parser.Option(
+      "--tls-certificate", flags.service.http.tls_certificate,
+      "File of a certificate in PEM, with those that it rests on; then only TLS is spoken");
+  parser.Option("--tls-key", flags.service.http.tls_key, "File of its key");
   parser.Option("--threads", service.http.workers, "Threads that make answers (all of the machine)")
       .Between(1, 1024);
   parser.Option("--connections", service.http.connections_max, "Connections that may be open")
@@ -205,9 +209,10 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
   absl::StatusOr<std::unique_ptr<ModelService>> service = ModelService::Start(flags.service);
   if (!service.ok()) return service.status();
   const std::string& address = flags.service.http.address;
+  const bool tls = !flags.service.http.tls_key.empty();
   const bool v6 = absl::StrContains(address, ':');
-  Say(absl::StrCat("serving ", NameOf(*(*service)->keeper().Current()), " at http://",
-                   v6 ? "[" : "", address, v6 ? "]" : "", ":", (*service)->port(), "/"));
+  Say(absl::StrCat("serving ", NameOf(*(*service)->keeper().Current()), " at http", tls ? "s" : "",
+                   "://", v6 ? "[" : "", address, v6 ? "]" : "", ":", (*service)->port(), "/"));
   ServeUntilTold(signals, **service);
   Say("no longer ready; answering what is asked");
   (*service)->BeginEnd();

@@ -1,11 +1,13 @@
 #include "common/http/connection.h"
 
+#include <algorithm>
 #include <array>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/write.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
@@ -23,11 +25,13 @@ constexpr std::size_t kReadBytes = std::size_t{4} << 10;
 // How long a client may take to hang up after the last answer, and how much it may send meanwhile.
 constexpr std::chrono::milliseconds kLeaveMax = std::chrono::seconds(2);
 
+constexpr std::string_view kInterim = "HTTP/1.1 100 Continue\r\n\r\n";
+
 // What a client that got 503 is told to wait.
 constexpr char kRetrySeconds[] = "1";
 
 /// The status that says what a parser has against a request; 0 where the connection itself is gone.
-int StatusOf(const boost::system::error_code& error) {
+int StatusOf(const error_code& error) {
   if (error == beast_http::error::body_limit) return 413;
   if (error == beast_http::error::header_limit || error == beast_http::error::buffer_overflow) {
     return 431;
@@ -56,13 +60,13 @@ struct Connection::Incoming {
   const auto& message() const { return parser.get(); }
 };
 
-Connection::Connection(tcp::socket socket, Surroundings& surroundings)
-    : socket_(std::move(socket)),
+Connection::Connection(std::unique_ptr<ByteStream> stream, Surroundings& surroundings)
+    : stream_(std::move(stream)),
       surroundings_(surroundings),
       buffer_(surroundings.options.header_bytes_max + kReadBytes) {
-  boost::system::error_code error;
-  socket_.set_option(tcp::no_delay(true), error);
-  const tcp::endpoint remote = socket_.remote_endpoint(error);
+  error_code error;
+  stream_->socket().set_option(tcp::no_delay(true), error);
+  const tcp::endpoint remote = stream_->socket().remote_endpoint(error);
   if (!error) remote_ = remote.address().to_string();
   Enter(State::kIdle, surroundings_.options.header_max);
 }
@@ -80,8 +84,8 @@ void Connection::Tick(Clock::time_point now) {
   if (state_ == State::kAnswering) {
     awaited_->ready.cancel();
   } else if (state_ == State::kReading) {
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
+    error_code ignored;
+    stream_->socket().cancel(ignored);
   } else {
     Close();
   }
@@ -89,20 +93,23 @@ void Connection::Tick(Clock::time_point now) {
 
 void Connection::Close() {
   closed_ = true;
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  error_code ignored;
+  stream_->socket().close(ignored);
   if (state_ == State::kAnswering) awaited_->ready.cancel();
 }
 
 void Connection::CloseIfIdle() {
-  boost::system::error_code error;
-  if (state_ == State::kLeaving || (state_ == State::kIdle && socket_.available(error) == 0)) {
+  error_code error;
+  if (state_ == State::kLeaving ||
+      (state_ == State::kIdle && stream_->socket().available(error) == 0)) {
     Close();
   }
 }
 
 awaitable<void> Connection::Serve() {
-  for (;;) {
+  const error_code begun = co_await stream_->Begin();
+  if (begun) Close();
+  while (!closed_) {
     const bool more = co_await ServeOne();
     if (!more) break;
   }
@@ -136,13 +143,13 @@ awaitable<bool> Connection::ServeOne() {
 awaitable<bool> Connection::AwaitFirstByte() {
   if (served_) Enter(State::kIdle, surroundings_.options.idle_max);
   if (buffered_ > 0) co_return true;
-  const boost::system::error_code error = co_await ReadSome();
+  const error_code error = co_await ReadSome();
   co_return !error;
 }
 
-awaitable<boost::system::error_code> Connection::ReadSome() {
+awaitable<error_code> Connection::ReadSome() {
   const asio::mutable_buffer space(buffer_.data() + buffered_, buffer_.size() - buffered_);
-  const auto [error, bytes] = co_await socket_.async_read_some(space, kAwait);
+  const auto [error, bytes] = co_await stream_->ReadSome(space);
   buffered_ += bytes;
   co_return error;
 }
@@ -156,8 +163,8 @@ awaitable<void> Connection::Receive(Incoming& incoming) {
       Enter(State::kReading, surroundings_.options.body_max);
       if (incoming.refused == 0 && !incoming.parser.is_done() &&
           IsInterimWanted(incoming.message())) {
-        const std::string interim = "HTTP/1.1 100 Continue\r\n\r\n";
-        co_await asio::async_write(socket_, asio::buffer(interim), kAwait);
+        const asio::const_buffer interim(kInterim.data(), kInterim.size());
+        co_await stream_->Write(std::span(&interim, 1));
       }
     }
     if (incoming.refused != 0 || incoming.parser.is_done()) co_return;
@@ -165,7 +172,7 @@ awaitable<void> Connection::Receive(Incoming& incoming) {
       incoming.Refuse(431, "the header is too long");
       co_return;
     }
-    const boost::system::error_code error = co_await ReadSome();
+    const error_code error = co_await ReadSome();
     if (!error) continue;
     if (expired_ && !closed_) {
       incoming.Refuse(408, "the request did not come in time");
@@ -180,7 +187,7 @@ awaitable<void> Connection::Receive(Incoming& incoming) {
 
 // Hands what has come to the parser.
 void Connection::Parse(Incoming& incoming) {
-  boost::system::error_code error;
+  error_code error;
   const std::size_t taken = incoming.parser.put(asio::buffer(buffer_.data(), buffered_), error);
   std::copy(buffer_.begin() + static_cast<std::ptrdiff_t>(taken),
             buffer_.begin() + static_cast<std::ptrdiff_t>(buffered_), buffer_.begin());
@@ -302,7 +309,7 @@ awaitable<bool> Connection::Write(const Incoming& incoming, bool keep) {
   const std::array<asio::const_buffer, 2> pieces = {
       asio::buffer(header),
       asio::buffer(response.body.data(), with_body ? response.body.size() : 0)};
-  const auto [error, bytes] = co_await asio::async_write(socket_, pieces, kAwait);
+  const error_code error = co_await stream_->Write(pieces);
   co_return !error && !closed_;
 }
 
@@ -310,8 +317,7 @@ awaitable<bool> Connection::Write(const Incoming& incoming, bool keep) {
 // client has not been read.
 awaitable<void> Connection::Leave() {
   Enter(State::kLeaving, kLeaveMax);
-  boost::system::error_code error;
-  socket_.shutdown(tcp::socket::shutdown_send, error);
+  error_code error = co_await stream_->EndWriting();
   while (!error) {
     buffered_ = 0;
     error = co_await ReadSome();

@@ -8,26 +8,17 @@
 #include <string>
 #include <vector>
 
-#include <boost/asio/as_tuple.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
 #include "common/http/access.h"
+#include "common/http/byte_stream.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/http/work_queue.h"
 
 namespace cf::http {
 
-namespace asio = boost::asio;
-using asio::awaitable;
-using asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
-
-/// co_await gives (error, result) rather than throw.
-inline constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 /// An exchange that a connection waits for: `ready` is cancelled when it is done.
 struct AwaitedExchange : HttpExchange {
@@ -65,7 +56,7 @@ class Connection {
     kLeaving,  ///< The last answer has been written; what still comes is thrown away.
   };
 
-  Connection(tcp::socket socket, Surroundings& surroundings);
+  Connection(std::unique_ptr<ByteStream> stream, Surroundings& surroundings);
 
   /// Returns when the connection has ended.
   awaitable<void> Serve();
@@ -90,7 +81,7 @@ class Connection {
   awaitable<bool> ServeOne();
   awaitable<bool> AwaitFirstByte();
   awaitable<void> Receive(Incoming& incoming);
-  awaitable<boost::system::error_code> ReadSome();
+  awaitable<error_code> ReadSome();
   void Parse(Incoming& incoming);
   void JudgeHeader(Incoming& incoming);
   void TakeRequest(Incoming& incoming);
@@ -98,7 +89,7 @@ class Connection {
   awaitable<bool> Write(const Incoming& incoming, bool keep);
   awaitable<void> Leave();
 
-  tcp::socket socket_;
+  std::unique_ptr<ByteStream> stream_;
   Surroundings& surroundings_;
   std::string remote_;
   State state_ = State::kIdle;

@@ -1,9 +1,11 @@
 #include "common/http/server.h"
 
+#include <atomic>
 #include <ctime>
 #include <exception>
 #include <future>
 #include <list>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -82,6 +84,7 @@ class HttpServer::Implementation {
   const Options options_;
   const Router router_;
   const AccessRule access_;
+  std::optional<http::StreamMaker> streams_;  // Set before anybody is accepted.
   std::uint16_t port_ = 0;
   http::asio::io_context io_;
   // Of the I/O thread, down to the next remark.
@@ -105,6 +108,10 @@ class HttpServer::Implementation {
 
 absl::Status HttpServer::Implementation::Listen() {
   const std::string place = absl::StrCat(options_.address, " port ", options_.port);
+  absl::StatusOr<http::StreamMaker> streams =
+      http::StreamMaker::Make(options_.tls_certificate, options_.tls_key);
+  if (!streams.ok()) return streams.status();
+  streams_ = *std::move(streams);
   boost::system::error_code error;
   const auto address = http::asio::ip::make_address(options_.address, error);
   if (error) {
@@ -173,7 +180,7 @@ void HttpServer::Implementation::Admit(tcp::socket socket) {
     return;
   }
   const auto connection =
-      connections_.emplace(connections_.end(), std::move(socket), surroundings_);
+      connections_.emplace(connections_.end(), streams_->Wrap(std::move(socket)), surroundings_);
   open_.store(connections_.size(), std::memory_order_relaxed);
   http::asio::co_spawn(io_, connection->Serve(),
                        [this, connection](const std::exception_ptr&) { Forget(connection); });

@@ -32,6 +32,9 @@ class HttpServer {
     std::uint16_t port = 0;             ///< 0: one that is free.
     /// Names that requests may have for the Host, beside "localhost" and addresses in figures.
     std::vector<std::string> hosts = {};
+    /// Files in PEM: with both, TLS is all that is spoken.
+    std::string tls_certificate = {};
+    std::string tls_key = {};
     std::string token = {};  ///< What requests must bear (Authorization: Bearer); empty: nothing.
 
     std::size_t connections_max = 1024;
@@ -58,7 +61,8 @@ class HttpServer {
     std::size_t waiting = 0;        ///< Requests in the queue now.
   };
 
-  /// Listens, and answers from then on. InvalidArgument: the address is none; Internal: it or the
+  /// Listens, and answers from then on. InvalidArgument: the address is none, or the certificate
+  /// and the key are no pair; Internal: it or the
   /// port cannot be had.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(Options options, Router router);
   /// Ends everything, as Drain(0) does.
