@@ -13,9 +13,9 @@
 namespace cf {
 namespace {
 
-// Rows scored at once. With vectors of 64 floats they take 128 KiB and stay in the second-level
-// cache while every user of a group is scored against them; their scores take 2 KiB.
-constexpr std::uint32_t kTile = 512;
+// Rows scored at once. With vectors of 64 floats they take 32 KiB and stay in the first-level cache
+// (in the second, where that is smaller) while every user of a group is scored against them.
+constexpr std::uint32_t kTile = 128;
 using Tile = std::array<float, kTile>;
 
 // Users that share a tile, and what a thread takes at once.

@@ -9,7 +9,7 @@
 
 #include <cmath>
 #include <cstdint>
-#include <xmmintrin.h>
+#include <immintrin.h>
 
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
@@ -126,9 +126,54 @@ void CatchUpRows(const OptimizerStep& step, std::span<float* const> rows);
 void ReadRows(const OptimizerStep& step, std::span<const float* const> rows, float* to,
               std::size_t stride);
 
+#if HWY_TARGET == HWY_AVX3
+// Two vectors of sums after one step along the tree, side by side: the lower halves of `a` and `b` plus
+// their upper halves, where `Lower` and `Upper` name the parts of each that these are.
+template <int Lower, int Upper>
+HWY_INLINE __m512 FoldBlocks(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, Lower), _mm512_shuffle_f32x4(a, b, Upper));
+}
+template <int Lower, int Upper>
+HWY_INLINE __m512 FoldWithinBlocks(__m512 a, __m512 b) {
+  return _mm512_add_ps(_mm512_shuffle_ps(a, b, Lower), _mm512_shuffle_ps(a, b, Upper));
+}
+
+// Dot of sixteen rows. Their lanes go along the same tree (+ 8, + 4, + 2, + 1), but all at once, with
+// two instructions for each where one row alone takes nine. Which rows are folded together decides only
+// where their sums end up: that of row 4 b + q in lane q of block b.
+HWY_INLINE void ScoreSixteen(const float* HWY_RESTRICT query, const float* HWY_RESTRICT rows,
+                             std::size_t stride, std::size_t n, float* HWY_RESTRICT scores) {
+  __m512 sums[kLanes];
+  for (__m512& sum : sums) sum = _mm512_setzero_ps();
+  for (std::size_t k = 0; k < n; k += kLanes) {
+    const __m512 part = _mm512_loadu_ps(query + k);
+#pragma GCC unroll 16
+    for (std::size_t r = 0; r < kLanes; ++r) {
+      sums[r] = _mm512_fmadd_ps(part, _mm512_loadu_ps(rows + r * stride + k), sums[r]);
+    }
+  }
+  __m512 quads[4];
+#pragma GCC unroll 4
+  for (std::size_t q = 0; q < 4; ++q) {
+    const __m512 eights_a = FoldBlocks<0x44, 0xee>(sums[q], sums[q + 4]);
+    const __m512 eights_b = FoldBlocks<0x44, 0xee>(sums[q + 8], sums[q + 12]);
+    quads[q] = FoldBlocks<0x88, 0xdd>(eights_a, eights_b);
+  }
+  const __m512 pairs_a = FoldWithinBlocks<0x44, 0xee>(quads[0], quads[1]);
+  const __m512 pairs_b = FoldWithinBlocks<0x44, 0xee>(quads[2], quads[3]);
+  _mm512_storeu_ps(scores, FoldWithinBlocks<0x88, 0xdd>(pairs_a, pairs_b));
+}
+#endif
+
 void ScoreRows(const float* HWY_RESTRICT query, const float* HWY_RESTRICT rows, std::size_t stride,
                std::size_t n_rows, std::size_t n, float* HWY_RESTRICT scores) {
-  for (std::size_t r = 0; r < n_rows; ++r) scores[r] = Dot(query, rows + r * stride, n);
+  std::size_t r = 0;
+#if HWY_TARGET == HWY_AVX3
+  for (; r + kLanes <= n_rows; r += kLanes) {
+    ScoreSixteen(query, rows + r * stride, stride, n, scores + r);
+  }
+#endif
+  for (; r < n_rows; ++r) scores[r] = Dot(query, rows + r * stride, n);
 }
 
 float DotOf(const float* a, const float* b, std::size_t n) {

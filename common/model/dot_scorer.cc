@@ -37,6 +37,12 @@ void DotScorer::AddAll(const RowsView& users, const RowsView& items,
   const float* item_bias = items.biases != nullptr ? items.biases : &kNoBias;
   if (users.bias_stride == 0) {
     const float of_user = *user_bias;
+    if (items.bias_stride == 1) {
+      for (std::size_t k = 0; k < scores.size(); ++k) {
+        scores[k] = RawSum(objective, of_user, item_bias[k], scores[k]);
+      }
+      return;
+    }
     for (float& score : scores) {
       score = RawSum(objective, of_user, *item_bias, score);
       item_bias += items.bias_stride;
