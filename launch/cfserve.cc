@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -46,17 +47,26 @@ void Say(const std::string& text) {
 
 void AddFlags(ArgumentParser& parser, Flags& flags) {
   ModelService::Options& service = flags.service;
+  OpenModel::Options& model = service.paths.model;
   service.http.workers = std::max(1U, std::thread::hardware_concurrency());
   service.access_log = "-";
-  parser
-      .Option("MODEL", service.model.snapshot,
-              "RUN/snapshots/best, RUN/snapshots/latest, or a manifest")
+  parser.Option("MODEL", model.snapshot, "RUN/snapshots/best, RUN/snapshots/latest, or a manifest")
       .Required();
-  parser.Option("--data", service.model.data, "Folder of the data set, where it has moved");
+  parser.Option("--data", model.data, "Folder of the data set, where it has moved");
   parser.Option(
       "--memory", flags.memory,
-      "Memory that the model may take beside the data set, which is mapped, such as 2GiB (a "
+      "Memory that a model may take beside the data set, which is mapped, such as 2GiB (a "
       "bare number is MiB)");
+  parser
+      .Option(
+          "--rank", service.paths.rank.snapshot,
+          "Another model of the same data set, which scores what the first one proposes: a ranker "
+          "behind a retrieval")
+      .TypeName("MODEL");
+  parser
+      .Option("--proposed", service.limits.proposed, "Items of a user that the other model scores")
+      .ShowDefault()
+      .Between(1, 1'000'000);
   parser.Option("--address", service.http.address, "Address to listen on, in figures")
       .ShowDefault();
   parser.Option("--port", flags.port, "Port to listen on; 0: one that is free")
@@ -103,12 +113,23 @@ void AddFlags(ArgumentParser& parser, Flags& flags) {
       "(a link that was swapped), has it open that one, while the old one is served.");
 }
 
+// As many open files as the connections want, as far as the system lets; what it does not let, the
+// server does without.
+void AskForDescriptors(std::size_t connections) {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, connections + 256));
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 absl::Status ReadFlags(Flags& flags) {
   if (!flags.memory.empty()) {
     const absl::StatusOr<std::uint64_t> bytes = ParseMemorySize(flags.memory);
     if (!bytes.ok()) return Because(bytes.status(), "--memory");
-    flags.service.model.memory = *bytes;
+    flags.service.paths.model.memory = *bytes;
+    flags.service.paths.rank.memory = *bytes;
   }
+  flags.service.paths.rank.data = flags.service.paths.model.data;
   flags.service.http.port = static_cast<std::uint16_t>(flags.port);
   if (flags.service.access_log == "none") flags.service.access_log.clear();
   if (flags.token_file.empty()) return absl::OkStatus();
@@ -144,7 +165,12 @@ class Signals {
 };
 
 std::string NameOf(const LiveModel& model) {
-  return absl::StrCat(model.version(), ", digest ", model.digest());
+  const auto name = [](const LiveModel::Name& of) {
+    return absl::StrCat(of.version, ", digest ", of.digest);
+  };
+  return absl::StrCat(
+      name(model.name()),
+      model.rank_name() == nullptr ? "" : absl::StrCat("; ranked by ", name(*model.rank_name())));
 }
 
 /// Opens models on a thread of its own, one at a time.
@@ -205,6 +231,7 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
     return *ended;
   }
   if (absl::Status read = ReadFlags(flags); !read.ok()) return read;
+  AskForDescriptors(flags.service.http.connections_max);
   const Signals signals;
   absl::StatusOr<std::unique_ptr<ModelService>> service = ModelService::Start(flags.service);
   if (!service.ok()) return service.status();

@@ -18,7 +18,9 @@ constexpr char kSchemas[] = R"({
 "Error":{"type":"object","required":["error"],"properties":{"error":{"type":"string"}}},
 "Model":{"type":"object","required":["digest","version"],"properties":{
   "digest":{"type":"string","description":"Over all of its parameters."},
-  "version":{"type":"string","description":"The name of its snapshot."}}},
+  "version":{"type":"string","description":"The name of its snapshot."},
+  "rank":{"type":"object","required":["digest","version"],"description":"Of the model that scored what this one proposed.",
+    "properties":{"digest":{"type":"string"},"version":{"type":"string"}}}}},
 "ListedItem":{"type":"object","required":["item","title","score","rank"],"properties":{
   "item":{"type":"string"},"title":{"type":"string"},
   "score":{"type":"number","description":"A predicted rating, or what the model has for one; with the source popular a number of ratings; of similar items a cosine."},

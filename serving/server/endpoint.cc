@@ -73,15 +73,22 @@ absl::StatusOr<RowId> FindItem(const LiveModel& model, const std::string& raw) {
 void WriteModel(const LiveModel& model, JsonWriter& json) {
   json.Key("model");
   json.BeginObject();
-  json.Member("digest", model.digest());
-  json.Member("version", model.version());
+  json.Member("digest", model.name().digest);
+  json.Member("version", model.name().version);
+  if (const LiveModel::Name* rank = model.rank_name()) {
+    json.Key("rank");
+    json.BeginObject();
+    json.Member("digest", rank->digest);
+    json.Member("version", rank->version);
+    json.EndObject();
+  }
   json.EndObject();
 }
 
 void WriteItems(const LiveModel& model, const ItemList& list, JsonWriter& json) {
   std::vector<ScoredRow> rows = list.items;
-  if (list.source == model.open().substance().lists()) {
-    const Objective& objective = model.open().model().objective();
+  if (list.source == model.scoring().substance().lists()) {
+    const Objective& objective = model.scoring().model().objective();
     for (ScoredRow& row : rows) row.score = PredictedRating(objective, row.score);
   }
   WriteItems(model, rows, json);

@@ -46,7 +46,8 @@ struct EndpointLimits {
   std::size_t users_max = 10'000;     ///< and of a list of users.
   std::size_t many_users_max = 1000;  ///< Users of one request.
   std::size_t pairs_max = 10'000;
-  unsigned threads = 0;  ///< That one request of many users may use; 0: all of the machine.
+  std::size_t proposed = 200;  ///< Items of a user that are ranked, where a second model does.
+  unsigned threads = 0;        ///< That one request of many users may use; 0: all of the machine.
 };
 
 /// A refusal with the reason of an error: 404 of what is not found, 400 of what is wrong with the
@@ -64,7 +65,7 @@ HttpHandler OneByOne(
 absl::StatusOr<RowId> FindUser(const LiveModel& model, const std::string& raw);
 absl::StatusOr<RowId> FindItem(const LiveModel& model, const std::string& raw);
 
-/// Writes "model": {"digest": ..., "version": ...}.
+/// Writes "model": {"digest": ..., "version": ...}, with the same of the model that ranks as "rank".
 void WriteModel(const LiveModel& model, JsonWriter& json);
 
 /// Writes "items": a list of [{"item", "title", "score", "rank"}]. Scores of a model are predicted

@@ -112,7 +112,7 @@ absl::StatusOr<std::string> PredictPairs(const LiveModel& model, const EndpointL
     return absl::InvalidArgumentError(absl::StrCat("'pairs' is a list of 1 to ", limits.pairs_max,
                                                    " objects with user and item"));
   }
-  const OpenModel& open = model.open();
+  const OpenModel& open = model.scoring();
   PairPredictor predictor(open.model(), open.catalogue(), open.substance(), false);
   JsonWriter json;
   json.BeginObject();

@@ -127,20 +127,20 @@ class UserLists {
     return absl::OkStatus();
   }
 
-  static void Answer(const LiveModel& model, const Group& group) {
+  void Answer(const LiveModel& model, const Group& group) const {
     std::size_t next = 0;
-    const absl::Status visited = model.open().recommender().ForUsers(
-        group.users, {.list = group.wish.options(), .threads = 1},
-        [&](RowId, const ItemList& list) {
-          HttpExchange& exchange = *group.exchanges[next++];
-          const std::string& raw = exchange.parameters[0];
-          if (list.source == Source::kNone) {
-            exchange.response = Refusal(NothingLearned(raw));
-          } else {
-            exchange.response.body = ListAnswer(model, raw, list);
-          }
-          return absl::OkStatus();
-        });
+    const absl::Status visited =
+        model.ForUsers(group.users, {.list = group.wish.options(), .threads = 1}, limits_.proposed,
+                       [&](RowId, const ItemList& list) {
+                         HttpExchange& exchange = *group.exchanges[next++];
+                         const std::string& raw = exchange.parameters[0];
+                         if (list.source == Source::kNone) {
+                           exchange.response = Refusal(NothingLearned(raw));
+                         } else {
+                           exchange.response.body = ListAnswer(model, raw, list);
+                         }
+                         return absl::OkStatus();
+                       });
     for (; !visited.ok() && next < group.exchanges.size(); ++next) {
       group.exchanges[next]->response = Refusal(visited);
     }
@@ -232,11 +232,11 @@ absl::StatusOr<std::string> ListsOfMany(const LiveModel& model, const EndpointLi
   std::vector<ItemList> lists;
   const unsigned threads = known.size() < kUsersOfThread ? 1 : limits.threads;
   const absl::Status made =
-      recommender.ForUsers(known, {.list = many->wish.options(), .threads = threads},
-                           [&lists](RowId, const ItemList& list) {
-                             lists.push_back(list);
-                             return absl::OkStatus();
-                           });
+      model.ForUsers(known, {.list = many->wish.options(), .threads = threads}, limits.proposed,
+                     [&lists](RowId, const ItemList& list) {
+                       lists.push_back(list);
+                       return absl::OkStatus();
+                     });
   if (!made.ok()) return made;
   const ItemList popular = many->wish.fallback && known.size() < asked.size()
                                ? recommender.PopularItems(many->wish.options())

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <span>
 #include <sys/stat.h>
 #include <utility>
 
@@ -36,19 +37,37 @@ std::string WhatIsAt(const std::string& path) {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<const LiveModel>> LiveModel::Open(
-    const OpenModel::Options& options) {
+absl::StatusOr<LiveModel::Named> LiveModel::OpenNamed(const OpenModel::Options& options) {
   absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
   if (!open.ok()) return open.status();
   absl::StatusOr<std::string> digest = (*open)->snapshot().Digest();
   if (!digest.ok()) return digest.status();
-  return std::shared_ptr<const LiveModel>(new LiveModel(*std::move(open), *std::move(digest)));
+  const std::string version = (*open)->snapshot().manifest().name();
+  return Named{.open = *std::move(open),
+               .name = {.digest = *std::move(digest), .version = version}};
 }
 
-LiveModel::LiveModel(std::unique_ptr<OpenModel> open, std::string digest)
-    : open_(std::move(open)),
-      digest_(std::move(digest)),
-      version_(open_->snapshot().manifest().name()) {
+absl::StatusOr<std::shared_ptr<const LiveModel>> LiveModel::Open(const ServedPaths& paths) {
+  absl::StatusOr<Named> model = OpenNamed(paths.model);
+  if (!model.ok()) return model.status();
+  if (paths.rank.snapshot.empty()) {
+    return std::shared_ptr<const LiveModel>(new LiveModel(*std::move(model), Named()));
+  }
+  absl::StatusOr<Named> rank = OpenNamed(paths.rank);
+  if (!rank.ok()) return rank.status();
+  if (rank->open->data().digest() != model->open->data().digest()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(paths.rank.snapshot, " is of another data set than ", paths.model.snapshot,
+                     ", so it cannot rank what that proposes"));
+  }
+  return std::shared_ptr<const LiveModel>(new LiveModel(*std::move(model), *std::move(rank)));
+}
+
+LiveModel::LiveModel(Named model, Named rank)
+    : open_(std::move(model.open)),
+      name_(std::move(model.name)),
+      rank_(std::move(rank.open)),
+      rank_name_(std::move(rank.name)) {
   std::set<std::string> joined;
   for (std::uint32_t k = 0; k < open_->data().items(); ++k) {
     joined.insert(open_->data().genres(RowId{k}));
@@ -83,18 +102,54 @@ absl::StatusOr<std::shared_ptr<const ItemChoice>> LiveModel::OfGenres(
   return choice;
 }
 
+absl::Status LiveModel::ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
+                                 std::size_t proposed, const ListVisitor& visit) const {
+  if (rank_ == nullptr) return open_->recommender().ForUsers(users, options, visit);
+  ManyUsersOptions proposals = options;
+  proposals.list.top = std::max(proposed, options.list.top);
+  std::vector<ItemList> lists;
+  ItemChoice::Options rules{.candidates = NamedItems()};
+  const absl::Status made =
+      open_->recommender().ForUsers(users, proposals, [&](RowId user, const ItemList& list) {
+        if (list.source == open_->substance().lists()) {
+          for (const ScoredRow& row : list.items) {
+            rules.candidates->for_users.push_back({.user = user, .item = row.id});
+          }
+        }
+        lists.push_back(list);
+        return absl::OkStatus();
+      });
+  if (!made.ok()) return made;
+  const ItemChoice choice(rank_->data(), std::move(rules));
+  const ManyUsersOptions ranking = {
+      .list = {.top = options.list.top, .min_ratings = 0, .mask = Mask::kNone, .choice = &choice},
+      .threads = options.threads};
+  std::size_t next = 0;
+  return rank_->recommender().ForUsers(users, ranking, [&](RowId user, const ItemList& list) {
+    ItemList& first = lists[next++];
+    if (first.source == open_->substance().lists()) return visit(user, list);
+    first.items.resize(std::min(first.items.size(), options.list.top));
+    return visit(user, first);
+  });
+}
+
 Prediction LiveModel::PredictOrFallBack(std::optional<RowId> user,
                                         std::optional<RowId> item) const {
   const std::scoped_lock lock(mutex_);
   if (!fallback_.has_value()) {
-    fallback_.emplace(open_->model(), open_->catalogue(), open_->substance(), true);
+    fallback_.emplace(scoring().model(), scoring().catalogue(), scoring().substance(), true);
   }
   return fallback_->Predict(user, item);
 }
 
+std::string ModelKeeper::WhatIsThere() const {
+  const std::string& rank = paths_.rank.snapshot;
+  return absl::StrCat(WhatIsAt(paths_.model.snapshot), "\n", rank.empty() ? "" : WhatIsAt(rank));
+}
+
 absl::Status ModelKeeper::Open() {
-  std::string found = WhatIsAt(options_.snapshot);
-  absl::StatusOr<std::shared_ptr<const LiveModel>> model = LiveModel::Open(options_);
+  std::string found = WhatIsThere();
+  absl::StatusOr<std::shared_ptr<const LiveModel>> model = LiveModel::Open(paths_);
   std::shared_ptr<const LiveModel> old;  // Freed where nobody waits for the lock.
   const std::scoped_lock lock(mutex_);
   found_ = std::move(found);
@@ -108,7 +163,7 @@ absl::Status ModelKeeper::Open() {
 }
 
 bool ModelKeeper::HasMoved() const {
-  const std::string now = WhatIsAt(options_.snapshot);
+  const std::string now = WhatIsThere();
   const std::scoped_lock lock(mutex_);
   return now != found_;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,15 @@
 
 namespace cf {
 
-/// A model that is being served, with what its answers name it by.
+/// Which models are served.
+struct ServedPaths {
+  OpenModel::Options model;
+  /// One that scores what the first proposes: a ranker behind a retrieval. An empty path: none.
+  OpenModel::Options rank = {};
+};
+
+/// A model that is being served, with what its answers name it by, and perhaps one that ranks what it
+/// proposes.
 ///
 /// Owner:   whoever answers with it shares it; it lives as long as the last answer.
 /// Threads: any.
@@ -25,29 +34,51 @@ namespace cf {
 ///          has fallen back, a mean for each user and item.
 class LiveModel {
  public:
-  /// Errors are OpenModel's and those of reading its digest.
-  static absl::StatusOr<std::shared_ptr<const LiveModel>> Open(const OpenModel::Options& options);
+  /// What answers name a model by: its digest, as `cfsnapshot digest` prints it, and its snapshot's
+  /// name.
+  struct Name {
+    std::string digest;
+    std::string version;
+  };
 
+  /// Errors are OpenModel's and those of reading digests. FailedPrecondition: the two models are not of
+  /// the same data set.
+  static absl::StatusOr<std::shared_ptr<const LiveModel>> Open(const ServedPaths& paths);
+
+  /// The model that proposes items, and is asked for all but scores.
   const OpenModel& open() const { return *open_; }
-  /// Over all of its parameters, as `cfsnapshot digest` prints it.
-  const std::string& digest() const { return digest_; }
-  /// The snapshot's name.
-  const std::string& version() const { return version_; }
+  const Name& name() const { return name_; }
+  /// The model that scores: the one that ranks, where there is one.
+  const OpenModel& scoring() const { return rank_ == nullptr ? *open_ : *rank_; }
+  /// Null where there is no other.
+  const Name* rank_name() const { return rank_ == nullptr ? nullptr : &rank_name_; }
 
   /// The items with one of these genres, written in any case; null where none is named. NotFound and
   /// FailedPrecondition as FindGenre's.
   absl::StatusOr<std::shared_ptr<const ItemChoice>> OfGenres(
       const std::vector<std::string>& genres) const;
 
-  /// As PairPredictor's with fallback, one at a time.
+  /// Calls `visit` with the list of each user, as Recommender::ForUsers does. Where a model ranks, the
+  /// best `proposed` items of the first model, scored by it. Scores are raw sums of scoring().
+  absl::Status ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
+                        std::size_t proposed, const ListVisitor& visit) const;
+
+  /// As PairPredictor's with fallback, of the model that scores, one at a time.
   Prediction PredictOrFallBack(std::optional<RowId> user, std::optional<RowId> item) const;
 
  private:
-  LiveModel(std::unique_ptr<OpenModel> open, std::string digest);
+  /// An opened model and its name.
+  struct Named {
+    std::unique_ptr<const OpenModel> open;
+    Name name;
+  };
+  static absl::StatusOr<Named> OpenNamed(const OpenModel::Options& options);
+  LiveModel(Named model, Named rank);
 
   std::unique_ptr<const OpenModel> open_;
-  std::string digest_;
-  std::string version_;
+  Name name_;
+  std::unique_ptr<const OpenModel> rank_;
+  Name rank_name_;
   std::map<std::string, std::string> genres_;  // Those that there are, by their lower case.
   // Workers share these, which are made when somebody first needs them.
   mutable std::mutex mutex_;
@@ -62,13 +93,13 @@ class LiveModel {
 /// Threads: any; Open one at a time.
 class ModelKeeper {
  public:
-  explicit ModelKeeper(OpenModel::Options options) : options_(std::move(options)) {}
+  explicit ModelKeeper(ServedPaths paths) : paths_(std::move(paths)) {}
 
-  /// Opens what is at the path now, and serves it. Where that fails, the model that was served goes
+  /// Opens what is at the paths now, and serves it. Where that fails, the model that was served goes
   /// on.
   absl::Status Open();
 
-  /// Whether there is something else at the path than Open last found there, such as where a link
+  /// Whether there is something else at a path than Open last found there, such as where a link
   /// was swapped.
   bool HasMoved() const;
 
@@ -79,11 +110,13 @@ class ModelKeeper {
   std::uint64_t failed() const;  ///< and how often it did not.
 
  private:
-  const OpenModel::Options options_;
+  std::string WhatIsThere() const;
+
+  const ServedPaths paths_;
   // The one that opens and all workers meet here.
   mutable std::mutex mutex_;
   std::shared_ptr<const LiveModel> current_;
-  std::string found_;  // What was at the path: where links lead to, and which file that is.
+  std::string found_;  // What was at the paths: where links lead to, and which file that is.
   std::uint64_t opened_ = 0;
   std::uint64_t failed_ = 0;
 };

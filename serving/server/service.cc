@@ -43,7 +43,7 @@ absl::StatusOr<std::unique_ptr<ModelService>> ModelService::Start(Options option
 }
 
 ModelService::ModelService(Options options)
-    : options_(std::move(options)), keeper_(options_.model) {
+    : options_(std::move(options)), keeper_(options_.paths) {
 }
 
 // The server's threads use all that is above it.
@@ -132,8 +132,8 @@ std::string ModelService::Metrics() const {
   append("process_cpu_seconds_total", "counter", "Processor time.", ProcessorSeconds());
   const std::shared_ptr<const LiveModel> model = keeper_.Current();
   absl::StrAppend(&text, "# HELP cf_model_info The model that is served.\n",
-                  "# TYPE cf_model_info gauge\ncf_model_info{digest=\"", model->digest(),
-                  "\",version=\"", model->version(), "\"} 1\n");
+                  "# TYPE cf_model_info gauge\ncf_model_info{digest=\"", model->name().digest,
+                  "\",version=\"", model->name().version, "\"} 1\n");
   return text;
 }
 

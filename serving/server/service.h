@@ -27,7 +27,7 @@ namespace cf {
 class ModelService {
  public:
   struct Options {
-    OpenModel::Options model = {};
+    ServedPaths paths = {};
     HttpServer::Options http = {};  ///< But for `on_answered`.
     EndpointLimits limits = {};
     std::string access_log = {};  ///< A file, or "-" for standard output; empty: none.

@@ -31,7 +31,7 @@ class ServiceTest : public testing::Test {
   }
 
   void Start(ModelService::Options options = {}) {
-    if (options.model.snapshot.empty()) options.model.snapshot = path_;
+    if (options.paths.model.snapshot.empty()) options.paths.model.snapshot = path_;
     service_ = ModelService::Start(std::move(options)).value();
     client_.emplace(service_->port());
   }

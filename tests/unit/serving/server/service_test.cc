@@ -273,7 +273,7 @@ TEST_F(ServiceTest, EachAnswerIsOfTheModelThatItNamesWhileModelsAreSwapped) {
     models.emplace(*open->snapshot().Digest(), std::move(open));
   }
   ASSERT_EQ(models.size(), 2U);
-  Start({.model = {.snapshot = link + "/snapshots/best"}, .http = {.workers = 2}});
+  Start({.paths = {.model = {.snapshot = link + "/snapshots/best"}}, .http = {.workers = 2}});
   EXPECT_FALSE(service_->keeper().HasMoved());
   std::atomic<bool> done = false;
   std::atomic<int> answers = 0;
@@ -314,10 +314,50 @@ TEST_F(ServiceTest, EachAnswerIsOfTheModelThatItNamesWhileModelsAreSwapped) {
   EXPECT_EQ(service_->keeper().opened(), 21U);
 }
 
+TEST_F(ServiceTest, ASecondModelRanksWhatTheFirstProposes) {
+  const std::string other = WriteTestSnapshot(folder_.At("other"), *data_, {.dim = 7});
+  const auto ranker = OpenModel::Open({.snapshot = other}).value();
+  Start({.paths = {.model = {.snapshot = path_}, .rank = {.snapshot = other}},
+         .limits = {.proposed = 12}});
+  for (std::uint32_t user = 0; user < data_->users(); ++user) {
+    std::vector<ScoredRow> expected = open_->recommender().TopItems(RowId{user}, {.top = 12}).items;
+    for (ScoredRow& row : expected) row.score = ranker->model().Predict(RowId{user}, row.id);
+    std::sort(expected.begin(), expected.end(), RanksBefore);
+    const Answer answer = Get("/v1/users/" + RawUser(user) + "/recommendations?k=5");
+    const std::vector<Listed> items = ItemsOf(answer.body);
+    ASSERT_EQ(items.size(), 5U);
+    for (std::size_t k = 0; k < items.size(); ++k) {
+      EXPECT_EQ(items[k].item, open_->data().item_raw_id(expected[k].id));
+      EXPECT_EQ(items[k].score, expected[k].score);
+    }
+    EXPECT_EQ(answer.body.at("model").at("digest").as_string(), *open_->snapshot().Digest());
+    EXPECT_EQ(answer.body.at("model").at("rank").at("digest").as_string(),
+              *ranker->snapshot().Digest());
+  }
+  const Answer long_list = Get("/v1/users/" + RawUser(0) + "/recommendations?k=30");
+  EXPECT_EQ(ItemsOf(long_list.body).size(), 30U);
+  const Answer popular = Get("/v1/users/nobody/recommendations?k=3&fallback=popular");
+  EXPECT_EQ(popular.body.at("source").as_string(), "popular");
+  EXPECT_EQ(ItemsOf(popular.body).size(), 3U);
+  const Answer predicted = Post("/v1/predict", R"({"pairs":[{"user":")" + RawUser(4) +
+                                                   R"(","item":")" + RawItem(6) + R"("}]})");
+  EXPECT_EQ(
+      static_cast<float>(predicted.body.at("predictions").at(0).at("score").to_number<double>()),
+      ranker->model().Predict(RowId{4}, RowId{6}));
+}
+
+TEST_F(ServiceTest, AModelOfOtherDataRanksNothing) {
+  const std::string cold = WriteColdSnapshot(folder_.At("cold"));
+  const auto service =
+      ModelService::Start({.paths = {.model = {.snapshot = path_}, .rank = {.snapshot = cold}}});
+  EXPECT_EQ(service.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(service.status().message()), HasSubstr("another data set"));
+}
+
 TEST_F(ServiceTest, WhereANewModelCannotBeOpenedTheOldOneGoesOn) {
   const std::string link = folder_.At("link");
   std::filesystem::create_directory_symlink(folder_.At("run"), link);
-  Start({.model = {.snapshot = link + "/snapshots/best"}});
+  Start({.paths = {.model = {.snapshot = link + "/snapshots/best"}}});
   std::filesystem::remove(link);
   EXPECT_TRUE(service_->keeper().HasMoved());
   EXPECT_FALSE(service_->keeper().Open().ok());
