@@ -47,9 +47,9 @@ struct HttpExchange {
 
 /// A request that has been answered, or refused before it was one, as logs and counters take it.
 struct AnsweredRequest {
-  std::string remote;            ///< The client's address, in figures.
-  std::string method;            ///< As it was sent; empty where none was read, as is
-  std::string target;            ///< the target.
+  std::string remote = {};       ///< The client's address, in figures.
+  std::string method = {};       ///< As it was sent; empty where none was read, as is
+  std::string target = {};       ///< the target.
   const Route* route = nullptr;  ///< Null where nothing answers there.
   int status = 0;
   std::size_t body_bytes = 0;

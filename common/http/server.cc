@@ -1,11 +1,13 @@
 #include "common/http/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <ctime>
 #include <exception>
 #include <future>
 #include <list>
 #include <optional>
+#include <sys/resource.h>
 #include <thread>
 #include <utility>
 
@@ -35,6 +37,9 @@ constexpr std::chrono::milliseconds kTick(50);
 
 // What waits after no connection could be accepted, because there are no more descriptors.
 constexpr std::chrono::milliseconds kAcceptPause(100);
+
+// Files that a process has open beside its connections.
+constexpr std::size_t kOtherDescriptors = 64;
 
 // "Sun, 06 Nov 1994 08:49:37 GMT"
 std::string DateText(std::time_t now) {
@@ -72,6 +77,7 @@ class HttpServer::Implementation {
  private:
   using Connections = std::list<Connection>;
 
+  absl::Status LimitConnections();
   awaitable<void> Accept();
   awaitable<void> Watch();
   void Admit(tcp::socket socket);
@@ -82,6 +88,7 @@ class HttpServer::Implementation {
   void BeginDrain();
 
   const Options options_;
+  std::size_t connections_max_ = 0;  // As far as there are descriptors for them.
   const Router router_;
   const AccessRule access_;
   std::optional<http::StreamMaker> streams_;  // Set before anybody is accepted.
@@ -106,7 +113,23 @@ class HttpServer::Implementation {
   std::thread io_thread_;
 };
 
+// As many connections as are asked for, as far as the process may have descriptors: where there are
+// none left nobody could be accepted, and none of those that are silent would be closed for it.
+absl::Status HttpServer::Implementation::LimitConnections() {
+  rlimit descriptors = {};
+  ::getrlimit(RLIMIT_NOFILE, &descriptors);
+  if (descriptors.rlim_cur <= kOtherDescriptors) {
+    return absl::InternalError(
+        absl::StrCat("the process may have only ", descriptors.rlim_cur,
+                     " open files (ulimit -n), which leaves none for clients"));
+  }
+  connections_max_ =
+      std::min<std::size_t>(options_.connections_max, descriptors.rlim_cur - kOtherDescriptors);
+  return absl::OkStatus();
+}
+
 absl::Status HttpServer::Implementation::Listen() {
+  if (absl::Status limited = LimitConnections(); !limited.ok()) return limited;
   const std::string place = absl::StrCat(options_.address, " port ", options_.port);
   absl::StatusOr<http::StreamMaker> streams =
       http::StreamMaker::Make(options_.tls_certificate, options_.tls_key);
@@ -153,6 +176,7 @@ awaitable<void> HttpServer::Implementation::Accept() {
     if (!error) {
       Admit(std::move(socket));
     } else if (acceptor_.is_open()) {
+      MakeRoom();
       pause_.expires_after(kAcceptPause);
       co_await pause_.async_wait(kAwait);
     }
@@ -175,7 +199,7 @@ awaitable<void> HttpServer::Implementation::Watch() {
 
 void HttpServer::Implementation::Admit(tcp::socket socket) {
   accepted_.fetch_add(1, std::memory_order_relaxed);
-  if (connections_.size() >= options_.connections_max && !MakeRoom()) {
+  if (connections_.size() >= connections_max_ && !MakeRoom()) {
     TurnAway(std::move(socket));
     return;
   }
@@ -279,7 +303,12 @@ HttpServer::Figures HttpServer::Implementation::figures() const {
 }
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(Options options, Router router) {
-  auto implementation = std::make_unique<Implementation>(std::move(options), std::move(router));
+  std::unique_ptr<Implementation> implementation;
+  try {
+    implementation = std::make_unique<Implementation>(std::move(options), std::move(router));
+  } catch (const boost::system::system_error& error) {  // Of Asio, which wants descriptors.
+    return absl::InternalError(error.what());
+  }
   if (absl::Status listens = implementation->Listen(); !listens.ok()) return listens;
   implementation->Run();
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(implementation)));

@@ -37,6 +37,7 @@ class HttpServer {
     std::string tls_key = {};
     std::string token = {};  ///< What requests must bear (Authorization: Bearer); empty: nothing.
 
+    /// Fewer where the process may not have so many files open.
     std::size_t connections_max = 1024;
     std::size_t header_bytes_max = std::size_t{16} << 10;
     std::size_t body_bytes_max = std::size_t{1} << 20;

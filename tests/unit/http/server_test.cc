@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <latch>
+#include <sys/resource.h>
 #include <thread>
 #include <vector>
 
@@ -239,6 +240,28 @@ TEST_F(HttpServerTest, WhoAsksNothingMakesRoom) {
   EXPECT_LE(server_->figures().connections, 4U);
   EXPECT_GE(server_->figures().evicted, 17U);
   EXPECT_TRUE(silent.front()->IsEnded());
+}
+
+TEST_F(HttpServerTest, WhoAsksNothingMakesRoomWhereDescriptorsEndBeforeConnectionsDo) {
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit few = before;
+  few.rlim_cur = 100;  // 36 connections, and the clients of this process.
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  Start({.connections_max = 100'000});
+  std::vector<std::unique_ptr<HttpClient>> silent;
+  for (int k = 0; k < 45; ++k) {
+    silent.push_back(std::make_unique<HttpClient>(port()));
+    silent.back()->Send("GET /ec");
+  }
+  EXPECT_EQ(HttpClient(port()).Get("/echo/b").body, "b");
+  EXPECT_GE(server_->figures().evicted, 9U);
+  for (const rlim_t most : {rlim_t{50}, rlim_t{3}}) {  // None for clients; none for the server itself.
+    few.rlim_cur = most;
+    EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+    EXPECT_EQ(HttpServer::Start({}, Router()).status().code(), absl::StatusCode::kInternal);
+  }
+  EXPECT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_F(HttpServerTest, WhereAllAreBusyTheNextIsTurnedAway) {
