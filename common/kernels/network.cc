@@ -149,7 +149,7 @@ void Network::Backward(std::size_t n, std::span<const GradientRun> runs,
     }
     if (level == 0) return;
     Passage::Level& from = passage.levels_[level - 1];
-    SumGradient(level - 1, runs, gradients[level - 1], passage);
+    if (!gradients.empty()) SumGradient(level - 1, runs, gradients[level - 1], passage);
     const PaddedMatrix& transposed = layers_[level - 1].transposed;
     kernels_.product({.a = to.slopes.row(0),
                       .a_row = to.slopes.stride(),

@@ -117,8 +117,10 @@ class Network {
                           Passage& passage) const;
 
   /// From the slopes, the derivatives by the outputs: sums the gradients of the weights, by layer
-  /// and as the runs say, which cover s < n in order, and computes passage.input_slope(s).
-  /// Requires: the last ForwardWithDropout was of the same n samples.
+  /// and as the runs say, which cover s < n in order, and computes passage.input_slope(s). Without
+  /// gradients it does the latter alone.
+  /// Requires: the last ForwardWithDropout was of the same n samples, or the last Forward where the
+  /// passage is of a shape without dropout.
   void Backward(std::size_t n, std::span<const GradientRun> runs,
                 std::span<const LayerGradient> gradients, Passage& passage) const;
 

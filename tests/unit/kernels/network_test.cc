@@ -221,6 +221,32 @@ TEST_F(NetworkTest, NothingIsDroppedOutsideTraining) {
   }
 }
 
+TEST_F(NetworkTest, SlopesOfInputsNeedNeitherGradientsNorDropout) {
+  const NetworkShape dropping = Shape(true, 0.4);
+  const NetworkShape plain = Shape(true, 0);
+  const SlowNetwork slow = Draw(dropping);
+  std::vector<std::vector<float>> slopes[2];
+  for (const bool sums : {true, false}) {
+    Network network(sums ? plain : dropping, BestKernels());
+    Network::Passage passage(plain, Network::Passage::Use::kTraining);
+    Load(slow, network, passage);
+    network.Forward(kSamples, passage);
+    for (std::size_t s = 0; s < kSamples; ++s) passage.set_slope(s, 1);
+    Gradients gradients(plain);
+    const GradientRun run{.last = kSamples};
+    if (sums) {
+      network.Backward(kSamples, std::span(&run, 1), gradients.places, passage);
+    } else {
+      network.Backward(kSamples, {}, {}, passage);
+    }
+    for (std::size_t s = 0; s < kSamples; ++s) {
+      const float* const slope = passage.input_slope(s);
+      slopes[sums ? 0 : 1].emplace_back(slope, slope + plain.inputs);
+    }
+  }
+  EXPECT_EQ(slopes[0], slopes[1]);
+}
+
 // Goal: what is dropped depends on the sample's place in its partition's epoch alone. Method: the
 // same samples in two blocks.
 TEST_F(NetworkTest, BlocksDoNotChangeTheOutcome) {
