@@ -73,6 +73,34 @@ ItemList Recommender::TopItems(RowId user, const ListOptions& options) const {
   return list;
 }
 
+ItemList Recommender::TopItems(const UserRow& user, std::span<const RowId> own,
+                               const ListOptions& options) const {
+  SetFloatMode();
+  ServedModel::Workspace workspace = model_->MakeWorkspace();
+  const bool masked = options.mask != Mask::kNone;
+  TopList top(CandidatesFor(options.top, options.diversity));
+  ForTiles(
+      model_->items().rows(),
+      [&](RowId first, std::span<float> raw) { model_->ScoreItems(user, first, workspace, raw); },
+      [&](std::uint32_t first, std::span<const float> raw) {
+        top.OfferRows(RowId{first}, raw, [&](RowId item) {
+          return Allows(item, options) &&
+                 !(masked && std::binary_search(own.begin(), own.end(), item));
+        });
+      });
+  const bool counts = substance_.lists() == Source::kPopular;
+  return ListOf(top, counts ? Source::kPopular : Source::kFoldIn, options);
+}
+
+// What lists are made of comes out of `candidates`.
+ItemList Recommender::ListOf(TopList& candidates, Source source, const ListOptions& options) const {
+  ItemList list{.source = source, .items = candidates.Take()};
+  if (options.diversity.active()) {
+    list.items = Diversify(*model_, *catalogue_, list.items, options.top, options.diversity);
+  }
+  return list;
+}
+
 template <class Allowed>
 ItemList Recommender::MostRated(std::size_t top, const Allowed& allowed) const {
   ItemList list{.source = Source::kPopular, .items = {}};
@@ -176,14 +204,14 @@ absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarUsers(RowId user,
 
 ItemList Recommender::TopCandidates(RowId user, const ListOptions& options,
                                     ServedModel::Workspace& workspace) const {
-  TopList top(options.top);
+  TopList top(CandidatesFor(options.top, options.diversity));
   for (const UserItem& pair : options.choice->CandidatesOf(user)) {
     if (!Allows(user, pair.item, options)) continue;
     float raw = 0;
     model_->ScoreItems(user, pair.item, workspace, std::span(&raw, 1));
     top.Offer(pair.item, raw);
   }
-  return {.source = substance_.lists(), .items = top.Take()};
+  return ListOf(top, substance_.lists(), options);
 }
 
 // Makes the lists of some users, tile by tile, so that the items stay in the cache.
@@ -202,7 +230,7 @@ void Recommender::ListUsers(std::span<const RowId> users, std::span<ItemList> li
   }
   if (scored.empty()) return;
   const std::uint32_t items = model_->items().rows();
-  std::vector<TopList> tops(scored.size(), TopList(options.top));
+  std::vector<TopList> tops(scored.size(), TopList(CandidatesFor(options.top, options.diversity)));
   Tile tile;
   for (std::uint32_t first = 0; first < items; first += kTile) {
     const std::span<float> raw = std::span(tile).first(std::min(kTile, items - first));
@@ -213,7 +241,7 @@ void Recommender::ListUsers(std::span<const RowId> users, std::span<ItemList> li
     }
   }
   for (std::size_t k = 0; k < scored.size(); ++k) {
-    lists[scored[k]] = {.source = substance_.lists(), .items = tops[k].Take()};
+    lists[scored[k]] = ListOf(tops[k], substance_.lists(), options);
   }
 }
 

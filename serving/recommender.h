@@ -13,6 +13,7 @@
 #include "common/base/ids.h"
 #include "common/model/top_list.h"
 #include "serving/catalogue.h"
+#include "serving/diversity.h"
 #include "serving/item_choice.h"
 #include "serving/served_model.h"
 #include "serving/substance.h"
@@ -29,9 +30,12 @@ struct ListOptions {
   const ItemChoice* choice = nullptr;  ///< What else decides; null: nothing. Borrowed.
   /// Whether a user of whom the model has learned nothing gets the most rated items.
   bool fallback_popular = false;
+  /// Of lists by the model; those by popularity are what they are.
+  DiversityOptions diversity = {};
 };
 
-/// A list of items, the best first, and what it rests on. With kModel the scores are raw sums
+/// A list of items, the best first (with diversity, as they were chosen), and what it rests on. With
+/// kModel and kFoldIn the scores are raw sums
 /// (ServedModel::RawScore), with kPopular numbers of training ratings; with kNone it is empty.
 struct ItemList {
   Source source = Source::kNone;
@@ -42,7 +46,7 @@ struct ItemList {
   /// Whether the model scores all of several items alike, so that their order is only that of ids:
   /// how often they are rated.
   bool all_alike() const {
-    return source == Source::kModel && items.size() > 1 &&
+    return (source == Source::kModel || source == Source::kFoldIn) && items.size() > 1 &&
            items.front().score == items.back().score;
   }
 };
@@ -72,6 +76,11 @@ class Recommender {
   /// The items with the highest raw sums for `user`. Where the model has learned nothing of the
   /// user, the most rated items if they are asked for, else none.
   ItemList TopItems(RowId user, const ListOptions& options) const;
+
+  /// The same for a user who is in no table; `own`, ascending, are the items that the mask leaves
+  /// out. Candidates that `choice` has for single users are nobody's here.
+  ItemList TopItems(const UserRow& user, std::span<const RowId> own,
+                    const ListOptions& options) const;
 
   /// The items with the most training ratings, but for those of nobody: what to show to somebody
   /// unknown.
@@ -116,6 +125,7 @@ class Recommender {
   ItemList PopularFor(RowId user, const ListOptions& options) const;
   ItemList TopCandidates(RowId user, const ListOptions& options,
                          ServedModel::Workspace& workspace) const;
+  ItemList ListOf(TopList& candidates, Source source, const ListOptions& options) const;
   void ListUsers(std::span<const RowId> users, std::span<ItemList> lists,
                  const ListOptions& options, ServedModel::Workspace& workspace) const;
 

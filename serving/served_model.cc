@@ -326,6 +326,34 @@ void ServedModel::ScoreItems(RowId user, RowId first, Workspace& workspace,
   Score({.user = user, .item = first, .of_one_user = true}, workspace, raw);
 }
 
+void ServedModel::FindFeatures(const UserRow& user, RowId first, Workspace& workspace) const {
+  workspace.features_.clear();
+  if (spec_->adds_features()) return;
+  for (std::size_t f = 0; f < features_.size(); ++f) {
+    const ServedFeature& feature = features_[f];
+    switch (feature.lists.side()) {
+      case FeatureSide::kUser:
+        workspace.features_.push_back({.rows = {.vectors = user.features[f].data()}});
+        break;
+      case FeatureSide::kItem:
+        workspace.features_.push_back({.rows = feature.composed.view().From(Index(first))});
+        break;
+      case FeatureSide::kSample:
+        workspace.features_.push_back(
+            {.rows = {.vectors = feature.rows.vector(feature.lists.newest())}});
+        break;
+    }
+  }
+}
+
+void ServedModel::ScoreItems(const UserRow& user, RowId first, Workspace& workspace,
+                             std::span<float> raw) const {
+  FindFeatures(user, first, workspace);
+  const RowsView of_user = {.vectors = user.vector.data(), .biases = &user.bias};
+  scorer_->Score(of_user, items_.view().From(Index(first)), workspace.features_, *workspace.scorer_,
+                 raw);
+}
+
 void ServedModel::ScoreUsers(RowId item, RowId first, Workspace& workspace,
                              std::span<float> raw) const {
   Score({.user = first, .item = item, .of_one_user = false}, workspace, raw);

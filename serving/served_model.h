@@ -43,6 +43,15 @@ std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, Se
 /// towers and without features.
 bool CanStreamUsers(const ModelSpec& spec);
 
+/// A user who is in no table, as scores need one: somebody folded in.
+struct UserRow {
+  std::vector<float> vector;  ///< As a row of ServedModel::users(), with its padding.
+  float bias = 0;
+  /// By feature of the model: the vector of a user's feature that stands beside the user's own, with
+  /// its padding; else empty.
+  std::vector<std::vector<float>> features = {};
+};
+
 /// A trained model as serving needs it: weights without optimizer state, and the scorer that makes
 /// raw sums of them. These have the bits that training and validation compute: the same kernels in
 /// the same order (docs/arithmetic.md).
@@ -91,6 +100,8 @@ class ServedModel {
   /// What went into the towers; without towers the same as users() and items().
   const WeightTable& user_embeddings() const { return has_towers() ? user_embeddings_ : users_; }
   const WeightTable& item_embeddings() const { return has_towers() ? item_embeddings_ : items_; }
+  /// Whether the users' weights are here; else they are in the snapshot.
+  bool has_users() const { return !users_in_.has_value(); }
   bool has_towers() const { return scorer_->tower(NetworkRole::kUser) != nullptr; }
   /// In the order of the job.
   const std::vector<ServedFeature>& features() const { return features_; }
@@ -105,6 +116,11 @@ class ServedModel {
   /// raw[k] = the raw sum of `user` and item `first` + k: the sum before the link, which is ranked
   /// by. Requires: ids within the tables.
   void ScoreItems(RowId user, RowId first, Workspace& workspace, std::span<float> raw) const;
+
+  /// The same for a user who is in no table. What a pair has of a feature of samples is that of the
+  /// newest sample. Requires: `user` is of this model's form.
+  void ScoreItems(const UserRow& user, RowId first, Workspace& workspace,
+                  std::span<float> raw) const;
 
   /// raw[k] = the raw sum of user `first` + k and `item`. Requires: as ScoreItems.
   void ScoreUsers(RowId item, RowId first, Workspace& workspace, std::span<float> raw) const;
@@ -147,6 +163,7 @@ class ServedModel {
   };
   void Score(const Pairs& pairs, Workspace& workspace, std::span<float> raw) const;
   void FindFeatures(const Pairs& pairs, std::size_t count, Workspace& workspace) const;
+  void FindFeatures(const UserRow& user, RowId first, Workspace& workspace) const;
 
   std::unique_ptr<const ModelSpec> spec_;
   std::unique_ptr<Scorer> scorer_;

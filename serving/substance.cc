@@ -29,6 +29,8 @@ const char* NameOf(Source source) {
   switch (source) {
     case Source::kModel:
       return "model";
+    case Source::kFoldIn:
+      return "fold_in";
     case Source::kPopular:
       return "popular";
     case Source::kItemMean:

@@ -12,7 +12,8 @@ namespace cf {
 
 /// What an answer rests on.
 enum class Source : std::uint8_t {
-  kModel,     ///< What the model has learned of the user and of the item.
+  kModel,   ///< What the model has learned of the user and of the item.
+  kFoldIn,  ///< What it has learned of the item, and the ratings that were given with the question.
   kPopular,   ///< How often everybody has rated the items.
   kItemMean,  ///< The mean training rating of the item,
   kUserMean,  ///< of the user,
@@ -20,7 +21,7 @@ enum class Source : std::uint8_t {
   kNone,      ///< Nothing: there is no answer.
 };
 
-/// As lists and tables name it: "model", "popular", "item_mean", "user_mean", "mean", "none".
+/// As lists and tables name it: "model", "fold_in", "popular", "item_mean", "user_mean", "mean", "none".
 const char* NameOf(Source source);
 
 /// Of which users and items a model has learned something. The row of one without a training sample

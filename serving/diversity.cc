@@ -1,0 +1,184 @@
+#include "serving/diversity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <absl/strings/str_split.h>
+
+#include "common/math/symmetric.h"
+
+namespace cf {
+namespace {
+
+constexpr std::size_t kCandidatesAPlace = 10;
+// With a cap a list may have to go far down; one without enough of other genres is cut short.
+constexpr std::size_t kCandidatesAPlaceCapped = 100;
+
+/// How like candidates are to each other.
+class Likeness {
+ public:
+  virtual ~Likeness() = default;
+  /// At most 1, which an item is to itself. Requires: places among the candidates.
+  virtual double Of(std::size_t a, std::size_t b) const = 0;
+};
+
+/// The cosine of vectors, less their mean.
+class VectorLikeness final : public Likeness {
+ public:
+  VectorLikeness(const WeightTable& items, std::span<const ScoredRow> candidates)
+      : vectors_(candidates.size(), items.dim()) {
+    std::vector<double> mean(items.dim());
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      std::copy_n(items.vector(candidates[c].id), items.dim(), vectors_.row(c).begin());
+      for (std::size_t k = 0; k < mean.size(); ++k) {
+        mean[k] += vectors_.row(c)[k] / static_cast<double>(candidates.size());
+      }
+    }
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      double squares = 0;
+      for (std::size_t k = 0; k < mean.size(); ++k) {
+        vectors_.row(c)[k] -= mean[k];
+        squares += vectors_.row(c)[k] * vectors_.row(c)[k];
+      }
+      const double norm = std::sqrt(squares);
+      for (double& value : vectors_.row(c)) value = norm > 0 ? value / norm : 0;
+    }
+  }
+
+  double Of(std::size_t a, std::size_t b) const override {
+    const std::span<const double> first = vectors_.row(a);
+    const std::span<const double> second = vectors_.row(b);
+    double sum = 0;
+    for (std::size_t k = 0; k < first.size(); ++k) sum += first[k] * second[k];
+    return sum;
+  }
+
+ private:
+  DenseRows vectors_;
+};
+
+/// The genres of candidates, by number; each once, ascending.
+using GenreLists = std::vector<std::vector<std::size_t>>;
+
+GenreLists GenresOf(const Catalogue& catalogue, std::span<const ScoredRow> candidates) {
+  std::map<std::string, std::size_t> numbers;
+  GenreLists lists;
+  for (const ScoredRow& candidate : candidates) {
+    std::vector<std::size_t>& list = lists.emplace_back();
+    const std::vector<std::string> genres =
+        absl::StrSplit(catalogue.data().genres(candidate.id), '|', absl::SkipEmpty());
+    for (const std::string& genre : genres) {
+      list.push_back(numbers.try_emplace(genre, numbers.size()).first->second);
+    }
+    std::sort(list.begin(), list.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  }
+  return lists;
+}
+
+/// The genres that two items share, of all that they have (Jaccard).
+class GenreLikeness final : public Likeness {
+ public:
+  explicit GenreLikeness(const GenreLists& lists) : lists_(lists) {}
+
+  double Of(std::size_t a, std::size_t b) const override {
+    std::vector<std::size_t> shared;
+    std::ranges::set_intersection(lists_[a], lists_[b], std::back_inserter(shared));
+    const std::size_t all = lists_[a].size() + lists_[b].size() - shared.size();
+    return all == 0 ? 0 : static_cast<double>(shared.size()) / static_cast<double>(all);
+  }
+
+ private:
+  const GenreLists& lists_;
+};
+
+/// How often a list may still take each genre.
+class GenreCap {
+ public:
+  GenreCap(const GenreLists& lists, std::optional<std::uint32_t> cap) : lists_(lists), cap_(cap) {}
+
+  bool Allows(std::size_t candidate) {
+    if (!cap_.has_value()) return true;
+    return std::ranges::all_of(lists_[candidate],
+                               [this](std::size_t genre) { return taken_[genre] < *cap_; });
+  }
+  void Take(std::size_t candidate) {
+    for (const std::size_t genre : lists_[candidate]) ++taken_[genre];
+  }
+
+ private:
+  const GenreLists& lists_;
+  std::optional<std::uint32_t> cap_;
+  std::map<std::size_t, std::uint32_t> taken_;  // By genre.
+};
+
+/// Scores from 0 to 1; all 1 where they are the same.
+std::vector<double> Relevance(std::span<const ScoredRow> candidates) {
+  const auto most = static_cast<double>(candidates.front().score);
+  const auto least = static_cast<double>(candidates.back().score);
+  std::vector<double> relevance;
+  for (const ScoredRow& candidate : candidates) {
+    const double above = static_cast<double>(candidate.score) - least;
+    relevance.push_back(most > least ? above / (most - least) : 1);
+  }
+  return relevance;
+}
+
+constexpr std::size_t kNone = static_cast<std::size_t>(-1);
+
+}  // namespace
+
+std::size_t CandidatesFor(std::size_t top, const DiversityOptions& options) {
+  if (!options.active()) return top;
+  return top * (options.genre_cap.has_value() ? kCandidatesAPlaceCapped : kCandidatesAPlace);
+}
+
+std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& catalogue,
+                                 std::span<const ScoredRow> candidates, std::size_t top,
+                                 const DiversityOptions& options) {
+  std::vector<ScoredRow> list;
+  if (candidates.empty()) return list;
+  const GenreLists genres = GenresOf(catalogue, candidates);
+  std::unique_ptr<const Likeness> likeness;
+  if (model.items().dim() > 0) {
+    likeness = std::make_unique<VectorLikeness>(model.items(), candidates);
+  } else {
+    likeness = std::make_unique<GenreLikeness>(genres);
+  }
+  GenreCap cap(genres, options.genre_cap);
+  const std::vector<double> relevance = Relevance(candidates);
+  // To the chosen item that each is most like; of the first item nothing is chosen yet.
+  std::vector<double> most_like(candidates.size(), -1);
+  std::vector<bool> gone(candidates.size());
+  while (list.size() < top) {
+    std::size_t best = kNone;
+    double best_value = 0;
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      if (gone[c]) continue;
+      if (!cap.Allows(c)) {
+        gone[c] = true;
+        continue;
+      }
+      const double unlike = list.empty() ? 0 : -options.strength * most_like[c];
+      const double value = (1 - options.strength) * relevance[c] + unlike;
+      if (best != kNone && !(value > best_value)) continue;
+      best = c;
+      best_value = value;
+    }
+    if (best == kNone) break;
+    gone[best] = true;
+    cap.Take(best);
+    list.push_back(candidates[best]);
+    if (options.strength == 0) continue;
+    for (std::size_t c = 0; c < candidates.size(); ++c) {
+      if (!gone[c]) most_like[c] = std::max(most_like[c], likeness->Of(best, c));
+    }
+  }
+  return list;
+}
+
+}  // namespace cf

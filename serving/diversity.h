@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/model/top_list.h"
+#include "serving/catalogue.h"
+#include "serving/served_model.h"
+
+namespace cf {
+
+/// How much of its scores a list gives up so that its items differ.
+struct DiversityOptions {
+  /// From 0, where a list is of the highest scores, to 1, where after the first item only how
+  /// different an item is counts.
+  double strength = 0;
+  /// How many items of a genre a list holds at most; nothing: any number.
+  std::optional<std::uint32_t> genre_cap = {};
+
+  bool active() const { return strength > 0 || genre_cap.has_value(); }
+};
+
+/// How many candidates a list of `top` items is chosen from.
+std::size_t CandidatesFor(std::size_t top, const DiversityOptions& options);
+
+/// Chooses a list of at most `top` items, one after the other, by maximal marginal relevance (Carbonell
+/// and Goldstein, 1998): of those that the cap still allows, the one with the largest
+///
+///     (1 - strength) relevance - strength (largest likeness to an item that is chosen)
+///
+/// Relevance is the score on a scale from 0, the lowest of the candidates, to 1, the highest;
+/// likeness is the cosine of items' vectors, less the mean of the candidates' (what all have in common
+/// makes none alike), or where the model has no vectors the share of genres that two items have
+/// together. Ties go to the candidate that comes first. Where the cap leaves too few, the list is
+/// shorter.
+/// Requires: candidates in the order of lists.
+std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& catalogue,
+                                 std::span<const ScoredRow> candidates, std::size_t top,
+                                 const DiversityOptions& options);
+
+}  // namespace cf

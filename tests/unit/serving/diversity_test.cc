@@ -1,0 +1,164 @@
+// Goal: lists trade scores for variety as far as they are told to. Method: a plain search for each
+// place, and the ends of the scale.
+
+#include "serving/diversity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <optional>
+
+#include <absl/strings/str_split.h>
+
+#include "serving/recommender.h"
+#include "tests/unit/serving/job_snapshot.h"
+
+namespace cf {
+namespace {
+
+class DiversityTest : public testing::Test {
+ protected:
+  DiversityTest() { Open("model { matrix_factorization { dim: 6 } }", false); }
+
+  void Open(const std::string& job, bool cold) {
+    SetFloatMode();
+    const std::string place = folder_.At(cold ? "cold" : "warm");
+    if (cold) {
+      WriteColdData(place + "data");
+    } else {
+      WriteTestData(place + "data");
+    }
+    const Dataset data = Dataset::Open(place + "data").value();
+    const Snapshot snapshot = Snapshot::Open(WriteJobSnapshot(place + "run", data, job)).value();
+    recommender_.reset();
+    catalogue_.emplace(Catalogue::Open(snapshot.manifest(), "").value());
+    model_.emplace(ServedModel::Load(snapshot, &*catalogue_).value());
+    recommender_.emplace(Recommender::Make(*model_, *catalogue_).value());
+  }
+
+  double Cosine(RowId a, RowId b, const std::vector<double>& mean) const {
+    double product = 0;
+    double squares_a = 0;
+    double squares_b = 0;
+    for (std::size_t k = 0; k < mean.size(); ++k) {
+      const double of_a = static_cast<double>(model_->items().vector(a)[k]) - mean[k];
+      const double of_b = static_cast<double>(model_->items().vector(b)[k]) - mean[k];
+      product += of_a * of_b;
+      squares_a += of_a * of_a;
+      squares_b += of_b * of_b;
+    }
+    return product / std::sqrt(squares_a * squares_b);
+  }
+
+  /// Place by place, every candidate against every item that is chosen.
+  std::vector<ScoredRow> SlowList(std::vector<ScoredRow> left, std::size_t top,
+                                  double strength) const {
+    std::vector<double> mean(model_->items().dim());
+    for (const ScoredRow& row : left) {
+      for (std::size_t k = 0; k < mean.size(); ++k) {
+        mean[k] += static_cast<double>(model_->items().vector(row.id)[k]) /
+                   static_cast<double>(left.size());
+      }
+    }
+    const auto most = static_cast<double>(left.front().score);
+    const auto least = static_cast<double>(left.back().score);
+    std::vector<ScoredRow> list;
+    while (list.size() < top && !left.empty()) {
+      const auto value = [&](const ScoredRow& row) {
+        const double relevance = (static_cast<double>(row.score) - least) / (most - least);
+        if (list.empty()) return (1 - strength) * relevance;
+        double likest = -1;
+        for (const ScoredRow& other : list)
+          likest = std::max(likest, Cosine(row.id, other.id, mean));
+        return (1 - strength) * relevance - strength * likest;
+      };
+      const auto best = std::ranges::max_element(left, {}, value);
+      list.push_back(*best);
+      left.erase(best);
+    }
+    return list;
+  }
+
+  TestFolder folder_;
+  std::optional<Catalogue> catalogue_;
+  std::optional<ServedModel> model_;
+  std::optional<Recommender> recommender_;
+};
+
+TEST_F(DiversityTest, ListsAreThoseOfAPlainSearch) {
+  const RowId user{3};
+  const std::vector<ScoredRow> candidates =
+      recommender_->TopItems(user, {.top = 1000, .min_ratings = 0}).items;
+  ASSERT_GT(candidates.size(), 40);
+  for (const double strength : {0.1, 0.5, 0.9, 1.0}) {
+    EXPECT_EQ(Diversify(*model_, *catalogue_, candidates, 8, {.strength = strength}),
+              SlowList(candidates, 8, strength));
+    // Of ten candidates a place.
+    const std::vector<ScoredRow> first(candidates.begin(), candidates.begin() + 30);
+    EXPECT_EQ(
+        recommender_
+            ->TopItems(user, {.top = 3, .min_ratings = 0, .diversity = {.strength = strength}})
+            .items,
+        SlowList(first, 3, strength));
+  }
+}
+
+TEST_F(DiversityTest, WithoutStrengthListsAreWhatTheyWere) {
+  for (std::uint32_t k = 0; k < catalogue_->data().users(); ++k) {
+    const ItemList plain = recommender_->TopItems(RowId{k}, {.top = 10});
+    EXPECT_EQ(recommender_->TopItems(RowId{k}, {.top = 10, .diversity = {.strength = 0}}), plain);
+    // A cap that nothing meets changes nothing either, though the list is then chosen.
+    EXPECT_EQ(recommender_->TopItems(RowId{k}, {.top = 10, .diversity = {.genre_cap = 10}}), plain);
+    const std::vector<ScoredRow> all = recommender_->TopItems(RowId{k}, {.top = 90}).items;
+    const std::vector<ScoredRow> cut = Diversify(*model_, *catalogue_, all, 10, {});
+    EXPECT_EQ(cut, plain.items);
+  }
+}
+
+TEST_F(DiversityTest, ListsOfAllUsersAreThoseOfEach) {
+  const ListOptions options = {.top = 5, .diversity = {.strength = 0.4}};
+  const absl::Status done = recommender_->ForAllUsers(
+      {.list = options, .threads = 2}, [&](RowId user, const ItemList& list) {
+        EXPECT_EQ(list, recommender_->TopItems(user, options));
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(done.ok());
+}
+
+TEST_F(DiversityTest, NoGenreHasMoreThanItsCap) {
+  // Every item is both Action and Drama.
+  EXPECT_EQ(
+      recommender_->TopItems(RowId{3}, {.top = 10, .diversity = {.genre_cap = 4}}).items.size(), 4);
+  Open("model { matrix_factorization { dim: 4 } }", true);
+  for (const double strength : {0.0, 0.5}) {
+    const ItemList list =
+        recommender_->TopItems(RowId{0}, {.top = 10,
+                                          .min_ratings = 0,
+                                          .mask = Mask::kNone,
+                                          .diversity = {.strength = strength, .genre_cap = 2}});
+    std::map<std::string, int> counts;
+    for (const ScoredRow& row : list.items) ++counts[catalogue_->data().genres(row.id)];
+    EXPECT_EQ(counts["Drama"], 2);
+    EXPECT_EQ(counts["Sci-Fi"], 2);
+    EXPECT_EQ(counts[""], 1);  // What has no genre meets no cap.
+  }
+}
+
+TEST_F(DiversityTest, WithoutVectorsGenresSayWhatIsAlike) {
+  Open("model { popularity {} }", true);
+  const ItemList plain =
+      recommender_->TopItems(RowId{0}, {.top = 4, .min_ratings = 0, .mask = Mask::kNone});
+  const ItemList mixed = recommender_->TopItems(
+      RowId{0}, {.top = 4, .min_ratings = 0, .mask = Mask::kNone, .diversity = {.strength = 1}});
+  const auto genres = [&](const ItemList& list) {
+    std::map<std::string, int> counts;
+    for (const ScoredRow& row : list.items) ++counts[catalogue_->data().genres(row.id)];
+    return counts.size();
+  };
+  EXPECT_EQ(mixed.items.front(), plain.items.front());
+  EXPECT_EQ(genres(mixed), 3);  // Drama, Sci-Fi, and none.
+  EXPECT_TRUE(Diversify(*model_, *catalogue_, {}, 4, {.strength = 1}).empty());
+}
+
+}  // namespace
+}  // namespace cf
