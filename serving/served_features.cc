@@ -10,16 +10,19 @@
 
 namespace cf {
 
+void ServedFeature::Compose(std::span<const RowId> of_entry, const KernelSet& kernels,
+                            float* vector, float& bias) const {
+  const FeatureSum compose(rows.padded_dim(), kernels);
+  for (const RowId row : of_entry) compose.Add(rows.vector(row), rows.bias(row), vector, bias);
+  compose.End(lists, of_entry.size(), vector, bias);
+}
+
 void ServedFeature::Compose(std::uint32_t entries, const KernelSet& kernels) {
   composed = WeightTable(entries, rows.dim());
-  const FeatureSum compose(rows.padded_dim(), kernels);
   for (std::uint32_t k = 0; k < entries; ++k) {
     const RowId entry{k};
-    float* vector = composed.mutable_vector(entry);
-    float& bias = composed.mutable_bias(entry);
-    const std::span<const RowId> of_entry = lists.RowsOf(entry);
-    for (const RowId row : of_entry) compose.Add(rows.vector(row), rows.bias(row), vector, bias);
-    compose.End(lists, of_entry.size(), vector, bias);
+    Compose(lists.RowsOf(entry), kernels, composed.mutable_vector(entry),
+            composed.mutable_bias(entry));
   }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -26,6 +27,12 @@ struct ServedFeature {
   WeightTable composed = {};
   /// What the lists of a feature of samples borrow, where it is of an export.
   MappedFile rows_of_samples = {};
+
+  /// What somebody has of the feature who has `of_entry` of its rows: added to the zeros in `vector`,
+  /// which has the table's padding, and `bias`. Requires: all rows are there; the thread has called
+  /// SetFloatMode().
+  void Compose(std::span<const RowId> of_entry, const KernelSet& kernels, float* vector,
+               float& bias) const;
 
   /// Fills `composed` for `entries` users or items, in the order of operations of training.
   /// Requires: all rows are there; the thread has called SetFloatMode().

@@ -1,0 +1,357 @@
+#include "serving/click_loss.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "common/base/check.h"
+#include "common/math/math.h"
+#include "common/model/retrieval.h"
+#include "serving/minimum.h"
+#include "serving/user_scores.h"
+
+namespace cf {
+namespace {
+
+constexpr std::size_t kCurvatureItems = 1024;
+
+/// The vector that a user's row becomes, and its derivatives: that of the row, or of the tower.
+class UserTower {
+ public:
+  UserTower(const ServedModel& model, const UserRow& beside) : beside_(beside) {
+    tower_ = model.scorer().tower(NetworkRole::kUser);
+    if (tower_ == nullptr) return;
+    passage_.emplace(WithoutDropout(tower_->shape()), Network::Passage::Use::kTraining, 1);
+  }
+
+  // `row` is without its bias.
+  void Forward(std::span<const double> row, std::span<double> vector) {
+    if (tower_ == nullptr) {
+      for (std::size_t k = 0; k < row.size(); ++k) {
+        vector[k] = row[k] + static_cast<double>(beside_.vector[k]);
+      }
+      return;
+    }
+    for (std::size_t k = 0; k < row.size(); ++k) passage_->input(0)[k] = static_cast<float>(row[k]);
+    tower_->Forward(1, *passage_);
+    std::copy_n(passage_->outputs(0), vector.size(), vector.begin());
+  }
+
+  // From derivatives by the vector, where Forward last was, to those by the row.
+  void Backward(std::span<const double> by_vector, std::span<double> by_row) {
+    if (tower_ == nullptr) {
+      std::copy(by_vector.begin(), by_vector.end(), by_row.begin());
+      return;
+    }
+    for (std::size_t k = 0; k < by_vector.size(); ++k) {
+      passage_->output_slopes(0)[k] = static_cast<float>(by_vector[k]);
+    }
+    tower_->Backward(1, {}, {}, *passage_);
+    std::copy_n(passage_->input_slope(0), by_row.size(), by_row.begin());
+  }
+
+ private:
+  const UserRow& beside_;
+  const Network* tower_;
+  std::optional<Network::Passage> passage_;
+};
+
+// Parts of a vector of the model's, which has zeros behind its end.
+constexpr std::size_t kWidth = 4;
+using Lanes = double __attribute__((vector_size(kWidth * sizeof(double))));
+using FloatLanes = float __attribute__((vector_size(kWidth * sizeof(float))));
+
+Lanes Widened(const float* from) {
+  FloatLanes values;
+  std::memcpy(&values, from, sizeof values);
+  return __builtin_convertvector(values, Lanes);
+}
+
+/// A vector in double precision, against those of items.
+class WideVector {
+ public:
+  // Zeros. Requires: n is a multiple of two widths.
+  explicit WideVector(std::size_t n) : lanes_(n / kWidth) {}
+
+  void Set(std::span<const double> values) {
+    std::memcpy(lanes_.data(), values.data(), values.size_bytes());
+  }
+  void Get(std::span<double> values) const {
+    std::memcpy(values.data(), lanes_.data(), values.size_bytes());
+  }
+
+  double Dot(const float* vector) const {
+    Lanes even{};
+    Lanes odd{};
+    for (std::size_t k = 0; k < lanes_.size(); k += 2) {
+      even += lanes_[k] * Widened(vector + kWidth * k);
+      odd += lanes_[k + 1] * Widened(vector + kWidth * (k + 1));
+    }
+    const Lanes sum = even + odd;
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  }
+  void Add(double factor, const float* vector) {
+    for (std::size_t k = 0; k < lanes_.size(); ++k) {
+      lanes_[k] += factor * Widened(vector + kWidth * k);
+    }
+  }
+
+ private:
+  std::vector<Lanes> lanes_;
+};
+
+/// A user's vector and bias with the sums that an evaluation of the loss needs.
+struct Evaluation {
+  explicit Evaluation(std::size_t padded_dim) : vector(padded_dim), by_vector(padded_dim) {}
+
+  WideVector vector;
+  double bias = 0;
+  WideVector by_vector;  ///< The derivatives of the loss.
+  double by_bias = 0;
+};
+
+class ClickLoss : public RowLoss {
+ public:
+  std::vector<double> Minimise(std::span<const GivenRating> given, const UserRow& beside,
+                               const RowPull& pull) const override {
+    UserTower tower(model_, beside);
+    const std::size_t row_dim = model_.user_embeddings().dim();
+    const std::size_t dim = model_.items().dim();
+    std::vector<double> vector(dim);
+    std::vector<double> away(size());
+    const auto at = [&](std::span<const double> row, std::span<double> gradient) {
+      Evaluation evaluation(model_.items().padded_dim());
+      tower.Forward(row.first(row_dim), vector);
+      evaluation.vector.Set(vector);
+      evaluation.bias =
+          static_cast<double>(beside.bias) + (row.size() > row_dim ? row[row_dim] : 0.0);
+      double value = Evaluate(given, evaluation);
+      for (std::size_t k = 0; k < row.size(); ++k) away[k] = row[k] - pull.centre[k];
+      pull.strength.Multiply(away, gradient);
+      for (std::size_t k = 0; k < row.size(); ++k) value += 0.5 * away[k] * gradient[k];
+      std::vector<double> by_row(row_dim);
+      evaluation.by_vector.Get(vector);
+      tower.Backward(vector, by_row);
+      for (std::size_t k = 0; k < row_dim; ++k) gradient[k] += by_row[k];
+      if (row.size() > row_dim) gradient[row_dim] += evaluation.by_bias;
+      return value;
+    };
+    SymmetricMatrix metric = pull.strength;
+    metric.Add(static_cast<double>(given.size()), Curvature(pull.centre, beside));
+    const std::optional<Cholesky> factor = Cholesky::Of(metric);
+    Check(factor.has_value(), "a positive definite pull leaves no direction flat");
+    return Minimum(at, pull.centre, *factor);
+  }
+
+  SymmetricMatrix Curvature(std::span<const double> row, const UserRow& beside) const override {
+    UserTower tower(model_, beside);
+    const std::size_t row_dim = model_.user_embeddings().dim();
+    const std::size_t dim = model_.items().dim();
+    std::vector<double> vector(dim);
+    tower.Forward(row.first(row_dim), vector);
+    Evaluation evaluation(model_.items().padded_dim());
+    evaluation.vector.Set(vector);
+    evaluation.bias =
+        static_cast<double>(beside.bias) + (row.size() > row_dim ? row[row_dim] : 0.0);
+    std::vector<double> weights;
+    std::vector<RowId> items;
+    std::vector<double> middle(dim);
+    CurvatureTerms(evaluation, items, weights, middle);
+    DenseRows terms(items.size(), size());
+    for (std::size_t s = 0; s < items.size(); ++s) {
+      for (std::size_t k = 0; k < dim; ++k) {
+        vector[k] = static_cast<double>(model_.items().vector(items[s])[k]) - middle[k];
+      }
+      tower.Backward(vector, terms.row(s).first(row_dim));
+      if (size() > row_dim) terms.row(s)[row_dim] = 1;
+    }
+    SymmetricMatrix sum(size());
+    sum.AddProducts(weights, terms);
+    return sum;
+  }
+
+ protected:
+  ClickLoss(const ServedModel& model, const Catalogue& catalogue)
+      : RowLoss(RowSize(model)), model_(model) {
+    const std::uint32_t items = catalogue.data().items();
+    const std::size_t every = (items + kTableItems - 1) / kTableItems;
+    for (std::size_t k = 0; k < items; k += every)
+      table_.push_back(RowId{static_cast<std::uint32_t>(k)});
+  }
+
+  const ServedModel& model() const { return model_; }
+  /// The items that stand for all.
+  std::span<const RowId> table() const { return table_; }
+
+  double RawSumOf(const Evaluation& at, RowId item) const {
+    return at.bias + static_cast<double>(model_.items().bias(item)) +
+           static_cast<double>(model_.objective().mean) +
+           at.vector.Dot(model_.items().vector(item));
+  }
+  void AddSlope(double slope, RowId item, Evaluation& at) const {
+    at.by_vector.Add(slope, model_.items().vector(item));
+    at.by_bias += slope;
+  }
+
+  /// The loss of all that is given; adds its derivatives.
+  virtual double Evaluate(std::span<const GivenRating> given, Evaluation& at) const = 0;
+  /// The second derivative of one given item's loss by the vector as a sum: of weight times the
+  /// product of (an item's vector less `middle`) with itself.
+  virtual void CurvatureTerms(const Evaluation& at, std::vector<RowId>& items,
+                              std::vector<double>& weights, std::vector<double>& middle) const = 0;
+
+ private:
+  const ServedModel& model_;
+  std::vector<RowId> table_;
+};
+
+/// Each given item is 1 to a sigmoid, and the draws that follow it are 0.
+class NegativesLoss final : public ClickLoss {
+ public:
+  NegativesLoss(const ServedModel& model, const Catalogue& catalogue)
+      : ClickLoss(model, catalogue),
+        negatives_(static_cast<double>(model.spec().negatives())),
+        as_rated_(ItemsAsRated(catalogue, kCurvatureItems)) {}
+
+ private:
+  double Evaluate(std::span<const GivenRating> given, Evaluation& at) const override {
+    double value = 0;
+    for (const GivenRating& one : given) {
+      const double raw = RawSumOf(at, one.item);
+      value += math::Softplus(-raw);
+      AddSlope(-math::Sigmoid(-raw), one.item, at);
+    }
+    std::vector<RowId> others;
+    auto next = given.begin();
+    for (const RowId item : table()) {
+      while (next != given.end() && next->item < item) ++next;
+      if (next == given.end() || next->item != item) others.push_back(item);
+    }
+    if (others.empty()) return value;
+    const double weight =
+        negatives_ * static_cast<double>(given.size()) / static_cast<double>(others.size());
+    for (const RowId item : others) {
+      const double raw = RawSumOf(at, item);
+      value += weight * math::Softplus(raw);
+      AddSlope(weight * math::Sigmoid(raw), item, at);
+    }
+    return value;
+  }
+
+  void CurvatureTerms(const Evaluation& at, std::vector<RowId>& items, std::vector<double>& weights,
+                      std::vector<double>&) const override {
+    const auto add = [&](std::span<const RowId> from, double weight) {
+      for (const RowId item : from) {
+        const double share = math::Sigmoid(RawSumOf(at, item));
+        items.push_back(item);
+        weights.push_back(weight * share * (1 - share) / static_cast<double>(from.size()));
+      }
+    };
+    add(as_rated_, 1);
+    add(table(), negatives_);
+  }
+
+  const double negatives_;
+  const std::vector<RowId> as_rated_;
+};
+
+/// Each given item is the one among a batch's. Of the batch it is known how often it has each item
+/// on average; the given item itself it has at least once.
+class SoftmaxLoss final : public ClickLoss {
+ public:
+  SoftmaxLoss(const ServedModel& model, const Catalogue& catalogue)
+      : ClickLoss(model, catalogue), shape_(*SoftmaxOf(model.spec().job())) {
+    const auto samples = static_cast<double>(catalogue.split().training_count());
+    const auto batch = static_cast<double>(model.spec().job().train().batch_size());
+    others_ = std::max(0.0, std::min(batch, samples) - 1);
+    corrections_.resize(catalogue.data().items());
+    shares_.resize(catalogue.data().items());
+    for (std::uint32_t k = 0; k < shares_.size(); ++k) {
+      const std::uint32_t of_item = catalogue.ItemTrainingRatings(RowId{k});
+      shares_[k] = static_cast<double>(of_item) / std::max(1.0, samples);
+      const double share = std::max(1.0, static_cast<double>(of_item)) / std::max(1.0, samples);
+      if (shape_.logq_correction) corrections_[k] = -math::Log(share);
+    }
+    // What the table lacks, its items stand for.
+    table_weight_ = static_cast<double>(shares_.size()) / static_cast<double>(table().size());
+  }
+
+ private:
+  double LogitOf(const Evaluation& at, RowId item) const {
+    return static_cast<double>(shape_.inverse_temperature) * RawSumOf(at, item) +
+           corrections_[Index(item)];
+  }
+
+  /// By item of the table: how many of it a batch has, times e^(logit - largest).
+  struct Masses {
+    std::vector<double> of_items;
+    double sum = 0;
+    double largest = 0;
+  };
+  Masses MassesOf(const Evaluation& at, double largest) const {
+    Masses masses{.of_items = std::vector<double>(table().size()), .largest = largest};
+    for (std::size_t k = 0; k < table().size(); ++k) {
+      masses.of_items[k] = LogitOf(at, table()[k]);
+      masses.largest = std::max(masses.largest, masses.of_items[k]);
+    }
+    for (std::size_t k = 0; k < table().size(); ++k) {
+      masses.of_items[k] = others_ * table_weight_ * shares_[Index(table()[k])] *
+                           math::Exp(masses.of_items[k] - masses.largest);
+      masses.sum += masses.of_items[k];
+    }
+    return masses;
+  }
+
+  double Evaluate(std::span<const GivenRating> given, Evaluation& at) const override {
+    std::vector<double> logits(given.size());
+    for (std::size_t s = 0; s < given.size(); ++s) logits[s] = LogitOf(at, given[s].item);
+    Masses masses = MassesOf(at, *std::ranges::max_element(logits));
+    const auto scale = static_cast<double>(shape_.inverse_temperature);
+    double value = 0;
+    double inverse_sums = 0;
+    for (std::size_t s = 0; s < given.size(); ++s) {
+      const double own = math::Exp(logits[s] - masses.largest);
+      // The other samples of the item in the batch are no candidates against it.
+      const double of_others =
+          shape_.remove_accidental_hits ? others_ * shares_[Index(given[s].item)] * own : 0.0;
+      const double sum = std::max(masses.sum - of_others, 0.0) + own;
+      value += math::Log(sum) + masses.largest - logits[s];
+      inverse_sums += 1 / sum;
+      AddSlope(scale * ((own - of_others) / sum - 1), given[s].item, at);
+    }
+    for (std::size_t k = 0; k < table().size(); ++k) {
+      AddSlope(scale * inverse_sums * masses.of_items[k], table()[k], at);
+    }
+    return value;
+  }
+
+  void CurvatureTerms(const Evaluation& at, std::vector<RowId>& items, std::vector<double>& weights,
+                      std::vector<double>& middle) const override {
+    const Masses masses = MassesOf(at, -math::kInfinity);
+    const auto scale = static_cast<double>(shape_.inverse_temperature);
+    items.assign(table().begin(), table().end());
+    for (std::size_t k = 0; k < items.size(); ++k) {
+      const double share = masses.sum > 0 ? masses.of_items[k] / masses.sum : 0.0;
+      weights.push_back(scale * scale * share);
+      for (std::size_t d = 0; d < middle.size(); ++d) {
+        middle[d] += share * static_cast<double>(model().items().vector(items[k])[d]);
+      }
+    }
+  }
+
+  const SoftmaxShape shape_;
+  double others_ = 0;                // Samples of a batch beside the given one.
+  double table_weight_ = 1;          // How many items one of the table stands for.
+  std::vector<double> shares_;       // By item: of the training samples.
+  std::vector<double> corrections_;  // By item: what is added to its logit.
+};
+
+}  // namespace
+
+std::unique_ptr<const RowLoss> MakeClickLoss(const ServedModel& model, const Catalogue& catalogue) {
+  if (model.spec().batch_is_candidates()) return std::make_unique<SoftmaxLoss>(model, catalogue);
+  return std::make_unique<NegativesLoss>(model, catalogue);
+}
+
+}  // namespace cf
