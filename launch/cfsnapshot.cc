@@ -150,6 +150,19 @@ std::vector<std::string> RecordFlagNames(std::vector<std::string> names) {
   return names;
 }
 
+void AddGiven(ArgumentParser* verb, std::string& given, FoldIn::Pull& pull,
+              const std::string& what) {
+  verb->Option("--ratings", given, what);
+  verb->OptionBy(
+          "--pull",
+          [&pull](const std::string& name) {
+            pull = name == "l2" ? FoldIn::Pull::kL2 : FoldIn::Pull::kSpread;
+          },
+          "What draws somebody with few ratings, beside these: users, to what trained users are "
+          "like, or l2, the model's own L2 alone (users)")
+      .OneOf({"users", "l2"});
+}
+
 void AddInspection(CommandLine& line) {
   ArgumentParser* list = AddVerb(line, "list", "The snapshots of a run",
                                  [&line] { return ListSnapshots(line.first, line.output); });
@@ -251,6 +264,8 @@ void AddPredict(CommandLine& line) {
     line.run = [&flags, verb] {
       absl::Status used = NeedOneOf(*verb, RecordFlagNames({}), {"--pairs"});
       used.Update(NeedOneOf(*verb, {"--limit"}, {"--split"}));
+      used.Update(NeedOneOf(*verb, {"--ratings"}, {"--pairs"}));
+      used.Update(NeedOneOf(*verb, {"--pull"}, {"--ratings"}));
       used.Update(ReadRecordFlags(&flags.records));
       return used.ok() ? Predict(flags) : used;
     };
@@ -259,6 +274,10 @@ void AddPredict(CommandLine& line) {
   verb->Option("--pairs", flags.pairs,
                "File of users and items by raw ids, perhaps with ratings, read as the import "
                "reads ratings");
+  AddGiven(
+      verb, flags.given, flags.pull,
+      "File of ratings (or clicks) of users of --pairs: these are folded in with them, whether "
+      "or not the model knows them");
   verb->Option("--split", flags.split, "val or train: samples of the job's split")
       .OneOf({"val", "train"});
   verb->Option("--limit", flags.limit, "So many of these samples, spread over all users")
@@ -279,11 +298,16 @@ void AddRecommend(CommandLine& line) {
   verb->OnChosen([&line, &flags, verb] {
     line.run = [&flags, verb] {
       absl::Status used = NeedOneOf(*verb, {"--top-users"}, {"--item"});
-      used.Update(NeedOneOf(*verb, {"--top", "--min-ratings", "--genre", "--fallback"},
-                            {"--user", "--all-users", "--candidates"}));
+      used.Update(NeedOneOf(
+          *verb, {"--top", "--min-ratings", "--genre", "--fallback", "--diversity", "--genre-cap"},
+          {"--user", "--all-users", "--candidates", "--ratings"}));
+      used.Update(NeedNoneOf(*verb, {"--all-users", "--item", "--candidates", "--fallback"},
+                             {"--ratings"}));
+      used.Update(NeedOneOf(*verb, {"--pull"}, {"--ratings"}));
       used.Update(NeedNoneOf(*verb, {"--exclude", "--candidates"}, {"--item"}));
-      used.Update(NeedOneOf(*verb, RecordFlagNames({}), {"--exclude", "--candidates"}));
-      used.Update(NeedNoneOf(*verb, {"--threads"}, {"--user", "--item"}));
+      used.Update(
+          NeedOneOf(*verb, RecordFlagNames({}), {"--exclude", "--candidates", "--ratings"}));
+      used.Update(NeedNoneOf(*verb, {"--threads"}, {"--user", "--item", "--ratings"}));
       used.Update(NeedNoneOf(*verb, {"--format"}, {"--all-users"}));
       used.Update(ReadRecordFlags(&flags.records));
       return used.ok() ? Recommend(flags) : used;
@@ -293,6 +317,15 @@ void AddRecommend(CommandLine& line) {
   verb->Option("--user", flags.user, "A user, by raw id");
   verb->Switch("--all-users", flags.all_users, "A list for every user, into --out");
   verb->Option("--item", flags.item, "An item, by raw id or title: the users to show it to");
+  AddGiven(verb, flags.given, flags.pull,
+           "File of ratings (or clicks) of somebody's own: a list for them, whether or not the "
+           "model knows them; where it names users, their lists, into --out");
+  verb->Option("--diversity", flags.diversity.strength,
+               "How much of its scores a list gives up so that its items differ, 0 to 1 (0)")
+      .Share();
+  verb->Option("--genre-cap", flags.diversity.genre_cap,
+               "How many items of a genre a list holds at most")
+      .Between(1, kLongest);
   verb->Option("--top", flags.top, "Length of a list of items").ShowDefault().Between(1, kLongest);
   verb->Option("--top-users", flags.top_users, "Length of a list of users")
       .ShowDefault()

@@ -233,6 +233,16 @@ CLI::Validator AmongNumbers(std::int64_t least, std::int64_t most) {
       "");
 }
 
+CLI::Validator AmongShares() {
+  return CLI::Validator(
+      [](const std::string& word) {
+        double number = 0;
+        if (absl::SimpleAtod(word, &number) && number >= 0 && number <= 1) return std::string();
+        return absl::StrCat(word, ": expected a number from 0 to 1");
+      },
+      "");
+}
+
 }  // namespace
 
 std::string NoSuchCommand(const std::string& name, const std::vector<std::string>& commands) {
@@ -292,6 +302,11 @@ Flag& Flag::OneOf(const std::vector<std::string>& words) {
 
 Flag& Flag::Between(std::int64_t least, std::int64_t most) {
   option_->check(AmongNumbers(least, most));
+  return *this;
+}
+
+Flag& Flag::Share() {
+  option_->check(AmongShares());
   return *this;
 }
 

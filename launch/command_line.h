@@ -36,6 +36,8 @@ class Flag {
   Flag& OneOf(const std::vector<std::string>& words);
   /// Others than whole numbers from `least` to `most` are refused.
   Flag& Between(std::int64_t least, std::int64_t most);
+  /// Others than numbers from 0 to 1 are refused.
+  Flag& Share();
   /// Of a list: each time the flag is given it takes one value.
   Flag& OneValueEach();
   /// Of a list: the flag takes all the words behind it, at least one.

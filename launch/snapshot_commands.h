@@ -10,7 +10,9 @@
 #include "launch/record_flags.h"
 #include "launch/snapshot_output.h"
 #include "serving/catalogue.h"
+#include "serving/diversity.h"
 #include "serving/exports/format.h"
+#include "serving/fold_in.h"
 #include "serving/open_model.h"
 
 namespace cf {
@@ -71,8 +73,10 @@ struct PredictFlags {
   std::string split;                ///< "val" or "train": samples of the data set; or else
   std::string user;                 ///< a raw user id with
   std::vector<std::string> titles;  ///< raw ids or titles of items.
-  std::uint64_t limit = 0;          ///< So many of the samples; 0: all.
-  bool fallback_popular = false;    ///< Whether means stand in for what the model cannot know.
+  std::string given;                ///< File of ratings of whom `pairs` asks about.
+  FoldIn::Pull pull = FoldIn::Pull::kSpread;
+  std::uint64_t limit = 0;        ///< So many of the samples; 0: all.
+  bool fallback_popular = false;  ///< Whether means stand in for what the model cannot know.
 };
 absl::Status Predict(const PredictFlags& flags);
 
@@ -87,6 +91,9 @@ struct RecommendFlags {
   std::optional<std::uint32_t> min_ratings;
   Mask mask = Mask::kAll;
   std::vector<std::string> genres;
+  std::string given;  ///< File of ratings: lists for whose they are.
+  FoldIn::Pull pull = FoldIn::Pull::kSpread;
+  DiversityOptions diversity;
   std::string exclude;            ///< File of items or pairs that no list holds.
   std::string candidates;         ///< File of those that lists are made of.
   RecordFlags records;            ///< How both are written.

@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/text/numbers.h"
+#include "launch/given_users.h"
 #include "launch/item_table.h"
 #include "launch/snapshot_commands.h"
 #include "serving/pair_figures.h"
@@ -51,8 +54,10 @@ std::uint64_t PlaceOf(std::uint64_t k, std::uint64_t wanted, std::uint64_t all) 
 /// What is asked for: raw ids as they were written, and the ratings that are known.
 absl::StatusOr<std::vector<NamedPair>> PairsOf(const OpenModel& open, const PredictFlags& flags) {
   if (flags.split.empty()) {
-    absl::StatusOr<PairFile> file =
-        PairFile::Read(flags.pairs, {.records = flags.records.options}, open.data());
+    absl::StatusOr<PairFile> file = PairFile::Read(
+        flags.pairs,
+        {.records = flags.records.options, .titles = nullptr, .known_users = flags.given.empty()},
+        open.data());
     if (!file.ok()) return file.status();
     return file->pairs();
   }
@@ -86,6 +91,66 @@ absl::StatusOr<std::vector<NamedPair>> PairsOf(const OpenModel& open, const Pred
   return pairs;
 }
 
+/// Users whose ratings are given, as the model makes them of these, and how far it is off for them.
+///
+/// Owner:   PredictPairs; the model outlives it.
+/// Threads: one, which has called SetFloatMode().
+/// Bounds:  a row for each user.
+class FoldedUsers {
+ public:
+  static absl::StatusOr<FoldedUsers> Make(const OpenModel& open, const PredictFlags& flags) {
+    FoldedUsers folded(open);
+    if (flags.given.empty()) return folded;
+    const absl::StatusOr<GivenUsers> given = GivenUsers::Read(flags.given, flags.records, "", open);
+    if (!given.ok()) return given.status();
+    if (!given->names_users()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(flags.given, ": names no users, and --pairs asks about some"));
+    }
+    const absl::StatusOr<FoldIn> fold_in = FoldIn::Make(open.model(), open.catalogue(), flags.pull);
+    if (!fold_in.ok()) return fold_in.status();
+    FoldInTimes times;
+    for (const GivenUser& user : given->users()) {
+      absl::StatusOr<UserRow> row = FoldInUser(open, *fold_in, user, times);
+      if (!row.ok()) return row.status();
+      folded.rows_.emplace(user.raw_user, *std::move(row));
+    }
+    Note(times.Summary());
+    return folded;
+  }
+
+  /// Nothing: the user is not one of these, or the model has learned nothing of the item.
+  std::optional<Prediction> Predict(const NamedPair& pair) {
+    const auto user = rows_.find(pair.raw_user);
+    if (user == rows_.end() || !pair.item.has_value() || !open_.substance().OfItem(*pair.item)) {
+      return std::nullopt;
+    }
+    float raw = 0;
+    open_.model().ScoreItems(user->second, *pair.item, workspace_, std::span(&raw, 1));
+    const float value = PredictedRating(open_.model().objective(), raw);
+    if (pair.rating.has_value()) Observe(open_.model().objective(), raw, *pair.rating, errors_);
+    return Prediction{.source = Source::kFoldIn, .value = value};
+  }
+
+  /// The errors of what was predicted, as a line.
+  std::string ErrorsText() const {
+    if (errors_.samples == 0 || !open_.model().spec().predicts_ratings()) return "";
+    const auto samples = static_cast<double>(errors_.samples);
+    return absl::StrFormat("rmse %.4f mae %.4f of %s of users folded in, with a rating",
+                           std::sqrt(errors_.squared_error / samples),
+                           errors_.absolute_error / samples, Counted(errors_.samples, "pair"));
+  }
+
+ private:
+  explicit FoldedUsers(const OpenModel& open)
+      : open_(open), workspace_(open.model().MakeWorkspace()) {}
+
+  const OpenModel& open_;
+  ServedModel::Workspace workspace_;
+  std::unordered_map<std::string, UserRow> rows_;
+  ObjectiveSums errors_;
+};
+
 /// The errors of what the model itself predicted, as a line.
 std::string ErrorsText(const OpenModel& open, std::vector<RatedPair> rated) {
   const std::uint64_t count = rated.size();
@@ -99,6 +164,8 @@ std::string ErrorsText(const OpenModel& open, std::vector<RatedPair> rated) {
 absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags, Output& output) {
   const absl::StatusOr<std::vector<NamedPair>> pairs = PairsOf(open, flags);
   if (!pairs.ok()) return pairs.status();
+  absl::StatusOr<FoldedUsers> folded = FoldedUsers::Make(open, flags);
+  if (!folded.ok()) return folded.status();
   TextTable table({{.name = "user"},
                    {.name = "item"},
                    {.name = ScoreName(open.model()), .right = true},
@@ -108,11 +175,13 @@ absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags, Outp
   Unanswered unanswered;
   std::vector<RatedPair> rated;
   for (const NamedPair& pair : *pairs) {
-    const Prediction predicted = predictor.Predict(pair.user, pair.item);
-    const bool by_model = predicted.source == open.substance().lists();
+    const std::optional<Prediction> by_given = folded->Predict(pair);
+    const Prediction predicted =
+        by_given.has_value() ? *by_given : predictor.Predict(pair.user, pair.item);
+    const bool by_model = !by_given.has_value() && predicted.source == open.substance().lists();
     std::optional<float> actual = pair.rating;
     if (!actual && pair.known()) actual = open.catalogue().RatingOf(*pair.user, *pair.item);
-    if (!by_model) unanswered.Add(pair.user, pair.item);
+    if (!by_model && !by_given.has_value()) unanswered.Add(pair.user, pair.item);
     if (by_model && actual) {
       rated.push_back({.pair = {.user = *pair.user, .item = *pair.item}, .rating = *actual});
     }
@@ -122,9 +191,10 @@ absl::Status PredictPairs(const OpenModel& open, const PredictFlags& flags, Outp
   }
   unanswered.Tell(pairs->size(), flags.fallback_popular);
   std::string text = table.Format(output.table_format());
-  const std::string errors = ErrorsText(open, std::move(rated));
-  if (!errors.empty() && output.for_people()) absl::StrAppend(&text, errors, "\n");
-  if (!errors.empty() && !output.for_people()) Note(errors);
+  for (const std::string& errors : {ErrorsText(open, std::move(rated)), folded->ErrorsText()}) {
+    if (!errors.empty() && output.for_people()) absl::StrAppend(&text, errors, "\n");
+    if (!errors.empty() && !output.for_people()) Note(errors);
+  }
   return output.Deliver(text);
 }
 

@@ -116,6 +116,44 @@ absl::Status RecommendItems(const OpenModel& open, const RecommendFlags& flags,
   return output.Deliver(text + TableOf(open, list, output));
 }
 
+// The list of one user whose ratings are given.
+absl::Status RecommendToGiven(const OpenModel& open, const FoldIn& fold_in, const GivenUser& user,
+                              const ListOptions& options, Output& output) {
+  FoldInTimes times;
+  const absl::StatusOr<UserRow> row = FoldInUser(open, fold_in, user, times);
+  if (!row.ok()) return row.status();
+  const ItemList list = open.recommender().TopItems(*row, user.Own(open, options.mask), options);
+  if (!output.for_people()) return output.Deliver(TableOf(open, list, output));
+  const std::size_t trained =
+      user.user.has_value() ? open.catalogue().UserTrainingRatings(*user.user) : 0;
+  const std::string known =
+      trained > 0 ? absl::StrCat(" and ", WithThousands(trained), " of training") : "";
+  if (list.items.empty()) {
+    return output.Deliver(
+        absl::StrCat("There is nothing left of ", WhatIsListed(options.mask), ".\n"));
+  }
+  return output.Deliver(absl::StrCat("Top ", list.items.size(), " of ", WhatIsListed(options.mask),
+                                     ", folded in from ", Counted(user.given.size(), "rating"),
+                                     known, ":\n", TableOf(open, list, output)));
+}
+
+absl::Status RecommendFromFile(const OpenModel& open, const RecommendFlags& flags,
+                               const ListOptions& options, Output& output) {
+  const absl::StatusOr<GivenUsers> given =
+      GivenUsers::Read(flags.given, flags.records, flags.user, open);
+  if (!given.ok()) return given.status();
+  if (given->names_users() && flags.output.out.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flags.given,
+                     ": names users; --user U says whose list is asked for, or --out "
+                     "FILE takes the lists of all of them"));
+  }
+  const absl::StatusOr<FoldIn> fold_in = FoldIn::Make(open.model(), open.catalogue(), flags.pull);
+  if (!fold_in.ok()) return fold_in.status();
+  if (given->names_users()) return WriteGivenLists(open, *fold_in, *given, options, output);
+  return RecommendToGiven(open, *fold_in, given->users().front(), options, output);
+}
+
 absl::Status RecommendUsers(const OpenModel& open, const RecommendFlags& flags, ListOptions options,
                             Output& output) {
   const absl::StatusOr<RowId> item = open.lookup().Item(flags.item);
@@ -206,11 +244,13 @@ absl::StatusOr<Choice> ChoiceOf(const OpenModel& open, const RecommendFlags& fla
 }
 
 absl::Status CheckWhatIsAskedFor(const RecommendFlags& flags) {
+  if (!flags.given.empty()) return absl::OkStatus();
   const int kinds =
       (flags.user.empty() ? 0 : 1) + (flags.all_users ? 1 : 0) + (flags.item.empty() ? 0 : 1);
   if (kinds > 1 || (kinds == 0 && flags.candidates.empty())) {
     return absl::InvalidArgumentError(
-        "recommend needs one of --user U, --all-users, --item I, --candidates FILE");
+        "recommend needs one of --user U, --all-users, --item I, --candidates FILE, --ratings "
+        "FILE");
   }
   if (flags.user.empty() && flags.item.empty() && flags.output.out.empty()) {
     return absl::InvalidArgumentError("lists of many users need --out FILE");
@@ -234,7 +274,9 @@ absl::Status Recommend(const RecommendFlags& flags) {
                                .min_ratings = flags.min_ratings,
                                .mask = flags.mask,
                                .choice = &choice,
-                               .fallback_popular = flags.fallback_popular};
+                               .fallback_popular = flags.fallback_popular,
+                               .diversity = flags.diversity};
+  if (!flags.given.empty()) return RecommendFromFile(open, flags, options, *output);
   if (!flags.item.empty()) return RecommendUsers(open, flags, options, *output);
   if (!flags.user.empty()) return RecommendItems(open, flags, options, *output);
   return WriteLists(open, flags, options, chosen->unknown_users, *output);

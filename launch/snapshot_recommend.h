@@ -5,6 +5,7 @@
 
 #include <absl/status/status.h>
 
+#include "launch/given_users.h"
 #include "launch/snapshot_commands.h"
 #include "serving/open_model.h"
 
@@ -17,5 +18,9 @@ namespace cf {
 absl::Status WriteLists(const OpenModel& open, const RecommendFlags& flags,
                         const ListOptions& options, std::span<const std::string> unknown_users,
                         Output& output);
+
+/// The same for those whose ratings are given: each is folded in. How long that took is said, too.
+absl::Status WriteGivenLists(const OpenModel& open, const FoldIn& fold_in, const GivenUsers& given,
+                             const ListOptions& options, Output& output);
 
 }  // namespace cf

@@ -57,14 +57,15 @@ class ListWriter {
     output_.Write(absl::StrCat("user,rank,item,title,", ScoreName(open.model()), ",source\n"));
   }
 
-  void Write(RowId user, const ItemList& list) {
-    const std::string name = CsvField(open_.data().user_raw_id(user));
+  void Write(const std::string& raw_user, const ItemList& list) {
+    const std::string name = CsvField(raw_user);
     if (list.source == Source::kNone) {
-      WriteNone(open_.data().user_raw_id(user));
+      WriteNone(raw_user);
       return;
     }
     // A number of ratings stands in the column of scores only where that is what scores are.
-    const bool scored = list.source == open_.substance().lists();
+    const bool folded_in = list.source == Source::kFoldIn;
+    const bool scored = folded_in || list.source == open_.substance().lists();
     lines_.clear();
     for (std::size_t k = 0; k < list.items.size(); ++k) {
       const ScoredRow& row = list.items[k];
@@ -125,7 +126,7 @@ absl::Status WriteLists(const OpenModel& open, const RecommendFlags& flags,
   const std::vector<RowId> users = flags.all_users ? std::vector<RowId>() : options.choice->Users();
   SearchProgress progress(flags.all_users ? open.data().users() : users.size());
   const auto write = [&](RowId user, const ItemList& list) {
-    writer.Write(user, list);
+    writer.Write(open.data().user_raw_id(user), list);
     progress.DoneOne();
     return output.status();
   };
@@ -135,6 +136,24 @@ absl::Status WriteLists(const OpenModel& open, const RecommendFlags& flags,
   if (!written.ok()) return written;
   for (const std::string& user : unknown_users) writer.WriteNone(user);
   Note(writer.Summary());
+  return output.Close();
+}
+
+absl::Status WriteGivenLists(const OpenModel& open, const FoldIn& fold_in, const GivenUsers& given,
+                             const ListOptions& options, Output& output) {
+  ListWriter writer(open, output);
+  SearchProgress progress(given.users().size());
+  FoldInTimes times;
+  for (const GivenUser& user : given.users()) {
+    const absl::StatusOr<UserRow> row = FoldInUser(open, fold_in, user, times);
+    if (!row.ok()) return row.status();
+    writer.Write(user.raw_user,
+                 open.recommender().TopItems(*row, user.Own(open, options.mask), options));
+    if (!output.status().ok()) return output.status();
+    progress.DoneOne();
+  }
+  Note(writer.Summary());
+  Note(times.Summary());
   return output.Close();
 }
 

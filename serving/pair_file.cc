@@ -8,6 +8,7 @@
 
 #include "common/dataset/record_reader.h"
 #include "common/dataset/text.h"
+#include "serving/title_search.h"
 
 namespace cf {
 namespace {
@@ -24,6 +25,14 @@ absl::StatusOr<std::unique_ptr<RecordReader>> Open(const std::string& path,
   absl::StatusOr<std::unique_ptr<RecordReader>> items = RecordReader::Open(path, format);
   // What is no file of items either is told of as the file of pairs that it may have been.
   return items.ok() ? std::move(items) : std::move(pairs);
+}
+
+std::optional<RowId> ItemOf(const std::string& name, const PairFile::Options& options,
+                            const Dataset& data) {
+  const std::optional<RowId> item = data.FindItem(name);
+  if (item.has_value() || options.titles == nullptr) return item;
+  const std::vector<RowId> titled = options.titles->WithTitle(name);
+  return titled.size() == 1 ? std::optional(titled.front()) : std::nullopt;
 }
 
 }  // namespace
@@ -44,22 +53,22 @@ absl::StatusOr<PairFile> PairFile::Read(const std::string& path, const Options& 
     if (record.item.empty()) continue;
     NamedPair pair = {.raw_user = record.user, .raw_item = record.item, .rating = record.rating};
     if (file.has_users_) pair.user = data.FindUser(record.user);
-    pair.item = data.FindItem(record.item);
+    pair.item = ItemOf(record.item, options, data);
     if (!pair.item.has_value() || (file.has_users_ && !pair.user.has_value())) ++file.unknown_;
     file.pairs_.push_back(std::move(pair));
   }
-  absl::Status joined = file.CheckJoined(data);
+  absl::Status joined = file.CheckJoined(data, options.known_users);
   if (!joined.ok()) return joined;
   return file;
 }
 
-absl::Status PairFile::CheckJoined(const Dataset& data) const {
+absl::Status PairFile::CheckJoined(const Dataset& data, bool known_users) const {
   if (pairs_.empty()) return absl::InvalidArgumentError(absl::StrCat(path_, ": has no pair"));
   const bool item = std::any_of(pairs_.begin(), pairs_.end(),
                                 [](const NamedPair& pair) { return pair.item.has_value(); });
-  const bool user =
-      !has_users_ || std::any_of(pairs_.begin(), pairs_.end(),
-                                 [](const NamedPair& pair) { return pair.user.has_value(); });
+  const bool user = !has_users_ || !known_users ||
+                    std::any_of(pairs_.begin(), pairs_.end(),
+                                [](const NamedPair& pair) { return pair.user.has_value(); });
   if (item && user) return absl::OkStatus();
   const std::string& theirs = item ? pairs_.front().raw_user : pairs_.front().raw_item;
   const std::string ours = item ? data.user_raw_id(RowId{0}) : data.item_raw_id(RowId{0});

@@ -15,6 +15,8 @@
 
 namespace cf {
 
+class TitleSearch;
+
 /// A pair of a user's own file, and what the data set knows of it.
 struct NamedPair {
   std::string raw_user = {};  ///< Empty where the file has no users.
@@ -33,13 +35,17 @@ struct NamedPair {
 /// Owner:      whoever reads it.
 /// Threads:    one reads, any use it.
 /// Bounds:     all pairs in memory.
-/// Invariants: some pair is known, or some item where there are no users.
+/// Invariants: some pair is known, or some item where there are no users or none need be known.
 class PairFile {
  public:
   enum class Users { kRequired, kOptional };
   struct Options {
     Users users = Users::kRequired;
     RecordOptions records = {};  ///< How it is written, as far as somebody says.
+    /// Finds items that are no raw ids by a title that one item has; null: nobody does. Borrowed.
+    const TitleSearch* titles = nullptr;
+    /// Whether some user must be in the data set.
+    bool known_users = true;
   };
 
   /// InvalidArgument, in one line with the file's name, is the reader's, or says that nothing of the
@@ -63,7 +69,7 @@ class PairFile {
   std::vector<std::string> UnknownUsers() const;
 
  private:
-  absl::Status CheckJoined(const Dataset& data) const;
+  absl::Status CheckJoined(const Dataset& data, bool known_users) const;
 
   std::string path_;
   std::vector<NamedPair> pairs_;

@@ -112,6 +112,67 @@ TEST_F(CfsnapshotFilesTest, SortsTheListsOfAnotherModelAnew) {
   EXPECT_EQ(list("--exclude " + folder_.At("none")).code, 2);
 }
 
+// Goal: somebody unknown has a list from a file of their own, by raw ids or titles.
+TEST_F(CfsnapshotFilesTest, FoldsInWhoseRatingsAreGiven) {
+  const std::string mine = folder_.At("mine.csv");
+  ASSERT_TRUE(
+      WriteFileAtomically(mine, "item,rating\n8,5\n\"Film \"\"7\"\", The\",0.5\nnothing,3\n").ok());
+  const Result list = Call("recommend " + best_ + " --ratings " + mine + " --top 90");
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_THAT(list.out, HasSubstr("of what the user has not rated, folded in from 2 ratings:"));
+  EXPECT_THAT(list.err, HasSubstr("mine.csv: 1 line is of an item that is not in the data set"));
+  EXPECT_THAT(list.out, Not(HasSubstr("Film \"7\"")));
+  const Result csv = Call("recommend " + best_ + " --format csv --ratings " + mine);
+  EXPECT_THAT(csv.out, testing::ContainsRegex("\n10,[-0-9.]+,[0-9]+,.*,fold_in\n"));
+  EXPECT_THAT(csv.out, Not(HasSubstr("\n11,")));
+
+  // Somebody known has their training ratings, too.
+  const Result known = Call("recommend " + best_ + " --user 1007 --ratings " + mine);
+  EXPECT_EQ(known.code, 0) << known.err;
+  EXPECT_THAT(known.out,
+              testing::ContainsRegex("folded in from 2 ratings and [0-9]+ of training:"));
+
+  ASSERT_TRUE(WriteFileAtomically(folder_.At("many.csv"),
+                                  "user,item,rating\nnew,8,5\n1007,11,4\nnew,14,2.5\n")
+                  .ok());
+  const std::string many = " --ratings " + folder_.At("many.csv");
+  const Result refused = Call("recommend " + best_ + many);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("many.csv: names users; --user U says whose list"));
+  const std::string out = folder_.At("lists.csv");
+  const Result lists = Call("recommend " + best_ + many + " --top 2 --out " + out);
+  EXPECT_EQ(lists.code, 0) << lists.err;
+  EXPECT_THAT(*ReadFile(out), testing::ContainsRegex("\nnew,2,.*,fold_in\n1007,1,.*,fold_in\n"));
+  EXPECT_THAT(lists.err, HasSubstr("2 users folded in, "));
+  EXPECT_EQ(Call("recommend " + best_ + many + " --user new").code, 0);
+  EXPECT_THAT(Call("recommend " + best_ + many + " --user other").err,
+              HasSubstr("has no rating of an item of the data set by user other"));
+
+  ASSERT_TRUE(WriteFileAtomically(folder_.At("pairs.csv"), "user,item,rating\nnew,17,3\n").ok());
+  const Result predicted = Call("predict " + best_ + many + " --pairs " + folder_.At("pairs.csv"));
+  EXPECT_EQ(predicted.code, 0) << predicted.err;
+  EXPECT_THAT(predicted.out, HasSubstr("fold_in"));
+  EXPECT_THAT(predicted.out, HasSubstr("of 1 pair of users folded in, with a rating"));
+
+  ASSERT_TRUE(WriteFileAtomically(mine, "item,rating\n8,9\n").ok());
+  const Result extreme = Call("recommend " + best_ + " --ratings " + mine);
+  EXPECT_EQ(extreme.code, 2);
+  EXPECT_THAT(extreme.err, HasSubstr("the rating 9 of item 8 is not between 0.5 and 5"));
+  ASSERT_TRUE(WriteFileAtomically(mine, "item\n8\n").ok());
+  EXPECT_THAT(Call("recommend " + best_ + " --ratings " + mine).err,
+              HasSubstr("mine.csv: has no ratings, which this model learns from"));
+}
+
+TEST_F(CfsnapshotFilesTest, VarietyChangesListsAndCapsCutThem) {
+  const std::string call = "recommend " + best_ + " --user 1007 --format csv --top 5";
+  const Result plain = Call(call);
+  EXPECT_EQ(Call(call + " --diversity 0").out, plain.out);
+  EXPECT_NE(Call(call + " --diversity 0.9").out, plain.out);
+  // Every item has the same two genres.
+  EXPECT_THAT(Call(call + " --genre-cap 3").out, Not(HasSubstr("\n4,")));
+  EXPECT_THAT(Call(call + " --genre-cap 3").out, HasSubstr("\n3,"));
+}
+
 // Goal: a test file of one's own has the figures that validation has. Method: the validation samples
 // as such a file.
 TEST_F(CfsnapshotFilesTest, EvaluatesOnAFile) {

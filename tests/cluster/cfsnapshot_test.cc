@@ -254,7 +254,15 @@ TEST_F(CfsnapshotTest, RefusesFlagsWithoutEffect) {
                             "recommend{}--user 1007 --columns user=a,item=b",
                             "recommend{}--all-users --format text --out y",
                             "recommend{}--user 1007 --item 5",
-                            "recommend{}--user 1007 --mask seen"}) {
+                            "recommend{}--user 1007 --mask seen",
+                            "recommend{}--item 5 --diversity 0.3",
+                            "recommend{}--user 1007 --diversity 1.5",
+                            "recommend{}--user 1007 --genre-cap 0",
+                            "recommend{}--user 1007 --pull l2",
+                            "recommend{}--all-users --ratings x --out y",
+                            "recommend{}--ratings x --candidates z",
+                            "recommend{}--ratings x --threads 2",
+                            "predict{}--split val --ratings x"}) {
     std::string arguments = wrong;
     arguments.replace(arguments.find("{}"), 2, start);
     const Result refused = Call(arguments);
