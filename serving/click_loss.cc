@@ -138,7 +138,7 @@ class ClickLoss : public RowLoss {
       return value;
     };
     SymmetricMatrix metric = pull.strength;
-    metric.Add(static_cast<double>(given.size()), Curvature(pull.centre, beside));
+    metric.Add(static_cast<double>(given.size()), pull.curvature);
     const std::optional<Cholesky> factor = Cholesky::Of(metric);
     Check(factor.has_value(), "a positive definite pull leaves no direction flat");
     return Minimum(at, pull.centre, *factor);

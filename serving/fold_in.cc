@@ -168,12 +168,12 @@ void FoldIn::LearnSpread() {
     }
   }
   average_ = mean_;
+  curvature_ = loss_->Curvature(mean_, mean_beside_);
   if (pull_ == Pull::kL2) return;
   for (std::size_t u = 0; u < users.size(); ++u) {
     for (std::size_t k = 0; k < mean_.size(); ++k) away.row(u)[k] -= mean_[k];
   }
   const SymmetricMatrix covariance = Covariance(away, model_->user_embeddings().dim());
-  const SymmetricMatrix curvature = loss_->Curvature(mean_, mean_beside_);
   const double dispersion = loss_->Dispersion();
   // Rows are estimates, and those of users with few ratings have stayed near to where all are: a
   // step of expectation and maximisation adds how uncertain they are.
@@ -181,16 +181,19 @@ void FoldIn::LearnSpread() {
   const SymmetricMatrix inverse = InverseOf(covariance);
   for (const std::uint32_t ratings : RatingsOf(*catalogue_, users)) {
     SymmetricMatrix certainty = inverse;
-    certainty.Add(static_cast<double>(ratings) / dispersion, curvature);
+    certainty.Add(static_cast<double>(ratings) / dispersion, curvature_);
     spread.Add(1.0 / static_cast<double>(kQuantiles), InverseOf(certainty));
   }
   strength_ = InverseOf(spread);
   strength_.Scale(dispersion);
-  average_ = loss_->Average({.centre = mean_, .strength = strength_}, mean_beside_);
+  average_ = loss_->Average({.centre = mean_, .strength = strength_, .curvature = curvature_},
+                            mean_beside_);
 }
 
 RowPull FoldIn::PullFor(std::size_t ratings) const {
-  if (pull_ == Pull::kSpread) return {.centre = average_, .strength = strength_};
+  if (pull_ == Pull::kSpread) {
+    return {.centre = average_, .strength = strength_, .curvature = curvature_};
+  }
   const TableSpec users = UserTableOf(model_->spec());
   const Job& job = model_->spec().job();
   const std::optional<SoftmaxShape> softmax = SoftmaxOf(job);
@@ -200,7 +203,8 @@ RowPull FoldIn::PullFor(std::size_t ratings) const {
                                  static_cast<double>(job.train().batch_size()));
   const double touched = TouchedSteps(ratings, steps, job.train().user_group());
   RowPull pull = {.centre = std::vector<double>(mean_.size()),
-                  .strength = SymmetricMatrix(mean_.size())};
+                  .strength = SymmetricMatrix(mean_.size()),
+                  .curvature = curvature_};
   for (std::size_t k = 0; k < mean_.size(); ++k) {
     const double lambda = k < users.shape.dim ? users.l2_vectors : users.l2_biases;
     pull.strength.AddToDiagonal(k, 2 * lambda * touched / weight);

@@ -65,6 +65,7 @@ class FoldIn {
   std::vector<double> mean_;             // Of the rows of trained users.
   std::vector<double> average_;          // The row of somebody without ratings.
   UserRow mean_beside_;                  // Of what stands beside these.
+  SymmetricMatrix curvature_;            // Of a rating's loss, at the mean.
   SymmetricMatrix strength_;             // Of the pull of kSpread.
 };
 

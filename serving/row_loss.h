@@ -25,6 +25,8 @@ struct GivenRating {
 struct RowPull {
   std::vector<double> centre;
   SymmetricMatrix strength;
+  /// RowLoss::Curvature near the centre, from which a search for the minimum may set out.
+  SymmetricMatrix curvature;
 };
 
 /// The loss of a model as a function of one user's row, all other rows and layers being what they
