@@ -304,6 +304,7 @@ void AddRecommend(CommandLine& line) {
       used.Update(NeedNoneOf(*verb, {"--all-users", "--item", "--candidates", "--fallback"},
                              {"--ratings"}));
       used.Update(NeedOneOf(*verb, {"--pull"}, {"--ratings"}));
+      used.Update(NeedOneOf(*verb, {"--alike-by"}, {"--diversity"}));
       used.Update(NeedNoneOf(*verb, {"--exclude", "--candidates"}, {"--item"}));
       used.Update(
           NeedOneOf(*verb, RecordFlagNames({}), {"--exclude", "--candidates", "--ratings"}));
@@ -323,6 +324,14 @@ void AddRecommend(CommandLine& line) {
   verb->Option("--diversity", flags.diversity.strength,
                "How much of its scores a list gives up so that its items differ, 0 to 1 (0)")
       .Share();
+  verb->OptionBy(
+          "--alike-by",
+          [&flags](const std::string& name) {
+            flags.diversity.likeness =
+                name == "genres" ? LikenessOf::kGenres : LikenessOf::kVectors;
+          },
+          "What makes two items alike to --diversity: vectors or genres (vectors)")
+      .OneOf({"vectors", "genres"});
   verb->Option("--genre-cap", flags.diversity.genre_cap,
                "How many items of a genre a list holds at most")
       .Between(1, kLongest);

@@ -144,7 +144,7 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
   if (candidates.empty()) return list;
   const GenreLists genres = GenresOf(catalogue, candidates);
   std::unique_ptr<const Likeness> likeness;
-  if (model.items().dim() > 0) {
+  if (options.likeness == LikenessOf::kVectors && model.items().dim() > 0) {
     likeness = std::make_unique<VectorLikeness>(model.items(), candidates);
   } else {
     likeness = std::make_unique<GenreLikeness>(genres);

@@ -12,11 +12,18 @@
 
 namespace cf {
 
+/// What makes two items alike.
+enum class LikenessOf : std::uint8_t {
+  kVectors,  ///< Where their vectors point, less what all candidates have in common,
+  kGenres,  ///< or the genres that both have, of all that they have. Of a model without vectors always.
+};
+
 /// How much of its scores a list gives up so that its items differ.
 struct DiversityOptions {
   /// From 0, where a list is of the highest scores, to 1, where after the first item only how
   /// different an item is counts.
   double strength = 0;
+  LikenessOf likeness = LikenessOf::kVectors;
   /// How many items of a genre a list holds at most; nothing: any number.
   std::optional<std::uint32_t> genre_cap = {};
 
@@ -32,9 +39,7 @@ std::size_t CandidatesFor(std::size_t top, const DiversityOptions& options);
 ///     (1 - strength) relevance - strength (largest likeness to an item that is chosen)
 ///
 /// Relevance is the score on a scale from 0, the lowest of the candidates, to 1, the highest;
-/// likeness is the cosine of items' vectors, less the mean of the candidates' (what all have in common
-/// makes none alike), or where the model has no vectors the share of genres that two items have
-/// together. Ties go to the candidate that comes first. Where the cap leaves too few, the list is
+/// likeness is the cosine of vectors, less the candidates' mean, or the share of genres. Ties go to the candidate that comes first. Where the cap leaves too few, the list is
 /// shorter.
 /// Requires: candidates in the order of lists.
 std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& catalogue,

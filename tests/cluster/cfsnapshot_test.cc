@@ -257,6 +257,7 @@ TEST_F(CfsnapshotTest, RefusesFlagsWithoutEffect) {
                             "recommend{}--user 1007 --mask seen",
                             "recommend{}--item 5 --diversity 0.3",
                             "recommend{}--user 1007 --diversity 1.5",
+                            "recommend{}--user 1007 --alike-by genres",
                             "recommend{}--user 1007 --genre-cap 0",
                             "recommend{}--user 1007 --pull l2",
                             "recommend{}--all-users --ratings x --out y",

@@ -160,5 +160,17 @@ TEST_F(DiversityTest, WithoutVectorsGenresSayWhatIsAlike) {
   EXPECT_TRUE(Diversify(*model_, *catalogue_, {}, 4, {.strength = 1}).empty());
 }
 
+TEST_F(DiversityTest, GenresSayWhatIsAlikeWhereTheyAreAskedFor) {
+  Open("model { matrix_factorization { dim: 4 } }", true);
+  const ItemList list = recommender_->TopItems(
+      RowId{0}, {.top = 3,
+                 .min_ratings = 0,
+                 .mask = Mask::kNone,
+                 .diversity = {.strength = 1, .likeness = LikenessOf::kGenres}});
+  std::map<std::string, int> counts;
+  for (const ScoredRow& row : list.items) ++counts[catalogue_->data().genres(row.id)];
+  EXPECT_EQ(counts.size(), 3);
+}
+
 }  // namespace
 }  // namespace cf
