@@ -98,7 +98,6 @@ const std::vector<Consumer> kConsumers = {
      {"--format", "safetensors", "--precision", "int8"},
      "check_safetensors.py",
      "safetensors.numpy, numpy"},
-    {"saved_model", {"--format", "npy"}, "check_saved_model.py", "tensorflow, numpy"},
     {"csv", {"--format", "csv"}, "check_csv.py", "numpy"},
     {"onnx", {"--format", "onnx"}, "check_onnx.py", "onnxruntime, numpy"},
     {"onnx_fp16",

@@ -20,7 +20,6 @@
 #include "serving/exports/model_json.h"
 #include "serving/exports/onnx.pb.h"
 #include "serving/exports/pair_model.h"
-#include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf {
@@ -273,13 +272,6 @@ TEST_F(FormatsTest, ATfliteModelHasItsTablesAligned) {
   std::uint32_t bytes = 0;
   std::memcpy(&bytes, file.data() + place - sizeof bytes, sizeof bytes);
   EXPECT_EQ(bytes, 4U * 91 * 11) << "with the row for unknown items";
-}
-
-// Goal: who reads the page has what was tested.
-TEST(Recipe, ThePageHasTheProgramThatTestsRun) {
-  const std::string program = ReadFile(CF_SOURCE_DIR "/tests/consumers/saved_model.py").value();
-  const std::string page = ReadFile(CF_SOURCE_DIR "/docs/saved_model.md").value();
-  EXPECT_THAT(page, HasSubstr(program.substr(program.find("import csv"))));
 }
 
 TEST(Half, IsTheNearestAndTiesGoToEven) {
