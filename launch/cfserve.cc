@@ -50,7 +50,10 @@ void AddFlags(ArgumentParser& parser, Flags& flags) {
   OpenModel::Options& model = service.paths.model;
   service.http.workers = std::max(1U, std::thread::hardware_concurrency());
   service.access_log = "-";
-  parser.Option("MODEL", model.snapshot, "RUN/snapshots/best, RUN/snapshots/latest, or a manifest")
+  parser
+      .Option(
+          "MODEL", model.snapshot,
+          "RUN/snapshots/best, RUN/snapshots/latest, a manifest, or the folder of an npy export")
       .Required();
   parser.Option("--data", model.data, "Folder of the data set, where it has moved");
   parser.Option(

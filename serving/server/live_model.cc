@@ -20,6 +20,9 @@ namespace {
 // Choices of items that are kept: all single genres, and some of several.
 constexpr std::size_t kChoicesMax = 64;
 
+// How often an export is opened that another one has replaced meanwhile.
+constexpr int kTriesMax = 5;
+
 std::string Lower(std::string text) {
   absl::AsciiStrToLower(&text);
   return text;
@@ -39,10 +42,13 @@ std::string WhatIsAt(const std::string& path) {
 
 absl::StatusOr<LiveModel::Named> LiveModel::OpenNamed(const OpenModel::Options& options) {
   absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
+  for (int tries = 1; absl::IsUnavailable(open.status()) && tries < kTriesMax; ++tries) {
+    open = OpenModel::Open(options);
+  }
   if (!open.ok()) return open.status();
-  absl::StatusOr<std::string> digest = (*open)->snapshot().Digest();
+  absl::StatusOr<std::string> digest = (*open)->Digest();
   if (!digest.ok()) return digest.status();
-  const std::string version = (*open)->snapshot().manifest().name();
+  const std::string version = (*open)->manifest().name();
   return Named{.open = *std::move(open),
                .name = {.digest = *std::move(digest), .version = version}};
 }

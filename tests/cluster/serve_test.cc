@@ -120,8 +120,12 @@ TEST_P(ServedModelTest, ListsAreThoseOfBruteForceAndOfCfsnapshot) {
   HttpClient client(served.port());
   const auto lists = ListsOf(cluster.Path("lists.csv"));
   ASSERT_GT(lists.size(), 100U);
+  Served exported(cluster.Path("export"), {"--access-log", "none"});
+  HttpClient of_export(exported.port());
   for (const auto& [user, list] : lists) {
-    EXPECT_EQ(PlacesOf(client.Get("/v1/users/" + user + "/recommendations").body), list) << user;
+    const std::string answer = client.Get("/v1/users/" + user + "/recommendations").body;
+    EXPECT_EQ(PlacesOf(answer), list) << user;
+    EXPECT_EQ(of_export.Get("/v1/users/" + user + "/recommendations").body, answer);
   }
 }
 
@@ -264,6 +268,11 @@ TEST_F(ServeTest, WhatItCannotServeIsSaidInALine) {
   };
   refused({}, "MODEL");
   refused({cluster_.Path("nothing")}, "nothing");
+  ASSERT_EQ(RunProgram("cfsnapshot",
+                       {"export", best_, "--format", "csv", "--out", cluster_.Path("of_csv")})
+                .exit_code,
+            0);
+  refused({cluster_.Path("of_csv")}, "csv");
   refused({best_, "--port", "70000"}, "--port");
   refused({best_, "--address", "here"}, "'here' is not an IP address");
   refused({best_, "--token-file", cluster_.Path("nothing")}, "--token-file");

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "serving/exports/export.h"
 #include "tests/unit/serving/server/service_fixture.h"
 
 namespace cf {
@@ -352,6 +353,35 @@ TEST_F(ServiceTest, AModelOfOtherDataRanksNothing) {
       ModelService::Start({.paths = {.model = {.snapshot = path_}, .rank = {.snapshot = cold}}});
   EXPECT_EQ(service.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(service.status().message()), HasSubstr("another data set"));
+}
+
+TEST_F(ServiceTest, AnExportAnswersAsItsSnapshotDoes) {
+  const std::string folder = folder_.At("export");
+  const ExportSubject subject{open_->snapshot(), open_->model(), open_->catalogue()};
+  ASSERT_TRUE(WriteExport(subject, {.folder = folder, .overwrite = false}).ok());
+  Start();
+  const std::unique_ptr<ModelService> exported =
+      ModelService::Start({.paths = {.model = {.snapshot = folder}}}).value();
+  HttpClient of_export(exported->port());
+  for (std::uint32_t user = 0; user < data_->users(); ++user) {
+    const std::string target = "/v1/users/" + RawUser(user) + "/recommendations?mask=train&k=20";
+    EXPECT_EQ(of_export.Get(target).body, client_->Get(target).body);
+  }
+  for (const std::string& target :
+       {std::string("/v1/items?query=film"), "/v1/items/" + RawItem(3) + "/similar",
+        "/v1/users/" + RawUser(3) + "/similar", "/v1/items/" + RawItem(3) + "/users",
+        std::string("/v1/users/nobody/recommendations?fallback=popular&genre=Drama"),
+        std::string("/v1/users/nobody/recommendations")}) {
+    const HttpAnswer answer = of_export.Get(target);
+    const HttpAnswer expected = client_->Get(target);
+    EXPECT_EQ(answer.status, expected.status) << target;
+    EXPECT_EQ(answer.body, expected.body) << target;
+  }
+  // Another export in its place is another model.
+  EXPECT_FALSE(exported->keeper().HasMoved());
+  ASSERT_TRUE(WriteExport(subject, {.folder = folder, .overwrite = true}).ok());
+  EXPECT_TRUE(exported->keeper().HasMoved());
+  ASSERT_TRUE(exported->keeper().Open().ok());
 }
 
 TEST_F(ServiceTest, WhereANewModelCannotBeOpenedTheOldOneGoesOn) {
