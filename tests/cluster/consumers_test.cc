@@ -144,8 +144,8 @@ const std::vector<Consumer> kConsumers = {
 /// A trained model of a kind and what it predicts for a thousand pairs: made once for all formats.
 class Trained {
  public:
-  explicit Trained(const Kind& kind) {
-    std::vector<std::string> set = {"train.epochs=2"};
+  explicit Trained(const Kind& kind, int epochs = 2) {
+    std::vector<std::string> set = {"train.epochs=" + std::to_string(epochs)};
     if (kind.name == std::string("popularity")) set.clear();
     set.insert(set.end(), kind.set.begin(), kind.set.end());
     std::string data;
@@ -265,7 +265,11 @@ class PrecisionTest : public testing::TestWithParam<std::size_t> {};
 // Goal: what an export says of its precision is what evaluation says, and int8 costs no more than a
 // hundredth. Method: the figure at fp32 beside that of `cfsnapshot evaluate`.
 TEST_P(PrecisionTest, CostsLittleByTheFigureThatEvaluationPrints) {
-  const Trained trained(kKinds[GetParam()]);
+  // As the job has it, and trained: where features that nobody tuned have hardly begun to learn, scores
+  // are nearer to each other than a step of int8.
+  Kind kind = kKinds[GetParam()];
+  if (kind.name == std::string("factorization")) kind.set.clear();
+  const Trained trained(kind, /*epochs=*/10);
   const std::string figures = trained.Path("figures.csv");
   const Process::Result evaluated = RunProgram(
       "cfsnapshot", {"evaluate", trained.best(), "--metrics", "ndcg_10", "--out", figures});

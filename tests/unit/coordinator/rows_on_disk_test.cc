@@ -179,7 +179,7 @@ TEST_F(RowsOnDiskTest, SamplesThatAreDamagedEndTheJob) {
   ASSERT_TRUE(end.has_failed()) << TextOf(end);
   EXPECT_EQ(damaged, 2U);
   EXPECT_THAT(TextOf(end), ::testing::ContainsRegex(tiny_.Beside("scratch") +
-                                                    "/.*: holds other samples than were written"));
+                                                    "/.*: holds other bytes than were written"));
   EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("scratch")));
 }
 

@@ -116,7 +116,8 @@ TEST_F(StoragePlanTest, CountsSamplesWhereTheyAre) {
         CountSamples(data.data, data.split, partitioning, range, SampleKind::kTraining);
     const std::uint64_t most = *std::ranges::max_element(counts);
     const std::uint64_t stay = plan.frames - DiskStore::FramesThatMove(plan.frames, 1);
-    const std::uint64_t moving = 8 * 32 + 8 * most;  // Where each block ends, and samples.
+    // Where each block ends, and samples, in whole pages.
+    const std::uint64_t moving = (8 * 32 + 8 * most + 4095) / 4096 * 4096;
     EXPECT_EQ(plan.sample_disk, (32 - stay) * moving);
     EXPECT_EQ(plan.memory, DiskStore::OtherBytes(tables, partitioning, range) +
                                plan.frames * DiskStore::FrameBytes(tables[0], partitioning) +
