@@ -177,7 +177,7 @@ TEST_F(RowsOnDiskTest, SamplesThatAreDamagedEndTheJob) {
   });
   const GenerationEnd end = generation.Run(1).front();
   ASSERT_TRUE(end.has_failed()) << TextOf(end);
-  EXPECT_EQ(damaged, 2U);
+  EXPECT_GE(damaged, 2U) << "again at every segment's end, of which a slow machine has more";
   EXPECT_THAT(TextOf(end), ::testing::ContainsRegex(tiny_.Beside("scratch") +
                                                     "/.*: holds other bytes than were written"));
   EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("scratch")));
