@@ -1,18 +1,14 @@
 #include "worker/block_samples.h"
 
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
-#include <numeric>
 #include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
-#include "common/dataset/writer.h"
 #include "common/math/random.h"
+#include "tests/unit/worker/grid_data.h"
 
 namespace cf {
 namespace {
@@ -24,41 +20,6 @@ constexpr std::uint64_t kSeed = 42;
 /// Every user has every item, so that one block can be larger than places of two bytes reach.
 class BlockSamplesTest : public ::testing::TestWithParam<std::uint32_t> {
  protected:
-  static std::string WriteData() {
-    std::string folder = ::testing::TempDir() + "cf-blocks-XXXXXX";
-    if (::mkdtemp(folder.data()) == nullptr) std::abort();
-    DatasetWriter writer =
-        DatasetWriter::Create(
-            {.folder = folder + "/data", .name = "full", .has_timestamps = false, .threads = 1})
-            .value();
-    SampleChunk chunk;
-    for (std::uint32_t user = 0; user < kUserCount; ++user) {
-      for (std::uint32_t item = 0; item < kItemCount; ++item) {
-        chunk.users.push_back(user);
-        chunk.items.push_back(item);
-        chunk.ratings.push_back(static_cast<float>(user * kItemCount + item));
-      }
-    }
-    writer.Append(std::move(chunk));
-    writer.SetUsers(Numbers(kUserCount));
-    writer.SetItems(Numbers(kItemCount));
-    EXPECT_TRUE(writer.Finish().ok());
-    return folder;
-  }
-  ~BlockSamplesTest() override { std::filesystem::remove_all(folder_); }
-
-  static Vocabulary Numbers(std::uint32_t count) {
-    std::vector<std::int64_t> numbers(count);
-    std::iota(numbers.begin(), numbers.end(), 1);
-    return Vocabulary(std::move(numbers));
-  }
-
-  static DataSplit MakeSplit(const Dataset& data) {
-    Split split;
-    split.mutable_random()->set_fraction(0.05);
-    return DataSplit::Make(data, split).value();
-  }
-
   /// By their ratings, which are all different.
   static std::vector<float> Ratings(const std::vector<BlockSample>& samples) {
     std::vector<float> ratings;
@@ -98,10 +59,10 @@ class BlockSamplesTest : public ::testing::TestWithParam<std::uint32_t> {
     return visited;
   }
 
-  const std::string folder_ = WriteData();
+  const GridData grid_{{.users = kUserCount, .items = kItemCount}};
+  const Dataset& data_ = grid_.data();
+  const DataSplit& split_ = grid_.split();
   Partitioning partitioning_{GetParam()};
-  Dataset data_ = Dataset::Open(folder_ + "/data").value();
-  DataSplit split_ = MakeSplit(data_);
 };
 
 // One block whose places need four bytes, and blocks whose places fit two.

@@ -2,20 +2,16 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <numeric>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/dataset/writer.h"
-#include "common/math/random.h"
+#include "tests/unit/worker/grid_data.h"
 
 namespace cf {
 namespace {
@@ -24,12 +20,9 @@ constexpr std::uint64_t kSeed = 42;
 constexpr std::uint64_t kEpoch = 3;
 constexpr std::uint32_t kRounds = 3;
 
-/// How many users and items, and partitions.
 struct Size {
-  std::uint32_t users = 0;
-  std::uint32_t items = 0;
+  GridData::Size grid;
   std::uint32_t partitions = 1;
-  std::uint32_t item_step = 1;  ///< A user has every so many of the items.
 };
 
 class MovingSamplesTest : public ::testing::TestWithParam<Size> {
@@ -37,40 +30,6 @@ class MovingSamplesTest : public ::testing::TestWithParam<Size> {
   MovingSamplesTest() {
     std::filesystem::create_directories(scratch_);
     for (std::uint32_t p = 0; p < range_.size(); ++p) moves_.push_back(p % 3 != 1);
-  }
-  ~MovingSamplesTest() override { std::filesystem::remove_all(folder_); }
-
-  static std::string WriteData() {
-    std::string folder = ::testing::TempDir() + "cf-moving-XXXXXX";
-    if (::mkdtemp(folder.data()) == nullptr) std::abort();
-    DatasetWriter writer =
-        DatasetWriter::Create(
-            {.folder = folder + "/data", .name = "full", .has_timestamps = false, .threads = 1})
-            .value();
-    SampleChunk chunk;
-    for (std::uint32_t user = 0; user < GetParam().users; ++user) {
-      for (std::uint32_t item = user % GetParam().item_step; item < GetParam().items;
-           item += GetParam().item_step) {
-        chunk.users.push_back(user);
-        chunk.items.push_back(item);
-        chunk.ratings.push_back(static_cast<float>(chunk.ratings.size()));
-      }
-    }
-    writer.Append(std::move(chunk));
-    writer.SetUsers(Numbers(GetParam().users));
-    writer.SetItems(Numbers(GetParam().items));
-    EXPECT_TRUE(writer.Finish().ok());
-    return folder;
-  }
-  static Vocabulary Numbers(std::uint32_t count) {
-    std::vector<std::int64_t> numbers(count);
-    std::iota(numbers.begin(), numbers.end(), 1);
-    return Vocabulary(std::move(numbers));
-  }
-  static DataSplit MakeSplit(const Dataset& data) {
-    Split split;
-    split.mutable_random()->set_fraction(0.05);
-    return DataSplit::Make(data, split).value();
   }
 
   absl::StatusOr<std::unique_ptr<MovingSamples>> Open(std::uint32_t threads) const {
@@ -102,10 +61,10 @@ class MovingSamplesTest : public ::testing::TestWithParam<Size> {
     return visited;
   }
 
-  const std::string folder_ = WriteData();
-  const std::string scratch_ = folder_ + "/scratch";
-  const Dataset data_ = Dataset::Open(folder_ + "/data").value();
-  const DataSplit split_ = MakeSplit(data_);
+  const GridData grid_{GetParam().grid};
+  const Dataset& data_ = grid_.data();
+  const DataSplit& split_ = grid_.split();
+  const std::string scratch_ = grid_.folder() + "/scratch";
   const Partitioning partitioning_{GetParam().partitions};
   const SeatRange range_{partitioning_.count() / 4, partitioning_.count()};
   std::vector<bool> moves_;  // By partition of the range.
@@ -114,11 +73,12 @@ class MovingSamplesTest : public ::testing::TestWithParam<Size> {
 // Small slots and places, large slots, and a block whose places need four bytes.
 INSTANTIATE_TEST_SUITE_P(
     Sizes, MovingSamplesTest,
-    ::testing::Values(Size{.users = 100, .items = 60, .partitions = 8},
-                      Size{.users = 140'000, .items = 30, .partitions = 2, .item_step = 10},
-                      Size{.users = 300, .items = 240, .partitions = 1}),
+    ::testing::Values(Size{.grid = {.users = 100, .items = 60}, .partitions = 8},
+                      Size{.grid = {.users = 140'000, .items = 30, .item_step = 10},
+                           .partitions = 2},
+                      Size{.grid = {.users = 300, .items = 240}, .partitions = 1}),
     [](const ::testing::TestParamInfo<Size>& size) {
-      return "Users" + std::to_string(size.param.users);
+      return "Users" + std::to_string(size.param.grid.users);
     });
 
 // Goal: samples that move are those that would have stayed, in the same order. Method: threads that
