@@ -10,7 +10,7 @@
 namespace cf {
 namespace {
 
-/// Of slabs on disk, as few of which as may be are looked at one by one.
+/// About a MiB: slabs are written and read whole, so nothing is gained by smaller pieces.
 constexpr std::size_t kPieceBytes = 85 * PieceFile::kPieceUnit;
 
 std::size_t BytesOf(const RowStore::Table& table, std::uint32_t rows) {

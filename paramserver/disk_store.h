@@ -37,8 +37,8 @@ namespace cf {
 ///
 /// Owner:   Member.
 /// Threads: those of RowStore; of its own one that reads and one that writes.
-/// Bounds:  BytesFor(frames) in memory; on disk the slabs. Rows are zeros until they are
-///          updated.
+/// Bounds:  in memory FrameBytes for each frame and OtherBytes; on disk FrameBytes for each partition
+///          that moves. Rows are zeros until they are updated.
 /// Invariants: what is on disk of a slab is what it was when it was last read or written.
 class DiskStore : public RowStore {
  public:

@@ -32,11 +32,12 @@ class PieceFile {
   /// How large pieces are, so that one for each of `sections` takes some MiB together: 12 to 60 KiB.
   static std::size_t PieceBytesFor(std::size_t sections);
 
-  /// What direct access takes: sections of whole pages, and memory that begins with one.
   static constexpr std::size_t kPageBytes = 4096;
   enum class Access : std::uint8_t {
     kCached,
-    kDirect,  ///< Past the system's cache, on a file system that can (tmpfs cannot).
+    /// Past the system's cache, on a file system that can (tmpfs cannot). Requires: sections are of
+    /// whole pages (InWholePages), and what is read into or written from begins with one (Pages).
+    kDirect,
   };
 
   /// Makes the file. Errors here and below name the path; ResourceExhausted: the disk is full.
@@ -62,7 +63,7 @@ class PieceFile {
 
  private:
   struct Section {
-    std::uint64_t begin = 0;  // In the file; of a page.
+    std::uint64_t begin = 0;  // In the file, where a page begins.
     std::uint64_t bytes = 0;
     std::size_t first_piece = 0;  // In checksums_.
   };

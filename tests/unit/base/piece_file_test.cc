@@ -1,8 +1,10 @@
 #include "common/base/piece_file.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <span>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -68,6 +70,29 @@ TEST_F(PieceFileTest, SectionsAreReadAsTheyWereWritten) {
   std::vector<std::byte> found(sizes[0]);
   ASSERT_EQ(file->Read(0, 0, found), absl::OkStatus());
   EXPECT_EQ(found, Bytes(sizes[0], 99));
+}
+
+// On a disk past the system's cache, and where there is tmpfs, which has no other place for it.
+TEST_F(PieceFileTest, SectionsOfWholePagesCanBeReadDirectly) {
+  constexpr std::size_t kBytes = 2 * kPiece + PieceFile::kPageBytes;
+  static_assert(InWholePages(kBytes - 1) == kBytes && InWholePages(kBytes) == kBytes);
+  const std::vector<std::uint64_t> sections = {kBytes, kBytes};
+  for (const std::string& path : {path_, "/dev/shm/cf_piece_file_" + std::to_string(::getpid())}) {
+    if (!std::filesystem::exists(std::filesystem::path(path).parent_path())) continue;
+    const std::unique_ptr<PieceFile> file =
+        PieceFile::Create(path, sections, kPiece, PieceFile::Access::kDirect).value();
+    const Pages memory = MakePages(kBytes);
+    const std::span pages(memory.get(), kBytes);
+    for (const std::size_t section : {1U, 0U, 1U}) {
+      std::ranges::copy(Bytes(kBytes, static_cast<std::uint32_t>(section)), pages.begin());
+      ASSERT_EQ(file->Write(section, 0, pages), absl::OkStatus()) << path;
+    }
+    for (const std::size_t section : {0U, 1U}) {
+      std::ranges::fill(pages, std::byte{0});
+      ASSERT_EQ(file->Read(section, 0, pages), absl::OkStatus()) << path;
+      EXPECT_TRUE(std::ranges::equal(pages, Bytes(kBytes, static_cast<std::uint32_t>(section))));
+    }
+  }
 }
 
 TEST_F(PieceFileTest, AByteThatIsAnotherIsAnError) {
