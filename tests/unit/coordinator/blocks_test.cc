@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <numeric>
 #include <span>
 #include <string>
@@ -151,6 +152,38 @@ TEST_F(BlocksTest, ThePenaltyIsThatOfTheRowsAtTheEndOfTheEpoch) {
   const std::vector<EpochFigures> epochs =
       History::Read(tiny_.Beside("penalty/history.csv")).value();
   EXPECT_NEAR(epochs.back().figures.Find("l2_penalty").value_or(-1), expected, 1e-6 * expected);
+}
+
+// What is looked at between the last segment of an epoch and its end is the penalty alone, as nothing
+// is validated.
+TEST_F(BlocksTest, ThePenaltyLoadsNoUsers) {
+  Job job = MakeBlocksJob();
+  job.clear_split();
+  job.mutable_train()->set_epochs(2);
+  LocalGeneration generation(job, tiny_, "penalty", 1);
+  DiskStore* store = nullptr;
+  generation.KeepRowsIn([&](std::span<const RowStore::Table> tables, Partitioning partitioning,
+                            SeatRange range) -> absl::StatusOr<std::unique_ptr<RowStore>> {
+    absl::StatusOr<std::unique_ptr<DiskStore>> opened =
+        DiskStore::Open({.tables = {tables.begin(), tables.end()},
+                         .partitioning = partitioning,
+                         .range = range,
+                         .threads = 1,
+                         .frames = 2,
+                         .directory = tiny_.Beside("scratch")});
+    store = opened.value().get();
+    return *std::move(opened);
+  });
+  // Asked after each segment and at the end of each epoch.
+  std::vector<std::uint64_t> reads;
+  generation.StopWhen([&] {
+    reads.push_back(store->traffic().slabs_read);
+    return false;
+  });
+  for (const GenerationEnd& end : generation.Run(1)) ASSERT_TRUE(end.has_finished()) << TextOf(end);
+  ASSERT_GE(reads.size(), 4U);
+  EXPECT_GT(reads.back(), 0U);
+  EXPECT_EQ(reads.back(), reads[reads.size() - 2]);
 }
 
 // One rank of a host with little memory beside two that need no disk.
