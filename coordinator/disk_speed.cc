@@ -11,8 +11,8 @@
 
 #include <absl/cleanup/cleanup.h>
 
+#include "common/base/scratch_folder.h"
 #include "common/base/status.h"
-#include "paramserver/scratch_folder.h"
 
 namespace cf {
 namespace {

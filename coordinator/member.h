@@ -13,6 +13,7 @@
 
 #include "common/base/activity.h"
 #include "common/base/profile.h"
+#include "common/base/scratch_folder.h"
 #include "common/model/block_schedule.h"
 #include "common/rows/exchange.h"
 #include "common/rows/row_client.h"
@@ -27,7 +28,6 @@
 #include "paramserver/row_scan.h"
 #include "paramserver/row_service.h"
 #include "paramserver/row_store.h"
-#include "paramserver/scratch_folder.h"
 #include "worker/block_samples.h"
 #include "worker/block_trainer.h"
 #include "worker/evaluator.h"
@@ -183,10 +183,10 @@ class Member {
   std::uint64_t epoch_ = 0;                        // Of the last Train.
   std::vector<std::uint64_t> next_legs_;           // By partition, of that epoch; empty before.
   std::vector<Seat> seats_;
-  Exchange::Stats reported_{};                   // Of the traffic, what replies have told.
-  std::uint64_t turn_ = 0;                       // Of the next exchange; the same on every rank.
-  std::vector<ObjectiveSums> sums_;              // By partition: of the current epoch so far.
-  std::uint64_t steps_per_epoch_ = 0;            // Of the last Train.
+  Exchange::Stats reported_{};         // Of the traffic, what replies have told.
+  std::uint64_t turn_ = 0;             // Of the next exchange; the same on every rank.
+  std::vector<ObjectiveSums> sums_;    // By partition: of the current epoch so far.
+  std::uint64_t steps_per_epoch_ = 0;  // Of the last Train.
   // By partition: the penalty of users that are at the end of an epoch, where it is known by now.
   std::vector<std::optional<double>> user_penalties_;
   std::vector<std::uint32_t> training_samples_;  // By item; empty before the first MeasureLists.

@@ -7,10 +7,10 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/scratch_folder.h"
 #include "common/base/status.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/storage_plan.h"
-#include "paramserver/scratch_folder.h"
 
 namespace cf {
 namespace {

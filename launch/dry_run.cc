@@ -12,6 +12,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/base/memory_figures.h"
+#include "common/base/scratch_folder.h"
 #include "common/base/status.h"
 #include "common/text/numbers.h"
 #include "common/text/text_table.h"
@@ -19,7 +20,6 @@
 #include "coordinator/job_estimate.h"
 #include "coordinator/ranking_figures.h"
 #include "coordinator/trial.h"
-#include "paramserver/scratch_folder.h"
 
 namespace cf {
 namespace {

@@ -3,10 +3,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <unistd.h>
+#include <utility>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "common/base/host.h"
 #include "common/base/status.h"
 #include "common/text/display.h"
 
@@ -72,7 +74,29 @@ void SetUpOpenMpiForRestart() {
   ::setenv("OMPI_MCA_plm_slurm_args", "--overlap --mem=0", 0);
 }
 
+absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder() {
+  for (const char* chosen :
+       {"OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_orte_local_tmpdir_base",
+        "OMPI_MCA_orte_remote_tmpdir_base", "OMPI_MCA_orte_default_hostfile"}) {
+    if (std::getenv(chosen) != nullptr) return std::nullopt;
+  }
+  std::string directory = "/tmp";
+  for (const char* name : {"TMP", "TEMP", "TMPDIR"}) {
+    if (const char* value = std::getenv(name); value != nullptr && *value != 0) directory = value;
+  }
+  // By host, whose own these are: on another host the daemon of a job may have one of this name, too.
+  absl::StatusOr<ScratchFolder> folder =
+      ScratchFolder::Open(directory, absl::StrCat("cf-mpi-", HostName(), "-"));
+  if (!folder.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(folder.status().message(),
+                     ": Open MPI needs a folder there; set TMPDIR to one that can be written to"));
+  }
+  return *std::move(folder);
+}
+
 absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
+                                                       const std::string& session_folder,
                                                        const std::vector<std::string>& flags) {
   const absl::StatusOr<std::string> worker = FindWorker();
   if (!worker.ok()) return worker.status();
@@ -84,6 +108,9 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
   }
   // Quiet is about mpirun's own long texts; what ranks print passes.
   std::vector<std::string> command = {"mpirun", "--quiet"};
+  if (!session_folder.empty()) {
+    command.insert(command.end(), {"--mca", "orte_tmpdir_base", session_folder});
+  }
   for (std::size_t k = 0; k < plan.groups.size(); ++k) {
     if (k > 0) command.emplace_back(":");
     command.insert(command.end(), {"-n", absl::StrCat(plan.groups[k].ranks)});

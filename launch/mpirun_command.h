@@ -1,10 +1,12 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <absl/status/statusor.h>
 
+#include "common/base/scratch_folder.h"
 #include "launch/allocation.h"
 
 namespace cf {
@@ -24,9 +26,16 @@ void SetUpOpenMpi();
 /// The same for an mpirun in the Slurm allocation of another that was lost.
 void SetUpOpenMpiForRestart();
 
-/// The mpirun that starts cfworker, which lies beside this program, as `plan` says. NotFound where
-/// it does not.
+/// A folder for what the mpiruns of a job on this host alone keep while they run; nothing where the user
+/// has chosen a place, or hosts. In the folder that Open MPI would share among all jobs of a user on a
+/// host, the first to end removes what another has just found there, and that one does not start.
+/// InvalidArgument: TMPDIR is no folder that can be written to.
+absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder();
+
+/// The mpirun that starts cfworker, which lies beside this program, as `plan` says, with its files in
+/// `session_folder` (empty: where Open MPI has them). NotFound where cfworker is not there.
 absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
+                                                       const std::string& session_folder,
                                                        const std::vector<std::string>& flags);
 
 }  // namespace cf

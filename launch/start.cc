@@ -127,6 +127,7 @@ class JobRunner {
   Supervisor& supervisor_;
   const std::string run_;
   std::vector<std::string> flags_;
+  std::optional<ScratchFolder> session_;  // Open MPI's, of a job on one host.
   std::optional<Allocation> allocation_;
   std::vector<std::string> lost_hosts_;
 
@@ -165,6 +166,10 @@ absl::Status JobRunner::Prepare() {
   if (FindFlag(flags_, "--threads").empty()) flags_.insert(flags_.end(), {"--threads", "auto"});
   TellAboutTerminal(flags_);
   SetUpOpenMpi();
+  if (allocation_.has_value() && allocation_->nodes() > 1) return absl::OkStatus();
+  absl::StatusOr<std::optional<ScratchFolder>> session = MakeSessionFolder();
+  if (!session.ok()) return session.status();
+  session_ = *std::move(session);
   return absl::OkStatus();
 }
 
@@ -183,7 +188,7 @@ absl::StatusOr<std::vector<std::string>> JobRunner::Command() const {
     if (!planned.ok()) return planned.status();
     plan = *std::move(planned);
   }
-  return MpirunCommand(plan, flags_);
+  return MpirunCommand(plan, session_.has_value() ? session_->path() : "", flags_);
 }
 
 absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {

@@ -18,10 +18,10 @@
 
 #include "common/base/partition.h"
 #include "common/base/piece_file.h"
+#include "common/base/scratch_folder.h"
 #include "paramserver/arena.h"
 #include "paramserver/changed_rows.h"
 #include "paramserver/row_store.h"
-#include "paramserver/scratch_folder.h"
 
 namespace cf {
 

@@ -10,7 +10,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
-#include "paramserver/scratch_folder.h"
+#include "common/base/scratch_folder.h"
 
 namespace rocksdb {
 class DB;

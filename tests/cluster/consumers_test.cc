@@ -200,27 +200,30 @@ class Trained {
   const Cluster cluster_;
 };
 
-class ConsumerTest : public testing::TestWithParam<std::tuple<std::size_t, std::size_t>> {
- protected:
-  static void TearDownTestSuite() { models().clear(); }
+/// The models of all tests, each trained for the first that wants it.
+class Models : public testing::Environment {
+ public:
+  void TearDown() override { models_.clear(); }
 
-  static const Trained& TrainedAs(const Kind& kind) {
-    std::unique_ptr<Trained>& trained = models()[kind.name];
+  const Trained& As(const Kind& kind) {
+    std::unique_ptr<Trained>& trained = models_[kind.name];
     if (trained == nullptr) trained = std::make_unique<Trained>(kind);
     return *trained;
   }
 
  private:
-  static std::map<std::string, std::unique_ptr<Trained>>& models() {
-    static std::map<std::string, std::unique_ptr<Trained>> models;
-    return models;
-  }
+  std::map<std::string, std::unique_ptr<Trained>> models_;
 };
+
+// GoogleTest owns it.
+Models* const models = static_cast<Models*>(testing::AddGlobalTestEnvironment(new Models));
+
+class ConsumerTest : public testing::TestWithParam<std::tuple<std::size_t, std::size_t>> {};
 
 TEST_P(ConsumerTest, ScoresAsTheModelDoes) {
   const Kind& kind = kKinds[std::get<0>(GetParam())];
   const Consumer& consumer = kConsumers[std::get<1>(GetParam())];
-  const Trained& trained = TrainedAs(kind);
+  const Trained& trained = models->As(kind);
   const std::string out = trained.Path(std::string("export_") + consumer.name);
   std::vector<std::string> arguments = {"export", trained.best(), "--out", out};
   arguments.insert(arguments.end(), consumer.flags.begin(), consumer.flags.end());
@@ -297,7 +300,7 @@ TEST(Precision, CostsLittleByTheFigureThatEvaluationPrints) {
   for (const Kind& kind : kKinds) {
     if (kind.name == std::string("featured_ranker")) continue;
     SCOPED_TRACE(kind.name);
-    const Trained trained(kind);
+    const Trained& trained = models->As(kind);
     const double figure = EvaluatedFigure(trained);
     ASSERT_GT(figure, 0.01);
     EXPECT_LT(CostOf(trained, "fp16", figure), 0.01);

@@ -43,12 +43,14 @@ TEST_F(SweepInSlurm, AnArrayMakesTheLaptopsTable) {
   const std::string jobs = cluster().Path("jobs.csv");
   ASSERT_TRUE(WriteFileAtomically(jobs, kJobs).ok());
   std::vector<std::string> array = {"--array=0-" + std::to_string(kTasks - 1), "--cpus-per-task=1",
+                                    "--output=" + slurm().LogPath("%A_%a"),
                                     CF_SOURCE_DIR "/launch/slurm/sweep.sbatch", jobs};
   for (const std::string& word : Words("", "array")) array.push_back(word);
   const std::string job = slurm().Submit(array);
   for (int task = 0; task < kTasks; ++task) {
     const std::string id = job + "_" + std::to_string(task);
-    EXPECT_TRUE(slurm().WaitForState(id, "COMPLETED")) << slurm().State(id).state;
+    EXPECT_TRUE(slurm().WaitForState(id, "COMPLETED")) << slurm().State(id).state << "\n"
+                                                       << slurm().Log(id);
   }
 
   std::vector<std::string> laptop = {"sweep", jobs};

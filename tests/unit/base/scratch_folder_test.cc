@@ -1,4 +1,4 @@
-#include "paramserver/scratch_folder.h"
+#include "common/base/scratch_folder.h"
 
 #include <csignal>
 #include <filesystem>
@@ -63,6 +63,8 @@ TEST_F(ScratchFolderTest, TheNextRemovesWhatADeadProcessLeft) {
   const ScratchFolder folder = ScratchFolder::Open(directory_).value();
   EXPECT_EQ(Folders(), 2U) << "its own, and one that is none of its kind";
   EXPECT_TRUE(std::filesystem::exists(directory_ + "/results"));
+  const ScratchFolder other = ScratchFolder::Open(directory_, "cf-other-").value();
+  EXPECT_TRUE(std::filesystem::exists(folder.path())) << "of another prefix, and its owner lives";
 }
 
 TEST_F(ScratchFolderTest, SaysWhereItCannotBe) {

@@ -15,8 +15,10 @@ namespace cf {
 /// Invariants: a folder whose process lives is locked, and the lock dies with the process.
 class ScratchFolder {
  public:
-  /// Makes `directory` where it is not there. Errors name the path.
-  static absl::StatusOr<ScratchFolder> Open(const std::string& directory);
+  /// Makes `directory` where it is not there. Names of folders begin with `prefix`, which says what they
+  /// are for: only such are removed. Errors name the path.
+  static absl::StatusOr<ScratchFolder> Open(const std::string& directory,
+                                            const std::string& prefix = "cf-rows-");
   ScratchFolder(ScratchFolder&& other) noexcept;
   ScratchFolder& operator=(ScratchFolder&& other) noexcept;
   ~ScratchFolder();

@@ -1,4 +1,4 @@
-#include "paramserver/scratch_folder.h"
+#include "common/base/scratch_folder.h"
 
 #include <cerrno>
 #include <cstdint>
@@ -19,8 +19,6 @@
 
 namespace cf {
 namespace {
-
-constexpr char kPrefix[] = "cf-rows-";
 
 // File systems that the system's header does not name.
 constexpr std::uint32_t kSmb2Magic = 0xfe534d42;
@@ -44,10 +42,10 @@ std::string LockOf(const std::string& folder) {
 }
 
 /// Removes the folders that dead processes left. What cannot be removed only takes room.
-void RemoveDead(const std::string& directory) {
+void RemoveDead(const std::string& directory, const std::string& prefix) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (!absl::StartsWith(entry.path().filename().string(), kPrefix)) continue;
+    if (!absl::StartsWith(entry.path().filename().string(), prefix)) continue;
     const int lock = OpenLocked(LockOf(entry.path().string()), O_RDWR | O_CREAT, LOCK_EX | LOCK_NB);
     if (lock < 0) continue;
     std::error_code ignored;
@@ -58,15 +56,16 @@ void RemoveDead(const std::string& directory) {
 
 }  // namespace
 
-absl::StatusOr<ScratchFolder> ScratchFolder::Open(const std::string& directory) {
+absl::StatusOr<ScratchFolder> ScratchFolder::Open(const std::string& directory,
+                                                  const std::string& prefix) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) return ErrnoError(error.value(), directory);
   // Under the lock of the directory nobody takes a folder for dead that is not locked yet.
   const int guard = OpenLocked(directory, O_RDONLY | O_DIRECTORY, LOCK_EX);
   if (guard < 0) return ErrnoError(errno, directory);
-  RemoveDead(directory);
-  std::string path = absl::StrCat(directory, "/", kPrefix, "XXXXXX");
+  RemoveDead(directory, prefix);
+  std::string path = absl::StrCat(directory, "/", prefix, "XXXXXX");
   if (::mkdtemp(path.data()) == nullptr) {
     const int why = errno;
     ::close(guard);
