@@ -5,7 +5,6 @@
 #include <cstring>
 #include <optional>
 
-#include "common/base/check.h"
 #include "common/math/math.h"
 #include "common/model/retrieval.h"
 #include "serving/minimum.h"
@@ -113,8 +112,9 @@ struct Evaluation {
 
 class ClickLoss : public RowLoss {
  public:
-  std::vector<double> Minimise(std::span<const GivenRating> given, const UserRow& beside,
-                               const RowPull& pull) const override {
+  absl::StatusOr<std::vector<double>> Minimise(std::span<const GivenRating> given,
+                                               const UserRow& beside,
+                                               const RowPull& pull) const override {
     UserTower tower(model_, beside);
     const std::size_t row_dim = model_.user_embeddings().dim();
     const std::size_t dim = model_.items().dim();
@@ -139,8 +139,8 @@ class ClickLoss : public RowLoss {
     };
     SymmetricMatrix metric = pull.strength;
     metric.Add(static_cast<double>(given.size()), pull.curvature);
-    const std::optional<Cholesky> factor = Cholesky::Of(metric);
-    Check(factor.has_value(), "a positive definite pull leaves no direction flat");
+    const absl::StatusOr<Cholesky> factor = FactorOf(metric);
+    if (!factor.ok()) return factor.status();
     return Minimum(at, pull.centre, *factor);
   }
 
@@ -262,7 +262,7 @@ class SoftmaxLoss final : public ClickLoss {
  public:
   SoftmaxLoss(const ServedModel& model, const Catalogue& catalogue)
       : ClickLoss(model, catalogue), shape_(*SoftmaxOf(model.spec().job())) {
-    const auto samples = static_cast<double>(catalogue.split().training_count());
+    const auto samples = static_cast<double>(catalogue.training_samples());
     const auto batch = static_cast<double>(model.spec().job().train().batch_size());
     others_ = std::max(0.0, std::min(batch, samples) - 1);
     corrections_.resize(catalogue.data().items());

@@ -9,7 +9,6 @@
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
-#include "common/base/check.h"
 #include "common/math/math.h"
 #include "common/model/retrieval.h"
 #include "common/text/numbers.h"
@@ -59,9 +58,9 @@ SymmetricMatrix Covariance(const DenseRows& away, std::size_t vector_dim) {
   return covariance;
 }
 
-SymmetricMatrix InverseOf(const SymmetricMatrix& matrix) {
-  const std::optional<Cholesky> factor = Cholesky::Of(matrix);
-  Check(factor.has_value(), "a covariance with something on its diagonal has an inverse");
+absl::StatusOr<SymmetricMatrix> InverseOf(const SymmetricMatrix& matrix) {
+  const absl::StatusOr<Cholesky> factor = FactorOf(matrix);
+  if (!factor.ok()) return factor.status();
   return factor->Inverse();
 }
 
@@ -93,9 +92,9 @@ std::vector<GivenRating> GivenWithTraining(const Catalogue& catalogue, RowId use
                                            std::span<const GivenRating> since) {
   std::vector<GivenRating> given;
   const Dataset& data = catalogue.data();
-  for (std::uint64_t s = data.user_offsets()[Index(user)]; s < data.user_offsets()[Index(user) + 1];
-       ++s) {
-    if (catalogue.split().is_validation(s)) continue;
+  const Catalogue::Samples own = catalogue.SamplesOf(user);
+  for (std::uint64_t s = own.first; s < own.last; ++s) {
+    if (catalogue.IsValidation(s)) continue;
     given.push_back({.item = data.item_column()[s], .rating = data.ratings()[s]});
   }
   given.insert(given.end(), since.begin(), since.end());
@@ -125,7 +124,7 @@ absl::StatusOr<FoldIn> FoldIn::Make(const ServedModel& model, const Catalogue& c
     return absl::FailedPreconditionError("no user has a training sample, so nobody is folded in");
   }
   fold_in.loss_ = RowLoss::Make(model, catalogue);
-  fold_in.LearnSpread();
+  if (absl::Status learned = fold_in.LearnSpread(); !learned.ok()) return learned;
   return fold_in;
 }
 
@@ -152,7 +151,7 @@ std::vector<double> FoldIn::RowOf(RowId user) const {
   return row;
 }
 
-void FoldIn::LearnSpread() {
+absl::Status FoldIn::LearnSpread() {
   const std::vector<RowId> users = TrainedUsers(*catalogue_);
   const double share = 1 / static_cast<double>(users.size());
   DenseRows away(users.size(), mean_.size());
@@ -169,7 +168,7 @@ void FoldIn::LearnSpread() {
   }
   average_ = mean_;
   curvature_ = loss_->Curvature(mean_, mean_beside_);
-  if (pull_ == Pull::kL2) return;
+  if (pull_ == Pull::kL2) return absl::OkStatus();
   for (std::size_t u = 0; u < users.size(); ++u) {
     for (std::size_t k = 0; k < mean_.size(); ++k) away.row(u)[k] -= mean_[k];
   }
@@ -178,16 +177,24 @@ void FoldIn::LearnSpread() {
   // Rows are estimates, and those of users with few ratings have stayed near to where all are: a
   // step of expectation and maximisation adds how uncertain they are.
   SymmetricMatrix spread = covariance;
-  const SymmetricMatrix inverse = InverseOf(covariance);
+  const absl::StatusOr<SymmetricMatrix> inverse = InverseOf(covariance);
+  if (!inverse.ok()) return inverse.status();
   for (const std::uint32_t ratings : RatingsOf(*catalogue_, users)) {
-    SymmetricMatrix certainty = inverse;
+    SymmetricMatrix certainty = *inverse;
     certainty.Add(static_cast<double>(ratings) / dispersion, curvature_);
-    spread.Add(1.0 / static_cast<double>(kQuantiles), InverseOf(certainty));
+    const absl::StatusOr<SymmetricMatrix> uncertainty = InverseOf(certainty);
+    if (!uncertainty.ok()) return uncertainty.status();
+    spread.Add(1.0 / static_cast<double>(kQuantiles), *uncertainty);
   }
-  strength_ = InverseOf(spread);
+  absl::StatusOr<SymmetricMatrix> strength = InverseOf(spread);
+  if (!strength.ok()) return strength.status();
+  strength_ = *std::move(strength);
   strength_.Scale(dispersion);
-  average_ = loss_->Average({.centre = mean_, .strength = strength_, .curvature = curvature_},
-                            mean_beside_);
+  absl::StatusOr<std::vector<double>> average = loss_->Average(
+      {.centre = mean_, .strength = strength_, .curvature = curvature_}, mean_beside_);
+  if (!average.ok()) return average.status();
+  average_ = *std::move(average);
+  return absl::OkStatus();
 }
 
 RowPull FoldIn::PullFor(std::size_t ratings) const {
@@ -199,7 +206,7 @@ RowPull FoldIn::PullFor(std::size_t ratings) const {
   const std::optional<SoftmaxShape> softmax = SoftmaxOf(job);
   const double weight = static_cast<double>(
       softmax.has_value() ? softmax->weight : model_->objective().inverse_batch);
-  const double steps = std::ceil(static_cast<double>(catalogue_->split().training_count()) /
+  const double steps = std::ceil(static_cast<double>(catalogue_->training_samples()) /
                                  static_cast<double>(job.train().batch_size()));
   const double touched = TouchedSteps(ratings, steps, job.train().user_group());
   RowPull pull = {.centre = std::vector<double>(mean_.size()),
@@ -229,10 +236,13 @@ absl::Status FoldIn::CheckGiven(const GivenRating& given) const {
 
 UserRow FoldIn::Beside(std::span<const GivenRating> given) const {
   UserRow beside = NothingBeside();
-  std::vector<RowId> items;
-  for (const GivenRating& one : given) items.push_back(one.item);
   for (std::size_t f = 0; f < beside.features.size(); ++f) {
     if (beside.features[f].empty()) continue;
+    // An export that is damaged may have fewer rows of the feature than items.
+    std::vector<RowId> items;
+    for (const GivenRating& one : given) {
+      if (Index(one.item) < model_->features()[f].rows.rows()) items.push_back(one.item);
+    }
     float no_bias = 0;  // What stands beside a vector has none.
     model_->features()[f].Compose(items, model_->kernels(), beside.features[f].data(), no_bias);
   }
@@ -268,8 +278,10 @@ absl::StatusOr<UserRow> FoldIn::Solve(std::span<const GivenRating> given) const 
   counted.erase(repeated.begin(), repeated.end());
   if (counted.empty()) return Compose(average_, mean_beside_);
   UserRow beside = Beside(counted);
-  const std::vector<double> row = loss_->Minimise(counted, beside, PullFor(counted.size()));
-  return Compose(row, std::move(beside));
+  const absl::StatusOr<std::vector<double>> row =
+      loss_->Minimise(counted, beside, PullFor(counted.size()));
+  if (!row.ok()) return row.status();
+  return Compose(*row, std::move(beside));
 }
 
 }  // namespace cf

@@ -36,7 +36,7 @@ class FoldIn {
   static constexpr std::size_t kLongestRow = 1025;
 
   /// FailedPrecondition, in one line: users are not in memory, no user was trained, rows are longer
-  /// than kLongestRow, or with kL2 the model has none.
+  /// than kLongestRow, with kL2 the model has none, or its weights are too large to be solved for.
   static absl::StatusOr<FoldIn> Make(const ServedModel& model, const Catalogue& catalogue,
                                      Pull pull = Pull::kSpread);
 
@@ -44,14 +44,14 @@ class FoldIn {
   /// items of which the model has learned nothing are passed over. Where nothing is left it is the
   /// average user.
   /// InvalidArgument: an item is not in the data set, or a rating is not between the smallest and
-  /// the largest of training.
+  /// the largest of training. FailedPrecondition: weights are too large to be solved for.
   absl::StatusOr<UserRow> Solve(std::span<const GivenRating> given) const;
 
  private:
   FoldIn(const ServedModel& model, const Catalogue& catalogue, Pull pull);
 
   absl::Status CheckGiven(const GivenRating& given) const;
-  void LearnSpread();
+  absl::Status LearnSpread();
   RowPull PullFor(std::size_t ratings) const;
   std::vector<double> RowOf(RowId user) const;
   UserRow NothingBeside() const;

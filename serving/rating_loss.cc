@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
-#include "common/base/check.h"
 #include "serving/point_loss.h"
 #include "serving/user_scores.h"
 
@@ -37,16 +35,19 @@ struct RatingOfUser {
 // Every so many of the validation or else of the training samples.
 std::vector<RatingOfUser> SystematicSample(const Catalogue& catalogue, bool of_validation) {
   const std::uint64_t count =
-      of_validation ? catalogue.split().validation_count() : catalogue.split().training_count();
-  const std::uint64_t every = (count + kRatingsSeen - 1) / kRatingsSeen;
+      of_validation ? catalogue.validation_samples() : catalogue.training_samples();
+  const std::uint64_t every = std::max<std::uint64_t>(1, (count + kRatingsSeen - 1) / kRatingsSeen);
   const Dataset& data = catalogue.data();
   std::vector<RatingOfUser> sample;
   std::uint64_t met = 0;
   for (std::uint32_t user = 0; user < data.users(); ++user) {
-    for (std::uint64_t s = data.user_offsets()[user]; s < data.user_offsets()[user + 1]; ++s) {
-      if (catalogue.split().is_validation(s) != of_validation || met++ % every != 0) continue;
-      sample.push_back({.user = RowId{user},
-                        .given = {.item = data.item_column()[s], .rating = data.ratings()[s]}});
+    const Catalogue::Samples own = catalogue.SamplesOf(RowId{user});
+    for (std::uint64_t s = own.first; s < own.last; ++s) {
+      if (catalogue.IsValidation(s) != of_validation || met++ % every != 0) continue;
+      const RowId item = data.item_column()[s];
+      // An export that is damaged may name any.
+      if (Index(item) >= data.items()) continue;
+      sample.push_back({.user = RowId{user}, .given = {.item = item, .rating = data.ratings()[s]}});
     }
   }
   return sample;
@@ -87,10 +88,10 @@ class Sum {
   }
 
   /// The factor of the second derivative where At was last called, with `place`.
-  std::optional<Cholesky> Curvature(const Place& place) const {
+  absl::StatusOr<Cholesky> Curvature(const Place& place) const {
     SymmetricMatrix matrix = pull_.strength;
     matrix.AddProducts(place.curvatures, scores_.derivatives());
-    return Cholesky::Of(matrix);
+    return FactorOf(matrix);
   }
 
  private:
@@ -132,8 +133,9 @@ class RatingLoss final : public RowLoss {
         as_rated_(TrainingSample(catalogue)),
         dispersion_(DispersionOf(model, catalogue)) {}
 
-  std::vector<double> Minimise(std::span<const GivenRating> given, const UserRow& beside,
-                               const RowPull& pull) const override {
+  absl::StatusOr<std::vector<double>> Minimise(std::span<const GivenRating> given,
+                                               const UserRow& beside,
+                                               const RowPull& pull) const override {
     std::vector<RowId> items;
     for (const GivenRating& one : given) items.push_back(one.item);
     const std::unique_ptr<UserScores> scores = UserScores::Of(model_, std::move(items), beside);
@@ -141,8 +143,8 @@ class RatingLoss final : public RowLoss {
     Place place = sum.At(pull.centre);
     std::vector<double> step;
     for (int made = 0; made < kStepsMost; ++made) {
-      const std::optional<Cholesky> curvature = sum.Curvature(place);
-      Check(curvature.has_value(), "a positive definite pull leaves no direction flat");
+      const absl::StatusOr<Cholesky> curvature = sum.Curvature(place);
+      if (!curvature.ok()) return curvature.status();
       const double promise = StepOf(place, *curvature, step);
       if (!(promise > kPromiseLeast * (1 + place.value))) break;
       if (!Go(sum, step, promise, place)) break;
@@ -170,7 +172,8 @@ class RatingLoss final : public RowLoss {
   }
 
   // As a user who has given what many have, and is drawn as much more for it.
-  std::vector<double> Average(const RowPull& pull, const UserRow& beside) const override {
+  absl::StatusOr<std::vector<double>> Average(const RowPull& pull,
+                                              const UserRow& beside) const override {
     RowPull of_many = pull;
     of_many.strength.Scale(
         std::max(1.0, static_cast<double>(as_rated_.size()) / kRatingsOfOnePull));
@@ -181,7 +184,7 @@ class RatingLoss final : public RowLoss {
 
  private:
   static double DispersionOf(const ServedModel& model, const Catalogue& catalogue) {
-    const bool of_validation = catalogue.split().validation_count() >= kValidationLeast;
+    const bool of_validation = catalogue.validation_samples() >= kValidationLeast;
     ServedModel::Workspace workspace = model.MakeWorkspace();
     double squares = 0;
     double curvature = 0;
@@ -195,7 +198,8 @@ class RatingLoss final : public RowLoss {
       squares += loss.slope * loss.slope;
       curvature += loss.curvature;
     }
-    return curvature > 0 ? std::max(squares / curvature, kDispersionLeast) : 1;
+    const double dispersion = squares / curvature;
+    return std::isfinite(dispersion) ? std::max(dispersion, kDispersionLeast) : 1;
   }
 
   static std::vector<GivenRating> TrainingSample(const Catalogue& catalogue) {

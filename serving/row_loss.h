@@ -6,6 +6,8 @@
 #include <span>
 #include <vector>
 
+#include <absl/status/statusor.h>
+
 #include "common/base/ids.h"
 #include "common/math/symmetric.h"
 #include "serving/catalogue.h"
@@ -53,9 +55,11 @@ class RowLoss {
   std::size_t size() const { return size_; }
 
   /// The row with the least sum of the given ratings' losses and the pull. Requires: the items are
-  /// ascending, each once; the pull's strength is positive definite.
-  virtual std::vector<double> Minimise(std::span<const GivenRating> given, const UserRow& beside,
-                                       const RowPull& pull) const = 0;
+  /// ascending, each once; the pull's strength is positive definite, as far as rounding lets it be.
+  /// Errors are FactorOf's.
+  virtual absl::StatusOr<std::vector<double>> Minimise(std::span<const GivenRating> given,
+                                                       const UserRow& beside,
+                                                       const RowPull& pull) const = 0;
 
   /// The second derivative of one rating's loss by the row, at `row`: the mean over what users rate
   /// in training.
@@ -63,8 +67,9 @@ class RowLoss {
 
   /// The row of somebody of whom nothing is known but what all users are like: where `pull` draws,
   /// or nearer to what they rate in training, as far as the loss can tell that of one user from that
-  /// of all.
-  virtual std::vector<double> Average(const RowPull& pull, const UserRow& beside) const;
+  /// of all. Errors are FactorOf's.
+  virtual absl::StatusOr<std::vector<double>> Average(const RowPull& pull,
+                                                      const UserRow& beside) const;
 
   /// How much more the losses scatter than they would if they were negative logarithms of
   /// probabilities: the mean square of their slopes over their mean curvature, which is 1 there. Of
@@ -77,6 +82,10 @@ class RowLoss {
  private:
   std::size_t size_;
 };
+
+/// The factor of a second derivative or of a spread. FailedPrecondition, in one line: there is none,
+/// because the model's weights are too large or, in an export that is damaged, no numbers.
+absl::StatusOr<Cholesky> FactorOf(const SymmetricMatrix& matrix);
 
 /// How many items make up means, and those of a systematic sample of the training samples: an item
 /// may come more than once, as often as users rate it.

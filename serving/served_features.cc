@@ -13,7 +13,9 @@ namespace cf {
 void ServedFeature::Compose(std::span<const RowId> of_entry, const KernelSet& kernels,
                             float* vector, float& bias) const {
   const FeatureSum compose(rows.padded_dim(), kernels);
-  for (const RowId row : of_entry) compose.Add(rows.vector(row), rows.bias(row), vector, bias);
+  // Of vectors that stand beside others an export has no biases, which nobody needs.
+  const auto bias_of = [this](RowId row) { return rows.biases() == nullptr ? 0 : rows.bias(row); };
+  for (const RowId row : of_entry) compose.Add(rows.vector(row), bias_of(row), vector, bias);
   compose.End(lists, of_entry.size(), vector, bias);
 }
 

@@ -125,6 +125,16 @@ std::optional<Cholesky> Cholesky::Of(const SymmetricMatrix& matrix) {
   return factor;
 }
 
+std::optional<Cholesky> Cholesky::OfNearly(const SymmetricMatrix& matrix) {
+  std::optional<Cholesky> factor = Of(matrix);
+  for (double share = 1e-14; !factor.has_value() && share < 1; share *= 100) {
+    SymmetricMatrix grown = matrix;
+    for (std::size_t i = 0; i < matrix.size(); ++i) grown.AddToDiagonal(i, share * matrix.at(i, i));
+    factor = Of(grown);
+  }
+  return factor;
+}
+
 void Cholesky::Solve(std::span<double> b) const {
   const std::size_t n = size();
   Check(b.size() == n, "the right side is as long as the matrix");

@@ -81,6 +81,10 @@ class Cholesky {
  public:
   /// Nothing if a pivot is not above 0, or not a number: the matrix is not positive definite.
   static std::optional<Cholesky> Of(const SymmetricMatrix& matrix);
+  /// The same of a matrix that would be positive definite without rounding, as a sum of very
+  /// different ones is: where it is not, each element of its diagonal grows by as little as it takes,
+  /// a share of 1e-14, 1e-12 and so on. Nothing if no share below 1 is enough.
+  static std::optional<Cholesky> OfNearly(const SymmetricMatrix& matrix);
 
   std::size_t size() const { return lower_.rows(); }
   /// b becomes the x with A x = b. Requires: of this size.

@@ -107,6 +107,38 @@ TEST(Symmetric, WhatIsNotPositiveDefiniteHasNoFactor) {
   nan.AddToDiagonal(0, std::numeric_limits<double>::quiet_NaN());
   EXPECT_FALSE(Cholesky::Of(nan).has_value());
   EXPECT_TRUE(Cholesky::Of(SymmetricMatrix(0)).has_value());
+  EXPECT_FALSE(Cholesky::OfNearly(zero).has_value());
+  EXPECT_FALSE(Cholesky::OfNearly(negative).has_value());
+  EXPECT_FALSE(Cholesky::OfNearly(infinite).has_value());
+  EXPECT_FALSE(Cholesky::OfNearly(nan).has_value());
+}
+
+// Goal: what rounding took from a sum comes back. Method: one direction that outweighs the others by
+// more than a double has digits.
+TEST(Symmetric, ASumThatRoundingMadeIndefiniteHasNearlyAFactor) {
+  constexpr std::size_t kSize = 20;
+  const DenseRows rows = RandomRows(1, kSize);
+  SymmetricMatrix matrix(kSize);
+  for (std::size_t i = 0; i < kSize; ++i) matrix.AddToDiagonal(i, 1e-12);
+  matrix.AddProducts(std::vector<double>{1e9}, rows);
+  ASSERT_FALSE(Cholesky::Of(matrix).has_value());
+  const std::optional<Cholesky> factor = Cholesky::OfNearly(matrix);
+  ASSERT_TRUE(factor.has_value());
+  std::vector<double> x(rows.row(0).begin(), rows.row(0).end());
+  std::vector<double> right(kSize);
+  matrix.Multiply(x, right);
+  factor->Solve(right);
+  std::vector<double> back(kSize);
+  matrix.Multiply(right, back);
+  matrix.Multiply(x, right);
+  for (std::size_t i = 0; i < kSize; ++i) EXPECT_NEAR(back[i], right[i], 1e-6 * 1e9);
+  // Nothing is added to what has a factor.
+  const SymmetricMatrix sound = Positive(RandomRows(40, kSize), std::vector<double>(40, 1.0));
+  std::vector<double> as_is(kSize, 1.0);
+  std::vector<double> nearly = as_is;
+  Cholesky::Of(sound)->Solve(as_is);
+  Cholesky::OfNearly(sound)->Solve(nearly);
+  EXPECT_EQ(as_is, nearly);
 }
 
 }  // namespace

@@ -363,6 +363,23 @@ TEST_F(FoldInTest, RefusesModelsThatItCannotServe) {
             "vectors of 1025 numbers are too long to fold anybody in: 1024 at most");
 }
 
+// Goal: a pull that rounding loses beside the ratings is no end of the program.
+TEST_F(FoldInTest, APullMayBeAsWeakAsItLikes) {
+  for (const char* fit : {"", "mean: false link: SIGMOID loss: BCE negatives: 2"}) {
+    const Opened opened(folder_.At(*fit == '\0' ? "ratings" : "clicks"),
+                        absl::StrCat("model { matrix_factorization { dim: 40 l2_vectors: 1e-30 "
+                                     "l2_biases: 1e-30 ",
+                                     fit, " } }"));
+    const FoldIn fold_in =
+        FoldIn::Make(*opened.model, *opened.catalogue, FoldIn::Pull::kL2).value();
+    for (const std::size_t count : {1UL, 20UL, 80UL}) {
+      const absl::StatusOr<UserRow> user = fold_in.Solve(SomeRatings(count));
+      ASSERT_TRUE(user.ok()) << user.status();
+      EXPECT_TRUE(std::ranges::all_of(user->vector, [](float w) { return std::isfinite(w); }));
+    }
+  }
+}
+
 TEST_F(FoldInTest, SomebodyKnownHasTheirTrainingRatingsFirst) {
   const Opened opened(folder_.At("a"), kRatings);
   const Catalogue& catalogue = *opened.catalogue;

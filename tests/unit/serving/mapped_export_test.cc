@@ -15,10 +15,11 @@
 #include "common/base/files.h"
 #include "common/math/random.h"
 #include "serving/exports/export.h"
+#include "serving/fold_in.h"
 #include "serving/open_model.h"
 #include "serving/pair_predictor.h"
 #include "serving/title_search.h"
-#include "tests/unit/serving/test_model.h"
+#include "tests/unit/serving/job_snapshot.h"
 
 namespace cf {
 namespace {
@@ -83,6 +84,22 @@ std::string Everything(const OpenModel& open) {
   }
   for (const RowId item : TitleSearch(open.catalogue()).Containing("toy")) add(Index(item));
   add(open.lookup().Item("Toy Story 3 (2010)").status().ToString());
+  for (const FoldIn::Pull pull : {FoldIn::Pull::kSpread, FoldIn::Pull::kL2}) {
+    const absl::StatusOr<FoldIn> fold_in = FoldIn::Make(open.model(), open.catalogue(), pull);
+    add(fold_in.status().ToString());
+    if (!fold_in.ok()) continue;
+    for (std::uint32_t u = 0; u < data.users(); ++u) {
+      const absl::StatusOr<UserRow> row =
+          fold_in->Solve(GivenWithTraining(open.catalogue(), RowId{u}, {}));
+      add(row.status().ToString());
+      if (!row.ok()) continue;
+      add(bits(row->bias));
+      for (const float weight : row->vector) add(bits(weight));
+      for (const ScoredRow& item : open.recommender().TopItems(*row, {}, {.top = 3}).items) {
+        add(Index(item.id), " ", bits(item.score));
+      }
+    }
+  }
   return all;
 }
 
@@ -144,6 +161,28 @@ INSTANTIATE_TEST_SUITE_P(Models, MappedExportTest,
                          [](const testing::TestParamInfo<Case>& tested) {
                            return tested.param.name;
                          });
+
+// Goal: the same of networks, histories and clicks, whose fold-in asks more of an export than lists
+// do.
+TEST_F(MappedExportTest, FoldsInAsItsSnapshotDoes) {
+  WriteColdData(folder_.At("data"));
+  const Dataset data = Dataset::Open(folder_.At("data")).value();
+  int number = 0;
+  for (const char* kind :
+       {"matrix_factorization { dim: 5 feature { source: USER_HISTORY } }",
+        "matrix_factorization { dim: 5 mean: false link: SIGMOID loss: BCE negatives: 2 }",
+        "ranker { user { dim: 5 } item { dim: 6 } feature { source: USER_HISTORY dim: 3 } "
+        "dense { units: 4 activation: RELU } dense { units: 1 } }",
+        "retrieval { user { dim: 5 dense { units: 4 } } item { dim: 7 dense { units: 4 } } }"}) {
+    const std::string job = absl::StrCat("model { ", kind, " } train { batch_size: 8 }");
+    const auto snapshot = OpenModel::Open({.snapshot = WriteJobSnapshot(
+                                               folder_.At(absl::StrCat(number++)), data, job)})
+                              .value();
+    ASSERT_TRUE(ExportTo(folder_.At("export"), *snapshot).ok());
+    const auto open = OpenModel::Open({.snapshot = folder_.At("export")}).value();
+    EXPECT_EQ(Everything(*open), Everything(*snapshot)) << kind;
+  }
+}
 
 TEST_F(MappedExportTest, TellsTheDigestOfItsSnapshotAndIsVerified) {
   const std::unique_ptr<OpenModel> snapshot = OpenSnapshot();
