@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <optional>
 
 #include "common/math/math.h"
+#include "common/math/softplus.h"
 #include "common/model/retrieval.h"
 #include "serving/minimum.h"
 #include "serving/user_scores.h"
+#include "serving/wide_vector.h"
 
 namespace cf {
 namespace {
@@ -56,48 +57,13 @@ class UserTower {
   std::optional<Network::Passage> passage_;
 };
 
-// Parts of a vector of the model's, which has zeros behind its end.
-constexpr std::size_t kWidth = 4;
-using Lanes = double __attribute__((vector_size(kWidth * sizeof(double))));
-using FloatLanes = float __attribute__((vector_size(kWidth * sizeof(float))));
-
-Lanes Widened(const float* from) {
-  FloatLanes values;
-  std::memcpy(&values, from, sizeof values);
-  return __builtin_convertvector(values, Lanes);
-}
-
-/// A vector in double precision, against those of items.
-class WideVector {
- public:
-  // Zeros. Requires: n is a multiple of two widths.
-  explicit WideVector(std::size_t n) : lanes_(n / kWidth) {}
-
-  void Set(std::span<const double> values) {
-    std::memcpy(lanes_.data(), values.data(), values.size_bytes());
-  }
-  void Get(std::span<double> values) const {
-    std::memcpy(values.data(), lanes_.data(), values.size_bytes());
-  }
-
-  double Dot(const float* vector) const {
-    Lanes even{};
-    Lanes odd{};
-    for (std::size_t k = 0; k < lanes_.size(); k += 2) {
-      even += lanes_[k] * Widened(vector + kWidth * k);
-      odd += lanes_[k + 1] * Widened(vector + kWidth * (k + 1));
-    }
-    const Lanes sum = even + odd;
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
-  }
-  void Add(double factor, const float* vector) {
-    for (std::size_t k = 0; k < lanes_.size(); ++k) {
-      lanes_[k] += factor * Widened(vector + kWidth * k);
-    }
-  }
-
- private:
-  std::vector<Lanes> lanes_;
+/// What somebody gave, and room for what is computed of it again and again.
+struct Request {
+  std::span<const GivenRating> given;
+  std::vector<RowId> items = {};  ///< Those that are given, and perhaps others behind them.
+  std::vector<double> raw = {};   ///< By item, as are these.
+  std::vector<double> values = {};
+  std::vector<double> slopes = {};
 };
 
 /// A user's vector and bias with the sums that an evaluation of the loss needs.
@@ -120,13 +86,15 @@ class ClickLoss : public RowLoss {
     const std::size_t dim = model_.items().dim();
     std::vector<double> vector(dim);
     std::vector<double> away(size());
+    Request request{.given = given};
+    Prepare(request);
     const auto at = [&](std::span<const double> row, std::span<double> gradient) {
       Evaluation evaluation(model_.items().padded_dim());
       tower.Forward(row.first(row_dim), vector);
       evaluation.vector.Set(vector);
       evaluation.bias =
           static_cast<double>(beside.bias) + (row.size() > row_dim ? row[row_dim] : 0.0);
-      double value = Evaluate(given, evaluation);
+      double value = Evaluate(request, evaluation);
       for (std::size_t k = 0; k < row.size(); ++k) away[k] = row[k] - pull.centre[k];
       pull.strength.Multiply(away, gradient);
       for (std::size_t k = 0; k < row.size(); ++k) value += 0.5 * away[k] * gradient[k];
@@ -194,8 +162,10 @@ class ClickLoss : public RowLoss {
     at.by_bias += slope;
   }
 
+  /// What an evaluation needs beside what is given.
+  virtual void Prepare(Request& request) const = 0;
   /// The loss of all that is given; adds its derivatives.
-  virtual double Evaluate(std::span<const GivenRating> given, Evaluation& at) const = 0;
+  virtual double Evaluate(Request& request, Evaluation& at) const = 0;
   /// The second derivative of one given item's loss by the vector as a sum: of weight times the
   /// product of (an item's vector less `middle`) with itself.
   virtual void CurvatureTerms(const Evaluation& at, std::vector<RowId>& items,
@@ -215,26 +185,35 @@ class NegativesLoss final : public ClickLoss {
         as_rated_(ItemsAsRated(catalogue, kCurvatureItems)) {}
 
  private:
-  double Evaluate(std::span<const GivenRating> given, Evaluation& at) const override {
-    double value = 0;
-    for (const GivenRating& one : given) {
-      const double raw = RawSumOf(at, one.item);
-      value += math::Softplus(-raw);
-      AddSlope(-math::Sigmoid(-raw), one.item, at);
-    }
-    std::vector<RowId> others;
-    auto next = given.begin();
+  void Prepare(Request& request) const override {
+    for (const GivenRating& one : request.given) request.items.push_back(one.item);
+    auto next = request.given.begin();
     for (const RowId item : table()) {
-      while (next != given.end() && next->item < item) ++next;
-      if (next == given.end() || next->item != item) others.push_back(item);
+      while (next != request.given.end() && next->item < item) ++next;
+      if (next == request.given.end() || next->item != item) request.items.push_back(item);
     }
-    if (others.empty()) return value;
-    const double weight =
-        negatives_ * static_cast<double>(given.size()) / static_cast<double>(others.size());
-    for (const RowId item : others) {
-      const double raw = RawSumOf(at, item);
-      value += weight * math::Softplus(raw);
-      AddSlope(weight * math::Sigmoid(raw), item, at);
+    request.raw.resize(request.items.size());
+    request.values.resize(request.items.size());
+    request.slopes.resize(request.items.size());
+  }
+
+  double Evaluate(Request& request, Evaluation& at) const override {
+    const std::size_t given = request.given.size();
+    const std::size_t all = request.items.size();
+    // The loss of a 1 is that of a 0 of the opposite sum.
+    for (std::size_t s = 0; s < all; ++s) {
+      const double raw = RawSumOf(at, request.items[s]);
+      request.raw[s] = s < given ? -raw : raw;
+    }
+    math::SoftplusOf(request.raw, request.values, request.slopes);
+    const double of_others =
+        all > given ? negatives_ * static_cast<double>(given) / static_cast<double>(all - given)
+                    : 0;
+    double value = 0;
+    for (std::size_t s = 0; s < all; ++s) {
+      const double weight = s < given ? 1 : of_others;
+      value += weight * request.values[s];
+      AddSlope(s < given ? -request.slopes[s] : weight * request.slopes[s], request.items[s], at);
     }
     return value;
   }
@@ -303,7 +282,10 @@ class SoftmaxLoss final : public ClickLoss {
     return masses;
   }
 
-  double Evaluate(std::span<const GivenRating> given, Evaluation& at) const override {
+  void Prepare(Request&) const override {}
+
+  double Evaluate(Request& request, Evaluation& at) const override {
+    const std::span<const GivenRating> given = request.given;
     std::vector<double> logits(given.size());
     for (std::size_t s = 0; s < given.size(); ++s) logits[s] = LogitOf(at, given[s].item);
     Masses masses = MassesOf(at, *std::ranges::max_element(logits));

@@ -71,26 +71,27 @@ class Sum {
   Place At(std::vector<double> row) {
     Place place{.row = std::move(row)};
     const std::size_t size = place.row.size();
-    scores_.At(place.row, true, raw_);
+    scores_.At(place.row, raw_);
     std::vector<double> away = place.row;
     for (std::size_t k = 0; k < size; ++k) away[k] -= pull_.centre[k];
     place.gradient.resize(size);
     pull_.strength.Multiply(away, place.gradient);
     for (std::size_t k = 0; k < size; ++k) place.value += 0.5 * away[k] * place.gradient[k];
+    place.curvatures.resize(given_.size());
     for (std::size_t s = 0; s < given_.size(); ++s) {
       const PointLoss loss = LossAt(objective_, raw_[s], static_cast<double>(given_[s].rating));
       place.value += loss.value;
-      place.curvatures.push_back(loss.curvature);
-      const std::span<const double> by_row = scores_.derivatives().row(s);
-      for (std::size_t k = 0; k < size; ++k) place.gradient[k] += loss.slope * by_row[k];
+      place.curvatures[s] = loss.curvature;
+      raw_[s] = loss.slope;
     }
+    scores_.AddSlopes(raw_, place.gradient);
     return place;
   }
 
   /// The factor of the second derivative where At was last called, with `place`.
   absl::StatusOr<Cholesky> Curvature(const Place& place) const {
     SymmetricMatrix matrix = pull_.strength;
-    matrix.AddProducts(place.curvatures, scores_.derivatives());
+    scores_.AddProducts(place.curvatures, matrix);
     return FactorOf(matrix);
   }
 
@@ -99,7 +100,7 @@ class Sum {
   std::span<const GivenRating> given_;
   const RowPull& pull_;
   UserScores& scores_;
-  std::vector<double> raw_;
+  std::vector<double> raw_;  // The raw sums, and then the slopes there.
 };
 
 // A step from `place`, and by how much it would lower the sum's linear part.
@@ -159,7 +160,7 @@ class RatingLoss final : public RowLoss {
     for (const GivenRating& one : as_rated_) items.push_back(one.item);
     const std::unique_ptr<UserScores> scores = UserScores::Of(model_, std::move(items), beside);
     std::vector<double> raw(as_rated_.size());
-    scores->At(row, true, raw);
+    scores->At(row, raw);
     std::vector<double> weights(as_rated_.size());
     for (std::size_t s = 0; s < weights.size(); ++s) {
       // No curvature of these losses depends on the rating.
@@ -167,7 +168,7 @@ class RatingLoss final : public RowLoss {
           LossAt(model_.objective(), raw[s], 0).curvature / static_cast<double>(as_rated_.size());
     }
     SymmetricMatrix mean(size());
-    mean.AddProducts(weights, scores->derivatives());
+    scores->AddProducts(weights, mean);
     return mean;
   }
 

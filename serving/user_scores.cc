@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/model/ranker.h"
+#include "serving/wide_vector.h"
 
 namespace cf {
 namespace {
@@ -11,49 +12,73 @@ namespace {
 /// Of a model that compares vectors: linear in the row.
 class DotScores final : public UserScores {
  public:
-  DotScores(const ServedModel& model, const std::vector<RowId>& items, const UserRow& beside)
-      : UserScores(items.size(), RowSize(model)), constant_(items.size()) {
-    const std::size_t dim = model.users().dim();
-    for (std::size_t s = 0; s < items.size(); ++s) {
-      const float* const vector = model.items().vector(items[s]);
-      const std::span<double> derivatives = mutable_derivatives().row(s);
-      std::copy_n(vector, dim, derivatives.begin());
-      if (derivatives.size() > dim) derivatives[dim] = 1;
-      double sum = static_cast<double>(beside.bias) +
-                   static_cast<double>(model.items().bias(items[s])) +
-                   static_cast<double>(model.objective().mean);
-      for (std::size_t k = 0; k < dim; ++k) {
-        sum += static_cast<double>(beside.vector[k]) * derivatives[k];
-      }
-      constant_[s] = sum;
+  DotScores(const ServedModel& model, std::vector<RowId> items, const UserRow& beside)
+      : items_(std::move(items)),
+        vectors_(model.items()),
+        has_bias_(RowSize(model) > vectors_.dim()),
+        constants_(items_.size()) {
+    WideVector vector(vectors_.padded_dim());
+    vector.Add(1, beside.vector.data());
+    for (std::size_t s = 0; s < items_.size(); ++s) {
+      constants_[s] =
+          static_cast<double>(beside.bias) + static_cast<double>(vectors_.bias(items_[s])) +
+          static_cast<double>(model.objective().mean) + vector.Dot(vectors_.vector(items_[s]));
     }
   }
 
-  void At(std::span<const double> row, bool, std::span<double> raw) override {
-    for (std::size_t s = 0; s < constant_.size(); ++s) {
-      const std::span<const double> by_row = derivatives().row(s);
-      double sum = constant_[s];
-      for (std::size_t k = 0; k < row.size(); ++k) sum += row[k] * by_row[k];
-      raw[s] = sum;
+  void At(std::span<const double> row, std::span<double> raw) override {
+    WideVector vector(vectors_.padded_dim());
+    vector.Set(row.first(vectors_.dim()));
+    const double bias = has_bias_ ? row.back() : 0;
+    for (std::size_t s = 0; s < items_.size(); ++s) {
+      raw[s] = constants_[s] + bias + vector.Dot(vectors_.vector(items_[s]));
+    }
+  }
+
+  void AddSlopes(std::span<const double> slopes, std::span<double> to) const override {
+    WideVector sum(vectors_.padded_dim());
+    sum.Set(to.first(vectors_.dim()));
+    for (std::size_t s = 0; s < items_.size(); ++s) {
+      sum.Add(slopes[s], vectors_.vector(items_[s]));
+      if (has_bias_) to.back() += slopes[s];
+    }
+    sum.Get(to.first(vectors_.dim()));
+  }
+
+  void AddProducts(std::span<const double> weights, SymmetricMatrix& to) const override {
+    // Some at once, so that what is made of them stays in a cache.
+    constexpr std::size_t kAtOnce = 64;
+    DenseRows derivatives(std::min(kAtOnce, items_.size()), to.size());
+    for (std::size_t first = 0; first < items_.size(); first += kAtOnce) {
+      const std::size_t count = std::min(kAtOnce, items_.size() - first);
+      for (std::size_t s = 0; s < count; ++s) {
+        const std::span<double> row = derivatives.row(s);
+        std::copy_n(vectors_.vector(items_[first + s]), vectors_.dim(), row.begin());
+        if (has_bias_) row.back() = 1;
+      }
+      to.AddProducts(weights.subspan(first, count), derivatives);
     }
   }
 
  private:
-  std::vector<double> constant_;  // By item: what the row does not decide.
+  const std::vector<RowId> items_;
+  const WeightTable& vectors_;
+  const bool has_bias_;
+  std::vector<double> constants_;  // By item: what the row does not decide.
 };
 
 /// Of a network on a pair's vectors.
 class NetworkScores final : public UserScores {
  public:
   NetworkScores(const ServedModel& model, std::vector<RowId> items, const UserRow& beside)
-      : UserScores(items.size(), RowSize(model)),
-        model_(model),
+      : model_(model),
         shape_(*RankerOf(model.spec().job())),
         items_(std::move(items)),
         beside_(beside),
+        derivatives_(items_.size(), RowSize(model)),
         passage_(WithoutDropout(shape_.network), Network::Passage::Use::kTraining) {}
 
-  void At(std::span<const double> row, bool derivatives, std::span<double> raw) override {
+  void At(std::span<const double> row, std::span<double> raw) override {
     const std::vector<float> user(row.begin(), row.end());
     for (std::size_t first = 0; first < items_.size(); first += Network::kChunk) {
       const std::size_t n = std::min(Network::kChunk, items_.size() - first);
@@ -62,13 +87,23 @@ class NetworkScores final : public UserScores {
         raw[first + s] = static_cast<double>(passage_.output(s));
         passage_.set_slope(s, 1);
       }
-      if (!derivatives) continue;
       network().Backward(n, {}, {}, passage_);
       for (std::size_t s = 0; s < n; ++s) {
         std::copy_n(passage_.input_slope(s) + shape_.user_at(), row.size(),
-                    mutable_derivatives().row(first + s).begin());
+                    derivatives_.row(first + s).begin());
       }
     }
+  }
+
+  void AddSlopes(std::span<const double> slopes, std::span<double> to) const override {
+    for (std::size_t s = 0; s < items_.size(); ++s) {
+      const std::span<const double> by_row = derivatives_.row(s);
+      for (std::size_t k = 0; k < to.size(); ++k) to[k] += slopes[s] * by_row[k];
+    }
+  }
+
+  void AddProducts(std::span<const double> weights, SymmetricMatrix& to) const override {
+    to.AddProducts(weights, derivatives_);
   }
 
  private:
@@ -101,6 +136,7 @@ class NetworkScores final : public UserScores {
   const RankerShape shape_;
   const std::vector<RowId> items_;
   const UserRow& beside_;
+  DenseRows derivatives_;  // By item: of its raw sum by the row.
   Network::Passage passage_;
 };
 
@@ -127,7 +163,7 @@ std::unique_ptr<UserScores> UserScores::Of(const ServedModel& model, std::vector
   if (RankerOf(model.spec().job()).has_value()) {
     return std::make_unique<NetworkScores>(model, std::move(items), beside);
   }
-  return std::make_unique<DotScores>(model, items, beside);
+  return std::make_unique<DotScores>(model, std::move(items), beside);
 }
 
 }  // namespace cf

@@ -26,7 +26,7 @@ NetworkShape WithoutDropout(NetworkShape shape);
 ///
 /// Owner:   whoever minimises a loss; the model outlives it.
 /// Threads: one.
-/// Bounds:  a row of derivatives for each item.
+/// Bounds:  a few numbers for each item; of a network a row of derivatives.
 class UserScores {
  public:
   /// `beside` is what else the user's sums are made of: added to the row, or features beside it.
@@ -36,18 +36,13 @@ class UserScores {
 
   virtual ~UserScores() = default;
 
-  /// Computes raw[s] for item s, and derivatives() where they are wanted.
-  virtual void At(std::span<const double> row, bool derivatives, std::span<double> raw) = 0;
+  /// Computes raw[s] for item s.
+  virtual void At(std::span<const double> row, std::span<double> raw) = 0;
 
-  /// By item: the derivatives of its raw sum by the row, where At last computed them.
-  const DenseRows& derivatives() const { return derivatives_; }
-
- protected:
-  UserScores(std::size_t items, std::size_t size) : derivatives_(items, size) {}
-  DenseRows& mutable_derivatives() { return derivatives_; }
-
- private:
-  DenseRows derivatives_;
+  /// With d_s the derivatives of item s's raw sum by the row, where At last was: adds the sum of
+  /// slopes[s] d_s to `to`, which is as long as the row, or of weights[s] d_s d_s' to `to`.
+  virtual void AddSlopes(std::span<const double> slopes, std::span<double> to) const = 0;
+  virtual void AddProducts(std::span<const double> weights, SymmetricMatrix& to) const = 0;
 };
 
 }  // namespace cf

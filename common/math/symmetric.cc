@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/base/check.h"
+#include "common/math/double_product.h"
 
 namespace cf {
 namespace {
@@ -47,14 +48,12 @@ void AddRow(double factor, const double* x, std::size_t n, double* to) {
   for (std::size_t k = 0; k < n; k += kWidth) Store(Load(to + k) + factor * Load(x + k), to + k);
 }
 
-// The same of four rows, one after the other, with one passage through `to`.
-void AddFourRows(const double* factors, const double* const* x, std::size_t n, double* to) {
-  for (std::size_t k = 0; k < n; k += kWidth) {
-    Doubles sum = Load(to + k);
-    for (std::size_t s = 0; s < 4; ++s) sum += factors[s] * Load(x[s] + k);
-    Store(sum, to + k);
-  }
-}
+// Rows whose products are added at once: with their weighted copies they stay in the first cache.
+constexpr std::size_t kRowsAtOnce = 32;
+
+// The columns of a panel of the factor.
+constexpr std::size_t kPanel = DoubleProduct::kBlock;
+static_assert(kPanel == kBlock);
 
 }  // namespace
 
@@ -68,19 +67,26 @@ void SymmetricMatrix::Add(double factor, const SymmetricMatrix& other) {
 void SymmetricMatrix::AddProducts(std::span<const double> weights, const DenseRows& rows) {
   Check(weights.size() <= rows.rows() && rows.columns() == size(),
         "there is a row of the matrix's size for each weight");
-  std::size_t s = 0;
-  for (; s + 4 <= weights.size(); s += 4) {
-    const double* const x[] = {rows.data(s), rows.data(s + 1), rows.data(s + 2), rows.data(s + 3)};
-    for (std::size_t i = 0; i < size(); ++i) {
-      const double factors[] = {weights[s] * x[0][i], weights[s + 1] * x[1][i],
-                                weights[s + 2] * x[2][i], weights[s + 3] * x[3][i]};
-      AddFourRows(factors, x, Whole(i + 1), rows_.data(i));
+  DenseRows weighted(std::min(kRowsAtOnce, weights.size()), size());
+  for (std::size_t first = 0; first < weights.size(); first += kRowsAtOnce) {
+    const std::size_t count = std::min(kRowsAtOnce, weights.size() - first);
+    for (std::size_t s = 0; s < count; ++s) {
+      const double* const x = rows.data(first + s);
+      double* const to = weighted.data(s);
+      for (std::size_t i = 0; i < size(); ++i) to[i] = weights[first + s] * x[i];
     }
-  }
-  for (; s < weights.size(); ++s) {
-    const double* const x = rows.data(s);
-    for (std::size_t i = 0; i < size(); ++i) {
-      AddRow(weights[s] * x[i], x, Whole(i + 1), rows_.data(i));
+    // Blocks of rows, as far as their diagonal.
+    for (std::size_t i = 0; i < size(); i += kBlock) {
+      AddProduct({.a = weighted.data(0) + i,
+                  .a_row = 1,
+                  .a_step = weighted.stride(),
+                  .b = rows.data(first),
+                  .b_stride = rows.stride(),
+                  .c = rows_.data(i),
+                  .c_stride = rows_.stride(),
+                  .rows = std::min(kBlock, size() - i),
+                  .steps = count,
+                  .columns = i + kBlock});
     }
   }
 }
@@ -104,23 +110,50 @@ void SymmetricMatrix::Multiply(std::span<const double> x, std::span<double> y) c
   }
 }
 
+// The rows from `first` on of a panel's columns are what is left of the matrix there; they become those
+// of the factor, and of its transpose. False: a pivot is not above 0.
+bool Cholesky::FactorPanel(std::size_t first) {
+  const std::size_t n = size();
+  const std::size_t end = std::min(first + kPanel, n);
+  double inverses[kPanel] = {};
+  for (std::size_t i = first; i < n; ++i) {
+    double* const row = lower_.data(i) + first;
+    const std::size_t columns = std::min(i, end) - first;  // Before the diagonal.
+    for (std::size_t t = 0; t < columns; ++t) {
+      const double factor = row[t] * inverses[t];
+      double* const other = upper_.data(first + t);
+      other[i] = factor;
+      AddRow(-factor, other + first, kPanel, row);
+      row[t] = factor;
+    }
+    if (i >= end) continue;
+    const double pivot = row[columns];
+    if (!(pivot > 0) || !std::isfinite(pivot)) return false;
+    row[columns] = std::sqrt(pivot);
+    inverses[columns] = 1 / row[columns];
+    upper_.data(i)[i] = row[columns];
+    std::fill(row + columns + 1, row + kPanel, 0.0);
+  }
+  return true;
+}
+
 std::optional<Cholesky> Cholesky::Of(const SymmetricMatrix& matrix) {
   const std::size_t n = matrix.size();
   Cholesky factor(n);
-  for (std::size_t i = 0; i < n; ++i) {
-    double* const row = factor.lower_.data(i);
-    const double* const from = matrix.rows_.data(i);
-    // What of a row is yet to come is 0 there, so that dot products may run over whole blocks.
-    for (std::size_t j = 0; j < i; ++j) {
-      const double* const other = factor.lower_.data(j);
-      row[j] = (from[j] - Dot(row, other, Whole(j))) / other[j];
-    }
-    const double pivot = from[i] - Dot(row, row, Whole(i));
-    if (!(pivot > 0) || !std::isfinite(pivot)) return std::nullopt;
-    row[i] = std::sqrt(pivot);
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j <= i; ++j) factor.upper_.data(j)[i] = factor.lower_.data(i)[j];
+  for (std::size_t i = 0; i < n; ++i)
+    std::copy_n(matrix.rows_.data(i), i + 1, factor.lower_.data(i));
+  for (std::size_t first = 0; first < n; first += kPanel) {
+    SubtractProduct({.a = factor.lower_.data(first),
+                     .a_row = factor.lower_.stride(),
+                     .a_step = 1,
+                     .b = factor.upper_.data(0) + first,
+                     .b_stride = factor.upper_.stride(),
+                     .c = factor.lower_.data(first) + first,
+                     .c_stride = factor.lower_.stride(),
+                     .rows = n - first,
+                     .steps = first,
+                     .columns = kPanel});
+    if (!factor.FactorPanel(first)) return std::nullopt;
   }
   return factor;
 }

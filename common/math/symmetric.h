@@ -71,8 +71,9 @@ class SymmetricMatrix {
   DenseRows rows_;
 };
 
-/// The factor L of a positive definite matrix A = L L'. Sums are in eight lanes, element k in lane k
-/// mod 8, whatever the machine: the same matrix has the same factor everywhere.
+/// The factor L of a positive definite matrix A = L L'. Its sums are chains in the order of columns,
+/// those of solutions in eight lanes, whatever the machine: the same matrix has the same factor
+/// everywhere.
 ///
 /// Owner:   a value.
 /// Threads: any; constant.
@@ -94,6 +95,7 @@ class Cholesky {
 
  private:
   explicit Cholesky(std::size_t n) : lower_(n, n), upper_(n, n) {}
+  bool FactorPanel(std::size_t first);
 
   DenseRows lower_;  // Zeros behind the diagonal.
   DenseRows upper_;  // Its transpose, so that solving backwards reads rows, too.

@@ -5,10 +5,12 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include <gtest/gtest.h>
 
 #include "common/math/random.h"
+#include "common/math/softplus.h"
 
 namespace cf::math {
 namespace {
@@ -88,6 +90,34 @@ TEST(Math, SigmoidIsWithinThreeUlp) {
   EXPECT_EQ(Sigmoid(kInfinity), 1.0);
   EXPECT_EQ(Sigmoid(-kInfinity), 0.0);
   EXPECT_TRUE(std::isnan(Sigmoid(std::nan(""))));
+}
+
+// Goal: many at once have the bits of one at a time, at any length and beyond all ends.
+TEST(Math, SoftplusOfManyHasTheBitsOfEach) {
+  const CounterRandom random(2, Purpose::kSynth);
+  std::vector<double> x = {0, -0.0, 1e6, -1e6, kInfinity, -kInfinity, std::nan(""), 699.9, -700.1};
+  for (std::uint64_t k = 0; k < 3000; ++k) {
+    x.push_back((random.UniformDouble(k) - 0.5) * (k % 3 == 0 ? 2 : k % 3 == 1 ? 60 : 1500));
+  }
+  for (const std::size_t n :
+       {std::size_t{0}, std::size_t{1}, std::size_t{7}, std::size_t{13}, x.size()}) {
+    const std::vector<double> some(x.end() - static_cast<std::ptrdiff_t>(n), x.end());
+    std::vector<double> values(n);
+    std::vector<double> slopes(n);
+    SoftplusOf(some, values, slopes);
+    for (std::size_t k = 0; k < n; ++k) {
+      if (std::isnan(some[k])) {
+        EXPECT_TRUE(std::isnan(values[k]) && std::isnan(slopes[k]));
+        continue;
+      }
+      EXPECT_EQ(std::bit_cast<std::uint64_t>(values[k]),
+                std::bit_cast<std::uint64_t>(Softplus(some[k])))
+          << some[k];
+      EXPECT_EQ(std::bit_cast<std::uint64_t>(slopes[k]),
+                std::bit_cast<std::uint64_t>(Sigmoid(some[k])))
+          << some[k];
+    }
+  }
 }
 
 TEST(Math, PowIsWithinTwoUlpWhereSchedulesUseIt) {
