@@ -330,7 +330,8 @@ void AddRecommend(CommandLine& line) {
             flags.diversity.likeness =
                 name == "genres" ? LikenessOf::kGenres : LikenessOf::kVectors;
           },
-          "What makes two items alike to --diversity: vectors or genres (vectors)")
+          "What makes two items alike to --diversity: vectors or genres (genres, where items have "
+          "them)")
       .OneOf({"vectors", "genres"});
   verb->Option("--genre-cap", flags.diversity.genre_cap,
                "How many items of a genre a list holds at most")

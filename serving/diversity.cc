@@ -1,8 +1,8 @@
 #include "serving/diversity.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <iterator>
 #include <map>
 #include <memory>
 #include <string>
@@ -14,9 +14,13 @@
 namespace cf {
 namespace {
 
-constexpr std::size_t kCandidatesAPlace = 10;
+constexpr std::size_t kCandidatesAPlace = 20;
 // With a cap a list may have to go far down; one without enough of other genres is cut short.
 constexpr std::size_t kCandidatesAPlaceCapped = 100;
+
+// How many deviations of the candidates' scores weigh as much as a likeness of 1. So half of the scale
+// of strengths costs films' lists a hundredth of their NDCG@10 (docs/results.md).
+constexpr double kDeviationsOfLikeness = 4;
 
 /// How like candidates are to each other.
 class Likeness {
@@ -83,17 +87,34 @@ GenreLists GenresOf(const Catalogue& catalogue, std::span<const ScoredRow> candi
 /// The genres that two items share, of all that they have (Jaccard).
 class GenreLikeness final : public Likeness {
  public:
-  explicit GenreLikeness(const GenreLists& lists) : lists_(lists) {}
+  explicit GenreLikeness(const GenreLists& lists) : lists_(lists) {
+    std::size_t genres = 0;
+    for (const std::vector<std::size_t>& list : lists) {
+      if (!list.empty()) genres = std::max(genres, list.back() + 1);
+    }
+    words_ = (genres + 63) / 64;
+    bits_.resize(lists.size() * words_);
+    for (std::size_t c = 0; c < lists.size(); ++c) {
+      for (const std::size_t genre : lists[c]) {
+        bits_[c * words_ + genre / 64] |= std::uint64_t{1} << genre % 64;
+      }
+    }
+  }
 
   double Of(std::size_t a, std::size_t b) const override {
-    std::vector<std::size_t> shared;
-    std::ranges::set_intersection(lists_[a], lists_[b], std::back_inserter(shared));
-    const std::size_t all = lists_[a].size() + lists_[b].size() - shared.size();
-    return all == 0 ? 0 : static_cast<double>(shared.size()) / static_cast<double>(all);
+    std::size_t shared = 0;
+    for (std::size_t w = 0; w < words_; ++w) {
+      shared +=
+          static_cast<std::size_t>(std::popcount(bits_[a * words_ + w] & bits_[b * words_ + w]));
+    }
+    const std::size_t all = lists_[a].size() + lists_[b].size() - shared;
+    return all == 0 ? 0 : static_cast<double>(shared) / static_cast<double>(all);
   }
 
  private:
   const GenreLists& lists_;
+  std::size_t words_ = 0;
+  std::vector<std::uint64_t> bits_;  // By candidate: a bit for each genre.
 };
 
 /// How often a list may still take each genre.
@@ -116,14 +137,23 @@ class GenreCap {
   std::map<std::size_t, std::uint32_t> taken_;  // By genre.
 };
 
-/// Scores from 0 to 1; all 1 where they are the same.
+/// Scores by their mean and deviation, so that a strength means the same of whatever model; all 0 where
+/// they are the same.
 std::vector<double> Relevance(std::span<const ScoredRow> candidates) {
-  const auto most = static_cast<double>(candidates.front().score);
-  const auto least = static_cast<double>(candidates.back().score);
+  const auto count = static_cast<double>(candidates.size());
+  double mean = 0;
+  for (const ScoredRow& candidate : candidates)
+    mean += static_cast<double>(candidate.score) / count;
+  double variance = 0;
+  for (const ScoredRow& candidate : candidates) {
+    const double away = static_cast<double>(candidate.score) - mean;
+    variance += away * away / count;
+  }
+  const double unit = kDeviationsOfLikeness * std::sqrt(variance);
   std::vector<double> relevance;
   for (const ScoredRow& candidate : candidates) {
-    const double above = static_cast<double>(candidate.score) - least;
-    relevance.push_back(most > least ? above / (most - least) : 1);
+    const double away = static_cast<double>(candidate.score) - mean;
+    relevance.push_back(unit > 0 ? away / unit : 0);
   }
   return relevance;
 }
@@ -144,17 +174,21 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
   if (candidates.empty()) return list;
   const GenreLists genres = GenresOf(catalogue, candidates);
   std::unique_ptr<const Likeness> likeness;
-  if (options.likeness == LikenessOf::kVectors && model.items().dim() > 0) {
+  const bool has_genres =
+      std::ranges::any_of(genres, [](const std::vector<std::size_t>& of) { return !of.empty(); });
+  const LikenessOf wanted =
+      options.likeness.value_or(has_genres ? LikenessOf::kGenres : LikenessOf::kVectors);
+  if (wanted == LikenessOf::kVectors && model.items().dim() > 0) {
     likeness = std::make_unique<VectorLikeness>(model.items(), candidates);
   } else {
     likeness = std::make_unique<GenreLikeness>(genres);
   }
   GenreCap cap(genres, options.genre_cap);
   const std::vector<double> relevance = Relevance(candidates);
-  // To the chosen item that each is most like; of the first item nothing is chosen yet.
-  std::vector<double> most_like(candidates.size(), -1);
+  std::vector<double> likeness_sum(candidates.size());  // To the chosen items.
   std::vector<bool> gone(candidates.size());
-  while (list.size() < top) {
+  std::vector<std::size_t> chosen;
+  while (chosen.size() < top) {
     std::size_t best = kNone;
     double best_value = 0;
     for (std::size_t c = 0; c < candidates.size(); ++c) {
@@ -163,8 +197,8 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
         gone[c] = true;
         continue;
       }
-      const double unlike = list.empty() ? 0 : -options.strength * most_like[c];
-      const double value = (1 - options.strength) * relevance[c] + unlike;
+      const double like = chosen.empty() ? 0 : likeness_sum[c] / static_cast<double>(chosen.size());
+      const double value = (1 - options.strength) * relevance[c] - options.strength * like;
       if (best != kNone && !(value > best_value)) continue;
       best = c;
       best_value = value;
@@ -172,12 +206,14 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
     if (best == kNone) break;
     gone[best] = true;
     cap.Take(best);
-    list.push_back(candidates[best]);
+    chosen.push_back(best);
     if (options.strength == 0) continue;
     for (std::size_t c = 0; c < candidates.size(); ++c) {
-      if (!gone[c]) most_like[c] = std::max(most_like[c], likeness->Of(best, c));
+      if (!gone[c]) likeness_sum[c] += likeness->Of(best, c);
     }
   }
+  std::ranges::sort(chosen);
+  for (const std::size_t c : chosen) list.push_back(candidates[c]);
   return list;
 }
 

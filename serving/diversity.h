@@ -15,7 +15,7 @@ namespace cf {
 /// What makes two items alike.
 enum class LikenessOf : std::uint8_t {
   kVectors,  ///< Where their vectors point, less what all candidates have in common,
-  kGenres,  ///< or the genres that both have, of all that they have. Of a model without vectors always.
+  kGenres,   ///< or the genres that both have, of all that they have.
 };
 
 /// How much of its scores a list gives up so that its items differ.
@@ -23,7 +23,8 @@ struct DiversityOptions {
   /// From 0, where a list is of the highest scores, to 1, where after the first item only how
   /// different an item is counts.
   double strength = 0;
-  LikenessOf likeness = LikenessOf::kVectors;
+  /// Nothing: genres, where candidates have some, or else vectors, where the model has any.
+  std::optional<LikenessOf> likeness = {};
   /// How many items of a genre a list holds at most; nothing: any number.
   std::optional<std::uint32_t> genre_cap = {};
 
@@ -34,13 +35,15 @@ struct DiversityOptions {
 std::size_t CandidatesFor(std::size_t top, const DiversityOptions& options);
 
 /// Chooses a list of at most `top` items, one after the other, by maximal marginal relevance (Carbonell
-/// and Goldstein, 1998): of those that the cap still allows, the one with the largest
+/// and Goldstein, 1998) with the mean for the largest likeness: of those that the cap still allows, the
+/// one with the largest
 ///
-///     (1 - strength) relevance - strength (largest likeness to an item that is chosen)
+///     (1 - strength) relevance - strength (mean likeness to the items that are chosen)
 ///
-/// Relevance is the score on a scale from 0, the lowest of the candidates, to 1, the highest;
-/// likeness is the cosine of vectors, less the candidates' mean, or the share of genres. Ties go to the candidate that comes first. Where the cap leaves too few, the list is
-/// shorter.
+/// Relevance is how many times four deviations of the candidates' scores a score is above their mean;
+/// likeness is the cosine of vectors, less the candidates' mean, or the share of genres. Ties go to
+/// the candidate that comes first. The list is in the order of scores. Where the cap leaves too few,
+/// it is shorter.
 /// Requires: candidates in the order of lists.
 std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& catalogue,
                                  std::span<const ScoredRow> candidates, std::size_t top,

@@ -34,9 +34,8 @@ struct ListOptions {
   DiversityOptions diversity = {};
 };
 
-/// A list of items, the best first (with diversity, as they were chosen), and what it rests on. With
-/// kModel and kFoldIn the scores are raw sums
-/// (ServedModel::RawScore), with kPopular numbers of training ratings; with kNone it is empty.
+/// A list of items, the best first, and what it rests on. With kModel and kFoldIn the scores are raw
+/// sums (ServedModel::RawScore), with kPopular numbers of training ratings; with kNone it is empty.
 struct ItemList {
   Source source = Source::kNone;
   std::vector<ScoredRow> items;

@@ -60,22 +60,29 @@ class DiversityTest : public testing::Test {
                    static_cast<double>(left.size());
       }
     }
-    const auto most = static_cast<double>(left.front().score);
-    const auto least = static_cast<double>(left.back().score);
+    const auto count = static_cast<double>(left.size());
+    double middle = 0;
+    double squares = 0;
+    for (const ScoredRow& row : left) middle += static_cast<double>(row.score) / count;
+    for (const ScoredRow& row : left)
+      squares += std::pow(static_cast<double>(row.score) - middle, 2);
+    const double deviation = std::sqrt(squares / count);
     std::vector<ScoredRow> list;
     while (list.size() < top && !left.empty()) {
       const auto value = [&](const ScoredRow& row) {
-        const double relevance = (static_cast<double>(row.score) - least) / (most - least);
+        const double relevance = (static_cast<double>(row.score) - middle) / (4 * deviation);
         if (list.empty()) return (1 - strength) * relevance;
-        double likest = -1;
-        for (const ScoredRow& other : list)
-          likest = std::max(likest, Cosine(row.id, other.id, mean));
-        return (1 - strength) * relevance - strength * likest;
+        double likeness = 0;
+        for (const ScoredRow& other : list) {
+          likeness += Cosine(row.id, other.id, mean) / static_cast<double>(list.size());
+        }
+        return (1 - strength) * relevance - strength * likeness;
       };
       const auto best = std::ranges::max_element(left, {}, value);
       list.push_back(*best);
       left.erase(best);
     }
+    std::ranges::sort(list, RanksBefore);
     return list;
   }
 
@@ -91,15 +98,18 @@ TEST_F(DiversityTest, ListsAreThoseOfAPlainSearch) {
       recommender_->TopItems(user, {.top = 1000, .min_ratings = 0}).items;
   ASSERT_GT(candidates.size(), 40);
   for (const double strength : {0.1, 0.5, 0.9, 1.0}) {
-    EXPECT_EQ(Diversify(*model_, *catalogue_, candidates, 8, {.strength = strength}),
+    EXPECT_EQ(Diversify(*model_, *catalogue_, candidates, 8,
+                        {.strength = strength, .likeness = LikenessOf::kVectors}),
               SlowList(candidates, 8, strength));
-    // Of ten candidates a place.
-    const std::vector<ScoredRow> first(candidates.begin(), candidates.begin() + 30);
-    EXPECT_EQ(
-        recommender_
-            ->TopItems(user, {.top = 3, .min_ratings = 0, .diversity = {.strength = strength}})
-            .items,
-        SlowList(first, 3, strength));
+    // Of twenty candidates a place.
+    const std::vector<ScoredRow> first(candidates.begin(), candidates.begin() + 40);
+    EXPECT_EQ(recommender_
+                  ->TopItems(
+                      user, {.top = 2,
+                             .min_ratings = 0,
+                             .diversity = {.strength = strength, .likeness = LikenessOf::kVectors}})
+                  .items,
+              SlowList(first, 2, strength));
   }
 }
 
@@ -116,7 +126,8 @@ TEST_F(DiversityTest, WithoutStrengthListsAreWhatTheyWere) {
 }
 
 TEST_F(DiversityTest, ListsOfAllUsersAreThoseOfEach) {
-  const ListOptions options = {.top = 5, .diversity = {.strength = 0.4}};
+  const ListOptions options = {.top = 5,
+                               .diversity = {.strength = 0.4, .likeness = LikenessOf::kVectors}};
   const absl::Status done = recommender_->ForAllUsers(
       {.list = options, .threads = 2}, [&](RowId user, const ItemList& list) {
         EXPECT_EQ(list, recommender_->TopItems(user, options));
@@ -160,16 +171,49 @@ TEST_F(DiversityTest, WithoutVectorsGenresSayWhatIsAlike) {
   EXPECT_TRUE(Diversify(*model_, *catalogue_, {}, 4, {.strength = 1}).empty());
 }
 
-TEST_F(DiversityTest, GenresSayWhatIsAlikeWhereTheyAreAskedFor) {
+TEST_F(DiversityTest, GenresSayWhatIsAlikeUnlessVectorsAreAskedFor) {
   Open("model { matrix_factorization { dim: 4 } }", true);
-  const ItemList list = recommender_->TopItems(
-      RowId{0}, {.top = 3,
-                 .min_ratings = 0,
-                 .mask = Mask::kNone,
-                 .diversity = {.strength = 1, .likeness = LikenessOf::kGenres}});
+  const auto list = [&](std::optional<LikenessOf> likeness) {
+    return recommender_->TopItems(RowId{0}, {.top = 3,
+                                             .min_ratings = 0,
+                                             .mask = Mask::kNone,
+                                             .diversity = {.strength = 1, .likeness = likeness}});
+  };
   std::map<std::string, int> counts;
-  for (const ScoredRow& row : list.items) ++counts[catalogue_->data().genres(row.id)];
+  for (const ScoredRow& row : list({}).items) ++counts[catalogue_->data().genres(row.id)];
   EXPECT_EQ(counts.size(), 3);
+  EXPECT_EQ(list({}), list(LikenessOf::kGenres));
+  EXPECT_NE(list({}), list(LikenessOf::kVectors));
+}
+
+TEST_F(DiversityTest, WithoutGenresVectorsSayWhatIsAlike) {
+  DatasetWriter writer =
+      DatasetWriter::Create({.folder = folder_.At("bare"), .name = "bare"}).value();
+  SampleChunk chunk;
+  std::vector<std::int64_t> ids;
+  for (std::uint32_t k = 0; k < 40; ++k) {
+    chunk.users.push_back(k);
+    chunk.items.push_back(k);
+    chunk.ratings.push_back(3);
+    ids.push_back(k);
+  }
+  writer.Append(std::move(chunk));
+  writer.SetUsers(Vocabulary(ids));
+  writer.SetItems(Vocabulary(ids));
+  ASSERT_TRUE(writer.Finish().ok());
+  const Dataset data = Dataset::Open(folder_.At("bare")).value();
+  const Snapshot snapshot =
+      Snapshot::Open(WriteJobSnapshot(folder_.At("barerun"), data,
+                                      "model { matrix_factorization { dim: 4 } }"))
+          .value();
+  const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
+  const ServedModel model = ServedModel::Load(snapshot, &catalogue).value();
+  const std::vector<ScoredRow> candidates =
+      Recommender::Make(model, catalogue)->TopItems(RowId{0}, {.top = 30, .min_ratings = 0}).items;
+  const std::vector<ScoredRow> list = Diversify(model, catalogue, candidates, 5, {.strength = 0.8});
+  EXPECT_EQ(list, Diversify(model, catalogue, candidates, 5,
+                            {.strength = 0.8, .likeness = LikenessOf::kVectors}));
+  EXPECT_NE(list, std::vector<ScoredRow>(candidates.begin(), candidates.begin() + 5));
 }
 
 }  // namespace
