@@ -8,7 +8,7 @@ namespace cf {
 namespace {
 
 constexpr std::size_t kRemembered = 8;  // Steps whose curvature a new one takes into account.
-constexpr double kPromiseLeast = 1e-8;  // Of the value: what a step must promise to be made.
+constexpr double kPromiseLeast = 1e-7;  // Of the value: what a step must promise to be made.
 constexpr double kFallLeast = 1e-4;     // Of what a step promises (Armijo).
 constexpr int kHalvingsMost = 30;
 

@@ -17,7 +17,7 @@ using SmoothFunction =
 
 /// Where a smooth function is smallest, from `start` on: steps of limited memory (BFGS, Nocedal
 /// 1980), measured by `metric`, which is like the second derivative, each shortened until the
-/// function falls. Ends where a step promises less than 1e-8 of the value, at the last after
+/// function falls. Ends where a step promises less than 1e-7 of the value, at the last after
 /// kMostSteps. Requires: the metric is of the length of `start`.
 std::vector<double> Minimum(SmoothFunction function, std::vector<double> start,
                             const Cholesky& metric);
