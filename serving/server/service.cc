@@ -5,6 +5,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "serving/page/page_routes.h"
 #include "serving/server/description.h"
 #include "serving/server/item_endpoints.h"
 
@@ -66,6 +67,7 @@ absl::Status ModelService::Begin() {
   description_ = Describe(endpoints);
   Router router;
   for (HttpEndpoint& endpoint : endpoints) router.Add(std::move(endpoint.route));
+  for (Route& route : PageRoutes()) router.Add(std::move(route));
   HttpServer::Options http = options_.http;
   http.on_answered = [this](const AnsweredRequest& request) {
     counters_.Count(request);
