@@ -19,6 +19,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/http_client.h"
 #include "tests/support/paths.h"
+#include "tests/support/served.h"
 
 namespace cf {
 namespace {
@@ -31,36 +32,6 @@ std::string PythonWithNumPy() {
   }
   return "";
 }
-
-/// A cfserve of the test's own.
-///
-/// Owner:   the test.
-/// Threads: one.
-class Served {
- public:
-  explicit Served(const std::string& model, std::vector<std::string> flags = {}) {
-    flags.insert(flags.begin(), {CF_BIN_DIR "/cfserve", model, "--port", "0"});
-    process_ = std::make_unique<Process>(flags);
-    static const std::string kPlace = " at http://127.0.0.1:";
-    const bool begun = Eventually([&] {
-      const std::string said = process_->ErrorsSoFar();
-      const std::size_t at = said.find(kPlace);
-      if (at == std::string::npos || said.find('/', at + kPlace.size()) == std::string::npos) {
-        return false;
-      }
-      port_ = static_cast<std::uint16_t>(std::atoi(said.c_str() + at + kPlace.size()));
-      return true;
-    });
-    EXPECT_TRUE(begun) << process_->ErrorsSoFar();
-  }
-
-  std::uint16_t port() const { return port_; }
-  Process& process() { return *process_; }
-
- private:
-  std::unique_ptr<Process> process_;
-  std::uint16_t port_ = 0;
-};
 
 /// "ITEM SCORE" of each place of an answer, as the texts are there.
 std::vector<std::string> PlacesOf(const std::string& answer) {
