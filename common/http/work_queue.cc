@@ -40,10 +40,12 @@ std::size_t WorkQueue::size() const {
 WorkQueue::Bundle WorkQueue::Take() {
   Bundle bundle;
   std::unique_lock lock(mutex_);
+  ++idle_;
   not_empty_.wait(lock, [this] { return closing_ || !waiting_.empty(); });
+  --idle_;
   if (waiting_.empty()) return bundle;
   const Route* route = waiting_.front()->route;
-  const std::size_t share = (waiting_.size() + options_.workers - 1) / options_.workers;
+  const std::size_t share = (waiting_.size() + idle_) / (idle_ + 1);
   const std::size_t most = std::min(share, route->bundle_max);
   do {
     bundle.push_back(std::move(waiting_.front()));

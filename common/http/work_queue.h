@@ -14,7 +14,7 @@
 namespace cf {
 
 /// Requests that wait, and the threads that answer them. Who takes one takes with it others of the
-/// same route that wait, but no more than its share, so that a bundle leaves no thread idle.
+/// same route that wait: all of them where no other thread is idle, else no more than its share.
 ///
 /// Owner:      HttpServer.
 /// Threads:    Push and size on any thread; handlers and `done` run on the workers.
@@ -51,6 +51,7 @@ class WorkQueue {
   mutable std::mutex mutex_;
   std::condition_variable not_empty_;
   std::deque<std::shared_ptr<HttpExchange>> waiting_;  // Guarded by mutex_.
+  std::size_t idle_ = 0;                               // Guarded by mutex_: workers that wait.
   bool closing_ = false;                               // Guarded by mutex_.
   std::vector<std::jthread> workers_;
 };

@@ -53,6 +53,41 @@ TEST(WorkQueue, BundlesAreOfOneRouteAndAShareOfWhatWaits) {
   EXPECT_EQ(sizes, (std::vector<std::size_t>{4, 2, 1, 1, 3}));
 }
 
+// Goal: a bundle is as large as it can be without leaving a thread idle: one pass over the items then serves
+// most requests. Method: the other thread is busy until the bundle has been answered.
+TEST(WorkQueue, WhereNoThreadIsIdleABundleIsAllThatWaits) {
+  std::latch both_run(2);
+  std::latch go_first(1);
+  std::latch go_second(1);
+  std::latch all(4);
+  std::vector<std::size_t> sizes;
+  const Route first = {.method = "GET", .pattern = "/first", .handle = [&](auto) {
+                         both_run.count_down();
+                         go_first.wait();
+                       }};
+  const Route second = {.method = "GET", .pattern = "/second", .handle = [&](auto) {
+                          both_run.count_down();
+                          go_second.wait();
+                        }};
+  const Route many = {.method = "GET",
+                      .pattern = "/many",
+                      .handle =
+                          [&](std::span<HttpExchange* const> bundle) {
+                            sizes.push_back(bundle.size());
+                            all.count_down(static_cast<std::ptrdiff_t>(bundle.size()));
+                          },
+                      .bundle_max = 8};
+  WorkQueue queue({.workers = 2, .waiting_max = 100}, [](const WorkQueue::Bundle&) {});
+  ASSERT_TRUE(queue.Push(RequestOf(first)));
+  ASSERT_TRUE(queue.Push(RequestOf(second)));
+  both_run.wait();
+  for (int k = 0; k < 4; ++k) ASSERT_TRUE(queue.Push(RequestOf(many)));
+  go_first.count_down();
+  all.wait();
+  EXPECT_EQ(sizes, (std::vector<std::size_t>{4}));
+  go_second.count_down();
+}
+
 TEST(WorkQueue, AFullQueueTakesNone) {
   std::latch runs(1);
   std::latch go(1);
