@@ -147,6 +147,7 @@ absl::StatusOr<Evaluation> EvaluateSnapshot(const EvaluateOptions& options) {
     return absl::FailedPreconditionError(absl::StrCat(
         job.data().path(), " is not the data set that ", options.snapshot, " was trained on"));
   }
+  if (absl::Status whole = same->CheckColumns(); !whole.ok()) return whole;
   absl::StatusOr<TrainingData> data = TrainingData::Open(job);
   if (!data.ok()) return data.status();
   if (absl::Status some = CheckThereAreSamples(*data, options); !some.ok()) return some;

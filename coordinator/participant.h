@@ -116,6 +116,7 @@ class Participant {
   ControlLink link_;
   std::optional<Snapshot> snapshot_;
   std::optional<TrainingData> data_;
+  bool data_checked_ = false;  // Its bytes, against its manifest.
   std::optional<Placement> placement_;
   // The work, the I/O thread and the watch may notice the end, and the last two share the table.
   mutable std::mutex mutex_;

@@ -42,13 +42,13 @@ void AddStatistics(ArgumentParser* app, Command* chosen) {
   const auto flags = std::make_shared<Flags>();
   ArgumentParser* const command = app->AddCommand("stats", "Describes a data set");
   command->Option("DATA", flags->folder, "Folder of the data set").Required();
-  command->Switch("--verify", flags->verify, "Read every column and compare with the digest");
+  command->Switch("--verify", flags->verify, "Read every column and compare with its checksums");
   command->OnChosen([flags, chosen] {
     *chosen = [flags]() -> absl::Status {
       const absl::StatusOr<Dataset> data = Dataset::Open(flags->folder);
       if (!data.ok()) return data.status();
       if (flags->verify) {
-        absl::Status verified = data->VerifyDigest();
+        absl::Status verified = data->Verify();
         if (!verified.ok()) return verified;
       }
       std::printf("%s, digest %s\n", data->name().c_str(), data->digest().c_str());

@@ -183,12 +183,18 @@ std::vector<RowId> Dataset::FindTitle(const std::string& title) const {
   return exact.empty() ? similar : exact;
 }
 
-absl::Status Dataset::VerifyDigest() const {
-  const absl::StatusOr<std::string> found = layout::DigestOf(folder_, *manifest_);
+absl::Status Dataset::CheckColumns(CheckShare share) const {
+  return cf::CheckColumns(folder_, *manifest_, share, /*keep_cached=*/!gives_pages_back());
+}
+
+absl::Status Dataset::Verify() const {
+  if (absl::Status same = CheckColumns(); !same.ok()) return same;
+  if (manifest_->checksums().empty()) return absl::OkStatus();  // That was the digest.
+  const absl::StatusOr<std::string> found = DigestOf(folder_, *manifest_);
   if (!found.ok()) return found.status();
   if (*found == digest()) return absl::OkStatus();
-  return Damaged(folder_,
-                 absl::StrCat("the columns' digest is ", *found, ", the manifest says ", digest()));
+  return Damaged(absl::StrCat(folder_, "/", layout::kManifest),
+                 absl::StrCat("the columns' digest is ", *found, ", not ", digest()));
 }
 
 }  // namespace cf

@@ -11,6 +11,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/ids.h"
+#include "common/dataset/column_sums.h"
 #include "common/dataset/columns.h"
 #include "common/dataset/dataset.pb.h"
 
@@ -118,8 +119,12 @@ class Dataset {
   bool items_keyed_by_title() const { return manifest_->items_keyed_by_title(); }
   std::uint32_t items_merged() const { return manifest_->items_merged(); }
 
-  /// Reads every column once and compares with digest(). DataLoss if they differ.
-  absl::Status VerifyDigest() const;
+  /// Reads everything and compares it with the manifest's checksums and digest(). DataLoss names the
+  /// file that differs.
+  absl::Status Verify() const;
+
+  /// Reads a share of it for who is about to use it: see cf::CheckColumns.
+  absl::Status CheckColumns(CheckShare share = {}) const;
 
   /// What it is made of, for whoever writes it elsewhere.
   const DatasetColumns& columns() const { return columns_; }

@@ -1,14 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <string>
-#include <string_view>
-
-#include <absl/status/status.h>
-#include <absl/status/statusor.h>
-
-#include "common/dataset/dataset.pb.h"
 
 // The names of a data set's files, which its writer and its reader share. docs/dataset_format.md
 // describes them.
@@ -37,9 +29,5 @@ inline constexpr char kNumbers[] = ".i64";
 inline constexpr char kOrder[] = ".order.u32";
 inline constexpr char kTextOffsets[] = ".offsets.u64";
 inline constexpr char kTextBytes[] = ".bytes";
-
-/// XXH3-128 in hexadecimal over every column the manifest says there is, in the order of the
-/// format's page: for each its name with a zero byte, its length (u64) and its bytes.
-absl::StatusOr<std::string> DigestOf(const std::string& folder, const DatasetManifest& manifest);
 
 }  // namespace cf::layout

@@ -18,6 +18,7 @@
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/dataset/column_file.h"
+#include "common/dataset/column_sums.h"
 #include "common/dataset/layout.h"
 #include "common/dataset/parallel.h"
 #include "common/dataset/sample_sorter.h"
@@ -318,25 +319,27 @@ absl::StatusOr<WriteSummary> DatasetWriter::WriteFolder(const std::string& folde
   DatasetManifest manifest = MakeManifest(written->summary);
   manifest.set_users(users.size());
   manifest.set_items(items.size());
-  absl::StatusOr<std::string> digest;
+  const DatasetManifest described = manifest;
+  absl::Status summed;
   absl::StatusOr<DatasetStatistics> statistics;
   // The disk works through the samples while they are read back out of the page cache.
   RunParallel(3, 3, [&](std::size_t task, unsigned) {
     if (task == 0) {
       status = SyncSamples(folder, options_.has_timestamps);
     } else if (task == 1) {
-      digest = layout::DigestOf(folder, manifest);
+      summed = SumColumns(folder, manifest);
     } else {
       chunks_.clear();
-      statistics = DescribeColumns(folder, manifest, *written, users, items);
+      statistics = DescribeColumns(folder, described, *written, users, items);
     }
   });
   if (!status.ok()) return status;
   if (!statistics.ok()) return statistics.status();
-  if (!digest.ok()) return digest.status();
-  manifest.set_digest(*digest);
+  if (!summed.ok()) return summed;
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetUseShortRepeatedPrimitives(true);  // The checksums of a column in a line.
   std::string text;
-  if (!google::protobuf::TextFormat::PrintToString(manifest, &text)) {
+  if (!printer.PrintToString(manifest, &text)) {
     return absl::InternalError("the manifest cannot be printed");
   }
   status = WriteFileAtomically(path(layout::kManifest), text);

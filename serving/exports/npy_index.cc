@@ -99,6 +99,9 @@ ModelDescription Describe(const ExportSubject& subject) {
   DatasetManifest& data = *description.mutable_data_set();
   data = subject.catalogue.data().manifest();
   data.clear_sources();
+  // An export has files of its own, and its own checksums.
+  data.clear_checksums();
+  data.clear_chunk_bytes();
   data.set_has_timestamps(false);
   data.set_has_validation(false);
   return description;

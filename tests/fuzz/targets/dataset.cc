@@ -42,7 +42,7 @@ void ReadAll(const Dataset& data) {
   }
   Check(!data.FindUser("no such user").has_value() || bytes > 0, "a user that is found has a name");
   data.FindTitle("One");
-  const absl::Status digest = data.VerifyDigest();
+  const absl::Status digest = data.Verify();
   Check(digest.ok() || absl::IsDataLoss(digest), "another digest is damage");
 }
 

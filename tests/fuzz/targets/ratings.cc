@@ -26,7 +26,7 @@ bool RunTarget(std::span<const std::byte> bytes) {
     return false;
   }
   const absl::StatusOr<Dataset> data = Dataset::Open(out);
-  Check(data.ok() && data->VerifyDigest().ok(), "what is imported is a sound data set");
+  Check(data.ok() && data->Verify().ok(), "what is imported is a sound data set");
   for (std::uint32_t user = 0; user < data->users(); ++user) {
     Check(data->FindUser(data->user_raw_id(RowId{user})) == RowId{user}, "users are found");
   }

@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <numeric>
 
 #include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "common/dataset/column_sums.h"
 #include "common/dataset/layout.h"
 #include "common/dataset/writer.h"
 #include "tests/unit/dataset/test_files.h"
@@ -14,8 +17,11 @@
 namespace cf {
 namespace {
 
+using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 /// A data set of two users and three items with everything that one can have.
 absl::Status WriteSmall(const std::string& folder, float first_rating = 4, bool overwrite = false) {
@@ -62,7 +68,7 @@ TEST(Dataset, HoldsWhatWasWrittenInCanonicalOrder) {
   EXPECT_EQ(data.FindUser("nobody"), std::nullopt);
   EXPECT_EQ(data.FindItem("200"), RowId{2});
   EXPECT_EQ(data.FindItem("0200"), std::nullopt);
-  EXPECT_TRUE(data.VerifyDigest().ok());
+  EXPECT_TRUE(data.Verify().ok());
 }
 
 // The format is a contract: these bytes and this digest are the worked example of
@@ -85,7 +91,11 @@ TEST(Dataset, HasGoldenBytes) {
   EXPECT_EQ(bytes("item_ids.i64"), "\x2C\1\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\xC8\0\0\0\0\0\0\0"s);
   EXPECT_EQ(bytes("item_ids.order.u32"), "\1\0\0\0\2\0\0\0\0\0\0\0"s);
   EXPECT_EQ(bytes("titles.bytes"), "ThreeOneone");
-  EXPECT_EQ(Dataset::Open(folder.Path("d"))->digest(), "689718bad3bc3b8c73ed09d02d64260a");
+  const Dataset data = Dataset::Open(folder.Path("d")).value();
+  EXPECT_EQ(data.digest(), "689718bad3bc3b8c73ed09d02d64260a");
+  EXPECT_EQ(data.manifest().checksums(6).file(), "user_ids.bytes");
+  EXPECT_EQ(data.manifest().checksums(6).chunks(0), 7487593787323913276U);
+  EXPECT_EQ(data.manifest().chunk_bytes(), 1U << 20);
 }
 
 TEST(Dataset, RefusesWhatIsNotWhole) {
@@ -105,7 +115,7 @@ TEST(Dataset, RefusesWhatIsNotWhole) {
   folder.Write("d/ratings.f32", std::string(ratings.size(), 'x'));
   const absl::StatusOr<Dataset> changed = Dataset::Open(folder.Path("d"));
   ASSERT_TRUE(changed.ok());
-  EXPECT_TRUE(absl::IsDataLoss(changed->VerifyDigest()));
+  EXPECT_TRUE(absl::IsDataLoss(changed->Verify()));
   folder.Write("d/ratings.f32", ratings);
 
   const std::string items = ReadFile(folder.Path("d/items.u32")).value();
@@ -125,6 +135,105 @@ TEST(Dataset, RefusesWhatIsNotWhole) {
               HasSubstr("titles.bytes: the data set lacks this column"));
   folder.Write("d/manifest.textproto", "version: 2 from_the_future: 1");
   EXPECT_TRUE(absl::IsFailedPrecondition(Dataset::Open(folder.Path("d")).status()));
+}
+
+// Goal: no byte of any column is another without a check that names the file, whoever of a host has its
+// share of it. Method: every byte of a small data set, one after the other.
+TEST(Dataset, AnyChangedByteIsNamedByTheShareThatHasIt) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
+  DatasetManifest manifest = Dataset::Open(folder.Path("d"))->manifest();
+  const auto damaged_shares = [&] {
+    std::vector<std::string> errors;
+    for (std::size_t index = 0; index < 3; ++index) {
+      const absl::Status checked =
+          CheckColumns(folder.Path("d"), manifest, {.index = index, .count = 3}, true);
+      if (!checked.ok()) errors.emplace_back(checked.message());
+    }
+    return errors;
+  };
+  EXPECT_THAT(damaged_shares(), IsEmpty());
+  int columns = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.Path("d"))) {
+    const std::string name = entry.path().filename().string();
+    if (name == layout::kManifest) continue;
+    ++columns;
+    const std::string whole = ReadFile(entry.path().string()).value();
+    for (std::size_t at = 0; at < whole.size(); ++at) {
+      std::string changed = whole;
+      changed[at] = static_cast<char>(changed[at] ^ 64);
+      folder.Write("d/" + name, changed);
+      EXPECT_THAT(damaged_shares(),
+                  ElementsAre(HasSubstr("/" + name + ": damaged: its bytes 0 to")))
+          << at;
+    }
+    folder.Write("d/" + name, whole + "x");
+    EXPECT_FALSE(damaged_shares().empty()) << name;
+    folder.Write("d/" + name, whole);
+  }
+  EXPECT_EQ(columns, manifest.checksums_size()) << "of every file";
+  // What the manifest no longer says there is was there when it was made.
+  manifest.set_has_validation(false);
+  EXPECT_THAT(damaged_shares(), Each(HasSubstr("manifest.textproto: damaged: its checksums")));
+  manifest.set_has_validation(true);
+  manifest.set_chunk_bytes(0);
+  EXPECT_THAT(damaged_shares(), Each(HasSubstr("manifest.textproto: damaged: its checksums")));
+}
+
+// A column of several chunks: the place is named, and shares leave none out.
+TEST(Dataset, ChecksumsAreOfChunks) {
+  const TestFolder folder;
+  constexpr std::uint32_t kSamples = 600'000;
+  DatasetWriter writer = DatasetWriter::Create({.folder = folder.Path("d")}).value();
+  SampleChunk chunk;
+  for (std::uint32_t k = 0; k < kSamples; ++k) {
+    chunk.users.push_back(k / 1000);
+    chunk.items.push_back(k % 1000);
+    chunk.ratings.push_back(static_cast<float>(k % 5));
+  }
+  writer.Append(std::move(chunk));
+  std::vector<std::int64_t> numbers(1000);
+  std::iota(numbers.begin(), numbers.end(), 1);
+  writer.SetUsers(Vocabulary(std::vector<std::int64_t>(numbers.begin(), numbers.begin() + 600)));
+  writer.SetItems(Vocabulary(numbers));
+  ASSERT_TRUE(writer.Finish().ok());
+  const Dataset data = Dataset::Open(folder.Path("d")).value();
+  EXPECT_EQ(data.manifest().checksums(2).file(), "ratings.f32");
+  EXPECT_EQ(data.manifest().checksums(2).chunks_size(), 3) << "2.4 MB in chunks of a MiB";
+  EXPECT_TRUE(data.Verify().ok());
+  std::string ratings = ReadFile(folder.Path("d/ratings.f32")).value();
+  ratings[2'200'000] ^= 1;
+  folder.Write("d/ratings.f32", ratings);
+  for (const std::size_t count : {1U, 2U, 5U, 100U}) {
+    int refused = 0;
+    for (std::size_t index = 0; index < count; ++index) {
+      const absl::Status checked = data.CheckColumns({.index = index, .count = count});
+      if (checked.ok()) continue;
+      ++refused;
+      EXPECT_THAT(std::string(checked.message()),
+                  HasSubstr("ratings.f32: damaged: its bytes 2097152 to 2399999"));
+    }
+    EXPECT_EQ(refused, 1) << count;
+  }
+}
+
+// Goal: a data set that was made before there were checksums is read whole by one of those who share it.
+TEST(Dataset, AnOlderOneIsComparedWithItsDigest) {
+  const TestFolder folder;
+  ASSERT_TRUE(WriteSmall(folder.Path("d")).ok());
+  DatasetManifest manifest = Dataset::Open(folder.Path("d"))->manifest();
+  manifest.clear_checksums();
+  manifest.clear_chunk_bytes();
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(manifest, &text);
+  folder.Write("d/manifest.textproto", text);
+  const Dataset data = Dataset::Open(folder.Path("d")).value();
+  EXPECT_TRUE(data.CheckColumns().ok());
+  EXPECT_TRUE(data.Verify().ok());
+  folder.Write("d/user_ids.bytes", "annbib");
+  EXPECT_TRUE(data.CheckColumns({.index = 1, .count = 2}).ok());
+  EXPECT_THAT(data.CheckColumns({.index = 0, .count = 2}).ToString(),
+              HasSubstr("/d: the columns' digest is "));
 }
 
 TEST(DatasetWriter, ReplacesOnlyADataSetAndOnlyWhenAsked) {

@@ -59,7 +59,7 @@ TEST(Import, GivesTheSameDataSetWhateverTheOrderOfLinesAndThreads) {
   const Dataset data = ImportOrDie(folder, {.ratings = {first}, .threads = 1});
   EXPECT_EQ(data.samples(), lines.size());
   EXPECT_EQ(data.users(), 997U);
-  EXPECT_TRUE(data.VerifyDigest().ok());
+  EXPECT_TRUE(data.Verify().ok());
   std::shuffle(lines.begin(), lines.end(), std::mt19937(5));
   const std::string second = folder.Write("second.csv", AsCsv(lines, "\r\n"));
   for (const unsigned threads : {1U, 2U, 5U}) {
@@ -249,7 +249,7 @@ TEST(Import, KeepsTitlesOfItemsWithoutRatingsOutsideTheDigest) {
   EXPECT_EQ(data.unrated_genres(1), "Action");
   EXPECT_EQ(data.unrated_raw_id(2), "x");
   EXPECT_EQ(data.digest(), without.digest());
-  EXPECT_TRUE(data.VerifyDigest().ok());
+  EXPECT_TRUE(data.Verify().ok());
 
   // A data set that was made before they were kept has the number only.
   const std::string manifest = folder.Path("more/manifest.textproto");
@@ -321,7 +321,7 @@ TEST(Import, AnswersBrokenInputsWithOneLineAndWritesNothing) {
     EXPECT_FALSE(Import(options).ok());
     const Dataset after = OpenOrDie(folder.Path("out"));
     EXPECT_EQ(after.digest(), before.digest());
-    EXPECT_TRUE(after.VerifyDigest().ok());
+    EXPECT_TRUE(after.Verify().ok());
   }
 }
 

@@ -46,7 +46,7 @@ TEST(ItemKey, ItemsOfOneTitleBecomeOne) {
   EXPECT_TRUE(data.items_keyed_by_title());
   EXPECT_EQ(data.items_merged(), 1U);
   EXPECT_EQ(data.titles_without_ratings(), 1U);
-  EXPECT_TRUE(data.VerifyDigest().ok());
+  EXPECT_TRUE(data.Verify().ok());
   EXPECT_THAT(FormatStatistics(ComputeStatistics(data)),
               HasSubstr("\nitems are keyed by title: 1 became one with another\n"));
 }
