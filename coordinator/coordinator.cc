@@ -33,7 +33,8 @@ absl::StatusOr<Coordinator> Coordinator::Open(Options options) {
                            .folder = options.folder->snapshots_path(),
                            .data = options.data,
                            .execute = options.execute,
-                           .resumed = options.snapshot != nullptr});
+                           .resumed = options.snapshot != nullptr,
+                           .damaged = options.damaged_snapshots});
   if (!snapshots.ok()) return snapshots.status();
   return Coordinator(std::move(options), *std::move(snapshots));
 }

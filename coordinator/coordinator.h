@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -37,7 +39,8 @@ class Coordinator {
     const RunFolder* folder = nullptr;  ///< Borrowed, as are the others.
     const TrainingData* data = nullptr;
     const Snapshot* snapshot = nullptr;  ///< Where the rows come from; null for a new model.
-    bool segments_by_time = false;       ///< SegmentPlan.
+    std::set<std::string> damaged_snapshots = {};  ///< CollectOptions::damaged.
+    bool segments_by_time = false;                 ///< SegmentPlan.
     JobObserver* observer = nullptr;
     ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.

@@ -1,6 +1,7 @@
 #include "coordinator/leader.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -18,12 +19,20 @@
 #include "run/run_view.h"
 
 namespace cf {
+namespace {
+
+std::string NameOfPath(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+}  // namespace
 
 Leader::Leader(Participant& participant, Options options)
     : participant_(participant), options_(std::move(options)) {
 }
 
 GenerationEnd Leader::Run() {
+  for (const std::string& line : participant_.note().notices()) options_.console->Line(line);
   if (!participant_.note().snapshot().empty()) {
     options_.console->Line(absl::StrCat("resuming from ", participant_.note().snapshot()));
   }
@@ -54,9 +63,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   if (options_.batch.has_value()) *status.mutable_batch() = *options_.batch;
   absl::Status told = WriteStatus(*options_.claim, status);
   if (!told.ok()) return told;
-  Command command;
-  *command.mutable_set_up() = *set_up;
-  absl::StatusOr<std::vector<Reply>> ready = ExecuteEverywhere(command);
+  absl::StatusOr<std::vector<Reply>> ready = SetUpEverywhere(*set_up, status);
   if (!ready.ok()) return ready.status();
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
     const std::string& doubt = (*ready)[static_cast<std::size_t>(rank)].doubt();
@@ -82,6 +89,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .folder = options_.claim,
        .data = &participant_.data(),
        .snapshot = participant_.snapshot(),
+       .damaged_snapshots = damaged_snapshots_,
        .segments_by_time =
            job().train().schedule() == Train::BLOCKS &&
            std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); }),
@@ -92,6 +100,52 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   absl::StatusOr<Verdict> verdict = coordinator->Run();
   // A disk that turns read-only is not what the user wrote.
   return verdict.ok() ? std::move(verdict) : NotOfInput(verdict.status());
+}
+
+absl::StatusOr<std::vector<Reply>> Leader::SetUpEverywhere(SetUp set_up, RunStatus& status) {
+  const GenerationNote& note = participant_.note();
+  std::vector<PassedOver> passed_over;
+  for (const DamagedSnapshot& one : note.passed_over()) {
+    passed_over.push_back({.name = one.name(), .why = one.why()});
+  }
+  *status.mutable_notices() = note.notices();
+  set_up.set_snapshot(note.snapshot());
+  for (;;) {
+    Command command;
+    *command.mutable_set_up() = set_up;
+    absl::StatusOr<std::vector<Reply>> replies = ExecuteEverywhere(std::move(command));
+    if (!replies.ok()) return replies.status();
+    const auto damaged = std::ranges::find_if(
+        *replies, [](const Reply& reply) { return !reply.snapshot_damage().empty(); });
+    if (damaged == replies->end()) {
+      for (PassedOver& one : passed_over) damaged_snapshots_.insert(std::move(one.name));
+      return replies;
+    }
+    const std::string why =
+        absl::StrCat("rank ", damaged - replies->begin(), ": ", damaged->snapshot_damage());
+    if (note.snapshot_is_given()) {
+      return absl::DataLossError(absl::StrCat(set_up.snapshot(), ": ", why));
+    }
+    passed_over.insert(passed_over.begin(), {.name = NameOfPath(set_up.snapshot()), .why = why});
+    const absl::StatusOr<std::string> older = PassOver(passed_over, status);
+    if (!older.ok()) return older.status();
+    set_up.set_snapshot(*older);
+  }
+}
+
+absl::StatusOr<std::string> Leader::PassOver(const std::vector<PassedOver>& damaged,
+                                             RunStatus& status) {
+  const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(options_.claim->snapshots_path());
+  if (!store.ok()) return store.status();
+  const absl::StatusOr<ResumeChoice> choice = ChooseSnapshot(*store, damaged);
+  if (!choice.ok()) return choice.status();
+  status.clear_notices();
+  for (std::string& line : NoticesOf(*store, *choice)) {
+    options_.console->Line(line);
+    status.add_notices(std::move(line));
+  }
+  WriteStatus(*options_.claim, status).IgnoreError();
+  return store->PathOf(choice->manifest->name());
 }
 
 absl::StatusOr<TrainingData> Leader::OpenData() const {

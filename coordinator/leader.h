@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -11,6 +13,7 @@
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/participant.h"
+#include "coordinator/resume_choice.h"
 #include "coordinator/storage_plan.h"
 #include "run/run_folder.h"
 #include "run/status.pb.h"
@@ -44,14 +47,20 @@ class Leader {
   absl::StatusOr<TrainingData> OpenData() const;
   absl::StatusOr<SetUp> AgreeOnSetUp();
   void AgreeOnThreads(SetUp& set_up) const;
+  // Until every rank has all rows of one snapshot: where some are not as they were written, all
+  // take the next older one that is whole, if the user has not named this one.
+  absl::StatusOr<std::vector<Reply>> SetUpEverywhere(SetUp set_up, RunStatus& status);
+  // The path of the newest snapshot but for these; tells of it.
+  absl::StatusOr<std::string> PassOver(const std::vector<PassedOver>& damaged, RunStatus& status);
   absl::StatusOr<std::vector<Reply>> ExecuteEverywhere(Command command);
 
   const Job& job() const { return participant_.job(); }
 
   Participant& participant_;
   const Options options_;
-  std::uint64_t sequence_ = 0;        // Of the last command.
-  std::vector<StoragePlan> storage_;  // By rank.
+  std::uint64_t sequence_ = 0;               // Of the last command.
+  std::vector<StoragePlan> storage_;         // By rank.
+  std::set<std::string> damaged_snapshots_;  // Of the run, newer than what it goes on from.
 };
 
 }  // namespace cf

@@ -9,6 +9,7 @@
 #include "common/base/check.h"
 #include "common/base/scratch_folder.h"
 #include "common/base/status.h"
+#include "common/snapshot/manifest.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/storage_plan.h"
 
@@ -101,10 +102,7 @@ void Participant::Leave() {
 
 void Participant::FreeWork() {
   Check(end().has_value(), "nobody works after the end");
-  // Who ends a generation a second time touches nothing, and nobody sends any more.
-  exchange_ = nullptr;
-  member_.reset();
-  snapshot_.reset();
+  FreeMember();
   data_.reset();
 }
 
@@ -114,7 +112,8 @@ void Participant::OnMessage(int from, Message message) {
     if (!taken.ok()) End(FailedBy(taken, roster().leader()));
     return;
   }
-  // Rows are asked for only after every member has answered SetUp, so the exchange is there.
+  // Rows are asked for only after every member has answered the last SetUp, so the exchange is there,
+  // and stays.
   if (Exchange* exchange = exchange_.load(); exchange != nullptr) {
     exchange->Receive(from, std::move(message));
   } else {
@@ -153,6 +152,8 @@ bool Participant::End(const GenerationEnd& end) {
   }
   const absl::Status why = StatusOf(end);
   link_.Close(why);
+  // Not while another SetUp puts a new one in its place.
+  const std::lock_guard lock(exchange_mutex_);
   if (Exchange* exchange = exchange_.load(); exchange != nullptr) exchange->Close(why);
   return true;
 }
@@ -254,7 +255,26 @@ absl::Status Participant::OpenData(const SetUp& set_up) {
   return whole.ok() ? whole : Because(whole, "on " + host());
 }
 
+void Participant::FreeMember() {
+  {
+    const std::lock_guard lock(exchange_mutex_);
+    exchange_ = nullptr;
+  }
+  member_.reset();
+  snapshot_.reset();
+}
+
+absl::StatusOr<Reply> Participant::ReplyTo(const absl::Status& not_set_up) {
+  if (!IsSnapshotDamage(not_set_up)) return not_set_up;
+  // Only the leader can choose another snapshot, for all.
+  FreeMember();
+  Reply reply;
+  reply.set_snapshot_damage(std::string(not_set_up.message()));
+  return reply;
+}
+
 absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
+  FreeMember();
   absl::StatusOr<Placement> placement =
       Placement::Make({.partitions = job().train().partitions(),
                        .threads = {set_up.threads().begin(), set_up.threads().end()},
@@ -263,9 +283,9 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
   placement_ = *std::move(placement);
   absl::Status opened = OpenData(set_up);
   if (!opened.ok()) return opened;
-  if (!note().snapshot().empty() && !snapshot_.has_value()) {
-    absl::StatusOr<Snapshot> snapshot = Snapshot::Open(note().snapshot());
-    if (!snapshot.ok()) return snapshot.status();
+  if (!set_up.snapshot().empty()) {
+    absl::StatusOr<Snapshot> snapshot = Snapshot::Open(set_up.snapshot());
+    if (!snapshot.ok()) return ReplyTo(snapshot.status());
     snapshot_ = *std::move(snapshot);
   }
   if (set_up.threads_size() <= rank() || set_up.frames_size() <= rank() ||
@@ -292,9 +312,12 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
        .activities = std::span(activities_).first(activities_.size() - 1),
        .snapshot_copies = set_up.snapshot_copies(rank()),
        .writer_activity = &activities_.back()});
-  if (!member.ok()) return member.status();
+  if (!member.ok()) return ReplyTo(member.status());
   member_ = *std::move(member);
-  exchange_ = &member_->exchange();
+  {
+    const std::lock_guard lock(exchange_mutex_);
+    exchange_ = &member_->exchange();
+  }
   // Who ended the generation while the exchange was made has not closed it.
   if (const std::optional<GenerationEnd> ended = end(); ended.has_value()) {
     member_->exchange().Close(StatusOf(*ended));

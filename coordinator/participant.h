@@ -108,6 +108,9 @@ class Participant {
   void JudgeAfterTheEnd(const Progress& own);
   absl::StatusOr<Reply> SetUpMember(const SetUp& set_up);
   absl::Status OpenData(const SetUp& set_up);
+  // Of a SetUp that failed: damage of the snapshot is an answer, and not the end.
+  absl::StatusOr<Reply> ReplyTo(const absl::Status& not_set_up);
+  void FreeMember();
 
   Options options_;
   const std::chrono::milliseconds limit_;  // Of a thread that does not tick.
@@ -125,6 +128,7 @@ class Participant {
   // Null in a job of one rank. Its handlers use what stands above and below.
   std::unique_ptr<Mesh> mesh_;
   std::unique_ptr<Member> member_;
+  std::mutex exchange_mutex_;                  // Held by who closes the exchange or changes it.
   std::atomic<Exchange*> exchange_ = nullptr;  // The member's, for other threads.
   std::optional<Watch> watch_;                 // Looks at all of the above.
 };

@@ -1,8 +1,10 @@
 #include "coordinator/preparation.h"
 
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
@@ -14,6 +16,7 @@
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
+#include "coordinator/resume_choice.h"
 #include "run/finished_verdict.h"
 
 namespace cf {
@@ -26,27 +29,17 @@ std::string Absolute(const std::string& path) {
 
 /// How a run goes on.
 struct Continuation {
-  std::string snapshot;             ///< Empty for a new model.
-  std::optional<Verdict> finished;  ///< There is nothing left to do.
+  std::string snapshot = {};             ///< Empty for a new model.
+  std::optional<Verdict> finished = {};  ///< There is nothing left to do.
+  std::vector<PassedOver> passed_over = {};
+  std::vector<std::string> notices = {};
 };
 
-// The snapshot to go on from; empty for a new model.
-absl::StatusOr<std::string> FindSnapshot(const PreparationRequest& request) {
-  if (request.resume != "auto" && request.resume != "never") return request.resume;
-  const std::string folder = request.run + "/snapshots";
-  if (!std::filesystem::exists(folder)) return std::string();
-  absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder);
-  if (!store.ok()) return store.status();
-  const absl::StatusOr<Manifest> latest = store->Latest();
-  if (absl::IsNotFound(latest.status())) return std::string();
-  if (!latest.ok()) return latest.status();
-  if (request.resume == "never") {
-    return absl::FailedPreconditionError(absl::StrCat(
-        request.run,
-        " has snapshots, which --resume never would leave behind: choose another --run"));
-  }
-  return store->PathOf(latest->name());
-}
+/// What is looked at before it is known that the run goes on.
+enum class Look : std::uint8_t {
+  kManifests,
+  kFinishedRows,  ///< All files of a job that has finished, too: nobody will load them.
+};
 
 // What may be done where a run, or the snapshot that --resume names, is of another data set.
 absl::Status OtherData(const Manifest& manifest, const PreparationRequest& request,
@@ -90,17 +83,56 @@ absl::Status CheckContinues(const Manifest& manifest, const PreparationRequest& 
   return absl::OkStatus();
 }
 
-absl::StatusOr<Continuation> FindContinuation(const PreparationRequest& request,
-                                              const Dataset& data) {
-  absl::StatusOr<std::string> snapshot = FindSnapshot(request);
-  if (!snapshot.ok()) return snapshot.status();
-  if (snapshot->empty()) return Continuation();
-  absl::StatusOr<Snapshot> opened = Snapshot::Open(*snapshot);
+// From the snapshot that the user names, and no other.
+absl::StatusOr<Continuation> ContinueFrom(const std::string& path,
+                                          const PreparationRequest& request, const Dataset& data) {
+  const absl::StatusOr<Snapshot> opened = Snapshot::Open(path);
   if (!opened.ok()) return opened.status();
   absl::Status continues = CheckContinues(opened->manifest(), request, data);
   if (!continues.ok()) return continues;
-  return Continuation{.snapshot = *std::move(snapshot),
+  // By its own name: `latest` may be another one when the next rank looks.
+  return Continuation{.snapshot = absl::StrCat(opened->folder(), "/", opened->manifest().name()),
                       .finished = FinishedVerdict(opened->manifest(), request.job, request.run)};
+}
+
+// From the newest snapshot of the run that is whole.
+absl::StatusOr<Continuation> ContinueRun(const PreparationRequest& request, const Dataset& data,
+                                         Look look) {
+  const std::string folder = request.run + "/snapshots";
+  if (!std::filesystem::exists(folder)) return Continuation();
+  const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder);
+  if (!store.ok()) return store.status();
+  std::vector<PassedOver> damaged;
+  for (;;) {
+    absl::StatusOr<ResumeChoice> choice = ChooseSnapshot(*store, std::move(damaged));
+    if (!choice.ok()) return choice.status();
+    if (!choice->manifest.has_value()) return Continuation();
+    if (request.resume == "never") {
+      return absl::FailedPreconditionError(absl::StrCat(
+          request.run,
+          " has snapshots, which --resume never would leave behind: choose another --run"));
+    }
+    const Manifest& manifest = *choice->manifest;
+    absl::Status continues = CheckContinues(manifest, request, data);
+    if (!continues.ok()) return continues;
+    Continuation found = {.snapshot = store->PathOf(manifest.name()),
+                          .finished = FinishedVerdict(manifest, request.job, request.run),
+                          .passed_over = choice->passed_over,
+                          .notices = NoticesOf(*store, *choice)};
+    if (!found.finished.has_value() || look == Look::kManifests) return found;
+    const absl::StatusOr<Snapshot> last = Snapshot::Open(found.snapshot);
+    const absl::Status whole = last.ok() ? last->CheckFiles() : last.status();
+    if (whole.ok()) return found;
+    if (!IsSnapshotDamage(whole)) return whole;
+    damaged = std::move(choice->passed_over);
+    damaged.push_back({.name = manifest.name(), .why = std::string(whole.message())});
+  }
+}
+
+absl::StatusOr<Continuation> FindContinuation(const PreparationRequest& request,
+                                              const Dataset& data, Look look) {
+  const bool own = request.resume == "auto" || request.resume == "never";
+  return own ? ContinueRun(request, data, look) : ContinueFrom(request.resume, request, data);
 }
 
 }  // namespace
@@ -116,14 +148,13 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request) {
   request.job.mutable_data()->set_path(Absolute(request.job.data().path()));
   // What is refused leaves no trace, so it is looked at before anything is made, and again under
   // the claim: another job may have gone on in between.
-  if (const absl::Status refused = FindContinuation(request, *data).status(); !refused.ok()) {
-    return refused;
-  }
+  const absl::Status refused = FindContinuation(request, *data, Look::kManifests).status();
+  if (!refused.ok()) return refused;
   absl::StatusOr<RunFolder> folder = RunFolder::Create(request.run);
   if (!folder.ok()) return folder.status();
   absl::StatusOr<std::uint64_t> generation = folder->ClaimGeneration();
   if (!generation.ok()) return generation.status();
-  absl::StatusOr<Continuation> continuation = FindContinuation(request, *data);
+  absl::StatusOr<Continuation> continuation = FindContinuation(request, *data, Look::kFinishedRows);
   if (!continuation.ok()) return continuation.status();
 
   Preparation preparation{
@@ -136,6 +167,13 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request) {
   note.set_snapshot(snapshot.empty() ? "" : Absolute(snapshot));
   note.set_dataset_digest(data->digest());
   note.set_finished(preparation.finished.has_value());
+  note.set_snapshot_is_given(request.resume != "auto");
+  for (PassedOver& damaged : continuation->passed_over) {
+    DamagedSnapshot& one = *note.add_passed_over();
+    one.set_name(std::move(damaged.name));
+    one.set_why(std::move(damaged.why));
+  }
+  for (std::string& line : continuation->notices) note.add_notices(std::move(line));
   *note.mutable_job() = std::move(request.job);
   return preparation;
 }

@@ -27,7 +27,8 @@ struct Preparation {
 };
 
 /// Opens the data set, claims the run folder's next generation, and finds and checks the snapshot
-/// that it goes on from. InvalidArgument, NotFound and FailedPrecondition say what the user can
+/// that it goes on from: the one that the user names, or the newest of the run that is whole.
+/// DataLoss: none is. InvalidArgument, NotFound and FailedPrecondition say what the user can
 /// mend: no data set, a job that is alive in the folder, a snapshot of another result or data set.
 absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request);
 

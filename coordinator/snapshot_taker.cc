@@ -202,7 +202,8 @@ void SnapshotTaker::BeginCommit() {
   }
   const CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
                                .generation = options_.generation,
-                               .also_keep = {}};
+                               .also_keep = {},
+                               .damaged = options_.damaged};
   under_way_->commit =
       std::async(std::launch::async, [store = store_, manifest, collect]() mutable {
         Outcome outcome{.committed = store.Commit(manifest), .collected = absl::OkStatus()};

@@ -5,6 +5,7 @@
 #include <functional>
 #include <future>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -37,7 +38,8 @@ class SnapshotTaker {
     std::string folder;                  ///< Of all snapshots of the run.
     const TrainingData* data = nullptr;  ///< Borrowed.
     ExecuteCommand execute;
-    bool resumed = false;  ///< There is a snapshot already.
+    bool resumed = false;                ///< There is a snapshot already.
+    std::set<std::string> damaged = {};  ///< CollectOptions::damaged.
     std::function<std::chrono::steady_clock::time_point()> now = &std::chrono::steady_clock::now;
   };
   /// Errors are SnapshotStore's.

@@ -18,6 +18,7 @@ void AddStatus(const RunStatus& status, double now, RunSummary& summary) {
   summary.set_threads(status.threads());
   summary.set_monitor(status.monitor());
   *summary.mutable_warnings() = status.warnings();
+  *summary.mutable_notices() = status.notices();
   summary.set_skipped_gradients(static_cast<double>(status.skipped_gradients()));
   if (status.has_batch()) {
     summary.set_batch_job(status.batch().id());
@@ -83,6 +84,7 @@ absl::StatusOr<RunSummary> SummarizeRun(const std::string& path) {
     AddStatus(*view->status, now, summary);
   }
   if (view->snapshot.has_value()) AddSnapshot(*view->snapshot, now, summary);
+  for (const std::string& line : view->notices) summary.add_notices(line);
   if (view->state == RunState::kRunning) {
     summary.set_text(view->holder);
     if (!view->status.has_value()) summary.set_state("starting");

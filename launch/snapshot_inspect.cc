@@ -36,6 +36,7 @@ absl::Status ListSnapshots(const std::string& run, const OutputFlags& flags) {
   const absl::StatusOr<SnapshotStore::Listing> listing = store->List();
   if (!listing.ok()) return listing.status();
 
+  const absl::StatusOr<Manifest> latest = store->Latest();
   const absl::StatusOr<Manifest> best = store->Best();
   TextTable table({{.name = "snapshot"},
                    {.name = "epoch", .right = true},
@@ -46,7 +47,7 @@ absl::Status ListSnapshots(const std::string& run, const OutputFlags& flags) {
   for (const Manifest& manifest : listing->snapshots) {
     std::string notes;
     if (best.ok() && best->name() == manifest.name()) notes += "best ";
-    if (&manifest == &listing->snapshots.back()) notes += "latest ";
+    if (latest.ok() && latest->name() == manifest.name()) notes += "latest ";
     if (manifest.position().finished()) notes += "finished ";
     if (InMidEpoch(manifest.position())) notes += "mid-epoch ";
     if (!notes.empty()) notes.pop_back();
@@ -58,7 +59,7 @@ absl::Status ListSnapshots(const std::string& run, const OutputFlags& flags) {
          notes});
   }
   absl::Status delivered = output->Deliver(table.Format(output->table_format()));
-  if (!listing->damaged.empty()) delivered.Update(listing->damaged.front());
+  if (!listing->damaged.empty()) delivered.Update(listing->damaged.front().why);
   return delivered;
 }
 

@@ -90,7 +90,7 @@ absl::Status PruneSnapshots(const PruneFlags& flags) {
   const absl::StatusOr<SnapshotStore::Listing> listing = store->List();
   if (!listing.ok()) return listing.status();
   if (!listing->damaged.empty()) {
-    return Because(listing->damaged.front(), "what its snapshot needs is not known");
+    return Because(listing->damaged.front().why, "what its snapshot needs is not known");
   }
   if (listing->snapshots.empty()) {
     return absl::NotFoundError(absl::StrCat(place.snapshots, ": no snapshot is here"));

@@ -73,12 +73,11 @@ class Life {
   /// Whether rank 0 has taken the run.
   bool HasBegun() const { return Generation() > generation_before_; }
 
-  /// Where the run stands: the newest snapshot, empty before there is one.
+  /// Where the run stands: the newest snapshot, whole or not; empty before there is one.
   static std::string Progress(const std::string& run) {
     const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(run + "/snapshots");
-    const absl::StatusOr<Manifest> latest =
-        store.ok() ? store->Latest() : absl::StatusOr<Manifest>(store.status());
-    return latest.ok() ? latest->name() : "";
+    if (!store.ok()) return "";
+    return store->NewestName().value_or(std::nullopt).value_or("");
   }
 
  private:

@@ -38,10 +38,19 @@ absl::StatusOr<RunStatus> ReadStatus(const RunFolder& folder) {
   return text.ok() ? ParseStatus(*text, folder.status_path()) : text.status();
 }
 
-absl::StatusOr<Manifest> ReadNewestManifest(const RunFolder& folder) {
+absl::Status ReadNewestManifest(const RunFolder& folder, RunView& view) {
   const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder.snapshots_path());
+  if (absl::IsNotFound(store.status())) return absl::OkStatus();
   if (!store.ok()) return store.status();
-  return store->Latest();
+  absl::StatusOr<Manifest> latest = store->Latest();
+  if (!latest.ok() && !absl::IsNotFound(latest.status())) {
+    view.notices.emplace_back(latest.status().message());
+    absl::StatusOr<SnapshotStore::Listing> listing = store->List();
+    if (!listing.ok()) return listing.status();
+    if (!listing->snapshots.empty()) latest = std::move(listing->snapshots.back());
+  }
+  if (latest.ok()) view.snapshot = *std::move(latest);
+  return absl::OkStatus();
 }
 
 RunState StateOf(const RunView& view) {
@@ -64,7 +73,7 @@ absl::Status ReadAll(const RunFolder& folder, RunView& view) {
   absl::Status read = ReadOptional(ReadStatus(folder), view.status);
   if (read.ok()) read = ReadOptional(folder.ReadVerdict(), view.verdict);
   if (read.ok()) read = ReadOptional(LoadJob(folder.job_path()), view.job);
-  if (read.ok()) read = ReadOptional(ReadNewestManifest(folder), view.snapshot);
+  if (read.ok()) read = ReadNewestManifest(folder, view);
   if (!read.ok()) return read;
   absl::StatusOr<std::vector<EpochFigures>> history = History::Read(folder.history_path());
   if (!history.ok()) return history.status();

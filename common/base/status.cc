@@ -11,7 +11,11 @@ namespace cf {
 
 absl::Status Because(const absl::Status& status, const std::string& doing) {
   Check(!status.ok(), "Because explains an error");
-  return absl::Status(status.code(), absl::StrCat(doing, ": ", status.message()));
+  absl::Status explained(status.code(), absl::StrCat(doing, ": ", status.message()));
+  status.ForEachPayload([&explained](absl::string_view type, const absl::Cord& payload) {
+    explained.SetPayload(type, payload);
+  });
+  return explained;
 }
 
 absl::Status ErrnoError(int error, const std::string& what) {

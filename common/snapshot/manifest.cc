@@ -28,6 +28,9 @@ constexpr std::string_view kChecksumLabel = "# checksum: ";
 constexpr std::size_t kChecksumDigits = 32;
 constexpr std::size_t kChecksumLine = kChecksumLabel.size() + kChecksumDigits + 1;
 
+// Marks an error as damage, whatever its code and whoever adds context to it.
+constexpr char kDamagePayload[] = "cf/snapshot-damage";
+
 // Far more than any optimizer has: keeps the length of a record from overflowing.
 constexpr std::uint32_t kMomentsMax = 64;
 // Job's messages nest five deep; a bound keeps hostile input from exhausting the stack.
@@ -313,18 +316,43 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view contents) {
   return manifest;
 }
 
+bool HasSoundChecksum(std::string_view contents) {
+  if (contents.size() < kChecksumLine) return false;
+  const std::string_view text = contents.substr(0, contents.size() - kChecksumLine);
+  std::string last(kChecksumLabel);
+  last.append(ChecksumOf(text)).append("\n");
+  return contents.ends_with(last);
+}
+
+absl::Status AsSnapshotDamage(absl::Status error) {
+  error.SetPayload(kDamagePayload, absl::Cord());
+  return error;
+}
+
+bool IsSnapshotDamage(const absl::Status& error) {
+  return error.GetPayload(kDamagePayload).has_value();
+}
+
+absl::Status SnapshotReadError(const absl::Status& error) {
+  const bool damage = absl::IsNotFound(error) || absl::IsInternal(error);
+  return damage ? AsSnapshotDamage(error) : error;
+}
+
 absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
   std::error_code error;
   const std::uintmax_t bytes = std::filesystem::file_size(path, error);
-  if (error) return ErrnoError(error.value(), path);
+  if (error) return SnapshotReadError(ErrnoError(error.value(), path));
   if (bytes > kManifestBytesMax) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": ", bytes, " bytes are too many for the manifest of a snapshot"));
   }
   absl::StatusOr<std::string> contents = ReadFile(path);
-  if (!contents.ok()) return contents.status();
+  if (!contents.ok()) return SnapshotReadError(contents.status());
   absl::StatusOr<Manifest> manifest = ParseManifest(*contents);
-  if (!manifest.ok()) return Because(manifest.status(), path);
+  if (!manifest.ok()) {
+    const absl::Status why = Because(manifest.status(), path);
+    return HasSoundChecksum(*contents) ? why : AsSnapshotDamage(why);
+  }
   return manifest;
 }
 
@@ -334,10 +362,13 @@ absl::Status CheckRowFiles(const std::string& folder, const Manifest& manifest) 
     const std::string path = RowFilePath(folder, entry.file());
     std::error_code error;
     const std::uintmax_t bytes = std::filesystem::file_size(path, error);
-    if (error) return absl::DataLossError(absl::StrCat(path, ": ", error.message()));
+    if (error) {
+      const absl::Status why = SnapshotReadError(ErrnoError(error.value(), path));
+      return IsSnapshotDamage(why) ? AsSnapshotDamage(absl::DataLossError(why.message())) : why;
+    }
     if (bytes != entry.bytes()) {
-      return absl::DataLossError(
-          absl::StrCat(path, ": has ", bytes, " bytes where its snapshot says ", entry.bytes()));
+      return AsSnapshotDamage(absl::DataLossError(
+          absl::StrCat(path, ": has ", bytes, " bytes where its snapshot says ", entry.bytes())));
     }
   }
   return absl::OkStatus();

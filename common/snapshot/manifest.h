@@ -85,7 +85,21 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view contents);
 /// ParseManifest of a file; errors begin with its path. The row files are not looked at.
 absl::StatusOr<Manifest> ReadManifest(const std::string& path);
 
-/// DataLoss names the first of the manifest's row files that is missing or has another size.
+/// Whether the last line is the checksum of all before it: if not, these are not the bytes that any
+/// program wrote.
+bool HasSoundChecksum(std::string_view contents);
+
+/// Whether an error says that a file of a snapshot is missing or is not as it was written, so that
+/// another snapshot may do where no other try will. What else keeps a file from being read (rights,
+/// descriptors, memory) is no damage.
+bool IsSnapshotDamage(const absl::Status& error);
+/// The same error as one that says so.
+absl::Status AsSnapshotDamage(absl::Status error);
+/// The same for what the system answers to whoever reads such a file: a file that is missing is
+/// damage, and so is one that its disk cannot read; other errors stay what they are.
+absl::Status SnapshotReadError(const absl::Status& error);
+
+/// DataLoss, which is damage, names the first of the manifest's row files that is missing or has another size.
 absl::Status CheckRowFiles(const std::string& folder, const Manifest& manifest);
 
 }  // namespace cf

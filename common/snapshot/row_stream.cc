@@ -9,6 +9,7 @@
 #include <absl/strings/str_cat.h>
 #include <rocksdb/sst_file_reader.h>
 
+#include "common/base/status.h"
 #include "common/snapshot/checksum.h"
 #include "common/snapshot/row_file.h"
 
@@ -33,7 +34,14 @@ std::string NameOf(RowKey key) {
 }
 
 absl::Status Damaged(const std::string& file, const std::string& what) {
-  return absl::DataLossError(absl::StrCat(file, ": ", what));
+  return AsSnapshotDamage(absl::DataLossError(absl::StrCat(file, ": ", what)));
+}
+
+/// What RocksDB says of a file: it is damage unless its resources are to blame.
+absl::Status ErrorOf(const std::string& file, const rocksdb::Status& status) {
+  const absl::Status damaged = Damaged(file, status.ToString());
+  const bool is_damage = status.IsCorruption() || status.IsPathNotFound() || status.IsNotFound();
+  return is_damage ? damaged : absl::InternalError(damaged.message());
 }
 
 }  // namespace
@@ -48,12 +56,16 @@ struct PartitionRows::Source {
     // before it has seen a checksum. What it opens has therefore been read once, which also brings
     // it into memory.
     const absl::StatusOr<std::string> checksum = ChecksumOfFile(path);
-    if (!checksum.ok()) return Damaged(entry.file(), std::string(checksum.status().message()));
+    if (!checksum.ok()) {
+      const absl::Status why = SnapshotReadError(checksum.status());
+      return IsSnapshotDamage(why) ? Damaged(entry.file(), std::string(why.message()))
+                                   : Because(why, entry.file());
+    }
     if (*checksum != entry.checksum()) {
       return Damaged(entry.file(), "its checksum is not that of the manifest");
     }
     const rocksdb::Status opened = reader.Open(path);
-    if (!opened.ok()) return Damaged(entry.file(), opened.ToString());
+    if (!opened.ok()) return ErrorOf(entry.file(), opened);
     rocksdb::ReadOptions options;
     options.readahead_size = read_ahead;
     iterator.reset(reader.NewIterator(options));
@@ -71,7 +83,7 @@ struct PartitionRows::Source {
     at_end = !iterator->Valid();
     if (at_end) {
       if (iterator->status().ok()) return absl::OkStatus();
-      return Damaged(entry.file(), iterator->status().ToString());
+      return ErrorOf(entry.file(), iterator->status());
     }
     const std::optional<RowKey> read = KeyFromBytes(iterator->key());
     if (!read) return Damaged(entry.file(), "a key has not 8 bytes");
@@ -120,7 +132,7 @@ absl::StatusOr<std::span<const float>> PartitionRows::Next(TableId table, RowId 
     if (source->key == expected) newest = source.get();
   }
   if (newest == nullptr) {
-    return absl::DataLossError(absl::StrCat(NameOf(expected), ": the row is missing"));
+    return Damaged(NameOf(expected), "the row is missing");
   }
   const rocksdb::Slice value = newest->iterator->value();
   if (value.size() != floats * sizeof(float)) {
@@ -154,7 +166,7 @@ absl::Status VerifyBlocks(const std::string& folder, const FileEntry& entry) {
   rocksdb::SstFileReader reader(RowFileOptions());
   rocksdb::Status verified = reader.Open(RowFilePath(folder, entry.file()));
   if (verified.ok()) verified = reader.VerifyChecksum();
-  return verified.ok() ? absl::OkStatus() : Damaged(entry.file(), verified.ToString());
+  return verified.ok() ? absl::OkStatus() : ErrorOf(entry.file(), verified);
 }
 
 absl::StatusOr<RowStream> RowStream::Open(const std::string& folder, const Manifest& manifest) {

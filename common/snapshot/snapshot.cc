@@ -42,7 +42,7 @@ absl::StatusOr<Located> Locate(const std::string& path) {
   }
   std::error_code error;
   const std::filesystem::path real = std::filesystem::canonical(given, error);
-  if (error) return ErrnoError(error.value(), path);
+  if (error) return SnapshotReadError(ErrnoError(error.value(), path));
   if (std::filesystem::is_directory(real, error)) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": a folder; expected a snapshot, such as RUN/snapshots/best"));
@@ -131,17 +131,25 @@ absl::StatusOr<std::string> Snapshot::Digest() const {
   return checksum.Hex();
 }
 
-absl::Status Snapshot::Verify() const {
+absl::Status Snapshot::CheckFiles() const {
   absl::Status present = CheckRowFiles(folder_, manifest_);
   if (!present.ok()) return present;
   for (const FileEntry& entry : manifest_.files()) {
     if (entry.rows() == 0) continue;
     absl::StatusOr<std::string> checksum = ChecksumOfFile(RowFilePath(folder_, entry.file()));
-    if (!checksum.ok()) return checksum.status();
+    if (!checksum.ok()) return SnapshotReadError(checksum.status());
     if (*checksum != entry.checksum()) {
-      return absl::DataLossError(absl::StrCat(RowFilePath(folder_, entry.file()),
-                                              ": damaged: its checksum does not match"));
+      return AsSnapshotDamage(absl::DataLossError(absl::StrCat(
+          RowFilePath(folder_, entry.file()), ": damaged: its checksum does not match")));
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Snapshot::Verify() const {
+  if (absl::Status whole = CheckFiles(); !whole.ok()) return whole;
+  for (const FileEntry& entry : manifest_.files()) {
+    if (entry.rows() == 0) continue;
     if (absl::Status sound = VerifyBlocks(folder_, entry); !sound.ok()) return sound;
   }
   const RowVisitor pass = [](TableId, RowId, std::span<const float>) { return absl::OkStatus(); };

@@ -44,6 +44,10 @@ class Snapshot {
   /// the same parameters and optimizer state have the same, however their files are cut.
   absl::StatusOr<std::string> Digest() const;
 
+  /// Reads all files: each has the bytes that it was written with. DataLoss names the first that has
+  /// not.
+  absl::Status CheckFiles() const;
+
   /// Reads everything: each file's checksum and RocksDB's own, every row there exactly once and of
   /// the right length. DataLoss names what is wrong.
   absl::Status Verify() const;

@@ -71,6 +71,12 @@ std::uint64_t BytesOf(const std::string& path) {
   return error ? 0 : bytes;
 }
 
+/// Whether a manifest is not what was written, so that nobody will ever read it. One that its disk
+/// did not give, or that a later program wrote, may be sound.
+bool IsBeyondDoubt(const absl::Status& why) {
+  return IsSnapshotDamage(why) && !absl::IsInternal(why);
+}
+
 std::set<std::string> RowFilesOf(const Manifest& manifest) {
   std::set<std::string> files;
   for (const FileEntry& entry : manifest.files()) {
@@ -108,6 +114,10 @@ std::set<std::string> KeptBy(const CollectOptions& options,
   }
   if (!snapshots.empty()) kept.insert(snapshots.back().best_snapshot());
   if (const Manifest* const spare = Spare(snapshots, kept)) kept.insert(spare->name());
+  // Once: the best of a best is itself.
+  for (const Manifest& manifest : snapshots) {
+    if (kept.contains(manifest.name())) kept.insert(manifest.best_snapshot());
+  }
   return kept;
 }
 
@@ -142,28 +152,53 @@ absl::StatusOr<SnapshotStore::Listing> SnapshotStore::List() const {
   Listing listing;
   for (const NamedFile& file : *files) {
     if (!IsManifest(file)) continue;
-    absl::StatusOr<Manifest> manifest = ReadManifest(PathOf(file.name));
+    absl::StatusOr<Manifest> manifest = ReadNamed(file.name);
     // Collected by the job since the folder was listed.
     if (absl::IsNotFound(manifest.status())) continue;
-    if (manifest.ok() && manifest->name() != file.name) {
-      manifest = absl::DataLossError(
-          absl::StrCat(PathOf(file.name), ": is the manifest of ", manifest->name()));
-    }
     if (manifest.ok()) {
       listing.snapshots.push_back(*std::move(manifest));
     } else {
-      listing.damaged.push_back(manifest.status());
+      listing.damaged.push_back({.name = file.name, .why = manifest.status()});
     }
   }
   return listing;
 }
 
+absl::StatusOr<std::optional<std::string>> SnapshotStore::NewestName() const {
+  const absl::StatusOr<std::vector<NamedFile>> files = ListFolder(folder_);
+  if (!files.ok()) return files.status();
+  std::optional<SnapshotTime> newest = NewestOf(*files);
+  // The link follows the manifests: where it is ahead of them, one is gone.
+  std::error_code none;
+  const std::string linked = std::filesystem::read_symlink(PathOf("latest"), none).string();
+  const std::optional<SnapshotTime> time = TimeOfName(linked);
+  if (time.has_value() && linked == SnapshotName(*time)) {
+    newest = std::max(newest.value_or(*time), *time);
+  }
+  if (!newest.has_value()) return std::nullopt;
+  return SnapshotName(*newest);
+}
+
+absl::StatusOr<Manifest> SnapshotStore::ReadNamed(const std::string& name) const {
+  absl::StatusOr<Manifest> manifest = ReadManifest(PathOf(name));
+  if (!manifest.ok() || manifest->name() == name) return manifest;
+  return AsSnapshotDamage(
+      absl::DataLossError(absl::StrCat(PathOf(name), ": is the manifest of ", manifest->name())));
+}
+
 absl::StatusOr<Manifest> SnapshotStore::Latest() const {
-  absl::StatusOr<Listing> listing = List();
-  if (!listing.ok()) return listing.status();
-  if (!listing->snapshots.empty()) return std::move(listing->snapshots.back());
-  if (!listing->damaged.empty()) return listing->damaged.back();
-  return absl::NotFoundError(absl::StrCat(folder_, ": no snapshot yet"));
+  const absl::StatusOr<std::optional<std::string>> newest = NewestName();
+  if (!newest.ok()) return newest.status();
+  if (!newest->has_value()) return absl::NotFoundError(folder_ + ": no snapshot yet");
+  absl::StatusOr<Manifest> manifest = ReadNamed(**newest);
+  if (manifest.ok()) return manifest;
+  const absl::StatusOr<Listing> others = List();
+  const std::string hint = others.ok() && !others->snapshots.empty()
+                               ? absl::StrCat("; the newest that can be read is ",
+                                              PathOf(others->snapshots.back().name()))
+                               : "";
+  // There is one, so that it is not found is damage.
+  return AsSnapshotDamage(absl::DataLossError(absl::StrCat(manifest.status().message(), hint)));
 }
 
 absl::StatusOr<Manifest> SnapshotStore::Best() const {
@@ -198,7 +233,10 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
   }
 
   const std::string& best = manifest.best_snapshot();
-  if (!best.empty() && best != manifest.name() && ::access(PathOf(best).c_str(), F_OK) != 0) {
+  const bool has_best =
+      best == manifest.name() || (!best.empty() && ::access(PathOf(best).c_str(), F_OK) == 0);
+  if (!has_best && !best.empty() &&
+      TimeOfName(best).value_or(SnapshotTime()).generation == manifest.generation()) {
     return absl::FailedPreconditionError(
         absl::StrCat(PathOf(manifest.name()), ": the best snapshot ", best, " is not there"));
   }
@@ -206,7 +244,7 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
   absl::Status written = WriteFileAtomically(PathOf(manifest.name()), FormatManifest(manifest));
   if (!written.ok()) return written;
   absl::Status pointed = PointLink("latest", manifest.name());
-  if (!pointed.ok() || best.empty()) return pointed;
+  if (!pointed.ok() || !has_best) return pointed;
   return PointLink("best", best);
 }
 
@@ -227,11 +265,24 @@ absl::StatusOr<Collectable> SnapshotStore::ToCollect(const CollectOptions& optio
           options.generation, " (", file.name, ")"));
     }
   }
-  if (!listing->damaged.empty()) {
-    return Because(listing->damaged.front(), "collecting snapshots");
+  Collectable found;
+  std::erase_if(listing->snapshots, [&](const Manifest& manifest) {
+    const bool goes = options.damaged.contains(manifest.name());
+    if (goes) found.snapshots.push_back(manifest.name());
+    return goes;
+  });
+  const std::optional<SnapshotTime> newest = NewestOf(*names);
+  for (const Damaged& damaged : listing->damaged) {
+    // What may be sound is not judged by its silence; and without the newest nothing is known of the
+    // best.
+    if (!IsBeyondDoubt(damaged.why) || damaged.name == SnapshotName(*newest)) {
+      return Because(damaged.why, "collecting snapshots");
+    }
+    const bool is_best =
+        !listing->snapshots.empty() && damaged.name == listing->snapshots.back().best_snapshot();
+    if (!is_best) found.set_aside.push_back(damaged.name);
   }
 
-  Collectable found;
   const std::set<std::string> kept = KeptBy(options, listing->snapshots);
   std::set<std::string> named;  // Row files of the snapshots that stay.
   for (const Manifest& manifest : listing->snapshots) {
@@ -241,7 +292,6 @@ absl::StatusOr<Collectable> SnapshotStore::ToCollect(const CollectOptions& optio
     }
     for (const FileEntry& entry : manifest.files()) named.insert(entry.file());
   }
-  const std::optional<SnapshotTime> newest = NewestOf(*names);
   const auto settled = [&](const NamedFile& file) {
     return file.time.generation < options.generation || (newest && file.time <= *newest);
   };
@@ -264,6 +314,10 @@ absl::Status SnapshotStore::Collect(const CollectOptions& options) {
   if (!found.ok()) return found.status();
   for (const std::string& name : found->snapshots) {
     if (absl::Status removed = Remove(PathOf(name)); !removed.ok()) return removed;
+  }
+  for (const std::string& name : found->set_aside) {
+    const std::string aside = PathOf("damaged-" + name);
+    if (std::rename(PathOf(name).c_str(), aside.c_str()) != 0) return ErrnoError(errno, aside);
   }
   // A manifest must not come back, after a power cut, when its row files are gone.
   if (absl::Status synced = SyncPath(folder_); !synced.ok()) return synced;

@@ -14,6 +14,7 @@
 #include "common/snapshot/snapshot.h"
 #include "coordinator/generation.h"
 #include "coordinator/generation_end.h"
+#include "coordinator/preparation.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
 namespace cf {
@@ -29,10 +30,15 @@ class LocalGeneration {
     note_.set_generation(folder_.ClaimGeneration().value());
     note_.set_snapshot(snapshot);
     note_.set_dataset_digest(Dataset::Open(data.path()).value().digest());
-    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
-      listeners_.push_back(Listener::Open("127.0.0.1").value());
-      endpoints_.push_back(listeners_.back().endpoint());
-    }
+    Listen(ranks);
+  }
+
+  /// One that was prepared, on its data set of `ranks` ranks.
+  LocalGeneration(Preparation preparation, std::uint32_t ranks)
+      : folder_(std::move(preparation.folder)),
+        key_(MakeJobKey().value()),
+        note_(std::move(preparation.note)) {
+    Listen(ranks);
   }
 
   /// Has another rank than the first lead.
@@ -78,6 +84,12 @@ class LocalGeneration {
   std::string Digest() const { return Snapshot::Open(latest()).value().Digest().value(); }
 
  private:
+  void Listen(std::uint32_t ranks) {
+    for (std::uint32_t rank = 0; rank < ranks; ++rank) {
+      listeners_.push_back(Listener::Open("127.0.0.1").value());
+      endpoints_.push_back(listeners_.back().endpoint());
+    }
+  }
   GenerationOptions OptionsOf(std::uint32_t rank) {
     std::vector<RosterMember> members;
     for (std::uint32_t member = 0; member < endpoints_.size(); ++member) {

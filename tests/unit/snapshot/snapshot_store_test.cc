@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
+#include "common/snapshot/checksum.h"
 #include "common/snapshot/snapshot.h"
 #include "tests/unit/snapshot/test_run.h"
 
@@ -118,7 +119,7 @@ TEST_F(Store, LeftoversOfCrashesAreNoSnapshots) {
   EXPECT_TRUE(Snapshot::Open(folder_.path() + "/latest")->Verify().ok());
 }
 
-TEST_F(Store, ADamagedManifestIsNamedAndDisturbsNoOther) {
+TEST_F(Store, ADamagedManifestIsNamedAndNoOlderOneAnswersForIt) {
   CommitBase(At(1, 10));
   CommitBase(At(1, 20));
   FlipBit(store_->PathOf(SnapshotName(At(1, 20))), 100);
@@ -126,20 +127,86 @@ TEST_F(Store, ADamagedManifestIsNamedAndDisturbsNoOther) {
                              store_->PathOf(SnapshotName(At(1, 30))));
   Reopen();
   EXPECT_THAT(Snapshots(), ElementsAre(SnapshotName(At(1, 10))));
-  const std::vector<absl::Status> damaged = store_->List()->damaged;
+  const std::vector<SnapshotStore::Damaged> damaged = store_->List()->damaged;
   ASSERT_EQ(damaged.size(), 2U);
-  EXPECT_EQ(std::string(damaged[0].message()),
+  EXPECT_EQ(damaged[0].name, SnapshotName(At(1, 20)));
+  EXPECT_EQ(std::string(damaged[0].why.message()),
             store_->PathOf(SnapshotName(At(1, 20))) +
                 ": the manifest is damaged: its checksum does not match");
   EXPECT_EQ(
-      std::string(damaged[1].message()),
+      std::string(damaged[1].why.message()),
       store_->PathOf(SnapshotName(At(1, 30))) + ": is the manifest of " + SnapshotName(At(1, 10)));
-  EXPECT_EQ(store_->Latest()->name(), SnapshotName(At(1, 10)));
-  EXPECT_EQ(LinkOf("latest"), SnapshotName(At(1, 10)));
-  // What it names is not known, so nothing may be deleted.
+  for (const absl::Status& refused : {store_->Latest().status(), store_->Best().status()}) {
+    EXPECT_EQ(std::string(refused.message()), std::string(damaged[1].why.message()) +
+                                                  "; the newest that can be read is " +
+                                                  store_->PathOf(SnapshotName(At(1, 10))));
+  }
+  EXPECT_EQ(LinkOf("latest"), SnapshotName(At(1, 20))) << "nor does the link lead elsewhere";
+  // While it is the newest, what it names is not known, so nothing may be deleted.
   const std::set<std::string> before = RowFiles();
   EXPECT_EQ(store_->Collect({.keep = 1, .generation = 1}).code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(RowFiles(), before);
+}
+
+TEST_F(Store, OneThatLatestLeadsToAndThatIsGoneIsMissing) {
+  CommitBase(At(1, 10));
+  CommitBase(At(1, 20));
+  std::filesystem::remove(store_->PathOf(SnapshotName(At(1, 20))));
+  Reopen();
+  EXPECT_EQ(LinkOf("latest"), SnapshotName(At(1, 20)));
+  EXPECT_EQ(store_->Latest().status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(store_->Latest().status().ToString(), HasSubstr(SnapshotName(At(1, 20))));
+  CommitBase(At(2, 15));
+  EXPECT_EQ(store_->Latest()->name(), SnapshotName(At(2, 15)));
+}
+
+// Goal: a manifest that nobody will ever read does not keep old files for ever; one that may be sound
+// does; and of the best not even its name goes.
+TEST_F(Store, CollectSetsADamagedManifestAside) {
+  for (const std::uint64_t step : {10U, 20U, 30U}) CommitBase(At(1, step));
+  const std::string best = SnapshotName(At(1, 20));
+  CommitBase(At(2, 40), best);
+  const std::string victim = SnapshotName(At(1, 30));
+  FlipBit(store_->PathOf(victim), 100);
+  FlipBit(store_->PathOf(best), 100);
+  ASSERT_TRUE(store_->Collect({.keep = 1, .generation = 2}).ok());
+  EXPECT_THAT(Snapshots(), ElementsAre(SnapshotName(At(1, 10)), SnapshotName(At(2, 40))))
+      << "the spare and the newest";
+  EXPECT_TRUE(std::filesystem::exists(store_->PathOf("damaged-" + victim)));
+  EXPECT_EQ(RowFiles().size(), 2U * 2U) << "what only they named is gone";
+  EXPECT_THAT(store_->Best().status().ToString(), HasSubstr(best + ": the manifest is damaged"));
+
+  const std::string later = SnapshotName(At(2, 40));
+  CommitBase(At(2, 50));
+  // A program to come may have written it.
+  std::string text = "# cf snapshot manifest\nformat_version: 9\n";
+  Checksum checksum;
+  checksum.Update(text.data(), text.size());
+  text += "# checksum: " + checksum.Hex() + "\n";
+  ASSERT_TRUE(ReplaceFile(store_->PathOf(later), text).ok());
+  EXPECT_FALSE(store_->Collect({.keep = 1, .generation = 2}).ok());
+  EXPECT_TRUE(std::filesystem::exists(store_->PathOf(later)));
+}
+
+TEST_F(Store, CollectTakesWhatIsKnownNotToBeWholeBeforeAnyOther) {
+  for (const std::uint64_t step : {10U, 20U, 30U}) CommitBase(At(1, step));
+  CommitBase(At(2, 15));
+  ASSERT_TRUE(store_
+                  ->Collect({.keep = 2,
+                             .generation = 2,
+                             .damaged = {SnapshotName(At(1, 30)), SnapshotName(At(1, 20))}})
+                  .ok());
+  EXPECT_THAT(Snapshots(), ElementsAre(SnapshotName(At(1, 10)), SnapshotName(At(2, 15))));
+}
+
+// Whoever goes on from one that is kept has its best, too.
+TEST_F(Store, CollectKeepsTheBestOfEachThatItKeeps) {
+  CommitBase(At(1, 10), SnapshotName(At(1, 10)));
+  CommitBase(At(1, 20), SnapshotName(At(1, 10)));
+  CommitBase(At(1, 30), SnapshotName(At(1, 30)));
+  ASSERT_TRUE(store_->Collect({.keep = 2, .generation = 1}).ok());
+  EXPECT_THAT(Snapshots(), ElementsAre(SnapshotName(At(1, 10)), SnapshotName(At(1, 20)),
+                                       SnapshotName(At(1, 30))));
 }
 
 TEST_F(Store, NothingIsOverwritten) {
