@@ -61,8 +61,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   AnnounceStorage(storage_, participant_.rows_directory(), *options_.console);
   RunStatus status = FirstStatus(participant_.note(), participant_.roster(), *set_up);
   if (options_.batch.has_value()) *status.mutable_batch() = *options_.batch;
-  absl::Status told = WriteStatus(*options_.claim, status);
-  if (!told.ok()) return told;
+  WriteStatus(*options_.claim, status).IgnoreError();  // Nothing is decided by it.
   absl::StatusOr<std::vector<Reply>> ready = SetUpEverywhere(*set_up, status);
   if (!ready.ok()) return ready.status();
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
@@ -72,8 +71,8 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
                                         " is on ", doubt, ": see storage.directory"));
   }
 
-  absl::StatusOr<std::unique_ptr<HistoryObserver>> history =
-      HistoryObserver::Open(*options_.claim, job());
+  absl::StatusOr<std::unique_ptr<HistoryObserver>> history = HistoryObserver::Open(
+      *options_.claim, job(), [this](const std::string& line) { options_.console->Line(line); });
   if (!history.ok()) return history.status();
   StatusObserver status_file({.folder = options_.claim,
                               .status = std::move(status),

@@ -178,10 +178,13 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request) {
   return preparation;
 }
 
-absl::Status BeginLife(const Preparation& preparation) {
-  absl::Status begun = preparation.folder.Begin();
-  if (!begun.ok()) return begun;
-  return WriteFileAtomically(preparation.folder.job_path(), PrintJob(preparation.note.job()));
+absl::StatusOr<std::vector<std::string>> BeginLife(const Preparation& preparation) {
+  absl::StatusOr<std::vector<std::string>> remarks = preparation.folder.Begin();
+  if (!remarks.ok()) return remarks;
+  absl::Status written =
+      WriteFileAtomically(preparation.folder.job_path(), PrintJob(preparation.note.job()));
+  if (!written.ok()) return written;
+  return remarks;
 }
 
 absl::Status CheckNote(const std::string& text) {

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <absl/status/statusor.h>
 
@@ -32,8 +33,9 @@ struct Preparation {
 /// mend: no data set, a job that is alive in the folder, a snapshot of another result or data set.
 absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request);
 
-/// From here on what the run's files say is about this life of the job.
-absl::Status BeginLife(const Preparation& preparation);
+/// From here on what the run's files say is about this life of the job. Returns RunFolder::Begin's
+/// lines.
+absl::StatusOr<std::vector<std::string>> BeginLife(const Preparation& preparation);
 
 /// Whether this process sees the run folder that the note tells of. FailedPrecondition: it does
 /// not; Internal: this is no note.

@@ -285,7 +285,9 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   Check(note.ParseFromString(met->note), "a note that was checked parses");
   if (note.finished()) return TellFinished(flags, *preparation);
   if (preparation->has_value()) {
-    if (absl::Status begun = BeginLife(**preparation); !begun.ok()) return begun;
+    const absl::StatusOr<std::vector<std::string>> begun = BeginLife(**preparation);
+    if (!begun.ok()) return begun.status();
+    for (const std::string& line : *begun) std::fprintf(stderr, "cfworker: %s\n", line.c_str());
   }
   ListenToSignals();
   absl::StatusOr<Roster> roster = RosterOf(*met, note.job());

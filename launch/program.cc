@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <absl/strings/str_cat.h>
+#include <google/protobuf/stubs/logging.h>
 
 #include "common/text/display.h"
 #include "launch/output_relay.h"
@@ -24,6 +25,8 @@ void SayError(const std::string& name, absl::string_view message) {
 void BeginProgram() {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
+  // What is wrong with a file we say ourselves, in one line.
+  google::protobuf::SetLogHandler(nullptr);
 }
 
 int EndProgram(const std::string& name, const absl::StatusOr<ExitCode>& ended) {

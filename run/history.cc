@@ -104,6 +104,10 @@ std::optional<Columns> ColumnsOf(const std::string& header) {
   return columns;
 }
 
+bool HasColumn(const std::string& name, const std::vector<std::string>& others) {
+  return IsUsual(name) || std::ranges::find(others, name) != others.end();
+}
+
 // A crash, or a writer at work, can leave half a line without its end, and nothing else: Append
 // writes lines whole.
 std::string WholeLines(const std::string& text) {
@@ -114,6 +118,22 @@ struct Table {
   std::vector<std::string> others;
   std::vector<EpochFigures> rows;
 };
+
+/// What is sound of a text that ParseTable refuses.
+Table SalvageTable(const std::string& text) {
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  Table table;
+  const std::optional<Columns> columns = ColumnsOf(lines.front());
+  if (!columns.has_value()) return table;
+  table.others = columns->others;
+  for (const std::string& line : std::span(lines).subspan(1)) {
+    std::optional<EpochFigures> row = FromLine(line, *columns);
+    const bool follows =
+        row.has_value() && (table.rows.empty() || row->epoch > table.rows.back().epoch);
+    if (follows) table.rows.push_back(*std::move(row));
+  }
+  return table;
+}
 
 // `text`: whole lines. `path` stands in errors.
 absl::StatusOr<Table> ParseTable(const std::string& path, const std::string& text) {
@@ -149,7 +169,7 @@ absl::StatusOr<Table> ParseTable(const std::string& path, const std::string& tex
 
 absl::StatusOr<History> History::Open(const std::string& path,
                                       const std::vector<std::string>& others) {
-  absl::StatusOr<std::string> text = ReadFile(path);
+  absl::StatusOr<std::string> text = ReadOwnFile(path);
   if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
   absl::StatusOr<Table> table = ParseTable(path, WholeLines(text.value_or("")));
   if (!table.ok()) return table.status();
@@ -169,8 +189,30 @@ absl::StatusOr<History> History::Open(const std::string& path,
   return history;
 }
 
+absl::StatusOr<History> History::OpenOrSetAside(const std::string& path,
+                                                const std::vector<std::string>& others,
+                                                std::string& remark) {
+  absl::StatusOr<History> opened = Open(path, others);
+  if (!absl::IsInvalidArgument(opened.status())) return opened;
+  const Table sound = SalvageTable(WholeLines(ReadOwnFile(path).value_or("")));
+  const absl::StatusOr<std::string> aside = MoveAside(path);
+  if (!aside.ok()) return aside.status();
+  remark = absl::StrCat(opened.status().message(), "; it is ", *aside, " now, and ",
+                        sound.rows.size(), " sound lines of it are kept");
+  std::vector<std::string> columns = sound.others;
+  for (const std::string& name : others) {
+    if (!HasColumn(name, columns)) columns.push_back(name);
+  }
+  opened = Open(path, columns);
+  if (!opened.ok() || sound.rows.empty()) return opened;
+  opened->epochs_ = sound.rows;
+  absl::Status written = opened->WriteWhole();
+  if (!written.ok()) return written;
+  return opened;
+}
+
 absl::StatusOr<std::vector<EpochFigures>> History::Read(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadFile(path);
+  const absl::StatusOr<std::string> text = ReadOwnFile(path);
   if (!text.ok() && !absl::IsNotFound(text.status())) return text.status();
   return Parse(text.value_or(""), path);
 }
@@ -185,23 +227,35 @@ absl::StatusOr<std::vector<EpochFigures>> History::Parse(const std::string& text
 absl::Status History::Clear() {
   if (epochs_.empty()) return absl::OkStatus();
   epochs_.clear();
-  return WriteFileAtomically(path_, ToText(epochs_, others_));
+  return WriteWhole();
 }
 
 absl::Status History::CutBackTo(std::uint32_t epoch) {
   const std::size_t before = epochs_.size();
   std::erase_if(epochs_, [epoch](const EpochFigures& line) { return line.epoch > epoch; });
-  return epochs_.size() == before ? absl::OkStatus()
-                                  : WriteFileAtomically(path_, ToText(epochs_, others_));
+  return epochs_.size() == before ? absl::OkStatus() : WriteWhole();
+}
+
+absl::Status History::Restore(const EpochFigures& epoch) {
+  const auto place = std::ranges::lower_bound(epochs_, epoch.epoch, {},
+                                              [](const auto& line) { return line.epoch; });
+  if (place != epochs_.end() && place->epoch == epoch.epoch) return absl::OkStatus();
+  EpochFigures line = {.epoch = epoch.epoch, .step = epoch.step};
+  for (const Figure& figure : epoch.figures) {
+    if (HasColumn(figure.name, others_)) line.figures.Set(figure.name, figure.value);
+  }
+  epochs_.insert(place, std::move(line));
+  return WriteWhole();
 }
 
 absl::Status History::Append(const EpochFigures& epoch) {
   Check(epochs_.empty() || epoch.epoch > epochs_.back().epoch, "epochs are appended in order");
   for (const Figure& figure : epoch.figures) {
-    Check(IsUsual(figure.name) ||
-              std::find(others_.begin(), others_.end(), figure.name) != others_.end(),
-          "every figure has a column");
+    Check(HasColumn(figure.name, others_), "every figure has a column");
   }
+  epochs_.push_back(epoch);
+  if (behind_) return WriteWhole();
+  behind_ = true;
   const int file = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) return ErrnoError(errno, path_);
   const absl::Cleanup close = [file] { ::close(file); };
@@ -210,8 +264,18 @@ absl::Status History::Append(const EpochFigures& epoch) {
   if (written < 0) return ErrnoError(errno, path_);
   if (static_cast<std::size_t>(written) != line.size()) return ErrnoError(ENOSPC, path_);
   if (::fdatasync(file) != 0) return ErrnoError(errno, path_);
-  epochs_.push_back(epoch);
+  behind_ = false;
   return absl::OkStatus();
+}
+
+absl::Status History::Flush() {
+  return behind_ ? WriteWhole() : absl::OkStatus();
+}
+
+absl::Status History::WriteWhole() {
+  absl::Status written = WriteFileAtomically(path_, ToText(epochs_, others_));
+  behind_ = !written.ok();
+  return written;
 }
 
 }  // namespace cf

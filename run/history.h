@@ -20,7 +20,7 @@ namespace cf {
 /// Threads:    not thread-safe.
 /// Bounds:     all epochs are in memory, about 500 bytes each.
 /// Invariants: once Append has returned OK its line survives a crash; a line that a crash cut short
-///             is dropped by the next Open.
+///             is dropped by the next opening.
 class History {
  public:
   /// Opens the file or makes an empty one. InvalidArgument names the line that is no row of ours
@@ -28,6 +28,13 @@ class History {
   /// `others` are the columns to come beside those that every history has.
   static absl::StatusOr<History> Open(const std::string& path,
                                       const std::vector<std::string>& others = {});
+
+  /// The same for a job, which no file for people holds up: what is no history of ours (a line that
+  /// somebody edited, a folder in its place) is moved to PATH.damaged, or PATH.damaged-2 and so on,
+  /// and its sound lines are kept. `remark` says so in one line; else it stays empty.
+  static absl::StatusOr<History> OpenOrSetAside(const std::string& path,
+                                                const std::vector<std::string>& others,
+                                                std::string& remark);
 
   /// The epochs of a file that somebody else may be writing; none where there is no file.
   /// InvalidArgument as above.
@@ -42,18 +49,26 @@ class History {
   /// Forgets the epochs after `epoch`: those that a run resumed from that epoch will train again.
   absl::Status CutBackTo(std::uint32_t epoch);
 
-  /// Adds a line and syncs it. Requires: epoch.epoch is above the last one's; every figure has a
-  /// column.
+  /// Puts an epoch that a snapshot knows of in its place, where its line is lost.
+  absl::Status Restore(const EpochFigures& epoch);
+
+  /// Adds a line and syncs it. After an error, here and above, the line comes with the next call that
+  /// writes. Requires: epoch.epoch is above the last one's; every figure has a column.
   absl::Status Append(const EpochFigures& epoch);
+
+  /// Writes what could not be written before, if there is anything.
+  absl::Status Flush();
 
   const std::vector<EpochFigures>& epochs() const { return epochs_; }
 
  private:
   explicit History(std::string path) : path_(std::move(path)) {}
+  absl::Status WriteWhole();
 
   std::string path_;
   std::vector<std::string> others_;  // The columns after those that every history has.
   std::vector<EpochFigures> epochs_;
+  bool behind_ = false;  // The file is not what is here; its last line may be half a line.
 };
 
 }  // namespace cf

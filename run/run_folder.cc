@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <map>
+#include <string_view>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -124,13 +126,24 @@ absl::Status MakeFolder(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": a file is where a folder should be"));
 }
 
+// No run has so many lives.
+constexpr std::uint64_t kGenerationMax = 1'000'000'000;
+
+// What follows the name of a file while it is written, before the process (WriteFileAtomically).
+constexpr std::string_view kTemporaryMark = ".tmp.";
+// Of which whoever writes it has long been done.
+constexpr std::time_t kLeftoverSeconds = 60;
+
 absl::StatusOr<std::uint64_t> HighestGeneration(const std::string& folder) {
   std::uint64_t highest = 0;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
+    // As they are written here, and no others' files: a huge number would leave none to follow it.
+    const std::string name = entry->path().filename().string();
     std::uint64_t number = 0;
-    if (absl::SimpleAtoi(entry->path().filename().string(), &number)) {
+    if (absl::SimpleAtoi(name, &number) && name == absl::StrCat(number) &&
+        number <= kGenerationMax) {
       highest = std::max(highest, number);
     }
   }
@@ -213,7 +226,7 @@ absl::StatusOr<int> RunFolder::Lock(const std::string& who) const {
   struct flock whole = WholeFile(F_WRLCK);
   if (::fcntl(lock, F_OFD_SETLK, &whole) != 0) {
     if (errno != EAGAIN && errno != EACCES) return ErrnoError(errno, "locking " + lock_path());
-    const absl::StatusOr<std::string> holder = ReadFile(lock_path());
+    const absl::StatusOr<std::string> holder = ReadOwnFile(lock_path());
     return absl::FailedPreconditionError(
         absl::StrCat(path_, " is in use by ", Describe(ParseFields(holder.value_or(""))),
                      ": wait for it, stop it, or choose another --run"));
@@ -277,12 +290,42 @@ void RunFolder::Discard() const {
   }
 }
 
-absl::Status RunFolder::Begin() const {
+absl::StatusOr<std::vector<std::string>> RunFolder::Begin() const {
   Check(lock_ >= 0, "only the claimed generation begins");
+  std::vector<std::string> remarks;
+  for (const std::string& path : files()) {
+    if (!IsInPlaceOfAFile(path)) continue;
+    const absl::StatusOr<std::string> aside = MoveAside(path);
+    if (!aside.ok()) return aside.status();
+    remarks.push_back(absl::StrCat(path, ": not a file; it is ", *aside, " now"));
+  }
   for (const std::string& path : {verdict_path(), status_path(), stop_path()}) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
   }
-  return absl::OkStatus();
+  RemoveLeftovers();
+  return remarks;
+}
+
+void RunFolder::RemoveLeftovers() const {
+  std::vector<std::string> ours;
+  for (const std::string& path : files()) ours.push_back(fs::path(path).filename().string());
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, ignored)) {
+    const std::string name = entry.path().filename().string();
+    const std::size_t end = std::min(name.rfind(kTemporaryMark), name.size());
+    const std::string whole = name.substr(0, end);
+    std::uint64_t pid = 0;
+    if (std::ranges::find(ours, whole) == ours.end() || end == name.size() ||
+        !absl::SimpleAtoi(name.substr(end + kTemporaryMark.size()), &pid)) {
+      continue;
+    }
+    // Those who look at a run write there as well, a report or a request to stop: not for so long.
+    struct stat info = {};
+    const bool is_old = ::stat(entry.path().c_str(), &info) == 0 &&
+                        std::time(nullptr) - info.st_mtim.tv_sec >= kLeftoverSeconds;
+    const bool is_of_others = whole == "stop" || whole == "report.html";
+    if (!is_of_others || is_old) fs::remove(entry.path(), ignored);
+  }
 }
 
 const std::string& RunFolder::nonce() const {
@@ -293,7 +336,7 @@ const std::string& RunFolder::nonce() const {
 absl::Status RunFolder::CheckVisible(const std::string& path, const std::string& nonce) {
   const RunFolder run(path);
   const std::string generation = nonce.substr(0, nonce.find('-'));
-  const absl::StatusOr<std::string> text = ReadFile(run.generations_path() + "/" + generation);
+  const absl::StatusOr<std::string> text = ReadOwnFile(run.generations_path() + "/" + generation);
   const Fields claim = ParseFields(text.value_or(""));
   const auto found = claim.find("nonce");
   if (found != claim.end() && found->second == nonce) return absl::OkStatus();
@@ -313,7 +356,7 @@ std::string PrintVerdict(const Verdict& verdict) {
 }
 
 absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
-  const absl::StatusOr<std::string> text = ReadFile(verdict_path());
+  const absl::StatusOr<std::string> text = ReadOwnFile(verdict_path());
   return text.ok() ? ParseVerdict(*text, verdict_path()) : text.status();
 }
 
@@ -355,7 +398,7 @@ absl::StatusOr<std::string> RunFolder::Holder() const {
   struct flock whole = WholeFile(F_WRLCK);
   if (::fcntl(file, F_OFD_GETLK, &whole) != 0) return ErrnoError(errno, lock_path());
   if (whole.l_type == F_UNLCK) return std::string();
-  const absl::StatusOr<std::string> holder = ReadFile(lock_path());
+  const absl::StatusOr<std::string> holder = ReadOwnFile(lock_path());
   return Describe(ParseFields(holder.value_or("")));
 }
 

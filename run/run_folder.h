@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -14,7 +15,8 @@ namespace cf {
 ///
 /// Owner:   the coordinator's process while it trains; anybody may open it to read.
 /// Threads: any for the paths; claiming and the verdict belong to one thread.
-/// Bounds:  one small file a generation; nothing else here grows.
+/// Bounds:  one small file a generation; nothing else here grows. What others left in the folder is
+///          let alone.
 /// Invariants: at most one process on any host that shares the folder holds the claim. The claim is
 ///   a lock of the kernel, not the presence of a file, so that the death of its holder frees it.
 ///   A generation is claimed once, ever: numbers only grow.
@@ -46,8 +48,10 @@ class RunFolder {
   void Discard() const;
 
   /// The claimed generation goes to work: removes the verdict, the status and the request to stop
-  /// of the life before. Until then a job that is refused leaves no trace in them.
-  absl::Status Begin() const;
+  /// of the life before, and what it had not finished writing. What is no file where one of ours
+  /// should be is moved aside, each with a line that is returned. Until then a job that is refused
+  /// leaves no trace in them.
+  absl::StatusOr<std::vector<std::string>> Begin() const;
 
   /// Names this claim; other ranks prove with it that they see the same folder.
   /// Requires: claimed.
@@ -94,6 +98,12 @@ class RunFolder {
 
   std::string lock_path() const { return path_ + "/lock"; }
   std::string stop_path() const { return path_ + "/stop"; }
+  /// The files directly in the folder that a life writes.
+  std::vector<std::string> files() const {
+    return {job_path(),    history_path(), log_path(), verdict_path(),
+            status_path(), report_path(),  stop_path()};
+  }
+  void RemoveLeftovers() const;
 
   std::string path_;
   std::string made_ = {};  ///< The outermost folder that Create made; empty: all were there.

@@ -34,8 +34,13 @@ absl::Status ReadOptional(absl::StatusOr<T> read, std::optional<T>& into) {
 }
 
 absl::StatusOr<RunStatus> ReadStatus(const RunFolder& folder) {
-  const absl::StatusOr<std::string> text = ReadFile(folder.status_path());
+  const absl::StatusOr<std::string> text = ReadOwnFile(folder.status_path());
   return text.ok() ? ParseStatus(*text, folder.status_path()) : text.status();
+}
+
+absl::StatusOr<Job> ReadJob(const RunFolder& folder) {
+  const absl::StatusOr<std::string> text = ReadOwnFile(folder.job_path());
+  return text.ok() ? ParseJob(*text, folder.job_path()) : text.status();
 }
 
 absl::Status ReadNewestManifest(const RunFolder& folder, RunView& view) {
@@ -70,9 +75,13 @@ absl::Status ReadAll(const RunFolder& folder, RunView& view) {
   if (!holder.ok()) return holder.status();
   view.holder = *std::move(holder);
   view.stop_requested = !view.holder.empty() && folder.StopRequested();
-  absl::Status read = ReadOptional(ReadStatus(folder), view.status);
-  if (read.ok()) read = ReadOptional(folder.ReadVerdict(), view.verdict);
-  if (read.ok()) read = ReadOptional(LoadJob(folder.job_path()), view.job);
+  // What was damaged of what a job says of itself leaves a gap: it decides nothing.
+  const auto note = [&view](const absl::Status& read) {
+    if (!read.ok()) view.notices.emplace_back(read.message());
+  };
+  note(ReadOptional(ReadStatus(folder), view.status));
+  note(ReadOptional(ReadJob(folder), view.job));
+  absl::Status read = ReadOptional(folder.ReadVerdict(), view.verdict);
   if (read.ok()) read = ReadNewestManifest(folder, view);
   if (!read.ok()) return read;
   absl::StatusOr<std::vector<EpochFigures>> history = History::Read(folder.history_path());

@@ -44,12 +44,13 @@ struct RunView {
   std::optional<Job> job;             ///< With all defaults filled in.
   std::vector<EpochFigures> history;  ///< The finished epochs.
   std::optional<Manifest> snapshot;   ///< The newest that can be read.
-  std::vector<std::string> notices;   ///< Newer ones that cannot, a line each.
+  std::vector<std::string> notices;   ///< What could not be read, a line each.
 };
 
 /// Reads a run from any host that sees its folder, also while a job writes there; changes nothing.
 /// NotFound where no run is; otherwise the error of the first file that cannot be read, by its
-/// path. A manifest that cannot is a notice: it is for whoever goes on to judge.
+/// path. Status, configuration and manifests that cannot be read are notices: an older manifest, or
+/// none, is there in their place.
 absl::StatusOr<RunView> ViewRun(const std::string& path);
 
 /// The runs directly below `folder`, in the order of their names; empty where there is none.

@@ -42,6 +42,18 @@ absl::Status Replace(const std::string& path, std::string_view contents, bool sy
   return written;
 }
 
+absl::StatusOr<std::string> ReadWhole(int file, const std::string& path) {
+  std::string contents;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t got = ::read(file, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return ErrnoError(errno, path);
+    if (got == 0) return contents;
+    contents.append(buffer, static_cast<std::size_t>(got));
+  }
+}
+
 std::string FolderOf(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string::npos) return ".";
@@ -54,14 +66,39 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return ErrnoError(errno, path);
   const absl::Cleanup close = [file] { ::close(file); };
-  std::string contents;
-  char buffer[1 << 16];
-  for (;;) {
-    const ssize_t got = ::read(file, buffer, sizeof buffer);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return ErrnoError(errno, path);
-    if (got == 0) return contents;
-    contents.append(buffer, static_cast<std::size_t>(got));
+  return ReadWhole(file, path);
+}
+
+absl::StatusOr<std::string> ReadOwnFile(const std::string& path) {
+  // A pipe without a writer would block.
+  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (file < 0) return ErrnoError(errno, path);
+  const absl::Cleanup close = [file] { ::close(file); };
+  struct stat info = {};
+  if (::fstat(file, &info) != 0) return ErrnoError(errno, path);
+  if (!S_ISREG(info.st_mode)) return absl::InvalidArgumentError(path + ": not a file");
+  return ReadWhole(file, path);
+}
+
+bool IsInPlaceOfAFile(const std::string& path) {
+  struct stat info = {};
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
+}
+
+absl::StatusOr<std::string> MoveAside(const std::string& path) {
+  for (int k = 1;; ++k) {
+    const std::string aside =
+        k == 1 ? absl::StrCat(path, ".damaged") : absl::StrCat(path, ".damaged-", k);
+    if (::renameat2(AT_FDCWD, path.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE) == 0) {
+      return aside;
+    }
+    if (errno == EEXIST) continue;
+    // Some file systems of servers cannot refuse to replace.
+    if (errno != EINVAL && errno != ENOSYS) return ErrnoError(errno, aside);
+    struct stat info = {};
+    if (::lstat(aside.c_str(), &info) == 0) continue;
+    if (std::rename(path.c_str(), aside.c_str()) == 0) return aside;
+    return ErrnoError(errno, aside);
   }
 }
 

@@ -13,6 +13,16 @@ namespace cf {
 /// The whole of a (small) file. NotFound, PermissionDenied or Internal name the path.
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 
+/// The same of a file that a program of ours wrote: InvalidArgument where something else has its name,
+/// a folder or a pipe, which nobody waits for.
+absl::StatusOr<std::string> ReadOwnFile(const std::string& path);
+
+/// Whether something is there that is no file, nor a link to one.
+bool IsInPlaceOfAFile(const std::string& path);
+
+/// Gives whatever is there the first free name of PATH.damaged, PATH.damaged-2 and so on; returns it.
+absl::StatusOr<std::string> MoveAside(const std::string& path);
+
 /// Makes `path` hold `contents`, or leaves what was there: writes a temporary file beside it,
 /// syncs, renames, syncs the folder.
 absl::Status WriteFileAtomically(const std::string& path, std::string_view contents);

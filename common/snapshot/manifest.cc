@@ -339,6 +339,9 @@ absl::Status SnapshotReadError(const absl::Status& error) {
 }
 
 absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
+  if (IsInPlaceOfAFile(path)) {
+    return AsSnapshotDamage(absl::InvalidArgumentError(path + ": not a file"));
+  }
   std::error_code error;
   const std::uintmax_t bytes = std::filesystem::file_size(path, error);
   if (error) return SnapshotReadError(ErrnoError(error.value(), path));
@@ -360,6 +363,9 @@ absl::Status CheckRowFiles(const std::string& folder, const Manifest& manifest) 
   for (const FileEntry& entry : manifest.files()) {
     if (entry.rows() == 0) continue;
     const std::string path = RowFilePath(folder, entry.file());
+    if (IsInPlaceOfAFile(path)) {
+      return AsSnapshotDamage(absl::DataLossError(path + ": not a file"));
+    }
     std::error_code error;
     const std::uintmax_t bytes = std::filesystem::file_size(path, error);
     if (error) {

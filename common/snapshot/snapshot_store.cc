@@ -131,8 +131,7 @@ absl::StatusOr<SnapshotStore> SnapshotStore::Open(const std::string& folder) {
   absl::Status created = CreateFolder(RowsFolder(folder));
   if (!created.ok()) return created;
   SnapshotStore store(folder, true);
-  absl::Status mended = store.MendLinks();
-  if (!mended.ok()) return mended;
+  store.MendLinks();
   return store;
 }
 
@@ -243,9 +242,11 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
 
   absl::Status written = WriteFileAtomically(PathOf(manifest.name()), FormatManifest(manifest));
   if (!written.ok()) return written;
-  absl::Status pointed = PointLink("latest", manifest.name());
-  if (!pointed.ok() || !has_best) return pointed;
-  return PointLink("best", best);
+  // It exists now. Links are for people, and the next opening mends them; what is in their place, or a
+  // disk that is full, undoes nothing.
+  PointLink("latest", manifest.name()).IgnoreError();
+  if (has_best) PointLink("best", best).IgnoreError();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Collectable> SnapshotStore::ToCollect(const CollectOptions& options) const {
@@ -327,13 +328,14 @@ absl::Status SnapshotStore::Collect(const CollectOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status SnapshotStore::MendLinks() const {
+void SnapshotStore::MendLinks() const {
   absl::StatusOr<Manifest> latest = Latest();
-  // A crash may have come before the first snapshot, or nothing may be readable: no link is mended.
-  if (!latest.ok()) return absl::OkStatus();
-  absl::Status pointed = PointLink("latest", latest->name());
-  if (!pointed.ok() || latest->best_snapshot().empty()) return pointed;
-  return PointLink("best", latest->best_snapshot());
+  // A crash may have come before the first snapshot, or the newest may not be readable: no link is
+  // mended.
+  if (!latest.ok()) return;
+  PointLink("latest", latest->name()).IgnoreError();
+  const std::string& best = latest->best_snapshot();
+  if (!best.empty()) PointLink("best", best).IgnoreError();
 }
 
 absl::Status SnapshotStore::PointLink(const std::string& link, const std::string& name) const {

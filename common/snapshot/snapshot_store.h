@@ -99,7 +99,7 @@ class SnapshotStore {
 
  private:
   SnapshotStore(std::string folder, bool writable);
-  absl::Status MendLinks() const;
+  void MendLinks() const;
   absl::StatusOr<Manifest> ReadNamed(const std::string& name) const;
   absl::Status PointLink(const std::string& link, const std::string& name) const;
 

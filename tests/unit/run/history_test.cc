@@ -1,7 +1,9 @@
 #include "run/history.h"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <sys/stat.h>
 
 #include <gtest/gtest.h>
 
@@ -183,6 +185,64 @@ TEST_F(HistoryTest, RefusesAFileThatIsNotItsOwnAndLeavesItAlone) {
   EXPECT_EQ(error(header + "1,100,x,,,,,,,,,\n"), path_ + ":2: expected 12 numbers");
   EXPECT_EQ(error(header + "3,1,,,,,,,,,,\n3,2,,,,,,,,,,\n"),
             path_ + ":3: expected an epoch after 3");
+}
+
+// Goal: nothing that stands where the history should be holds a job up, and what is sound of it stays.
+TEST_F(HistoryTest, OfAJobSetsAsideWhatIsNotItsOwn) {
+  const std::string sound = std::string(kHeader) + "1,100,1,,,,,,,,,\n";
+  const std::string edited = sound + "2,x,1,,,,,,,,,\n3,300,0.25,,,,,,,,,\n";
+  Write(edited);
+  std::string remark;
+  absl::StatusOr<History> history = History::OpenOrSetAside(path_, {}, remark);
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(remark, path_ + ":3: expected 12 numbers; it is " + path_ +
+                        ".damaged now, and 2 sound lines of it are kept");
+  EXPECT_EQ(*ReadFile(path_ + ".damaged"), edited);
+  EXPECT_EQ(Text(), sound + "3,300,0.25,,,,,,,,,\n");
+  ASSERT_TRUE(history->Append(Row(4)).ok());
+  EXPECT_EQ(History::Read(path_)->size(), 3U);
+
+  std::filesystem::remove(path_);
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  remark.clear();
+  history = History::OpenOrSetAside(path_, {}, remark);
+  ASSERT_TRUE(history.ok()) << history.status();
+  EXPECT_EQ(remark, path_ + ": not a file; it is " + path_ +
+                        ".damaged-2 now, and 0 sound lines of it are kept");
+  EXPECT_EQ(Text(), kHeader);
+  remark.clear();
+  EXPECT_TRUE(History::OpenOrSetAside(path_, {}, remark).ok());
+  EXPECT_EQ(remark, "");
+}
+
+TEST_F(HistoryTest, RestoresAnEpochWhoseLineIsLost) {
+  absl::StatusOr<History> history = History::Open(path_);
+  ASSERT_TRUE(history.ok());
+  ASSERT_TRUE(history->Append(Row(1)).ok());
+  ASSERT_TRUE(history->Append(Row(3)).ok());
+  EpochFigures lost = Row(2);
+  lost.figures.Set("val_ndcg_10", 1);  // It has no column.
+  ASSERT_TRUE(history->Restore(lost).ok());
+  ASSERT_TRUE(history->Restore(Row(3)).ok()) << "is there";
+  EXPECT_EQ(Text(),
+            std::string(kHeader) +
+                "1,100,1,,,,,,,,,\n2,200,0.5,,,,,,,,,\n3,300,0.3333333333333333,,,,,,,,,\n");
+}
+
+// Goal: a line that the disk did not take comes with the next. Method: a history whose folder is gone
+// for a while.
+TEST_F(HistoryTest, WhatTheDiskDidNotTakeFollows) {
+  absl::StatusOr<History> history = History::Open(path_);
+  ASSERT_TRUE(history.ok());
+  const std::string folder = std::filesystem::path(path_).parent_path().string();
+  std::filesystem::rename(folder, folder + "-gone");
+  EXPECT_FALSE(history->Append(Row(1)).ok());
+  EXPECT_FALSE(history->Append(Row(2)).ok());
+  EXPECT_FALSE(history->Flush().ok());
+  std::filesystem::rename(folder + "-gone", folder);
+  ASSERT_TRUE(history->Append(Row(3)).ok());
+  EXPECT_EQ(History::Read(path_)->size(), 3U);
+  ASSERT_TRUE(history->Flush().ok());
 }
 
 TEST_F(HistoryTest, NamesAPathItCannotWrite) {

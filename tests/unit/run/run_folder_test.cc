@@ -1,9 +1,12 @@
 #include "run/run_folder.h"
 
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <string>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -170,6 +173,59 @@ TEST_F(RunFolderTest, VerdictsRoundTripAndEndWithTheNextLife) {
   EXPECT_EQ(run->ReadVerdict().value(), verdict);
   ASSERT_TRUE(run->Begin().ok());
   EXPECT_EQ(run->ReadVerdict().status().code(), absl::StatusCode::kNotFound);
+}
+
+// Goal: what killed lives were writing goes with the next; what others left stays.
+TEST_F(RunFolderTest, ALifeRemovesWhatTheOnesBeforeHadNotFinished) {
+  const RunFolder before = RunFolder::Create(path_).value();
+  const auto leave = [this](const std::string& name) { std::ofstream(path_ + "/" + name) << "x"; };
+  for (const char* name :
+       {"verdict.tmp.4711", "status.tmp.1", "history.csv.tmp.22", "job.textproto.tmp.3",
+        "stop.tmp.5", "report.html.tmp.6", "notes.tmp.1", "verdict.tmp.mine", "verdict.txt"}) {
+    leave(name);
+  }
+  // Somebody may be writing it now.
+  const auto old = std::filesystem::last_write_time(path_ + "/stop.tmp.5") - std::chrono::hours(1);
+  std::filesystem::last_write_time(path_ + "/stop.tmp.5", old);
+  RunFolder run = RunFolder::Create(path_).value();
+  ASSERT_TRUE(run.ClaimGeneration().ok());
+  EXPECT_THAT(run.Begin().value(), ::testing::IsEmpty());
+  std::set<std::string> left;
+  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+    left.insert(entry.path().filename().string());
+  }
+  EXPECT_THAT(left, ::testing::UnorderedElementsAre("generation", "lock", "snapshots",
+                                                    "notes.tmp.1", "report.html.tmp.6",
+                                                    "verdict.tmp.mine", "verdict.txt"));
+}
+
+// A folder or a pipe where a file should be is nobody's to wait for.
+TEST_F(RunFolderTest, WhatIsNoFileIsMovedAside) {
+  RunFolder run = RunFolder::Create(path_).value();
+  std::filesystem::create_directories(run.verdict_path() + "/full");
+  ASSERT_EQ(::mkfifo(run.log_path().c_str(), 0600), 0);
+  EXPECT_EQ(run.ReadVerdict().status().message(), run.verdict_path() + ": not a file");
+  ASSERT_TRUE(run.ClaimGeneration().ok());
+  EXPECT_THAT(
+      run.Begin().value(),
+      ::testing::ElementsAre(
+          run.log_path() + ": not a file; it is " + run.log_path() + ".damaged now",
+          run.verdict_path() + ": not a file; it is " + run.verdict_path() + ".damaged now"));
+  EXPECT_TRUE(std::filesystem::exists(run.verdict_path() + ".damaged/full"));
+  EXPECT_TRUE(run.WriteVerdict({.text = "all is well"}).ok());
+}
+
+TEST_F(RunFolderTest, FilesOfOthersAreNoGenerations) {
+  {
+    RunFolder run = RunFolder::Create(path_).value();
+    EXPECT_EQ(run.ClaimGeneration().value(), 1U);
+  }
+  for (const char* name : {"18446744073709551615", "99999999999", "007", "+9", "notes", "4.txt"}) {
+    std::ofstream(path_ + "/generation/" + name) << "x";
+  }
+  RunFolder run = RunFolder::Create(path_).value();
+  EXPECT_EQ(run.LastGeneration().value(), 1U);
+  EXPECT_EQ(run.ClaimGeneration().value(), 2U);
 }
 
 TEST_F(RunFolderTest, ARequestToStopIsForOneLife) {
