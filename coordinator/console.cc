@@ -177,6 +177,11 @@ absl::Status Console::EpochEnded(const FinishedEpoch& epoch) {
   return absl::OkStatus();
 }
 
+absl::Status Console::SnapshotHindered(const std::string& line) {
+  Line(line);
+  return absl::OkStatus();
+}
+
 absl::Status Console::Remarked(const std::string& line) {
   Line(line);
   return absl::OkStatus();

@@ -48,6 +48,7 @@ class Console final : public JobObserver {
   absl::Status SegmentTrained(const TrainedSegment& segment) override;
   /// Prints the line of the epoch, with what validation found, in place of its bar.
   absl::Status EpochEnded(const FinishedEpoch& epoch) override;
+  absl::Status SnapshotHindered(const std::string& line) override;
   absl::Status Remarked(const std::string& line) override;
   absl::Status Warned(const std::string& line) override;
   absl::Status Ended(const Verdict& verdict) override;

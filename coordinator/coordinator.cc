@@ -27,14 +27,17 @@ constexpr std::chrono::seconds kLookInterval(1);
 }  // namespace
 
 absl::StatusOr<Coordinator> Coordinator::Open(Options options) {
-  absl::StatusOr<SnapshotTaker> snapshots =
-      SnapshotTaker::Open({.job = options.job,
-                           .generation = options.generation,
-                           .folder = options.folder->snapshots_path(),
-                           .data = options.data,
-                           .execute = options.execute,
-                           .resumed = options.snapshot != nullptr,
-                           .damaged = options.damaged_snapshots});
+  absl::StatusOr<SnapshotTaker> snapshots = SnapshotTaker::Open(
+      {.job = options.job,
+       .generation = options.generation,
+       .folder = options.folder->snapshots_path(),
+       .data = options.data,
+       .execute = options.execute,
+       .resumed = options.snapshot != nullptr,
+       .damaged = options.damaged_snapshots,
+       .stop_requested = [stop = options.stop_requested, folder = options.folder] {
+         return stop() || folder->StopRequested();
+       }});
   if (!snapshots.ok()) return snapshots.status();
   return Coordinator(std::move(options), *std::move(snapshots));
 }
@@ -69,6 +72,7 @@ absl::StatusOr<Verdict> Coordinator::Run() {
 }
 
 absl::StatusOr<Verdict> Coordinator::Conclude() {
+  if (!state_.Finished()) snapshots_.Hurry();
   if (!state_.Finished()) {
     if (absl::Status taken = TakeSnapshot(); !taken.ok()) return taken;
   }
@@ -264,8 +268,12 @@ absl::Status Coordinator::EndEpoch() {
   }
   if (absl::Status told = options_.observer->EpochMeasured(epoch); !told.ok()) return told;
   stopped_ = stopped_ || StopRequested();
-  if (epoch.is_best || stopped_ || state_.Finished() || snapshots_.IsDueAtEpoch(state_)) {
-    if (absl::Status taken = TakeSnapshot(); !taken.ok()) return taken;
+  const bool must = epoch.is_best || stopped_ || state_.Finished();
+  if (stopped_) snapshots_.Hurry();
+  if (must || snapshots_.IsDueAtEpoch(state_)) {
+    absl::Status taken =
+        TakeSnapshot(must ? SnapshotTaker::Need::kNow : SnapshotTaker::Need::kMayWait);
+    if (!taken.ok()) return taken;
   }
   if (absl::Status told = options_.observer->EpochEnded(epoch); !told.ok()) return told;
   absl::Status converging = CheckConverging();
@@ -274,9 +282,9 @@ absl::Status Coordinator::EndEpoch() {
   return done.ok() ? converging : done;
 }
 
-absl::Status Coordinator::TakeSnapshot() {
+absl::Status Coordinator::TakeSnapshot(SnapshotTaker::Need need) {
   const EpochProgress progress = Progress();
-  return snapshots_.Take(state_, {.progress = progress, .observer = *options_.observer});
+  return snapshots_.Take(state_, {.progress = progress, .observer = *options_.observer}, need);
 }
 
 absl::Status Coordinator::FinishSnapshot() {

@@ -71,7 +71,7 @@ class Coordinator {
   absl::Status EndEpoch();
   absl::StatusOr<EpochFigures> Measure();
   absl::Status Validate(EpochFigures& epoch);
-  absl::Status TakeSnapshot();
+  absl::Status TakeSnapshot(SnapshotTaker::Need need = SnapshotTaker::Need::kNow);
   // The one under way, if any; of a job that fails by its figures, too, since its rows were sound.
   absl::Status FinishSnapshot();
   absl::StatusOr<Verdict> Conclude();

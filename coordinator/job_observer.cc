@@ -37,6 +37,10 @@ absl::Status JobObserver::SnapshotCommitted(const Manifest& /*manifest*/,
   return absl::OkStatus();
 }
 
+absl::Status JobObserver::SnapshotHindered(const std::string& /*line*/) {
+  return absl::OkStatus();
+}
+
 absl::Status JobObserver::EpochEnded(const FinishedEpoch& /*epoch*/) {
   return absl::OkStatus();
 }
@@ -100,6 +104,10 @@ absl::Status JobObservers::SnapshotCommitted(const Manifest& manifest,
                                              const EpochProgress& progress) {
   return TellAll(
       [&](JobObserver& observer) { return observer.SnapshotCommitted(manifest, progress); });
+}
+
+absl::Status JobObservers::SnapshotHindered(const std::string& line) {
+  return TellAll([&](JobObserver& observer) { return observer.SnapshotHindered(line); });
 }
 
 absl::Status JobObservers::EpochEnded(const FinishedEpoch& epoch) {

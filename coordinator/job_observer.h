@@ -78,6 +78,8 @@ class JobObserver {
   virtual absl::Status EpochMeasured(const FinishedEpoch& epoch);
   virtual absl::Status SnapshotBegan(const EpochProgress& progress);
   virtual absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress);
+  /// One cannot be written, and is tried again: told once, until one is committed.
+  virtual absl::Status SnapshotHindered(const std::string& line);
   /// All of the epoch is done, its snapshot too.
   virtual absl::Status EpochEnded(const FinishedEpoch& epoch);
   /// Something that a person should know.
@@ -106,6 +108,7 @@ class JobObservers final : public JobObserver {
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override;
   absl::Status SnapshotBegan(const EpochProgress& progress) override;
   absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress) override;
+  absl::Status SnapshotHindered(const std::string& line) override;
   absl::Status EpochEnded(const FinishedEpoch& epoch) override;
   absl::Status Remarked(const std::string& line) override;
   absl::Status Warned(const std::string& line) override;

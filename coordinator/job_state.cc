@@ -118,9 +118,12 @@ std::vector<double> JobState::PlateauFactors() const {
   return factors;
 }
 
+bool JobState::IsBestWithoutSnapshot() const {
+  return best_snapshot.empty() && best.has_value() && best->epoch == epoch && !InMidEpoch();
+}
+
 void JobState::NameBestSnapshot(const std::string& name) {
-  const bool of_best = best.has_value() && best->epoch == epoch && !InMidEpoch();
-  if (best_snapshot.empty() && of_best) best_snapshot = name;
+  if (IsBestWithoutSnapshot()) best_snapshot = name;
 }
 
 void JobState::Save(Manifest& manifest) const {

@@ -47,6 +47,10 @@ struct JobState {
   /// Ends the current epoch, of which `measured` was found; the first leg of the next one follows.
   Judgement EndEpoch(const EpochFigures& measured);
 
+  /// Whether a snapshot of this state would be the best one: there is none of the best epoch yet, and
+  /// this is its end.
+  bool IsBestWithoutSnapshot() const;
+
   /// Has the snapshot `name`, which is of this state, as the best one, if there is none of the best
   /// epoch yet and this is its end.
   void NameBestSnapshot(const std::string& name);

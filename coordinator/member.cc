@@ -363,8 +363,8 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
   exchange_->OfferSharedMemory();
   Reply reply;
   absl::Status done;
-  const bool looks_at_rows =
-      !command.has_train() && !command.has_finish_write() && !command.has_committed();
+  const bool looks_at_rows = !command.has_train() && !command.has_finish_write() &&
+                             !command.has_drop_write() && !command.has_committed();
   if (blocks_.has_value() && looks_at_rows) {
     // All but training look for items at home.
     done = BringItemsHome(command);
@@ -373,7 +373,7 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
   switch (command.kind_case()) {
     case Command::kTrain:
       done = Train(command.train(), reply);
-      if (done.ok()) done = TellFiles(writer_->Poll(), reply);
+      if (done.ok()) TellFiles(writer_->Poll(), reply);
       break;
     case Command::kValidate:
       done = Validate(command.validate(), reply);
@@ -391,7 +391,10 @@ absl::StatusOr<Reply> Member::Execute(const Command& command) {
       done = Write(command.write(), reply);
       break;
     case Command::kFinishWrite:
-      done = TellFiles(writer_->Await(), reply);
+      TellFiles(writer_->Await(), reply);
+      break;
+    case Command::kDropWrite:
+      writer_->Drop();
       break;
     case Command::kCommitted:
       Commit();

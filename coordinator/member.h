@@ -84,9 +84,9 @@ class Member {
   /// lacks; errors of the store and of LoadRows.
   static absl::StatusOr<std::unique_ptr<Member>> Open(Options options);
 
-  /// Train, Validate, MeasureLists, Penalty, FindNotFinite, Write, FinishWrite or Committed. An error
-  /// of one thread ends the others' waiting. What fails behind Write is an error of the next Train or
-  /// FinishWrite.
+  /// Train, Validate, MeasureLists, Penalty, FindNotFinite, Write, FinishWrite, DropWrite or Committed.
+  /// An error of one thread ends the others' waiting. What keeps a snapshot from being written is no
+  /// error, but a part of the answer (SnapshotTrouble).
   absl::StatusOr<Reply> Execute(const Command& command);
 
   Exchange& exchange() { return *exchange_; }
@@ -153,13 +153,14 @@ class Member {
     std::vector<FileEntry> files;  // On the disk.
     std::vector<SnapshotWriter::Copy> copies;
     NotFiniteRows not_finite;
-    bool full = false;  // There is no memory for more copies.
+    bool full = false;     // There is no memory for more copies.
+    absl::Status trouble;  // The disk took no more.
   };
   absl::Status Write(const cf::Write& command, Reply& reply);
   absl::Status TakePartition(const Seat& seat, const RowFileId& file, Taken& taken);
   absl::StatusOr<FileEntry> WritePartition(const RowFileId& file);
-  // Tells the files of the snapshot that is written behind, if they are there.
-  absl::Status TellFiles(absl::StatusOr<std::optional<std::vector<FileEntry>>> files, Reply& reply);
+  // Tells the files of the snapshot that is written behind, if they are there, or what keeps them.
+  static void TellFiles(SnapshotWriter::Progress progress, Reply& reply);
   void Commit();
   void AddFigures(const std::vector<ObjectiveSums>& sums, Reply& reply) const;
   void AddProfile(Reply& reply);

@@ -33,6 +33,12 @@ void AddNotFinite(const NotFiniteRows& found, Reply& reply) {
   }
 }
 
+void TellTrouble(const absl::Status& trouble, bool is_given_up, Reply& reply) {
+  reply.mutable_snapshot_trouble()->set_code(static_cast<int>(trouble.code()));
+  reply.mutable_snapshot_trouble()->set_message(std::string(trouble.message()));
+  reply.mutable_snapshot_trouble()->set_is_given_up(is_given_up);
+}
+
 }  // namespace
 
 ScannedRows Member::RowsOf(const Seat& seat) const {
@@ -139,13 +145,16 @@ absl::Status Member::Write(const cf::Write& command, Reply& reply) {
                                           .attempt = command.attempt()},
                                          of_seat);
       if (!saved.ok()) return Because(saved, absl::StrCat("writing partition ", p));
+      if (!of_seat.trouble.ok()) break;
     }
     return absl::OkStatus();
   });
   std::vector<FileEntry> files;
   std::vector<SnapshotWriter::Copy> copies;
   bool finite = true;
+  absl::Status trouble;
   for (Taken& of_seat : taken) {
+    trouble.Update(of_seat.trouble);
     finite = finite && !AnyOf(of_seat.not_finite);
     AddNotFinite(of_seat.not_finite, reply);
     std::ranges::move(of_seat.files, std::back_inserter(files));
@@ -153,8 +162,14 @@ absl::Status Member::Write(const cf::Write& command, Reply& reply) {
   }
   // Nobody commits a snapshot with such rows.
   if (!done.ok() || !finite) return done;
+  if (!trouble.ok()) {
+    RemoveRowFiles(options_.snapshots_folder, files);
+    TellTrouble(trouble, /*is_given_up=*/true, reply);
+    return absl::OkStatus();
+  }
   writer_->Begin(std::move(files), std::move(copies));
-  return TellFiles(writer_->Poll(), reply);
+  TellFiles(writer_->Poll(), reply);
+  return absl::OkStatus();
 }
 
 absl::Status Member::TakePartition(const Seat& seat, const RowFileId& file, Taken& taken) {
@@ -179,6 +194,11 @@ absl::Status Member::TakePartition(const Seat& seat, const RowFileId& file, Take
   if (!searched.ok()) return searched;
   if (AnyOf(taken.not_finite)) return absl::OkStatus();  // Nobody will commit this snapshot.
   absl::StatusOr<FileEntry> written = WritePartition(file);
+  if (IsRowFileWriteError(written.status())) {
+    taken.trouble =
+        Because(written.status(), absl::StrCat("writing partition ", Index(file.partition)));
+    return absl::OkStatus();
+  }
   if (!written.ok()) return written.status();
   store_->MarkWritten(file.partition);
   taken.files.push_back(*std::move(written));
@@ -195,17 +215,16 @@ absl::StatusOr<FileEntry> Member::WritePartition(const RowFileId& file) {
   return writer->Finish();
 }
 
-absl::Status Member::TellFiles(absl::StatusOr<std::optional<std::vector<FileEntry>>> files,
-                               Reply& reply) {
-  if (!files.ok()) return files.status();
-  if (!files->has_value()) return absl::OkStatus();
+void Member::TellFiles(SnapshotWriter::Progress progress, Reply& reply) {
+  if (!progress.trouble.ok()) TellTrouble(progress.trouble, /*is_given_up=*/false, reply);
+  if (!progress.files.has_value()) return;
   reply.set_snapshot_written(true);
-  for (FileEntry& file : **files) *reply.add_files() = std::move(file);
-  return absl::OkStatus();
+  for (FileEntry& file : *progress.files) *reply.add_files() = std::move(file);
 }
 
 void Member::Commit() {
   has_bases_ = true;
+  writer_->Committed();
   for (const Seat& seat : seats_) {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
       store_->Commit(PartitionId{p});

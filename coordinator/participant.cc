@@ -35,6 +35,7 @@ Work WorkOf(const Command& command) {
       return Work::kInspecting;
     case Command::kWrite:
     case Command::kFinishWrite:
+    case Command::kDropWrite:
     case Command::kCommitted:
       return Work::kSaving;
     case Command::kSetUp:

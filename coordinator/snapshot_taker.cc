@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <ctime>
 #include <set>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/activity.h"
 #include "common/base/status.h"
 #include "common/snapshot/manifest.h"
 #include "coordinator/job_manifest.h"
@@ -23,6 +25,30 @@ constexpr std::size_t kDeltasMax = 32;
 // By time snapshots are so far apart that training waits for them a thirty-second of its time at
 // most, however large the model is, and what of it has no room in memory.
 constexpr int kIntervalPausesMin = 32;
+
+// Between two tries of what the leader does: a cut, a commit, making room.
+constexpr std::chrono::seconds kRetryPause(2);
+// What a job that was asked to end waits for a disk that takes no snapshot.
+constexpr std::chrono::seconds kStopPatience(30);
+// Between two looks at what members try again by themselves, while nothing else can go on.
+constexpr std::chrono::milliseconds kLookPause(200);
+
+/// Whether another try may do better.
+bool MayPass(const absl::Status& error) {
+  return !absl::IsFailedPrecondition(error) && !absl::IsAlreadyExists(error) &&
+         !absl::IsDataLoss(error) && !absl::IsInvalidArgument(error);
+}
+
+/// The first trouble that members tell of.
+const SnapshotTrouble* TroubleOf(std::span<const Reply> replies) {
+  const auto found = std::ranges::find_if(
+      replies, [](const Reply& reply) { return reply.has_snapshot_trouble(); });
+  return found == replies.end() ? nullptr : &found->snapshot_trouble();
+}
+
+absl::Status StatusOf(const SnapshotTrouble& trouble) {
+  return {static_cast<absl::StatusCode>(trouble.code()), trouble.message()};
+}
 
 /// Whether every partition is to have a base now, all of them at once, so that from here on a
 /// snapshot shares no file with the one before: the chains have as many files as they may, or their
@@ -71,7 +97,10 @@ absl::StatusOr<SnapshotTaker> SnapshotTaker::Open(Options options) {
 }
 
 SnapshotTaker::SnapshotTaker(Options options, SnapshotStore store)
-    : options_(std::move(options)), store_(std::move(store)), last_time_(options_.now()) {
+    : options_(std::move(options)),
+      store_(std::move(store)),
+      last_time_(options_.now()),
+      room_for_(std::max<std::size_t>(1, options_.job.snapshot().keep())) {
 }
 
 bool SnapshotTaker::IsDueSince(std::uint64_t step_before, const JobState& state) const {
@@ -97,17 +126,38 @@ absl::Status SnapshotTaker::TakeIfDue(std::uint64_t step_before, JobState& state
   const PauseClock pause(*this);
   waits_ = waits_ || IsDueSince(step_before, state);
   if (!waits_) return absl::OkStatus();
-  if (!under_way_.has_value()) return Begin(state, listener);
+  if (!under_way_.has_value()) {
+    return options_.now() < retry_time_ ? absl::OkStatus() : Begin(state, listener);
+  }
   if (std::exchange(waiting_told_, true)) return absl::OkStatus();
   return listener.observer.Remarked(
       "a snapshot is due while the one before is still being written: it waits for its turn");
 }
 
-absl::Status SnapshotTaker::Take(JobState& state, const Listener& listener) {
+absl::Status SnapshotTaker::Take(JobState& state, const Listener& listener, Need need) {
   const PauseClock pause(*this);
   if (last_step_ == state.step()) return absl::OkStatus();
-  if (absl::Status done = Finish(state, listener); !done.ok()) return done;
-  return Begin(state, listener);
+  if (absl::Status done = TryToFinish(state, listener); !done.ok()) return done;
+  if (under_way_.has_value() && need == Need::kMayWait) {
+    waits_ = true;
+    return absl::OkStatus();
+  }
+  if (under_way_.has_value()) {
+    // A better epoch's makes up for it; the last one does not make up for the best. Of one that could not
+    // be committed the manifest may be there, and need its files.
+    const bool gives_way = state.IsBestWithoutSnapshot() && !HasAllFiles(*under_way_);
+    absl::Status gone = gives_way ? Drop(state) : Finish(state, listener);
+    if (!gone.ok()) return gone;
+  }
+  return need == Need::kNow ? BeginOnceItCan(state, listener) : Begin(state, listener);
+}
+
+absl::Status SnapshotTaker::BeginOnceItCan(JobState& state, const Listener& listener) {
+  for (;;) {
+    absl::Status begun = Begin(state, listener);
+    if (!begun.ok() || last_step_ == state.step()) return begun;
+    while (options_.now() < retry_time_) Sleep();
+  }
 }
 
 absl::Status SnapshotTaker::Begin(JobState& state, const Listener& listener) {
@@ -118,6 +168,13 @@ absl::Status SnapshotTaker::Begin(JobState& state, const Listener& listener) {
   if (!told.ok()) return told;
   absl::StatusOr<std::vector<Reply>> replies = WriteRows(state);
   if (!replies.ok()) return replies.status();
+  const SnapshotTrouble* const trouble = TroubleOf(*replies);
+  if (std::ranges::any_of(*replies,
+                          [](const Reply& r) { return r.snapshot_trouble().is_given_up(); })) {
+    if (absl::Status dropped = Drop(state); !dropped.ok()) return dropped;
+    waits_ = true;
+    return HearTrouble(StatusOf(*trouble), listener);
+  }
   last_step_ = state.step();
   last_time_ = options_.now();
   state.NameBestSnapshot(SnapshotName({options_.generation, state.step()}));
@@ -125,10 +182,10 @@ absl::Status SnapshotTaker::Begin(JobState& state, const Listener& listener) {
                 .chains = state.files,
                 .told = std::vector<bool>(replies->size()),
                 .commit = {}};
-  if (absl::Status added = AddFiles(*replies); !added.ok()) return added;
+  if (absl::Status added = AddFiles(*replies, listener); !added.ok()) return added;
   // Without copies nothing happens behind training.
   if (options_.job.snapshot().copies_mib() > 0) return absl::OkStatus();
-  return Finish(state, listener);
+  return TryToFinish(state, listener);
 }
 
 absl::StatusOr<std::vector<Reply>> SnapshotTaker::WriteRows(const JobState& state) {
@@ -152,7 +209,7 @@ absl::Status SnapshotTaker::Hear(std::span<const Reply> replies, JobState& state
                                  const Listener& listener) {
   const PauseClock pause(*this);
   if (!under_way_.has_value()) return absl::OkStatus();
-  if (absl::Status added = AddFiles(replies); !added.ok()) return added;
+  if (absl::Status added = AddFiles(replies, listener); !added.ok()) return added;
   const std::future<Outcome>& commit = under_way_->commit;
   if (!commit.valid() || commit.wait_for(Clock::duration(0)) != std::future_status::ready) {
     return absl::OkStatus();
@@ -161,23 +218,97 @@ absl::Status SnapshotTaker::Hear(std::span<const Reply> replies, JobState& state
 }
 
 absl::Status SnapshotTaker::Finish(JobState& state, const Listener& listener) {
+  for (;;) {
+    absl::Status done = TryToFinish(state, listener);
+    if (!done.ok() || !under_way_.has_value()) return done;
+    Sleep();
+  }
+}
+
+absl::Status SnapshotTaker::TryToFinish(JobState& state, const Listener& listener) {
   if (!under_way_.has_value()) return absl::OkStatus();
   if (!HasAllFiles(*under_way_)) {
     Command command;
     command.mutable_finish_write();
     absl::StatusOr<std::vector<Reply>> replies = options_.execute(command);
     if (!replies.ok()) return replies.status();
-    if (absl::Status added = AddFiles(*replies); !added.ok()) return added;
+    if (absl::Status added = AddFiles(*replies, listener); !added.ok()) return added;
+    if (!HasAllFiles(*under_way_) && TroubleOf(*replies) != nullptr) return absl::OkStatus();
     if (!HasAllFiles(*under_way_)) return absl::DataLossError("a rank has lost its row files");
   }
-  return EndCommit(state, listener);
+  if (!under_way_->commit.valid() && options_.now() >= retry_time_) BeginCommit();
+  return under_way_->commit.valid() ? EndCommit(state, listener) : absl::OkStatus();
 }
+
+absl::Status SnapshotTaker::Drop(JobState& state) {
+  Command command;
+  command.mutable_drop_write();
+  if (absl::Status told = options_.execute(command).status(); !told.ok()) return told;
+  if (!under_way_.has_value()) return absl::OkStatus();
+  if (state.best_snapshot == under_way_->manifest.name()) state.best_snapshot.clear();
+  under_way_.reset();
+  last_step_.reset();
+  return absl::OkStatus();
+}
+
+// --- What the disk does not take -----------------------------------------------------------------
+
+absl::Status SnapshotTaker::HearTrouble(const absl::Status& why, const Listener& listener) {
+  const Clock::time_point now = options_.now();
+  const bool is_new = trouble_.ok();
+  if (is_new) trouble_since_ = now;
+  trouble_ = why;
+  const std::chrono::seconds patience(options_.job.snapshot().give_up_seconds());
+  if (now - trouble_since_ >= patience || (hurry_until_.has_value() && now >= *hurry_until_)) {
+    const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - trouble_since_);
+    return waited.count() == 0 ? why
+                               : Because(why, absl::StrCat("no snapshot could be written for ",
+                                                           waited.count(), " s"));
+  }
+  if (is_new) {
+    const std::string last = has_snapshot() ? "; the last one stays" : "";
+    absl::Status told = listener.observer.SnapshotHindered(
+        absl::StrCat("a snapshot cannot be written and is tried again, for ", patience.count(),
+                     " s at most (snapshot.give_up_seconds)", last, ": ", why.message()));
+    if (!told.ok()) return told;
+  }
+  if (!is_new && now < retry_time_) return absl::OkStatus();
+  retry_time_ = now + kRetryPause;
+  return absl::IsResourceExhausted(why) ? MakeRoom(listener) : absl::OkStatus();
+}
+
+absl::Status SnapshotTaker::MakeRoom(const Listener& listener) {
+  if (room_for_ == 1) return absl::OkStatus();
+  --room_for_;
+  const CollectOptions options = {.keep = room_for_,
+                                  .generation = options_.generation,
+                                  .also_keep = {},
+                                  .damaged = options_.damaged};
+  const absl::StatusOr<Collectable> found = store_.ToCollect(options);
+  if (!found.ok() || found->bytes == 0) return absl::OkStatus();
+  if (!store_.Collect(options).ok()) return absl::OkStatus();
+  return listener.observer.Remarked(absl::StrCat(
+      "there is no room, so older snapshots were collected: of the newest ", room_for_, " stay"));
+}
+
+void SnapshotTaker::Hurry() {
+  if (!hurry_until_.has_value()) hurry_until_ = options_.now() + kStopPatience;
+}
+
+void SnapshotTaker::Sleep() {
+  if (options_.stop_requested && options_.stop_requested()) Hurry();
+  if (options_.sleep) return options_.sleep(kLookPause);
+  Activity::Tick();
+  std::this_thread::sleep_for(kLookPause);
+}
+
+// --- Committing ----------------------------------------------------------------------------------
 
 bool SnapshotTaker::HasAllFiles(const UnderWay& snapshot) {
   return std::ranges::all_of(snapshot.told, [](bool told) { return told; });
 }
 
-absl::Status SnapshotTaker::AddFiles(std::span<const Reply> replies) {
+absl::Status SnapshotTaker::AddFiles(std::span<const Reply> replies, const Listener& listener) {
   for (std::size_t rank = 0; rank < replies.size(); ++rank) {
     if (!replies[rank].snapshot_written()) continue;
     if (under_way_->told[rank]) return absl::DataLossError("row files were told twice");
@@ -190,7 +321,11 @@ absl::Status SnapshotTaker::AddFiles(std::span<const Reply> replies) {
       chain.push_back(file);
     }
   }
-  if (HasAllFiles(*under_way_) && !under_way_->commit.valid()) BeginCommit();
+  if (const SnapshotTrouble* const trouble = TroubleOf(replies); trouble != nullptr) {
+    return HearTrouble(StatusOf(*trouble), listener);
+  }
+  const bool may_commit = HasAllFiles(*under_way_) && !under_way_->commit.valid();
+  if (may_commit && options_.now() >= retry_time_) BeginCommit();
   return absl::OkStatus();
 }
 
@@ -214,6 +349,9 @@ void SnapshotTaker::BeginCommit() {
 
 absl::Status SnapshotTaker::EndCommit(JobState& state, const Listener& listener) {
   const Outcome outcome = under_way_->commit.get();
+  if (!outcome.committed.ok() && MayPass(outcome.committed)) {
+    return HearTrouble(Because(outcome.committed, "committing a snapshot"), listener);
+  }
   UnderWay snapshot = *std::move(under_way_);
   under_way_.reset();
   if (!outcome.committed.ok()) {
@@ -221,11 +359,15 @@ absl::Status SnapshotTaker::EndCommit(JobState& state, const Listener& listener)
     return Because(outcome.committed, "committing a snapshot");
   }
   committed_ = true;
+  const bool had_trouble = !std::exchange(trouble_, absl::OkStatus()).ok();
+  retry_time_ = {};
+  room_for_ = std::max<std::size_t>(1, options_.job.snapshot().keep());
   state.files = std::move(snapshot.chains);
   Command command;
   command.mutable_committed();
   if (absl::Status told = options_.execute(command).status(); !told.ok()) return told;
   absl::Status told = listener.observer.SnapshotCommitted(snapshot.manifest, listener.progress);
+  if (told.ok() && had_trouble) told = listener.observer.Remarked("snapshots can be written again");
   if (!told.ok() || outcome.collected.ok()) return told;
   // What cannot be collected only takes room.
   return listener.observer.Remarked(

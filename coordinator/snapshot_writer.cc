@@ -1,5 +1,7 @@
 #include "coordinator/snapshot_writer.h"
 
+#include <algorithm>
+#include <chrono>
 #include <pthread.h>
 #include <utility>
 
@@ -10,6 +12,13 @@
 #include "common/snapshot/partition_writer.h"
 
 namespace cf {
+namespace {
+
+// Between two tries of a file: a server's hiccup costs a moment, and a disk that stays full nothing.
+constexpr std::chrono::milliseconds kFirstPause(250);
+constexpr std::chrono::milliseconds kLongestPause(10'000);
+
+}  // namespace
 
 SnapshotWriter::~SnapshotWriter() {
   thread_.request_stop();
@@ -19,7 +28,7 @@ void SnapshotWriter::Begin(std::vector<FileEntry> written, std::vector<Copy> cop
   Check(!begun_, "one snapshot is written at a time");
   begun_ = true;
   files_ = std::move(written);
-  failed_ = absl::OkStatus();
+  trouble_ = absl::OkStatus();
   if (copies.empty()) return;
   done_ = false;
   thread_ = std::jthread([this, copies = std::move(copies)](const std::stop_token& stop) mutable {
@@ -27,37 +36,84 @@ void SnapshotWriter::Begin(std::vector<FileEntry> written, std::vector<Copy> cop
   });
 }
 
-absl::StatusOr<std::optional<std::vector<FileEntry>>> SnapshotWriter::Poll() {
-  if (!begun_ || !done_) return std::nullopt;
-  return Await();
+SnapshotWriter::Progress SnapshotWriter::Poll() {
+  return ProgressBy(std::unique_lock(mutex_));
 }
 
-absl::StatusOr<std::optional<std::vector<FileEntry>>> SnapshotWriter::Await() {
-  if (!begun_) return std::nullopt;
-  if (thread_.joinable()) {
+SnapshotWriter::Progress SnapshotWriter::Await() {
+  std::unique_lock lock(mutex_);
+  if (begun_) {
     // Whether the thread gets on is seen of itself.
+    const Activity::Waiting waiting(Activity::kAnybody, {});
+    changed_.wait(lock, [this] { return done_ || !trouble_.ok(); });
+  }
+  return ProgressBy(std::move(lock));
+}
+
+SnapshotWriter::Progress SnapshotWriter::ProgressBy(std::unique_lock<std::mutex> lock) {
+  if (!begun_) return {};
+  if (!done_) return {.files = {}, .trouble = trouble_};
+  lock.unlock();
+  if (thread_.joinable()) thread_.join();
+  begun_ = false;
+  return {.files = files_};
+}
+
+void SnapshotWriter::SetTrouble(const absl::Status& trouble) {
+  {
+    const std::lock_guard lock(mutex_);
+    trouble_ = trouble;
+  }
+  changed_.notify_all();
+}
+
+void SnapshotWriter::Drop() {
+  if (thread_.joinable()) {
+    thread_.request_stop();
     const Activity::Waiting waiting(Activity::kAnybody, {});
     thread_.join();
   }
   begun_ = false;
-  if (!failed_.ok()) return failed_;
-  return std::exchange(files_, {});
+  done_ = true;
+  trouble_ = absl::OkStatus();
+  RemoveRowFiles(options_.folder, files_);
+  files_.clear();
 }
 
 void SnapshotWriter::WriteAll(const std::stop_token& stop, std::vector<Copy> copies) {
   ::pthread_setname_np(::pthread_self(), "cf-snapshot");
   const Activity::Here here(options_.activity, Work::kSaving);
   for (Copy& copy : copies) {
-    absl::StatusOr<FileEntry> file = Write(stop, copy);
-    if (!file.ok()) {
-      failed_ =
-          Because(file.status(), absl::StrCat("writing partition ", Index(copy.file.partition)));
-      break;
-    }
+    std::optional<FileEntry> file = WriteOnceItCan(stop, copy);
+    if (!file.has_value()) return;
     files_.push_back(*std::move(file));
     const FrozenRows written = std::move(copy.rows);  // Goes now.
   }
-  done_ = true;
+  {
+    const std::lock_guard lock(mutex_);
+    done_ = true;
+  }
+  changed_.notify_all();
+}
+
+std::optional<FileEntry> SnapshotWriter::WriteOnceItCan(const std::stop_token& stop, Copy& copy) {
+  std::chrono::milliseconds pause = kFirstPause;
+  for (;;) {
+    absl::StatusOr<FileEntry> file = Write(stop, copy);
+    if (stop.stop_requested()) return std::nullopt;
+    if (file.ok()) {
+      SetTrouble(absl::OkStatus());
+      return *std::move(file);
+    }
+    ++copy.file.attempt;  // Whatever is there under the name stays.
+    if (absl::IsAlreadyExists(file.status())) continue;
+    SetTrouble(
+        Because(file.status(), absl::StrCat("writing partition ", Index(copy.file.partition))));
+    const Activity::Waiting waiting(Activity::kOutside, {});
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, stop, pause, [] { return false; });
+    pause = std::min(2 * pause, kLongestPause);
+  }
 }
 
 absl::StatusOr<FileEntry> SnapshotWriter::Write(const std::stop_token& stop,

@@ -1,6 +1,7 @@
 #pragma once
 
-#include <atomic>
+#include <condition_variable>
+#include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -17,7 +18,8 @@
 namespace cf {
 
 /// Writes and syncs the row files of a rank from copies of its rows, on a thread of its own, while
-/// training goes on.
+/// training goes on. What the disk does not take it tries again, at longer and longer intervals up to
+/// some seconds, until it is told to leave off.
 ///
 /// Owner:      Member.
 /// Threads:    one, the rank's first; its own lives as long as there are copies to write.
@@ -41,28 +43,44 @@ class SnapshotWriter {
   /// Leaves off where it is.
   ~SnapshotWriter();
 
+  /// How far the snapshot is that was begun last.
+  struct Progress {
+    /// Its files, if all of them are there now; nothing where none was begun or they were told.
+    std::optional<std::vector<FileEntry>> files = {};
+    /// What keeps the file from being written that is due, with its partition; OK: nothing.
+    absl::Status trouble = absl::OkStatus();
+  };
+
   /// Begins the rank's part of a snapshot: `written` is on the disk, and `copies` shall be.
   /// Requires: there is none whose files were not told.
   void Begin(std::vector<FileEntry> written, std::vector<Copy> copies);
 
-  /// The files of the snapshot, if all of them are there now; nothing where none was begun or its
-  /// files were told. The error of the first that could not be written, with its partition.
-  absl::StatusOr<std::optional<std::vector<FileEntry>>> Poll();
-  /// The same, after waiting for them.
-  absl::StatusOr<std::optional<std::vector<FileEntry>>> Await();
+  Progress Poll();
+  /// The same, after waiting for the files, or for what keeps one from being written.
+  Progress Await();
+
+  /// Leaves off, and removes the files of the snapshot, told or not: nobody will commit them.
+  void Drop();
+  /// A committed manifest names its files.
+  void Committed() { files_.clear(); }
 
  private:
   // On the thread.
   void WriteAll(const std::stop_token& stop, std::vector<Copy> copies);
+  // Until it is there; nothing where the thread is to stop.
+  std::optional<FileEntry> WriteOnceItCan(const std::stop_token& stop, Copy& copy);
+  void SetTrouble(const absl::Status& trouble);
+  Progress ProgressBy(std::unique_lock<std::mutex> lock);
   absl::StatusOr<FileEntry> Write(const std::stop_token& stop, const Copy& copy) const;
 
   const Options options_;
-  bool begun_ = false;  // And not told.
-  // The thread's until it is done.
-  std::vector<FileEntry> files_;
-  absl::Status failed_;
-  std::atomic<bool> done_ = true;
-  std::jthread thread_;  // Uses all of the above.
+  bool begun_ = false;            // And not told.
+  std::vector<FileEntry> files_;  // The thread's until it is done.
+  std::mutex mutex_;              // For who waits for the thread,
+  std::condition_variable_any changed_;
+  bool done_ = true;      // guarded by it,
+  absl::Status trouble_;  // as is this.
+  std::jthread thread_;   // Uses all of the above.
 };
 
 }  // namespace cf

@@ -69,7 +69,14 @@ absl::Status StatusObserver::SnapshotBegan(const EpochProgress& progress) {
 absl::Status StatusObserver::SnapshotCommitted(const Manifest& manifest,
                                                const EpochProgress& progress) {
   SetSnapshot(manifest);
+  status_.clear_snapshot_trouble();
   Write(RunStatus::TRAINING, progress);
+  return absl::OkStatus();
+}
+
+absl::Status StatusObserver::SnapshotHindered(const std::string& line) {
+  status_.set_snapshot_trouble(line);
+  WriteStatus(*folder_, status_).IgnoreError();
   return absl::OkStatus();
 }
 

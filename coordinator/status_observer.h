@@ -40,6 +40,7 @@ class StatusObserver final : public JobObserver {
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override;
   absl::Status SnapshotBegan(const EpochProgress& progress) override;
   absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress) override;
+  absl::Status SnapshotHindered(const std::string& line) override;
   absl::Status Warned(const std::string& line) override;
 
  private:

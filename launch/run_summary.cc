@@ -25,6 +25,7 @@ void AddStatus(const RunStatus& status, double now, RunSummary& summary) {
     summary.set_batch_restarts(status.batch().restarts());
   }
   if (summary.state() != NameOf(RunState::kRunning)) return;
+  summary.set_snapshot_trouble(status.snapshot_trouble());
   if (status.epoch() > 0) summary.set_finished_epochs(status.epoch() - 1);
   summary.set_step_in_epoch(static_cast<double>(status.step()));
   summary.set_steps_per_epoch(static_cast<double>(status.steps_per_epoch()));

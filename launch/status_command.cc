@@ -110,6 +110,7 @@ void PrintForPeople(const RunSummary& run) {
   if (!run.text().empty()) {
     lines.push_back(absl::StrCat(run.has_exit_code() ? "" : "held by ", run.text()));
   }
+  if (!run.snapshot_trouble().empty()) lines.push_back(run.snapshot_trouble());
   lines.insert(lines.end(), run.notices().begin(), run.notices().end());
   if (run.silent_seconds() > kSilentSeconds) {
     lines.push_back(absl::StrCat("it has said nothing for ", DurationText(run.silent_seconds())));

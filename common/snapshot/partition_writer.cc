@@ -48,9 +48,18 @@ rocksdb::Options WriterOptions() {
   return options;
 }
 
+// Marks an error as one of writing, among those of reading rows to write.
+constexpr char kWritePayload[] = "cf/row-file-write";
+
+absl::Status Marked(absl::Status error) {
+  error.SetPayload(kWritePayload, absl::Cord());
+  return error;
+}
+
 absl::Status WriteError(const std::string& path, const rocksdb::Status& status) {
   const std::string text = absl::StrCat(path, ": ", status.ToString());
-  return status.IsNoSpace() ? absl::ResourceExhaustedError(text) : absl::InternalError(text);
+  return Marked(status.IsNoSpace() ? absl::ResourceExhaustedError(text)
+                                   : absl::InternalError(text));
 }
 
 }  // namespace
@@ -83,7 +92,7 @@ absl::StatusOr<PartitionWriter> PartitionWriter::Create(const std::string& folde
   const std::string path = absl::StrCat(rows_folder, "/", RowFileName(id));
   // RocksDB would truncate a file that exists; this claims the name first.
   const int claimed = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (claimed < 0) return ErrnoError(errno, path);
+  if (claimed < 0) return Marked(ErrnoError(errno, path));
   ::close(claimed);
   auto file = std::make_unique<File>(std::move(rows_folder), id);
   const rocksdb::Status opened = file->writer.Open(path);
@@ -117,12 +126,22 @@ absl::StatusOr<FileEntry> PartitionWriter::Finish() {
   rocksdb::ExternalSstFileInfo info;
   const rocksdb::Status finished = file_->writer.Finish(&info);
   if (!finished.ok()) return WriteError(file_->path, finished);
-  if (absl::Status synced = SyncPath(file_->folder); !synced.ok()) return synced;
+  if (absl::Status synced = SyncPath(file_->folder); !synced.ok()) return Marked(synced);
   file_->kept = true;
   file_->entry.set_file(file_->path.substr(file_->folder.size() + 1));
   file_->entry.set_bytes(info.file_size);
   file_->entry.set_checksum(info.file_checksum);
   return file_->entry;
+}
+
+bool IsRowFileWriteError(const absl::Status& error) {
+  return error.GetPayload(kWritePayload).has_value();
+}
+
+void RemoveRowFiles(const std::string& folder, std::span<const FileEntry> files) {
+  for (const FileEntry& file : files) {
+    if (file.rows() > 0) ::unlink(RowFilePath(folder, file.file()).c_str());
+  }
 }
 
 }  // namespace cf

@@ -44,4 +44,10 @@ class PartitionWriter {
   std::unique_ptr<File> file_;
 };
 
+/// Whether an error is of a PartitionWriter: what keeps the file from being written.
+bool IsRowFileWriteError(const absl::Status& error);
+
+/// Removes row files that no manifest names, as far as the disk lets it: what stays is collected later.
+void RemoveRowFiles(const std::string& folder, std::span<const FileEntry> files);
+
 }  // namespace cf

@@ -222,7 +222,10 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
   absl::StatusOr<std::vector<NamedFile>> files = ListFolder(folder_);
   if (!files.ok()) return files.status();
   const std::optional<SnapshotTime> newest = NewestOf(*files);
-  if (newest && *newest == TimeOf(manifest)) {
+  const std::string text = FormatManifest(manifest);
+  const bool is_there = newest && *newest == TimeOf(manifest);
+  // It may be this one, whose folder could not be synced when it was committed.
+  if (is_there && ReadOwnFile(PathOf(manifest.name())).value_or("") != text) {
     return absl::AlreadyExistsError(absl::StrCat(PathOf(manifest.name()), ": exists already"));
   }
   if (newest && *newest > TimeOf(manifest)) {
@@ -240,7 +243,8 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
         absl::StrCat(PathOf(manifest.name()), ": the best snapshot ", best, " is not there"));
   }
 
-  absl::Status written = WriteFileAtomically(PathOf(manifest.name()), FormatManifest(manifest));
+  absl::Status written =
+      is_there ? SyncPath(folder_) : WriteFileAtomically(PathOf(manifest.name()), text);
   if (!written.ok()) return written;
   // It exists now. Links are for people, and the next opening mends them; what is in their place, or a
   // disk that is full, undoes nothing.

@@ -1,5 +1,6 @@
 // Goal: a job whose disk fails ends with one line that names the file and the reason, leaves its
-// last snapshot whole, and goes on to the digest of an undisturbed job once the disk is well again.
+// last snapshot whole, and goes on to the digest of an undisturbed job once the disk is well again. One
+// whose disk takes no snapshot for a while goes on by itself.
 // Method: real jobs with rows on disk, in whose processes calls on files fail from some call on
 // (tests/support/file_faults.cc), after the first snapshot has been committed.
 
@@ -63,6 +64,16 @@ class Disk : public ::testing::TestWithParam<std::tuple<Schedule, Fault>> {
     digests_.clear();
   }
 
+  static std::map<std::string, std::string> EnvironmentOf(const Fault& fault,
+                                                          const std::string& run) {
+    return {{"LD_PRELOAD", CF_FILE_FAULTS},
+            {"CF_FAULT_CALL", fault.call},
+            {"CF_FAULT_PATH", fault.path},
+            {"CF_FAULT_ERROR", std::to_string(fault.error)},
+            {"CF_FAULT_AFTER", std::to_string(fault.after)},
+            {"CF_FAULT_WHEN", cluster_->SnapshotPath(run)}};
+  }
+
   static JobOptions JobOf(const Schedule& schedule, const std::string& run) {
     JobOptions options = {.launcher = Launcher::kAlone,
                           .config = "ml_1m_biased_mf",
@@ -92,12 +103,8 @@ TEST_P(Disk, FailsAndTheJobGoesOnToTheSameBits) {
   const auto& [schedule, fault] = GetParam();
   const std::string run = schedule.name + fault.name;
   JobOptions options = JobOf(schedule, run);
-  options.environment = {{"LD_PRELOAD", CF_FILE_FAULTS},
-                         {"CF_FAULT_CALL", fault.call},
-                         {"CF_FAULT_PATH", fault.path},
-                         {"CF_FAULT_ERROR", std::to_string(fault.error)},
-                         {"CF_FAULT_AFTER", std::to_string(fault.after)},
-                         {"CF_FAULT_WHEN", cluster_->SnapshotPath(run)}};
+  options.environment = EnvironmentOf(fault, run);
+  options.set.push_back("snapshot.give_up_seconds=0");
   const Process::Result failed = cluster_->Run(options);
   EXPECT_EQ(failed.exit_code, kExitFailed) << failed.output;
   EXPECT_THAT(failed.errors, AllOf(HasSubstr(fault.path), HasSubstr(std::strerror(fault.error))));
@@ -120,6 +127,20 @@ const Fault kSnapshotFaults[] = {{"SnapshotsAreFull", "write", "/snapshots/", EN
                                  {"SnapshotsCannotBeWritten", "write", "/snapshots/", EIO, 0},
                                  {"SnapshotsCannotBeSynced", "sync", "/snapshots/", EIO, 0},
                                  {"SnapshotsAreReadOnly", "open", "/snapshots/", EROFS, 0}};
+
+TEST_F(Disk, TakesNoSnapshotForAWhileAndTheJobGoesOn) {
+  const Schedule& schedule = Schedules().front();
+  JobOptions options = JobOf(schedule, "hiccup");
+  options.environment = EnvironmentOf(kSnapshotFaults[0], "hiccup");
+  options.environment["CF_FAULT_TIMES"] = "3";
+  const Process::Result result = cluster_->Run(options);
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_EQ(result.errors, "");
+  EXPECT_THAT(result.output,
+              AllOf(HasSubstr("a snapshot cannot be written and is tried again"),
+                    HasSubstr(std::strerror(ENOSPC)), HasSubstr("snapshots can be written again")));
+  EXPECT_EQ(cluster_->Digest("hiccup"), DigestOf(schedule));
+}
 
 std::string NameOf(const ::testing::TestParamInfo<std::tuple<Schedule, Fault>>& test) {
   return std::get<Schedule>(test.param).name + std::get<Fault>(test.param).name;

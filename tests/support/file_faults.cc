@@ -5,6 +5,7 @@
 //   CF_FAULT_PATH   what the file's path contains
 //   CF_FAULT_ERROR  the errno
 //   CF_FAULT_AFTER  so many calls succeed first
+//   CF_FAULT_TIMES  so many fail then, and all others succeed; empty: all fail
 //   CF_FAULT_WHEN   they are counted once this path exists; empty: at once
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <limits>
 #include <string>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,6 +33,8 @@ struct Fault {
   std::string path = Variable("CF_FAULT_PATH");
   int error = std::atoi(Variable("CF_FAULT_ERROR").c_str());
   long after = std::atol(Variable("CF_FAULT_AFTER").c_str());
+  long times = Variable("CF_FAULT_TIMES").empty() ? std::numeric_limits<long>::max()
+                                                  : std::atol(Variable("CF_FAULT_TIMES").c_str());
   std::string when = Variable("CF_FAULT_WHEN");
 };
 
@@ -52,7 +56,8 @@ bool Fails(const char* call, const char* path) {
     return false;
   }
   begun = true;
-  if (calls++ < fault.after) return false;
+  const long call_number = calls++;
+  if (call_number < fault.after || call_number - fault.after >= fault.times) return false;
   errno = fault.error;
   return true;
 }

@@ -184,6 +184,7 @@ snapshot {
   every_steps: 0
   keep: 2
   copies_mib: 4096
+  give_up_seconds: 3600
 }
 cluster {
   servers: 0

@@ -26,6 +26,7 @@
 namespace cf {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -41,15 +42,35 @@ class Heard final : public JobObserver {
     remarks.push_back(line);
     return absl::OkStatus();
   }
+  absl::Status SnapshotHindered(const std::string& line) override {
+    hindered.push_back(line);
+    return absl::OkStatus();
+  }
   std::vector<std::uint64_t> steps;
   std::vector<std::string> remarks;
+  std::vector<std::string> hindered;
 };
+
+/// The row files of all snapshots that are kept, each once.
+std::vector<std::set<std::string>> FilesOfKept(const std::string& folder) {
+  std::vector<std::set<std::string>> kept;
+  const SnapshotStore::Listing listing = SnapshotStore::View(folder).value().List().value();
+  for (const Manifest& manifest : listing.snapshots) {
+    kept.emplace_back();
+    for (const FileEntry& file : manifest.files()) {
+      if (file.rows() > 0) kept.back().insert(file.file());
+    }
+  }
+  return kept;
+}
 
 class SnapshotTakerTest : public ::testing::Test {
  protected:
   SnapshotTakerTest() {
     job_.mutable_snapshot()->set_copies_mib(16);
     job_.mutable_snapshot()->set_every_steps(1);
+    // A test's clock goes faster than its disk.
+    job_.mutable_snapshot()->set_give_up_seconds(1'000'000'000);
     job_.mutable_train()->set_batch_size(5);
   }
 
@@ -64,7 +85,7 @@ class SnapshotTakerTest : public ::testing::Test {
                             .snapshots_folder = folder_,
                             .data = &*data_,
                             .placement = &*placement_,
-                            .snapshot_copies = std::uint64_t{16} << 20})
+                            .snapshot_copies = copies_})
                   .value();
     taker_.emplace(
         SnapshotTaker::Open({.job = job_,
@@ -72,13 +93,26 @@ class SnapshotTakerTest : public ::testing::Test {
                              .folder = folder_,
                              .data = &*data_,
                              .execute = [this](const Command& command) { return Execute(command); },
-                             .now = [this] { return now_; }})
+                             .now = [this] { return now_; },
+                             .sleep =
+                                 [this](std::chrono::milliseconds time) {
+                                   now_ += time;
+                                   if (on_sleep_) on_sleep_();
+                                 }})
             .value());
   }
 
   absl::StatusOr<std::vector<Reply>> Execute(const Command& command) {
     commands_.push_back(command);
     if (command.has_write()) now_ += copying_;
+    if (command.has_write() && full_) {
+      Reply reply;
+      reply.mutable_snapshot_trouble()->set_code(
+          static_cast<int>(absl::StatusCode::kResourceExhausted));
+      reply.mutable_snapshot_trouble()->set_message("no space");
+      reply.mutable_snapshot_trouble()->set_is_given_up(true);
+      return std::vector<Reply>{reply};
+    }
     absl::StatusOr<Reply> reply = member_->Execute(command);
     if (!reply.ok()) return reply.status();
     if (reply->snapshot_written()) {
@@ -119,6 +153,7 @@ class SnapshotTakerTest : public ::testing::Test {
       kinds.push_back(command.has_train()          ? "train"
                       : command.has_write()        ? "write"
                       : command.has_finish_write() ? "finish"
+                      : command.has_drop_write()   ? "drop"
                       : command.has_committed()    ? "committed"
                                                    : "other");
     }
@@ -156,6 +191,10 @@ class SnapshotTakerTest : public ::testing::Test {
     return Snapshot::Open(folder + "/latest").value().Digest().value();
   }
 
+  /// The disk takes no row file, until they are shown again.
+  void HideRows() const { std::filesystem::rename(folder_ + "/rows", folder_ + "/gone"); }
+  void ShowRows() const { std::filesystem::rename(folder_ + "/gone", folder_ + "/rows"); }
+
   bool HasLatest() const { return std::filesystem::exists(folder_ + "/latest"); }
   Snapshot Latest() const { return Snapshot::Open(folder_ + "/latest").value(); }
 
@@ -172,6 +211,9 @@ class SnapshotTakerTest : public ::testing::Test {
   bool slow_disk_ = false;
   bool spoil_ = false;  // Tells of files what is not so.
   bool lose_ = false;   // Tells of none.
+  bool full_ = false;   // Has no room for any.
+  std::uint64_t copies_ = std::uint64_t{16} << 20;
+  std::function<void()> on_sleep_;
   std::optional<Reply> held_;
   Heard heard_;
   const EpochProgress progress_;
@@ -301,15 +343,137 @@ TEST_F(SnapshotTakerTest, TheRowsOfASnapshotThatFailedAreInTheNextOfALaterStep) 
   EXPECT_EQ(Latest().Digest().value(), DigestAt(3));
 }
 
-TEST_F(SnapshotTakerTest, WhatFailsBehindIsAnErrorOfWhoeverWaits) {
+// --- A disk that takes nothing -------------------------------------------------------------------
+
+// Goal: training goes on while the disk takes nothing, and the snapshot is of its cut all the same.
+TEST_F(SnapshotTakerTest, OneThatTheDiskDoesNotTakeIsTriedAgainWhileTrainingGoesOn) {
   Open();
   ASSERT_TRUE(Step().ok());
-  const PartitionWriter taken =
-      PartitionWriter::Create(folder_, {.time = {1, 1}, .partition = PartitionId{3}}).value();
   ASSERT_TRUE(Take().ok());
+  ASSERT_TRUE(Finish().ok());
+  ASSERT_TRUE(Step().ok());
+  HideRows();
+  ASSERT_TRUE(TakeIfDue().ok());
+  for (int k = 0; k < 3; ++k) {
+    ASSERT_TRUE(Step().ok());
+    // What may wait does not keep training.
+    ASSERT_TRUE(taker_->Take(*state_, listener_, SnapshotTaker::Need::kMayWait).ok());
+  }
+  EXPECT_THAT(heard_.hindered,
+              ElementsAre(AllOf(HasSubstr("writing partition "), HasSubstr(folder_))))
+      << "told once";
+  EXPECT_THAT(heard_.steps, ElementsAre(1));
+  ShowRows();
+  ASSERT_TRUE(Finish().ok());
+  EXPECT_THAT(heard_.steps, ElementsAre(1, 2));
+  EXPECT_EQ(Latest().Digest().value(), DigestAt(2));
+  EXPECT_THAT(heard_.remarks, ElementsAre("snapshots can be written again"));
+  // The one that could wait has its turn, and all rows that changed.
+  ASSERT_TRUE(taker_->TakeIfDue(state_->step(), *state_, listener_).ok());
+  ASSERT_TRUE(Finish().ok());
+  EXPECT_THAT(heard_.steps, ElementsAre(1, 2, 5));
+  EXPECT_EQ(Latest().Digest().value(), DigestAt(5));
+}
+
+// The same where rows are not copied: it is cut anew, at a later step.
+TEST_F(SnapshotTakerTest, OneWithoutCopiesIsCutAnewWhenTheDiskTakesIt) {
+  job_.mutable_snapshot()->set_copies_mib(0);
+  copies_ = 0;
+  Open();
+  HideRows();
+  ASSERT_TRUE(Step().ok());
+  ASSERT_TRUE(TakeIfDue().ok());
+  EXPECT_EQ(heard_.hindered.size(), 1U);
+  EXPECT_THAT(Kinds(), ElementsAre("train", "write", "drop"));
+  ASSERT_TRUE(Step().ok());
+  ASSERT_TRUE(TakeIfDue().ok());
+  EXPECT_EQ(Kinds().back(), "train") << "not at once";
+  ShowRows();
+  now_ += std::chrono::minutes(1);
+  ASSERT_TRUE(TakeIfDue().ok());
+  ASSERT_TRUE(Finish().ok());
+  EXPECT_THAT(heard_.steps, ElementsAre(2));
+  EXPECT_EQ(Latest().Digest().value(), DigestAt(2));
+}
+
+// Training waits for one that it cannot do without, of which there are no copies.
+TEST_F(SnapshotTakerTest, OneThatIsNeededNowIsWaitedFor) {
+  job_.mutable_snapshot()->set_copies_mib(0);
+  copies_ = 0;
+  Open();
+  HideRows();
+  ASSERT_TRUE(Step().ok());
+  int sleeps = 0;
+  on_sleep_ = [&] {
+    if (++sleeps == 20) ShowRows();
+  };
+  ASSERT_TRUE(Take().ok());
+  EXPECT_GE(sleeps, 20);
+  EXPECT_THAT(heard_.steps, ElementsAre(1));
+  EXPECT_EQ(Latest().Digest().value(), DigestAt(1));
+}
+
+TEST_F(SnapshotTakerTest, ADiskThatNeverTakesOneEndsTheJobAfterTheUsersTime) {
+  job_.mutable_snapshot()->set_give_up_seconds(60);
+  Open();
+  HideRows();
+  ASSERT_TRUE(Step().ok());
+  ASSERT_TRUE(Take().ok());
+  const auto begin = now_;
   const absl::Status failed = Finish();
-  EXPECT_THAT(std::string(failed.message()), HasSubstr("writing partition 3: " + folder_));
+  EXPECT_THAT(std::string(failed.message()),
+              AllOf(HasSubstr("no snapshot could be written for 60 s: writing partition"),
+                    HasSubstr(folder_)));
+  EXPECT_GE(now_ - begin, std::chrono::seconds(60));
   EXPECT_FALSE(HasLatest());
+}
+
+TEST_F(SnapshotTakerTest, WhoWaitsForTheEndOfTheJobWaitsHalfAMinuteForTheDisk) {
+  Open();
+  HideRows();
+  ASSERT_TRUE(Step().ok());
+  ASSERT_TRUE(Take().ok());
+  taker_->Hurry();
+  const auto begin = now_;
+  EXPECT_FALSE(Finish().ok());
+  EXPECT_LE(now_ - begin, std::chrono::seconds(31));
+}
+
+TEST_F(SnapshotTakerTest, WithoutAUsersTimeTheFirstErrorCounts) {
+  job_.mutable_snapshot()->set_give_up_seconds(0);
+  Open();
+  HideRows();
+  ASSERT_TRUE(Step().ok());
+  ASSERT_TRUE(Take().ok());
+  EXPECT_THAT(Finish().ToString(), HasSubstr("writing partition"));
+  EXPECT_THAT(heard_.hindered, IsEmpty());
+}
+
+// Goal: where there is no room older snapshots go first, and never the newest.
+TEST_F(SnapshotTakerTest, OlderSnapshotsMakeRoom) {
+  job_.mutable_snapshot()->set_keep(3);
+  Open();
+  for (int k = 0; k < 3; ++k) {
+    ASSERT_TRUE(Step().ok());
+    ASSERT_TRUE(Take().ok());
+    ASSERT_TRUE(Finish().ok());
+  }
+  const auto kept = [this] { return FilesOfKept(folder_).size(); };
+  EXPECT_EQ(kept(), 3U);
+  ASSERT_TRUE(Step().ok());
+  full_ = true;
+  ASSERT_TRUE(TakeIfDue().ok());
+  for (const std::size_t expected : {2U, 1U, 1U}) {
+    EXPECT_EQ(kept(), expected);
+    now_ += std::chrono::minutes(1);
+    ASSERT_TRUE(taker_->TakeIfDue(state_->step(), *state_, listener_).ok());
+  }
+  EXPECT_EQ(Latest().Digest().value(), DigestAt(3));
+  full_ = false;
+  now_ += std::chrono::minutes(1);
+  ASSERT_TRUE(taker_->TakeIfDue(state_->step(), *state_, listener_).ok());
+  ASSERT_TRUE(Finish().ok());
+  EXPECT_EQ(Latest().Digest().value(), DigestAt(4));
 }
 
 TEST_F(SnapshotTakerTest, FilesThatARankHasLostAreMissed) {
@@ -318,19 +482,6 @@ TEST_F(SnapshotTakerTest, FilesThatARankHasLostAreMissed) {
   lose_ = true;
   ASSERT_TRUE(Take().ok());
   EXPECT_EQ(Finish().code(), absl::StatusCode::kDataLoss);
-}
-
-/// The row files of all snapshots that are kept, each once.
-std::vector<std::set<std::string>> FilesOfKept(const std::string& folder) {
-  std::vector<std::set<std::string>> kept;
-  const SnapshotStore::Listing listing = SnapshotStore::View(folder).value().List().value();
-  for (const Manifest& manifest : listing.snapshots) {
-    kept.emplace_back();
-    for (const FileEntry& file : manifest.files()) {
-      if (file.rows() > 0) kept.back().insert(file.file());
-    }
-  }
-  return kept;
 }
 
 // Goal: chains end before they are much to read, all at once, so that a snapshot that is kept shares

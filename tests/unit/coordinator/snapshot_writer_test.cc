@@ -1,5 +1,6 @@
-// Goal: files are written from copies, told once, when all of them are there, and an error names the
-// partition and the file. Method: copies of a few rows; a file that is there already.
+// Goal: files are written from copies, told once, when all of them are there; what keeps one from being
+// written names the partition and the file, and is tried again. Method: copies of a few rows; a file
+// that is there already, and a folder that is not.
 
 #include "coordinator/snapshot_writer.h"
 
@@ -58,11 +59,11 @@ class SnapshotWriterTest : public ::testing::Test {
 };
 
 TEST_F(SnapshotWriterTest, TellsItsFilesOnce) {
-  EXPECT_EQ(writer_.Await().value(), std::nullopt) << "none was begun";
+  EXPECT_EQ(writer_.Await().files, std::nullopt) << "none was begun";
   FileEntry before;
   before.set_partition(7);
   writer_.Begin({before}, CopiesOf({2, 3}));
-  const std::optional<std::vector<FileEntry>> files = writer_.Await().value();
+  const std::optional<std::vector<FileEntry>> files = writer_.Await().files;
   ASSERT_TRUE(files.has_value());
   ASSERT_EQ(files->size(), 3U);
   EXPECT_EQ((*files)[0].partition(), 7U);
@@ -72,32 +73,61 @@ TEST_F(SnapshotWriterTest, TellsItsFilesOnce) {
     EXPECT_EQ(file.rows(), local_.store().Rows(PartitionId{file.partition()}));
     EXPECT_EQ(std::filesystem::file_size(RowFilePath(store_.folder(), file.file())), file.bytes());
   }
-  EXPECT_EQ(writer_.Await().value(), std::nullopt) << "they were told";
-  EXPECT_EQ(writer_.Poll().value(), std::nullopt);
+  EXPECT_EQ(writer_.Await().files, std::nullopt) << "they were told";
+  EXPECT_EQ(writer_.Poll().files, std::nullopt);
   // The memory of the copies is free again.
   EXPECT_EQ(CopiesOf({0, 1, 2, 3}).size(), 4U);
 }
 
 TEST_F(SnapshotWriterTest, WithoutCopiesItIsDoneAtOnce) {
   writer_.Begin({FileEntry()}, {});
-  const std::optional<std::vector<FileEntry>> files = writer_.Poll().value();
+  const std::optional<std::vector<FileEntry>> files = writer_.Poll().files;
   ASSERT_TRUE(files.has_value());
   EXPECT_EQ(files->size(), 1U);
 }
 
-TEST_F(SnapshotWriterTest, AnErrorNamesThePartitionAndTheFile) {
+// Goal: what the disk does not take now it may take later, and the files are of the same rows. Method: a
+// folder that is gone for a while.
+TEST_F(SnapshotWriterTest, TriesAgainUntilTheDiskTakesIt) {
+  const std::string rows = RowsFolder(store_.folder());
+  std::filesystem::rename(rows, rows + "-gone");
+  writer_.Begin({}, CopiesOf({2, 3}));
+  const SnapshotWriter::Progress progress = writer_.Await();
+  EXPECT_EQ(progress.files, std::nullopt) << "nobody waits for a disk that takes nothing";
+  EXPECT_THAT(progress.trouble.ToString(), HasSubstr("writing partition 2: " + rows));
+  std::filesystem::rename(rows + "-gone", rows);
+  std::optional<std::vector<FileEntry>> files;
+  while (!files.has_value()) files = writer_.Poll().files;
+  ASSERT_EQ(files->size(), 2U);
+  EXPECT_TRUE(std::filesystem::exists(RowFilePath(store_.folder(), files->back().file())));
+}
+
+TEST_F(SnapshotWriterTest, AFileThatIsThereIsLetAlone) {
   const PartitionWriter taken = PartitionWriter::Create(store_.folder(), FileOf(3)).value();
-  writer_.Begin({}, CopiesOf({2, 3, 4}));
-  const absl::Status failed = writer_.Await().status();
-  EXPECT_EQ(failed.code(), absl::StatusCode::kAlreadyExists) << failed;
-  EXPECT_THAT(std::string(failed.message()), HasSubstr("writing partition 3: "));
-  EXPECT_THAT(std::string(failed.message()), HasSubstr(RowFileName(FileOf(3))));
-  EXPECT_FALSE(std::filesystem::exists(RowFilePath(store_.folder(), RowFileName(FileOf(4)))));
-  // Another attempt has another name.
-  std::vector<SnapshotWriter::Copy> again = CopiesOf({3});
-  again[0].file.attempt = 1;
-  writer_.Begin({}, std::move(again));
-  EXPECT_TRUE(writer_.Await().ok());
+  writer_.Begin({}, CopiesOf({3}));
+  const std::optional<std::vector<FileEntry>> files = writer_.Await().files;
+  ASSERT_TRUE(files.has_value());
+  RowFileId other = FileOf(3);
+  other.attempt = 1;
+  EXPECT_EQ(files->front().file(), RowFileName(other));
+}
+
+TEST_F(SnapshotWriterTest, WhatIsDroppedLeavesNoFile) {
+  writer_.Begin({}, CopiesOf({0, 1}));
+  ASSERT_TRUE(writer_.Await().files.has_value());
+  writer_.Drop();
+  EXPECT_TRUE(std::filesystem::is_empty(RowsFolder(store_.folder())));
+  writer_.Begin({}, CopiesOf({0, 1}));
+  ASSERT_TRUE(writer_.Await().files.has_value());
+  writer_.Committed();
+  writer_.Drop();
+  EXPECT_FALSE(std::filesystem::is_empty(RowsFolder(store_.folder()))) << "a manifest names them";
+  // In the middle of its tries.
+  std::filesystem::remove_all(RowsFolder(store_.folder()));
+  writer_.Begin({}, CopiesOf({0, 1}));
+  EXPECT_EQ(writer_.Await().files, std::nullopt);
+  writer_.Drop();
+  EXPECT_EQ(CopiesOf({0, 1, 2, 3}).size(), 4U) << "nothing of the copies is left";
 }
 
 TEST_F(SnapshotWriterTest, AJobThatEndsLeavesNoHalfFile) {
