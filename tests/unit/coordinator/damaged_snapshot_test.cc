@@ -2,7 +2,7 @@
 // and no rank loads it; the run goes on by itself from the newest snapshot that is whole, to the
 // digest of an undisturbed one, and never begins anew. What is asked for by name is that or nothing.
 // Method: copies of a run with chains of bases and deltas, each damaged at a place that a seed draws.
-// CF_DAMAGES and CF_RESUMES in the environment make it as long as one likes (1000 and 100: issue 17).
+// CF_DAMAGES and CF_RESUMES in the environment make it as long as one likes (tests/README.md).
 
 #include <algorithm>
 #include <cstdlib>
