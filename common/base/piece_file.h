@@ -1,10 +1,8 @@
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <new>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,10 +10,12 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "common/base/scratch_file.h"
+
 namespace cf {
 
-/// A file of scratch: sections of known sizes, each of which is written and read in pieces, which have
-/// checksums. It is removed with this object, and never synced.
+/// A file of scratch (ScratchFile): sections of known sizes, each of which is written and read in
+/// pieces, which have checksums.
 ///
 /// Nothing of it is read again soon, so it passes by the system's cache, or the system is told to drop
 /// what has been read: a control group counts the pages of files, too.
@@ -32,21 +32,13 @@ class PieceFile {
   /// How large pieces are, so that one for each of `sections` takes some MiB together: 12 to 60 KiB.
   static std::size_t PieceBytesFor(std::size_t sections);
 
-  static constexpr std::size_t kPageBytes = 4096;
-  enum class Access : std::uint8_t {
-    kCached,
-    /// Past the system's cache, on a file system that can (tmpfs cannot). Requires: sections are of
-    /// whole pages (InWholePages), and what is read into or written from begins with one (Pages).
-    kDirect,
-  };
+  /// Requires, for direct access: sections are of whole pages (InWholePages).
+  using Access = ScratchFile::Access;
 
   /// Makes the file. Errors here and below name the path; ResourceExhausted: the disk is full.
   static absl::StatusOr<std::unique_ptr<PieceFile>> Create(
       const std::string& path, std::span<const std::uint64_t> section_bytes,
       std::size_t piece_bytes, Access access = Access::kCached);
-  ~PieceFile();
-  PieceFile(const PieceFile&) = delete;
-  PieceFile& operator=(const PieceFile&) = delete;
 
   std::size_t piece_bytes() const { return piece_bytes_; }
   std::uint64_t SectionBytes(std::size_t section) const { return sections_[section].bytes; }
@@ -68,37 +60,17 @@ class PieceFile {
     std::size_t first_piece = 0;  // In checksums_.
   };
 
-  PieceFile(std::string path, int file, std::span<const std::uint64_t> section_bytes,
+  PieceFile(std::unique_ptr<ScratchFile> file, std::span<const std::uint64_t> section_bytes,
             std::size_t piece_bytes);
   // Calls `visit(checksum, piece)` for the pieces that `bytes` are, from `at` of the section on.
   template <class Byte, class Visit>
   void ForPieces(const Section& section, std::uint64_t at, std::span<Byte> bytes,
                  const Visit& visit) const;
 
-  const std::string path_;
-  const int file_;
+  const std::unique_ptr<ScratchFile> file_;
   const std::size_t piece_bytes_;
   std::vector<Section> sections_;
   std::vector<std::uint64_t> checksums_;  // By piece, section after section.
 };
-
-/// Memory that begins with a page, as direct access takes it.
-struct FreePages {
-  void operator()(std::byte* pages) const {
-    ::operator delete (pages, std::align_val_t{PieceFile::kPageBytes});
-  }
-};
-using Pages = std::unique_ptr<std::byte[], FreePages>;
-
-/// Of at least so many bytes; they are yet to be set.
-inline Pages MakePages(std::size_t bytes) {
-  return Pages(static_cast<std::byte*>(
-      ::operator new (std::max<std::size_t>(1, bytes), std::align_val_t{PieceFile::kPageBytes})));
-}
-
-/// `bytes` and what is missing to whole pages.
-constexpr std::uint64_t InWholePages(std::uint64_t bytes) {
-  return (bytes + PieceFile::kPageBytes - 1) / PieceFile::kPageBytes * PieceFile::kPageBytes;
-}
 
 }  // namespace cf

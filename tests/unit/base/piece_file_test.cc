@@ -74,7 +74,7 @@ TEST_F(PieceFileTest, SectionsAreReadAsTheyWereWritten) {
 
 // On a disk past the system's cache, and where there is tmpfs, which has no other place for it.
 TEST_F(PieceFileTest, SectionsOfWholePagesCanBeReadDirectly) {
-  constexpr std::size_t kBytes = 2 * kPiece + PieceFile::kPageBytes;
+  constexpr std::size_t kBytes = 2 * kPiece + ScratchFile::kPageBytes;
   static_assert(InWholePages(kBytes - 1) == kBytes && InWholePages(kBytes) == kBytes);
   const std::vector<std::uint64_t> sections = {kBytes, kBytes};
   for (const std::string& path : {path_, "/dev/shm/cf_piece_file_" + std::to_string(::getpid())}) {
