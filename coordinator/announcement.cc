@@ -83,7 +83,7 @@ void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& dire
   if (std::ranges::any_of(plans, [](const StoragePlan& plan) { return plan.row_bytes > 0; })) {
     console.Line(absl::StrFormat(
         "  memory: %.1f MiB a rank; rows of users and items come and go "
-        "one by one, those that do not fit (%.1f MiB) and samples (%.1f MiB) are in %s",
+        "one by one, room for those that do not fit (%.1f MiB) and samples (%.1f MiB) are in %s",
         static_cast<double>(memory) / 1048576.0, static_cast<double>(disk) / 1048576.0,
         static_cast<double>(samples) / 1048576.0, directory));
     return;

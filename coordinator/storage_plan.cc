@@ -239,7 +239,7 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
     threads.push_back(placement.servers().range(seat));
   }
   const std::uint64_t samples = DiskSamplesBytes(job, data, placement, shape);
-  const std::uint64_t fixed = CachedStore::FixedBytes(shape.tables, partitioning, shape.range) +
+  const std::uint64_t fixed = CachedStore::FixedBytes(shape.tables, partitioning, threads) +
                               samples + MakerBytes(data, shape);
   std::uint64_t row_bytes = 0;
   for (const SeatRange& thread : threads) {
@@ -271,8 +271,7 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
       SnapshotCopies(job, shape.rows, shape.range.size(), (budget - fixed - row_bytes) / 4);
   plan.row_bytes = budget - fixed - plan.snapshot_copies;
   plan.memory = budget;
-  const std::uint64_t stored = CachedStore::StoredBytes(shape.tables, partitioning, shape.range);
-  plan.disk = stored - std::min(stored, plan.row_bytes);
+  plan.disk = CachedStore::DiskBytes(shape.tables, partitioning, shape.range);
   return plan;
 }
 

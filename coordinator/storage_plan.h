@@ -20,7 +20,7 @@ struct StoragePlan {
   std::uint64_t memory = 0;      ///< Bytes of rows, samples and copies then.
   /// Of these for copies of rows that snapshots are written from.
   std::uint64_t snapshot_copies = 0;
-  std::uint64_t disk = 0;         ///< Bytes of rows that are not in memory at once.
+  std::uint64_t disk = 0;         ///< Bytes on disk for rows that are not in memory at once.
   std::uint64_t sample_disk = 0;  ///< Bytes of samples on disk.
   /// Where users' and items' rows come and go one by one: bytes of memory for those; else 0.
   std::uint64_t row_bytes = 0;

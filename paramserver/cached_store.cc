@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <absl/strings/str_cat.h>
+
 #include "common/base/check.h"
 
 namespace cf {
@@ -60,6 +62,19 @@ std::uint64_t FramesBytes(std::span<const RowStore::Table> tables, Partitioning 
   return bytes;
 }
 
+/// What is on disk of the pool's rows in `range`.
+RowExtents::Options ExtentsOf(std::span<const RowStore::Table> tables, const Pool& pool,
+                              Partitioning partitioning, SeatRange range) {
+  return {.tables = {tables.begin(), tables.end()},
+          .stored = pool.tables,
+          .partitioning = partitioning,
+          .range = range};
+}
+
+std::size_t StrideMax(std::span<const RowStore::Table> tables) {
+  return std::max(tables[Index(kUsers)].stride, tables[Index(kItems)].stride);
+}
+
 /// How many frames each pool of a thread gets of `bytes`: the smaller one, whose rows are used more
 /// often, half of them if it has as many rows, and the other one the rest.
 std::vector<std::uint64_t> FramesOf(std::span<const Pool> pools,
@@ -87,18 +102,26 @@ SeatRange RangeOf(std::span<const SeatRange> threads) {
 
 }  // namespace
 
-std::size_t CachedStore::StoredBytes(std::span<const Table> tables, Partitioning partitioning,
-                                     SeatRange range) {
-  return SlabStore::BytesFor(TablesThat(true, tables), partitioning, range);
+std::size_t CachedStore::DiskBytes(std::span<const Table> tables, Partitioning partitioning,
+                                   SeatRange range) {
+  std::size_t bytes = 0;
+  for (const Pool& pool : PoolsOf(tables)) {
+    bytes += RowExtents::SizesFor(ExtentsOf(tables, pool, partitioning, range)).disk;
+  }
+  return bytes;
 }
 
 std::size_t CachedStore::FixedBytes(std::span<const Table> tables, Partitioning partitioning,
-                                    SeatRange range) {
+                                    std::span<const SeatRange> threads) {
+  const SeatRange range = RangeOf(threads);
   std::size_t bytes = SlabStore::BytesFor(TablesThat(false, tables), partitioning, range) +
                       cf::ChangedRows::BytesFor(tables, partitioning, range) +
-                      RowDatabase::MemoryFor(StoredBytes(tables, partitioning, range));
+                      RowMover::BytesFor(StrideMax(tables));
   for (const Pool& pool : PoolsOf(tables)) {
-    bytes += RowCache::BytesBeside(RowsIn(tables, pool, partitioning, range), pool.stride);
+    bytes += RowsIn(tables, pool, partitioning, range) * RowCache::PlaceBytes();
+    for (const SeatRange& thread : threads) {
+      bytes += RowExtents::SizesFor(ExtentsOf(tables, pool, partitioning, thread)).memory;
+    }
   }
   return bytes;
 }
@@ -131,21 +154,27 @@ absl::StatusOr<std::unique_ptr<CachedStore>> CachedStore::Open(Options options) 
   absl::StatusOr<std::unique_ptr<SlabStore>> others =
       SlabStore::Open(TablesThat(false, options.tables), options.partitioning, options.range);
   if (!others.ok()) return others.status();
-  absl::StatusOr<std::unique_ptr<RowDatabase>> database = RowDatabase::Open(
-      options.directory, StoredBytes(options.tables, options.partitioning, options.range));
-  if (!database.ok()) return database.status();
-  return std::unique_ptr<CachedStore>(
-      new CachedStore(std::move(options), *std::move(others), *std::move(database)));
+  absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(options.directory);
+  if (!folder.ok()) return folder.status();
+  absl::StatusOr<std::unique_ptr<ScratchFile>> file =
+      ScratchFile::Create(absl::StrCat(folder->path(), "/rows"), ScratchFile::Access::kDirect);
+  if (!file.ok()) return file.status();
+  absl::Status reserved =
+      (*file)->Reserve(DiskBytes(options.tables, options.partitioning, options.range));
+  if (!reserved.ok()) return reserved;
+  return std::unique_ptr<CachedStore>(new CachedStore(std::move(options), *std::move(others),
+                                                      *std::move(folder), *std::move(file)));
 }
 
-CachedStore::CachedStore(Options options, std::unique_ptr<SlabStore> others,
-                         std::unique_ptr<RowDatabase> database)
+CachedStore::CachedStore(Options options, std::unique_ptr<SlabStore> others, ScratchFolder folder,
+                         std::unique_ptr<ScratchFile> file)
     : options_(std::move(options)),
       others_(std::move(others)),
       changed_(TablesThat(true, options_.tables), options_.partitioning, options_.range),
-      database_(std::move(database)),
+      folder_(std::move(folder)),
+      file_(std::move(file)),
       thread_of_(options_.range.size()),
-      mover_(database_.get()) {
+      mover_(file_.get(), StrideMax(options_.tables)) {
 }
 
 CachedStore::~CachedStore() = default;
@@ -156,6 +185,7 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
   const double all =
       static_cast<double>(FramesBytes(options_.tables, options_.partitioning, options_.range));
   const double share = std::min(1.0, static_cast<double>(options_.bytes) / all);
+  std::uint64_t begin = 0;  // In the file.
   for (std::uint32_t k = 0; k < hosts.threads.size(); ++k) {
     const SeatRange range = hosts.threads[k];
     for (std::uint32_t p = range.first; p < range.last; ++p) {
@@ -173,6 +203,12 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
       absl::StatusOr<Arena> arena = Arena::Map(frames[of] * pool.stride * sizeof(float));
       if (!arena.ok()) return arena.status();
       arenas_.push_back(*std::move(arena));
+      RowExtents::Options extents = ExtentsOf(options_.tables, pool, options_.partitioning, range);
+      extents.file = file_.get();
+      extents.mover = &mover_;
+      extents.begin = begin;
+      begin += RowExtents::SizesFor(extents).disk;
+      extents_.push_back(std::make_unique<RowExtents>(extents));
       owned_.push_back(std::make_unique<RowCache>(
           RowCache::Options{.tables = options_.tables,
                             .cached = pool.tables,
@@ -181,9 +217,9 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
                             .frames = static_cast<std::uint32_t>(frames[of]),
                             .memory = reinterpret_cast<float*>(arenas_.back().data()),
                             .maker = hosts.maker,
+                            .changed = &changed_,
                             .mover = &mover_,
-                            .database = database_.get(),
-                            .changed = &changed_}));
+                            .extents = extents_.back().get()}));
       for (const TableId table : pool.tables) caches_[Index(table)].push_back(owned_.back().get());
     }
   }

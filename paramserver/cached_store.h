@@ -11,10 +11,12 @@
 #include <absl/status/statusor.h>
 
 #include "common/base/partition.h"
+#include "common/base/scratch_file.h"
+#include "common/base/scratch_folder.h"
 #include "paramserver/arena.h"
 #include "paramserver/changed_rows.h"
 #include "paramserver/row_cache.h"
-#include "paramserver/row_database.h"
+#include "paramserver/row_extents.h"
 #include "paramserver/row_mover.h"
 #include "paramserver/row_store.h"
 #include "paramserver/slab_store.h"
@@ -30,7 +32,7 @@ namespace cf {
 ///
 /// Owner:   Member.
 /// Threads: those of RowStore; some of its own read and write (RowMover).
-/// Bounds:  `bytes` and FixedBytes in memory; on disk those of RowDatabase.
+/// Bounds:  `bytes` and FixedBytes in memory; DiskBytes on disk.
 /// Invariants: rows come and go one by one only: partitions are not pinned whole.
 class CachedStore : public RowStore {
  public:
@@ -49,18 +51,19 @@ class CachedStore : public RowStore {
     std::uint64_t items = 0;
   };
 
-  /// The memory beside `Options::bytes`: of the rows that stay, and of what is known of those that come
-  /// and go.
+  /// The memory beside `Options::bytes`, if the threads host `threads`: of the rows that stay, and of
+  /// what is known of those that come and go, and what is on its way.
   static std::size_t FixedBytes(std::span<const Table> tables, Partitioning partitioning,
-                                SeatRange range);
+                                std::span<const SeatRange> threads);
   /// The least that Options::bytes can be, if the threads host `threads`.
   static std::size_t LeastBytes(std::span<const Table> tables, Partitioning partitioning,
                                 std::span<const SeatRange> threads, RowsAtOnce needed);
-  /// The rows that may be on disk.
-  static std::size_t StoredBytes(std::span<const Table> tables, Partitioning partitioning,
-                                 SeatRange range);
+  /// The room on disk.
+  static std::size_t DiskBytes(std::span<const Table> tables, Partitioning partitioning,
+                               SeatRange range);
 
-  /// Errors of the folder name its path.
+  /// Errors of the folder and of the file name the path; ResourceExhausted: there is not that much room
+  /// on the disk.
   static absl::StatusOr<std::unique_ptr<CachedStore>> Open(Options options);
   ~CachedStore() override;
 
@@ -86,8 +89,8 @@ class CachedStore : public RowStore {
   RowCache::Figures figures() const;
 
  private:
-  CachedStore(Options options, std::unique_ptr<SlabStore> others,
-              std::unique_ptr<RowDatabase> database);
+  CachedStore(Options options, std::unique_ptr<SlabStore> others, ScratchFolder folder,
+              std::unique_ptr<ScratchFile> file);
 
   absl::StatusOr<bool> MakeOthers(const RowMaker& maker);
   RowCache& CacheOf(TableId table, PartitionId partition) {
@@ -98,9 +101,11 @@ class CachedStore : public RowStore {
   std::unique_ptr<SlabStore>
       others_;  // All tables but those that come and go, which are empty there.
   cf::ChangedRows changed_;
-  std::unique_ptr<RowDatabase> database_;
+  ScratchFolder folder_;
+  std::unique_ptr<ScratchFile> file_;  // In the folder.
   // Begin makes these.
-  std::vector<Arena> arenas_;  // By thread and length of rows.
+  std::vector<Arena> arenas_;                         // By thread and length of rows.
+  std::vector<std::unique_ptr<RowExtents>> extents_;  // Of each of these:
   std::vector<std::unique_ptr<RowCache>> owned_;
   std::vector<RowCache*> caches_[2];      // Of users and of items, by thread.
   std::vector<std::uint32_t> thread_of_;  // By partition of the range.

@@ -10,40 +10,22 @@ namespace {
 
 // Of how many frames the least used goes. More come little nearer to the least of all.
 constexpr std::uint32_t kLookedAt = 16;
-// So that one is written while others wait or fill.
-constexpr std::uint32_t kBatches = 4;
-constexpr std::uint32_t kBatchRowsMax = 1024;
 // Reads that are handed over together: the first of them are under way while the others are found.
 constexpr std::size_t kReadsTogether = 64;
 // Uses of a row in the mean before all are halved: enough to tell rows apart, few enough to follow
 // what changes.
 constexpr std::uint64_t kUsesMean = 8;
+// Single rows that take as long as a large extent.
+constexpr std::uint32_t kSingleMax = 32;
 
 }  // namespace
-
-std::uint32_t RowCache::BatchRows(std::uint64_t frames) {
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(frames / 16, 4, kBatchRowsMax));
-}
-
-std::size_t RowCache::FrameBytes(std::size_t stride) {
-  return sizeof(Frame) + stride * sizeof(float);
-}
-
-std::size_t RowCache::BytesBeside(std::uint64_t rows, std::size_t stride) {
-  const std::size_t row = stride * sizeof(float);
-  // A batch is copied once more on its way into the database.
-  const std::size_t leaving = kBatches * (row + sizeof(RowKey) + sizeof(RowId)) + row;
-  return rows * sizeof(Place) + BatchRows(rows) * leaving;
-}
 
 RowCache::RowCache(Options options)
     : options_(std::move(options)),
       stride_(options_.tables[Index(options_.cached.front())].stride),
-      batch_rows_(BatchRows(options_.frames)),
       uses_max_(0),
       places_(options_.tables.size()),
       frames_(std::make_unique<Frame[]>(options_.frames)),
-      leaving_(std::make_unique<Leaving[]>(kBatches)),
       scratch_(stride_) {
   Check(options_.frames <= kFramesMax, "a place has room for a frame's number");
   for (const TableId table : options_.cached) {
@@ -55,17 +37,11 @@ RowCache::RowCache(Options options)
       uses_max_ += rows * kUsesMean;
     }
   }
-  for (std::uint32_t k = 0; k < kBatches; ++k) {
-    leaving_[k].keys.reserve(batch_rows_);
-    leaving_[k].ids.reserve(batch_rows_);
-    leaving_[k].rows.resize(batch_rows_ * stride_);
-  }
 }
 
 RowCache::~RowCache() {
   // What is under way points into this object.
   for (std::uint32_t k = 0; k < taken_; ++k) RowMover::Await(frames_[k].progress);
-  for (std::uint32_t k = 0; k < kBatches; ++k) RowMover::Await(leaving_[k].progress);
 }
 
 // --- Pinning -------------------------------------------------------------------------------------
@@ -98,16 +74,16 @@ absl::Status RowCache::Pin(TableId table, std::span<const RowId> ids, RowStore::
     ++frame.pins;
     frame.announced = false;
     CountUse(frame);
-    rows[pinned] = RowAt(*at);
+    rows[pinned] = RowAt(*at).data();
   }
   figures_.pins += pinned;
   BeginReads();
   // The last was asked for last: once it is there, most others are.
   for (std::size_t k = pinned; k-- > 0;) {
-    Frame& frame = frames_[PlaceOf(table, ids[k]).where()];
-    RowMover::Await(frame.progress);
+    const std::uint32_t at = PlaceOf(table, ids[k]).where();
+    AwaitRow(at);
     if (access == RowStore::Access::kRead) continue;
-    frame.differs = true;
+    frames_[at].differs = true;
     const RowKey key = KeyOf(table, ids[k]);
     options_.changed->Mark(table, key.partition, key.slot);
   }
@@ -139,30 +115,29 @@ void RowCache::CountUse(Frame& frame) {
 // --- Coming and going ----------------------------------------------------------------------------
 
 std::optional<std::uint32_t> RowCache::Bring(TableId table, RowId id, Place& place, Need need) {
-  // It may wait, and hand over a batch in which the row itself leaves.
+  // It may pack the extent of the row itself.
   const std::optional<std::uint32_t> at = TakeFrame(need);
   if (!at.has_value()) return at;
   ++figures_.misses;
   Frame& frame = frames_[*at];
-  float* const row = RowAt(*at);
+  const std::span<float> row = RowAt(*at);
   frame.id = id;
   frame.table = static_cast<std::uint8_t>(table);
   frame.uses = place.uses();
   frame.announced = false;
   frame.differs = false;
-  frame.stored = true;
-  if (place.where() == kNowhere) {
+  frame.position = PositionAt(place.where());
+  const RowKey key = KeyOf(table, id);
+  if (frame.position == kNone) {
     ++figures_.made;
-    frame.stored = false;
-    options_.maker->Make(table, id, {row, stride_});
-  } else if (place.where() == kOnDisk) {
+    options_.maker->Make(table, id, row);
+  } else if (!options_.extents->TakeFromMemory(key, frame.position, row)) {
     frame.progress.store(RowMover::Progress::kUnderWay, std::memory_order_relaxed);
-    reads_.push_back({.key = KeyOf(table, id), .row = {row, stride_}, .progress = &frame.progress});
+    reads_.push_back({.key = key,
+                      .at = options_.extents->PlaceOf(key, frame.position),
+                      .row = row,
+                      .progress = &frame.progress});
     if (reads_.size() == kReadsTogether) BeginReads();
-  } else {
-    // On disk is, until its batch is written, what it was before.
-    frame.differs = true;
-    std::copy_n(RowThatLeaves(place.where()), stride_, row);
   }
   place = Place(*at, 0);
   return at;
@@ -199,62 +174,62 @@ std::optional<std::uint32_t> RowCache::AnyUnpinned() {
     if (!frames_[at].announced && !IsReading(frames_[at])) return at;
     announced = at;
   }
-  if (announced.has_value()) RowMover::Await(frames_[*announced].progress);
+  if (announced.has_value()) AwaitRow(*announced);
   return announced;
 }
 
-void RowCache::Evict(std::uint32_t frame) {
-  const Frame& leaves = frames_[frame];
-  const TableId table{leaves.table};
-  const std::uint32_t where = leaves.differs  ? Leave(leaves, RowAt(frame))
-                              : leaves.stored ? kOnDisk
-                                              : kNowhere;
-  PlaceOf(table, leaves.id) = Place(where, leaves.uses);
+void RowCache::AwaitRow(std::uint32_t at) {
+  Frame& frame = frames_[at];
+  RowMover::Await(frame.progress);
+  if (frame.progress.load(std::memory_order_relaxed) == RowMover::Progress::kDone) return;
+  // Its extent was packed meanwhile, or it is damaged.
+  const absl::Status read =
+      options_.extents->Read(KeyOf(TableId{frame.table}, frame.id), frame.position, RowAt(at));
+  if (!read.ok()) options_.mover->Fail(read);
+  frame.progress.store(RowMover::Progress::kDone, std::memory_order_relaxed);
 }
 
-std::uint32_t RowCache::Leave(const Frame& frame, const float* row) {
-  if (leaving_[filling_].handed_over) {
-    RowMover::Await(leaving_[filling_].progress);
-    Retire(leaving_[filling_]);
-  }
-  Leaving& batch = leaving_[filling_];
-  const auto k = static_cast<std::uint32_t>(batch.ids.size());
-  batch.keys.push_back(KeyOf(TableId{frame.table}, frame.id));
-  batch.ids.push_back(frame.id);
-  std::copy_n(row, stride_, batch.rows.data() + k * stride_);
-  const std::uint32_t where = options_.frames + filling_ * batch_rows_ + k;
-  if (k + 1 == batch_rows_) {
-    HandOver(batch);
-    filling_ = (filling_ + 1) % kBatches;
-  }
-  return where;
+void RowCache::Evict(std::uint32_t at) {
+  const Frame& frame = frames_[at];
+  const RowKey key = KeyOf(TableId{frame.table}, frame.id);
+  const std::uint32_t position = frame.differs ? Store(key, RowAt(at)) : frame.position;
+  PlaceOf(key.table, frame.id) = Place(WhereAt(position), frame.uses);
 }
 
-const float* RowCache::RowThatLeaves(std::uint32_t where) const {
-  const std::uint32_t k = where - options_.frames;
-  return leaving_[k / batch_rows_].rows.data() + (k % batch_rows_) * stride_;
-}
-
-void RowCache::HandOver(Leaving& batch) {
-  batch.handed_over = true;
-  batch.progress.store(RowMover::Progress::kUnderWay, std::memory_order_relaxed);
-  options_.mover->Begin(
-      {.batch = {.keys = batch.keys, .rows = batch.rows.data(), .floats = stride_},
-       .progress = &batch.progress});
-}
-
-void RowCache::Retire(Leaving& batch) {
-  const auto number = static_cast<std::uint32_t>(&batch - leaving_.get());
-  for (std::uint32_t k = 0; k < batch.ids.size(); ++k) {
-    Place& place = PlaceOf(batch.keys[k].table, batch.ids[k]);
-    // Unless it has come back since.
-    if (place.where() == options_.frames + number * batch_rows_ + k) {
-      place = Place(kOnDisk, place.uses());
+std::uint32_t RowCache::Store(RowKey key, std::span<const float> row) {
+  if (options_.extents->IsFull(key)) {
+    if (absl::Status packed = Pack(key); !packed.ok()) {
+      // No row is safe any more, wherever it is said to be.
+      options_.mover->Fail(packed);
+      return 0;
     }
   }
-  batch.keys.clear();
-  batch.ids.clear();
-  batch.handed_over = false;
+  return options_.extents->Append(key, row);
+}
+
+absl::Status RowCache::Pack(RowKey key) {
+  std::vector<Place>& places =
+      places_[Index(key.table)][Index(key.partition) - options_.range.first];
+  const RowExtents::Run run = options_.extents->RunOf(key);
+  positions_.clear();
+  for (std::uint32_t slot = run.first; slot < run.last; ++slot) {
+    const std::uint32_t where = places[slot].where();
+    const bool out_of_date = IsFrame(where) && frames_[where].differs;
+    positions_.push_back(out_of_date      ? kNone
+                         : IsFrame(where) ? frames_[where].position
+                                          : PositionAt(where));
+  }
+  if (absl::Status packed = options_.extents->Pack(key, positions_); !packed.ok()) return packed;
+  for (std::uint32_t slot = run.first; slot < run.last; ++slot) {
+    const std::uint32_t position = positions_[slot - run.first];
+    Place& place = places[slot];
+    if (IsFrame(place.where())) {
+      frames_[place.where()].position = position;
+    } else {
+      place = Place(WhereAt(position), place.uses());
+    }
+  }
+  return absl::OkStatus();
 }
 
 void RowCache::BeginReads() {
@@ -270,30 +245,50 @@ std::uint32_t RowCache::Random(std::uint32_t below) {
 
 // --- All rows ------------------------------------------------------------------------------------
 
+bool RowCache::IsWantedWhole(TableId table, PartitionId partition, RowExtents::Run run,
+                             RowStore::Which which) const {
+  const std::vector<Place>& places = places_[Index(table)][Index(partition) - options_.range.first];
+  std::uint32_t on_disk = 0;
+  for (std::uint32_t slot = run.first; slot < run.last && on_disk <= kSingleMax; ++slot) {
+    const bool wanted =
+        which == RowStore::Which::kAll || options_.changed->Contains(table, partition, slot);
+    if (wanted && PositionAt(places[slot].where()) != kNone) ++on_disk;
+  }
+  return on_disk > kSingleMax;
+}
+
 absl::Status RowCache::Visit(TableId table, PartitionId partition, RowStore::Which which,
                              RowStore::Visitor visit) {
   const std::vector<Place>& places = places_[Index(table)][Index(partition) - options_.range.first];
-  RowDatabase::Scan scan(*options_.database, table, partition);
+  RowExtents::Run run;  // Of the extent that the last row was in.
+  bool whole = false;
   for (std::uint32_t slot = 0; slot < places.size(); ++slot) {
+    const RowKey key = {.table = table, .partition = partition, .slot = slot};
+    absl::Status found = options_.mover->status();
+    if (found.ok() && slot == run.last) {
+      run = options_.extents->RunOf(key);
+      whole = IsWantedWhole(table, partition, run, which);
+      if (whole) found = options_.extents->ReadExtent(key);
+    }
+    if (!found.ok()) return found;
     if (which == RowStore::Which::kChanged && !options_.changed->Contains(table, partition, slot)) {
       continue;
     }
     const RowId id = options_.partitioning.IdAt(partition, slot);
     const std::uint32_t where = places[slot].where();
-    const float* row = scratch_.data();
-    absl::Status found;
+    std::span<const float> row = scratch_;
     if (IsFrame(where)) {
-      RowMover::Await(frames_[where].progress);
+      AwaitRow(where);
       found = options_.mover->status();
       row = RowAt(where);
     } else if (where == kNowhere) {
       options_.maker->Make(table, id, scratch_);
-    } else if (where == kOnDisk) {
-      found = scan.Read(slot, scratch_);
+    } else if (whole) {
+      found = options_.extents->TakeFromExtent(key, PositionAt(where), scratch_);
     } else {
-      row = RowThatLeaves(where);
+      found = options_.extents->Read(key, PositionAt(where), scratch_);
     }
-    if (found.ok()) found = visit(id, {row, stride_});
+    if (found.ok()) found = visit(id, row);
     if (!found.ok()) return found;
   }
   return absl::OkStatus();

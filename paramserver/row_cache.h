@@ -13,7 +13,7 @@
 
 #include "common/base/partition.h"
 #include "paramserver/changed_rows.h"
-#include "paramserver/row_database.h"
+#include "paramserver/row_extents.h"
 #include "paramserver/row_mover.h"
 #include "paramserver/row_store.h"
 
@@ -24,14 +24,14 @@ namespace cf {
 ///
 /// The row that goes is the least used of a few that are looked at (docs/results.md, beyond memory:
 /// how near this comes to knowing the future). How often a row was used is remembered while it is
-/// away, too, and fades, so that a pass over all rows drives nobody out that is used often. A row that
-/// differs from what is on disk leaves by a batch, and is read from there until it is written.
+/// away, too, and fades, so that a pass over all rows drives nobody out that is used often. Only a row
+/// that differs from what is on disk is written when it leaves.
 ///
 /// Owner:   CachedStore, for each compute thread and each length of rows.
 /// Threads: the compute thread's.
-/// Bounds:  FrameBytes for each frame, and BytesBeside.
-/// Invariants: of a row there is one place that counts: its frame, a batch that leaves, the disk, or
-///             none where it is as it was made.
+/// Bounds:  FrameBytes for each frame, PlaceBytes for each row, and those of RowExtents.
+/// Invariants: of a row there is one place that counts: its frame, its extent, or none where it is as
+///             it was made.
 class RowCache {
  public:
   struct Options {
@@ -42,17 +42,19 @@ class RowCache {
     std::uint32_t frames = 0;  ///< At most kFramesMax.
     float* memory = nullptr;   ///< For the frames, 64-byte aligned. Borrowed, as are the others.
     const RowMaker* maker = nullptr;
-    RowMover* mover = nullptr;
-    const RowDatabase* database = nullptr;
     ChangedRows* changed = nullptr;
+    RowMover* mover = nullptr;
+    RowExtents* extents = nullptr;  ///< Of the same tables and partitions.
   };
 
   /// Of a row's place 26 bits say where it is.
-  static constexpr std::uint32_t kFramesMax = (1U << 26) - (1U << 16);
+  static constexpr std::uint32_t kFramesMax = (1U << 26) - 1 - RowExtents::kNone;
 
-  /// The memory of a frame with its row, and of what is known of so many rows wherever they are.
-  static std::size_t FrameBytes(std::size_t stride);
-  static std::size_t BytesBeside(std::uint64_t rows, std::size_t stride);
+  /// The memory of a frame with its row, and of what is known of a row wherever it is.
+  static std::size_t FrameBytes(std::size_t stride) {
+    return sizeof(Frame) + stride * sizeof(float);
+  }
+  static std::size_t PlaceBytes() { return sizeof(Place); }
 
   explicit RowCache(Options options);
   ~RowCache();
@@ -84,31 +86,21 @@ class RowCache {
     std::uint32_t bits_;
   };
   static constexpr std::uint32_t kWhereBits = 26;
-  // Above all frames are the places in batches that leave, and above these:
+  // Above all frames are the positions in extents, and above these:
   static constexpr std::uint32_t kNowhere = (1U << 26) - 1;  // As it was made.
-  static constexpr std::uint32_t kOnDisk = kNowhere - 1;
+  static constexpr std::uint32_t kNone = RowExtents::kNone;
   static constexpr std::uint8_t kUsesMax = 63;
 
   struct Frame {
     RowId id{};
+    std::uint32_t position = kNone;  // In its extent, of what it was when it came; kNone if made.
     std::uint16_t pins = 0;
     std::uint8_t table = 0;
     std::uint8_t uses = 0;
-    bool differs = false;    // From what is on disk, or from what would be made.
-    bool stored = false;     // On disk is what it was when it came.
+    bool differs = false;    // From that, which is then out of date.
     bool announced = false;  // And not pinned since.
     std::atomic<RowMover::Progress> progress{RowMover::Progress::kDone};  // Of being read.
   };
-  // Rows on their way to the disk.
-  struct Leaving {
-    std::vector<RowKey> keys;
-    std::vector<RowId> ids;
-    std::vector<float> rows;
-    bool handed_over = false;
-    std::atomic<RowMover::Progress> progress{RowMover::Progress::kDone};
-  };
-
-  static std::uint32_t BatchRows(std::uint64_t frames);  // Ascends with the frames.
 
   Place& PlaceOf(TableId table, RowId id) {
     const PartitionId partition = options_.partitioning.Of(id);
@@ -120,12 +112,22 @@ class RowCache {
             .partition = options_.partitioning.Of(id),
             .slot = options_.partitioning.SlotOf(id)};
   }
-  float* RowAt(std::uint32_t frame) const { return options_.memory + frame * stride_; }
+  std::span<float> RowAt(std::uint32_t frame) const {
+    return {options_.memory + frame * stride_, stride_};
+  }
   bool IsFrame(std::uint32_t where) const { return where < options_.frames; }
+  // kNone where the row is in a frame or nowhere.
+  static std::uint32_t PositionAt(std::uint32_t where) {
+    return where < kFramesMax || where == kNowhere ? kNone : where - kFramesMax;
+  }
+  static std::uint32_t WhereAt(std::uint32_t position) {
+    return position == kNone ? kNowhere : kFramesMax + position;
+  }
   bool IsReading(const Frame& frame) const {
     return frame.progress.load(std::memory_order_acquire) != RowMover::Progress::kDone;
   }
-  const float* RowThatLeaves(std::uint32_t where) const;
+  // Waits for what is read into the frame.
+  void AwaitRow(std::uint32_t frame);
 
   enum class Need : std::uint8_t { kNow, kSoon };
   // Gives the row a frame and has it come there. Nothing where there is no frame: for kSoon none that
@@ -135,26 +137,28 @@ class RowCache {
   std::optional<std::uint32_t> LeastUsed();
   std::optional<std::uint32_t> AnyUnpinned();
   void Evict(std::uint32_t frame);
-  std::uint32_t Leave(const Frame& frame, const float* row);
-  void HandOver(Leaving& batch);
-  void Retire(Leaving& batch);
+  // Writes the row: its position.
+  std::uint32_t Store(RowKey key, std::span<const float> row);
+  absl::Status Pack(RowKey key);
   void BeginReads();
+  // Whether so many of the rows with slots first to last - 1 that a visit wants are on disk that
+  // their extent is better read whole.
+  bool IsWantedWhole(TableId table, PartitionId partition, RowExtents::Run run,
+                     RowStore::Which which) const;
   void CountUse(Frame& frame);
   std::uint32_t Random(std::uint32_t below);
 
   const Options options_;
   const std::size_t stride_;
-  const std::uint32_t batch_rows_;                       // That leave together.
   std::uint64_t uses_max_;                               // Of all rows together, before they fade.
   std::vector<std::vector<std::vector<Place>>> places_;  // By table, partition of the range, slot.
   std::unique_ptr<Frame[]> frames_;
   std::uint32_t taken_ = 0;  // Frames that have had a row.
-  std::unique_ptr<Leaving[]> leaving_;
-  std::uint32_t filling_ = 0;  // Of leaving_.
-  std::uint64_t uses_ = 0;     // Since they faded.
+  std::uint64_t uses_ = 0;   // Since they faded.
   std::uint64_t random_ = 0;
-  std::vector<RowMover::Read> reads_;  // Not begun yet.
-  std::vector<float> scratch_;         // Of Visit: a row.
+  std::vector<RowMover::Read> reads_;     // Not begun yet.
+  std::vector<std::uint32_t> positions_;  // Of Pack.
+  std::vector<float> scratch_;            // Of Visit: a row.
   Figures figures_;
 };
 

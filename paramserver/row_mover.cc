@@ -1,43 +1,62 @@
 #include "paramserver/row_mover.h"
 
 #include <algorithm>
-#include <array>
-#include <cstddef>
 #include <pthread.h>
+#include <utility>
 
 namespace cf {
 namespace {
 
-// Reads that a thread takes at once: few, so that all threads have some.
-constexpr std::size_t kTaken = 4;
+// What the system and a thread's calls take of its stack.
+constexpr std::size_t kStackBytes = std::size_t{32} << 10;
 
 }  // namespace
 
-RowMover::RowMover(RowDatabase* database) : database_(database) {
-  for (std::uint32_t k = 0; k < kReaders; ++k) {
-    threads_.emplace_back([this](const std::stop_token& stop) {
-      ::pthread_setname_np(::pthread_self(), "cf-read");
-      ReadOn(stop);
+std::size_t AroundBytes(std::size_t stored_bytes) {
+  // It may begin with the last byte of a page.
+  return InWholePages(stored_bytes - 1) + ScratchFile::kPageBytes;
+}
+
+absl::StatusOr<std::span<const std::byte>> ReadAround(const ScratchFile& file, std::uint64_t at,
+                                                      std::size_t stored_bytes,
+                                                      std::span<std::byte> pages) {
+  const std::uint64_t first = at / ScratchFile::kPageBytes * ScratchFile::kPageBytes;
+  const std::span<std::byte> around = pages.first(InWholePages(at + stored_bytes) - first);
+  if (absl::Status read = file.Read(first, around); !read.ok()) return read;
+  return std::span<const std::byte>(around.subspan(at - first, stored_bytes));
+}
+
+std::size_t RowMover::BytesFor(std::size_t floats_max) {
+  return kThreads * (AroundBytes(stored_row::BytesFor(floats_max)) + kStackBytes);
+}
+
+RowMover::RowMover(ScratchFile* file, std::size_t floats_max)
+    : file_(file), buffer_bytes_(AroundBytes(stored_row::BytesFor(floats_max))) {
+  for (std::uint32_t k = 0; k < kThreads; ++k) {
+    threads_.emplace_back([this] {
+      ::pthread_setname_np(::pthread_self(), "cf-rows");
+      Work();
     });
   }
-  threads_.emplace_back([this](const std::stop_token& stop) {
-    ::pthread_setname_np(::pthread_self(), "cf-write");
-    WriteOn(stop);
-  });
 }
 
 RowMover::~RowMover() {
-  for (std::jthread& thread : threads_) thread.request_stop();
+  {
+    const std::lock_guard lock(mutex_);
+    ends_ = true;
+  }
+  work_comes_.notify_all();
 }
 
 void RowMover::Begin(std::span<const Read> reads) {
   if (reads.empty()) return;
+  std::size_t idle = 0;
   {
     const std::lock_guard lock(mutex_);
     reads_.insert(reads_.end(), reads.begin(), reads.end());
+    idle = idle_;
   }
-  const std::size_t threads = std::min<std::size_t>(kReaders, (reads.size() + kTaken - 1) / kTaken);
-  for (std::size_t k = 0; k < threads; ++k) reads_come_.notify_one();
+  for (std::size_t k = std::min(idle, reads.size()); k > 0; --k) work_comes_.notify_one();
 }
 
 void RowMover::Begin(const Write& write) {
@@ -45,7 +64,7 @@ void RowMover::Begin(const Write& write) {
     const std::lock_guard lock(mutex_);
     writes_.push_back(write);
   }
-  writes_come_.notify_one();
+  work_comes_.notify_one();
 }
 
 absl::Status RowMover::status() const {
@@ -61,50 +80,59 @@ void RowMover::Fail(const absl::Status& error) {
   failed_.store(true, std::memory_order_release);
 }
 
-void RowMover::Finish(std::atomic<Progress>& progress) {
-  progress.store(Progress::kDone, std::memory_order_release);
+void RowMover::Finish(std::atomic<Progress>& progress, Progress how) {
+  progress.store(how, std::memory_order_release);
   progress.notify_all();
 }
 
-void RowMover::ReadOn(const std::stop_token& stop) {
-  std::array<Read, kTaken> taken;
+void RowMover::Work() {
+  const Pages pages = MakePages(buffer_bytes_);
+  std::unique_lock lock(mutex_);
   for (;;) {
-    std::size_t count = 0;
-    {
-      std::unique_lock lock(mutex_);
-      if (!reads_come_.wait(lock, stop, [this] { return !reads_.empty(); })) return;
-      count = std::min(kTaken, reads_.size());
-      std::copy_n(reads_.begin(), count, taken.begin());
-      reads_.erase(reads_.begin(), reads_.begin() + static_cast<std::ptrdiff_t>(count));
+    if (!writes_.empty()) {
+      const Write write = writes_.front();
+      writes_.pop_front();
+      lock.unlock();
+      Do(write);
+      lock.lock();
+    } else if (!reads_.empty()) {
+      const Read read = reads_.front();
+      reads_.pop_front();
+      lock.unlock();
+      Do(read, {pages.get(), buffer_bytes_});
+      lock.lock();
+    } else if (ends_) {
+      return;
+    } else {
+      ++idle_;
+      work_comes_.wait(lock);
+      --idle_;
     }
-    for (std::size_t k = 0; k < count; ++k) {
-      if (!failed_.load(std::memory_order_relaxed)) {
-        const absl::Status read = database_->Read(taken[k].key, taken[k].row);
-        if (!read.ok()) Fail(read);
-      }
-      Finish(*taken[k].progress);
-    }
-    rows_read_.fetch_add(count, std::memory_order_relaxed);
   }
 }
 
-void RowMover::WriteOn(const std::stop_token& stop) {
-  for (;;) {
-    Write write;
-    {
-      std::unique_lock lock(mutex_);
-      if (!writes_come_.wait(lock, stop, [this] { return !writes_.empty(); })) return;
-      write = writes_.front();
-      writes_.pop_front();
+void RowMover::Do(const Read& read, std::span<std::byte> pages) {
+  Progress how = Progress::kDone;
+  if (!failed_.load(std::memory_order_relaxed)) {
+    const absl::StatusOr<std::span<const std::byte>> stored =
+        ReadAround(*file_, read.at, stored_row::BytesFor(read.row.size()), pages);
+    if (!stored.ok()) {
+      Fail(stored.status());
+    } else if (!stored_row::Load(read.key, *stored, read.row)) {
+      how = Progress::kNotAsWritten;
     }
-    const std::size_t count = write.batch.keys.size();  // The batch is the owner's once it is done.
-    if (!failed_.load(std::memory_order_relaxed)) {
-      const absl::Status written = database_->Write(write.batch);
-      if (!written.ok()) Fail(written);
-    }
-    Finish(*write.progress);
-    rows_written_.fetch_add(count, std::memory_order_relaxed);
   }
+  rows_read_.fetch_add(1, std::memory_order_relaxed);
+  Finish(*read.progress, how);
+}
+
+void RowMover::Do(const Write& write) {
+  if (!failed_.load(std::memory_order_relaxed)) {
+    const absl::Status written = file_->Write(write.at, write.pages);
+    if (!written.ok()) Fail(written);
+  }
+  bytes_written_.fetch_add(write.pages.size(), std::memory_order_relaxed);
+  Finish(*write.progress, Progress::kDone);
 }
 
 }  // namespace cf

@@ -120,9 +120,6 @@ TEST_P(Disk, FailsAndTheJobGoesOnToTheSameBits) {
 const Fault kScratchFaults[] = {{"ScratchIsFull", "write", "/scratch/", ENOSPC, 3},
                                 {"ScratchCannotBeWritten", "write", "/scratch/", EIO, 3},
                                 {"ScratchCannotBeRead", "read", "/scratch/", EIO, 3}};
-// Only where files are made as rows come and go.
-const Fault kFolderFaults[] = {{"ScratchIsForbidden", "open", "/scratch/", EACCES, 0},
-                               {"ScratchIsGone", "open", "/scratch/", ENOENT, 0}};
 const Fault kSnapshotFaults[] = {{"SnapshotsAreFull", "write", "/snapshots/", ENOSPC, 3},
                                  {"SnapshotsCannotBeWritten", "write", "/snapshots/", EIO, 0},
                                  {"SnapshotsCannotBeSynced", "sync", "/snapshots/", EIO, 0},
@@ -148,10 +145,6 @@ std::string NameOf(const ::testing::TestParamInfo<std::tuple<Schedule, Fault>>& 
 INSTANTIATE_TEST_SUITE_P(OfScratch, Disk,
                          ::testing::Combine(::testing::ValuesIn(Schedules()),
                                             ::testing::ValuesIn(kScratchFaults)),
-                         NameOf);
-INSTANTIATE_TEST_SUITE_P(OfTheFolder, Disk,
-                         ::testing::Combine(::testing::Values(Schedules().back()),
-                                            ::testing::ValuesIn(kFolderFaults)),
                          NameOf);
 // Snapshots are written alike, whatever the schedule.
 INSTANTIATE_TEST_SUITE_P(OfSnapshots, Disk,

@@ -39,7 +39,7 @@ struct Place {
 };
 const std::vector<Place> kPlaces = {
     {"mpi.h", {"launch/"}},
-    {"rocksdb/", {"paramserver/", "common/snapshot/"}},
+    {"rocksdb/", {"common/snapshot/"}},
     {"boost/asio", {"common/rpc/", "common/http/", "serving/"}},
     {"boost/beast", {"common/http/", "serving/"}},
     {"boost/json", {"serving/"}},
