@@ -43,7 +43,7 @@ struct RowPull {
 class RowLoss {
  public:
   /// Of how many items or samples means over all of them are made at most.
-  static constexpr std::size_t kTableItems = 2048;
+  static constexpr std::size_t kTableItems = 4096;
 
   /// That of the model's objective: of ratings, of interactions against drawn negatives, or of a
   /// softmax over items.

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include <absl/strings/str_cat.h>
+#include <gmock/gmock.h>
 
 #include "serving/point_loss.h"
 #include "serving/recommender.h"
