@@ -26,24 +26,6 @@ double SecondsOfThread() {
 
 }  // namespace
 
-std::vector<GivenRating> GivenUser::All(const OpenModel& open) const {
-  return user.has_value() ? GivenWithTraining(open.catalogue(), *user, given) : given;
-}
-
-std::vector<RowId> GivenUser::Own(const OpenModel& open, Mask mask) const {
-  std::vector<RowId> own;
-  if (mask == Mask::kNone) return own;
-  for (const GivenRating& one : given) own.push_back(one.item);
-  if (user.has_value()) {
-    for (const RowId item : open.catalogue().SeenBy(*user)) {
-      if (open.catalogue().IsMasked(*user, item, mask)) own.push_back(item);
-    }
-  }
-  std::sort(own.begin(), own.end());
-  own.erase(std::unique(own.begin(), own.end()), own.end());
-  return own;
-}
-
 absl::StatusOr<GivenUsers> GivenUsers::Read(const std::string& path, const RecordFlags& records,
                                             const std::string& only, const OpenModel& open) {
   const TitleSearch titles(open.catalogue());
@@ -104,7 +86,7 @@ std::string FoldInTimes::Summary() const {
 absl::StatusOr<UserRow> FoldInUser(const OpenModel& open, const FoldIn& fold_in,
                                    const GivenUser& user, FoldInTimes& times) {
   const double begin = SecondsOfThread();
-  absl::StatusOr<UserRow> row = fold_in.Solve(user.All(open));
+  absl::StatusOr<UserRow> row = fold_in.Solve(user.All(open.catalogue()));
   times.Add(SecondsOfThread() - begin);
   if (row.ok() || user.raw_user.empty()) return row;
   return Because(row.status(), absl::StrCat("user ", user.raw_user));

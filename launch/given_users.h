@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,23 +7,10 @@
 
 #include "launch/record_flags.h"
 #include "serving/fold_in.h"
+#include "serving/given_user.h"
 #include "serving/open_model.h"
 
 namespace cf {
-
-/// Somebody in a file of ratings of one's own, and what they gave.
-struct GivenUser {
-  std::string raw_user = {};       ///< Empty where the file has no users.
-  std::optional<RowId> user = {};  ///< Where the data set knows them.
-  std::vector<GivenRating> given;  ///< In the order of the file.
-
-  /// Somebody known has their training ratings, too, and these first.
-  std::vector<GivenRating> All(const OpenModel& open) const;
-
-  /// The items that `mask` leaves out of their list, ascending: of kNone none; else what they gave
-  /// and what they have in the data set, as far as the mask says.
-  std::vector<RowId> Own(const OpenModel& open, Mask mask) const;
-};
 
 /// Whose ratings a file has, in the order in which it names them. Items are raw ids, or else titles
 /// that one item has; others are passed over, which is said on standard error.

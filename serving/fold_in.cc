@@ -76,6 +76,11 @@ std::vector<std::uint32_t> RatingsOf(const Catalogue& catalogue, const std::vect
   return quantiles;
 }
 
+// Whether no row decides anything.
+bool IsSameForAll(const ServedModel& model) {
+  return model.spec().counts_items() || RowSize(model) == 0;
+}
+
 bool HasL2(const TableSpec& users) {
   return users.l2_vectors > 0 && (!users.shape.biases || users.l2_biases > 0);
 }
@@ -94,35 +99,51 @@ std::vector<GivenRating> GivenWithTraining(const Catalogue& catalogue, RowId use
   const Dataset& data = catalogue.data();
   const Catalogue::Samples own = catalogue.SamplesOf(user);
   for (std::uint64_t s = own.first; s < own.last; ++s) {
-    if (catalogue.IsValidation(s)) continue;
-    given.push_back({.item = data.item_column()[s], .rating = data.ratings()[s]});
+    const RowId item = data.item_column()[s];
+    // An export that is damaged may name any.
+    if (catalogue.IsValidation(s) || Index(item) >= data.items()) continue;
+    given.push_back({.item = item, .rating = data.ratings()[s]});
   }
   given.insert(given.end(), since.begin(), since.end());
   return given;
 }
 
-absl::StatusOr<FoldIn> FoldIn::Make(const ServedModel& model, const Catalogue& catalogue,
-                                    Pull pull) {
+std::vector<GivenRating> LastOfEach(std::span<const GivenRating> given) {
+  // The last of an item in front of those before it.
+  std::vector<GivenRating> counted(given.rbegin(), given.rend());
+  std::ranges::stable_sort(counted, {}, &GivenRating::item);
+  const auto repeated = std::ranges::unique(counted, {}, &GivenRating::item);
+  counted.erase(repeated.begin(), repeated.end());
+  return counted;
+}
+
+absl::Status FoldIn::Possible(const ServedModel& model, const Catalogue& catalogue) {
   if (!model.has_users()) {
     return absl::FailedPreconditionError(
         "nobody is folded in where users stay in the snapshot: there is no memory for them");
   }
-  const TableSpec users = UserTableOf(model.spec());
   if (RowSize(model) > kLongestRow) {
     return absl::FailedPreconditionError(
-        absl::StrCat("vectors of ", users.shape.dim,
+        absl::StrCat("vectors of ", UserTableOf(model.spec()).shape.dim,
                      " numbers are too long to fold anybody in: ", kLongestRow - 1, " at most"));
   }
-  if (pull == Pull::kL2 && !HasL2(users)) {
+  const auto trained = [](std::uint32_t ratings) { return ratings > 0; };
+  if (!IsSameForAll(model) && std::ranges::none_of(catalogue.user_training_ratings(), trained)) {
+    return absl::FailedPreconditionError("no user has a training sample, so nobody is folded in");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FoldIn> FoldIn::Make(const ServedModel& model, const Catalogue& catalogue,
+                                    Pull pull) {
+  if (absl::Status possible = Possible(model, catalogue); !possible.ok()) return possible;
+  if (pull == Pull::kL2 && !HasL2(UserTableOf(model.spec()))) {
     return absl::FailedPreconditionError(
         "the model's users have no L2, so nothing of it draws a row that is folded in");
   }
   SetFloatMode();
   FoldIn fold_in(model, catalogue, pull);
-  if (model.spec().counts_items() || RowSize(model) == 0) return fold_in;
-  if (TrainedUsers(catalogue).empty()) {
-    return absl::FailedPreconditionError("no user has a training sample, so nobody is folded in");
-  }
+  if (IsSameForAll(model)) return fold_in;
   fold_in.loss_ = RowLoss::Make(model, catalogue);
   if (absl::Status learned = fold_in.LearnSpread(); !learned.ok()) return learned;
   return fold_in;
@@ -268,14 +289,10 @@ absl::StatusOr<UserRow> FoldIn::Solve(std::span<const GivenRating> given) const 
     if (absl::Status checked = CheckGiven(one); !checked.ok()) return checked;
   }
   if (loss_ == nullptr) return NothingBeside();
-  // Ascending, with the last of an item in front of those before it.
-  std::vector<GivenRating> counted(given.rbegin(), given.rend());
+  std::vector<GivenRating> counted = LastOfEach(given);
   std::erase_if(counted, [&](const GivenRating& one) {
     return catalogue_->ItemTrainingRatings(one.item) == 0;
   });
-  std::ranges::stable_sort(counted, {}, &GivenRating::item);
-  const auto repeated = std::ranges::unique(counted, {}, &GivenRating::item);
-  counted.erase(repeated.begin(), repeated.end());
   if (counted.empty()) return Compose(average_, mean_beside_);
   UserRow beside = Beside(counted);
   const absl::StatusOr<std::vector<double>> row =

@@ -35,8 +35,12 @@ class FoldIn {
   /// The longest row that is solved for: time grows with the third power, and so does Make's.
   static constexpr std::size_t kLongestRow = 1025;
 
-  /// FailedPrecondition, in one line: users are not in memory, no user was trained, rows are longer
-  /// than kLongestRow, with kL2 the model has none, or its weights are too large to be solved for.
+  /// FailedPrecondition, in one line: users are not in memory, no user was trained, or rows are longer
+  /// than kLongestRow. Takes no time.
+  static absl::Status Possible(const ServedModel& model, const Catalogue& catalogue);
+
+  /// FailedPrecondition, in one line: as Possible, with kL2 the model has none, or its weights are too
+  /// large to be solved for. Goes once or twice over all samples.
   static absl::StatusOr<FoldIn> Make(const ServedModel& model, const Catalogue& catalogue,
                                      Pull pull = Pull::kSpread);
 
@@ -72,6 +76,9 @@ class FoldIn {
 /// What a known user has given: the training ratings, and then what has happened since.
 std::vector<GivenRating> GivenWithTraining(const Catalogue& catalogue, RowId user,
                                            std::span<const GivenRating> since);
+
+/// Of each item that is given the last rating, by ascending item.
+std::vector<GivenRating> LastOfEach(std::span<const GivenRating> given);
 
 /// How often 2 * lambda * w is added to a row of `ratings` samples while training goes over them
 /// once: in how many of an epoch's batches it is on average, docs/arithmetic.md. `steps` is the
