@@ -36,6 +36,16 @@ void ForTiles(std::uint32_t rows, Score score, Take take) {
   }
 }
 
+float NormOf(const WeightTable& table, const KernelSet& kernels, RowId row) {
+  return std::sqrt(kernels.dot(table.vector(row), table.vector(row), table.padded_dim()));
+}
+
+// A vector of zeros has the cosine 0 with every other.
+float CosineOf(float dot, float a_norm, float b_norm) {
+  const float product = a_norm * b_norm;
+  return product > 0 ? dot / product : 0.0F;
+}
+
 }  // namespace
 
 absl::StatusOr<Recommender> Recommender::Make(const ServedModel& model,
@@ -88,8 +98,24 @@ ItemList Recommender::TopItems(const UserRow& user, std::span<const RowId> own,
                  !(masked && std::binary_search(own.begin(), own.end(), item));
         });
       });
-  const bool counts = substance_.lists() == Source::kPopular;
-  return ListOf(top, counts ? Source::kPopular : Source::kFoldIn, options);
+  return ListOf(top, FoldInSource(), options);
+}
+
+ItemList Recommender::BestOf(const UserRow& user, std::span<const RowId> candidates,
+                             const ListOptions& options) const {
+  SetFloatMode();
+  ServedModel::Workspace workspace = model_->MakeWorkspace();
+  TopList top(CandidatesFor(options.top, options.diversity));
+  for (const RowId item : candidates) {
+    float raw = 0;
+    model_->ScoreItems(user, item, workspace, std::span(&raw, 1));
+    top.Offer(item, raw);
+  }
+  return ListOf(top, FoldInSource(), options);
+}
+
+Source Recommender::FoldInSource() const {
+  return substance_.lists() == Source::kPopular ? Source::kPopular : Source::kFoldIn;
 }
 
 // What lists are made of comes out of `candidates`.
@@ -149,9 +175,7 @@ std::vector<ScoredRow> Recommender::MostAlike(const WeightTable& table, RowId ro
                                               const Allowed& allowed) const {
   const std::size_t n = table.padded_dim();
   const KernelSet& kernels = model_->kernels();
-  const auto norm = [&](RowId id) {
-    return std::sqrt(kernels.dot(table.vector(id), table.vector(id), n));
-  };
+  const auto norm = [&](RowId id) { return NormOf(table, kernels, id); };
   const float own_norm = norm(row);
   TopList list(top);
   ForTiles(
@@ -163,8 +187,7 @@ std::vector<ScoredRow> Recommender::MostAlike(const WeightTable& table, RowId ro
         for (std::uint32_t k = 0; k < dots.size(); ++k) {
           const RowId other{first + k};
           if (other == row || !allowed(other)) continue;
-          const float product = own_norm * norm(other);
-          list.Offer(other, product > 0 ? dots[k] / product : 0.0F);
+          list.Offer(other, CosineOf(dots[k], own_norm, norm(other)));
         }
       });
   return list.Take();
@@ -184,6 +207,23 @@ absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarItems(RowId item,
   }
   return MostAlike(model_->items(), item, options.top,
                    [&](RowId other) { return Allows(other, options); });
+}
+
+std::vector<ScoredRow> Recommender::NearestAmong(RowId item, std::span<const RowId> among,
+                                                 std::size_t top) const {
+  SetFloatMode();
+  TopList list(top);
+  const WeightTable& table = model_->items();
+  if (table.dim() == 0 || !substance_.OfItem(item)) return list.Take();
+  const KernelSet& kernels = model_->kernels();
+  const float own_norm = NormOf(table, kernels, item);
+  for (const RowId other : among) {
+    if (other == item || !substance_.OfItem(other)) continue;
+    const float dot = kernels.dot(table.vector(item), table.vector(other), table.padded_dim());
+    const float cosine = CosineOf(dot, own_norm, NormOf(table, kernels, other));
+    if (cosine > 0) list.Offer(other, cosine);
+  }
+  return list.Take();
 }
 
 absl::StatusOr<std::vector<ScoredRow>> Recommender::SimilarUsers(RowId user,

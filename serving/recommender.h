@@ -81,6 +81,11 @@ class Recommender {
   ItemList TopItems(const UserRow& user, std::span<const RowId> own,
                     const ListOptions& options) const;
 
+  /// The best of `candidates`, ascending, for a user who is in no table; of `options` the length and
+  /// the diversity count. Takes no longer for all that is not among them.
+  ItemList BestOf(const UserRow& user, std::span<const RowId> candidates,
+                  const ListOptions& options) const;
+
   /// The items with the most training ratings, but for those of nobody: what to show to somebody
   /// unknown.
   ItemList PopularItems(const ListOptions& options) const;
@@ -94,6 +99,12 @@ class Recommender {
   /// of zeros has the cosine 0 with every other. FailedPrecondition: the model has no vectors, or
   /// has learned nothing of the item.
   absl::StatusOr<std::vector<ScoredRow>> SimilarItems(RowId item, const ListOptions& options) const;
+
+  /// Of `among`, ascending, the items whose vectors have the highest cosine with that of `item`, where
+  /// it is above 0: what somebody who likes these may like it for. Without the item itself and those
+  /// of which the model has learned nothing; none where the model has no vectors.
+  std::vector<ScoredRow> NearestAmong(RowId item, std::span<const RowId> among,
+                                      std::size_t top) const;
 
   /// The same for users, of those of whom the model has learned something.
   absl::StatusOr<std::vector<ScoredRow>> SimilarUsers(RowId user, std::size_t top) const;
@@ -122,6 +133,8 @@ class Recommender {
   template <class Allowed>
   ItemList MostRated(std::size_t top, const Allowed& allowed) const;
   ItemList PopularFor(RowId user, const ListOptions& options) const;
+  // What lists for somebody who is in no table rest on.
+  Source FoldInSource() const;
   ItemList TopCandidates(RowId user, const ListOptions& options,
                          ServedModel::Workspace& workspace) const;
   ItemList ListOf(TopList& candidates, Source source, const ListOptions& options) const;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -39,6 +40,15 @@ std::optional<Arguments::Record> RecordOf(const json::value& value) {
     record[NameOf(member)] = *std::move(text);
   }
   return record;
+}
+
+template <class Number>
+std::optional<Number> NumberOf(const std::string& text) {
+  Number number = 0;
+  const char* end = text.data() + text.size();
+  const std::from_chars_result read = std::from_chars(text.data(), end, number);
+  if (read.ec != std::errc() || read.ptr != end || !std::isfinite(number)) return std::nullopt;
+  return number;
 }
 
 }  // namespace
@@ -135,15 +145,25 @@ std::vector<Arguments::Record> Arguments::Records(const std::string& name,
   return found->second;
 }
 
-std::size_t Arguments::Count(const std::string& name, std::size_t otherwise, std::size_t most) {
+std::size_t Arguments::Count(const std::string& name, std::size_t otherwise, std::size_t most,
+                             std::size_t least) {
   const std::optional<std::string> text = Text(name);
   if (!text.has_value()) return otherwise;
   std::size_t count = 0;
   const char* end = text->data() + text->size();
   const std::from_chars_result read = std::from_chars(text->data(), end, count);
-  if (read.ec == std::errc() && read.ptr == end && count >= 1 && count <= most) return count;
-  Fail(absl::StrCat("'", name, "' is a whole number from 1 to ", most));
+  if (read.ec == std::errc() && read.ptr == end && count >= least && count <= most) return count;
+  Fail(absl::StrCat("'", name, "' is a whole number from ", least, " to ", most));
   return otherwise;
+}
+
+std::optional<double> Arguments::Share(const std::string& name) {
+  const std::optional<std::string> text = Text(name);
+  if (!text.has_value()) return std::nullopt;
+  const std::optional<double> share = NumberOf<double>(*text);
+  if (share.has_value() && *share >= 0 && *share <= 1) return share;
+  Fail(absl::StrCat("'", name, "' is a number from 0 to 1"));
+  return std::nullopt;
 }
 
 std::optional<std::string> Arguments::Word(const std::string& name,
@@ -170,6 +190,10 @@ absl::Status Arguments::Finish() const {
     }
   }
   return absl::OkStatus();
+}
+
+std::optional<float> FloatOf(const std::string& text) {
+  return NumberOf<float>(text);
 }
 
 Mask TakeMask(Arguments& arguments) {

@@ -42,8 +42,11 @@ class Arguments {
   std::vector<std::string> Texts(const std::string& name);
   /// The objects of a list. Each has these members and no others.
   std::vector<Record> Records(const std::string& name, const std::set<std::string>& members);
-  /// A whole number from 1 to `most`; `otherwise` where it is not there.
-  std::size_t Count(const std::string& name, std::size_t otherwise, std::size_t most);
+  /// A whole number from `least` to `most`; `otherwise` where it is not there.
+  std::size_t Count(const std::string& name, std::size_t otherwise, std::size_t most,
+                    std::size_t least = 1);
+  /// A number from 0 to 1; nothing where it is not there.
+  std::optional<double> Share(const std::string& name);
   /// One of these words; nothing where it is not there.
   std::optional<std::string> Word(const std::string& name, const std::vector<std::string>& words);
 
@@ -61,6 +64,10 @@ class Arguments {
   std::set<std::string> taken_;
   absl::Status wrong_;
 };
+
+/// The number that a text is, in JSON's or a common other notation; nothing where it is none, or not
+/// finite.
+std::optional<float> FloatOf(const std::string& text);
 
 /// The argument `mask`; all where it is not there.
 Mask TakeMask(Arguments& arguments);

@@ -21,10 +21,15 @@ constexpr char kSchemas[] = R"({
   "version":{"type":"string","description":"The name of its snapshot."},
   "rank":{"type":"object","required":["digest","version"],"description":"Of the model that scored what this one proposed.",
     "properties":{"digest":{"type":"string"},"version":{"type":"string"}}}}},
+"Genres":{"type":"array","description":"Only where the data set has genres.","items":{"type":"string"}},
 "ListedItem":{"type":"object","required":["item","title","score","rank"],"properties":{
-  "item":{"type":"string"},"title":{"type":"string"},
+  "item":{"type":"string"},"title":{"type":"string"},"genres":{"$ref":"#/components/schemas/Genres"},
   "score":{"type":"number","description":"A predicted rating, or what the model has for one; with the source popular a number of ratings; of similar items a cosine."},
-  "rank":{"type":"integer"}}},
+  "rank":{"type":"integer"},
+  "because":{"type":"array","description":"Where it is asked for and the model has vectors, of lists by the model.",
+    "items":{"type":"object","required":["item","title","similarity"],"properties":{
+      "item":{"type":"string"},"title":{"type":"string"},
+      "similarity":{"type":"number","description":"The cosine of the vectors, above 0."}}}}}},
 "ListedUser":{"type":"object","required":["user","score","rank"],"properties":{
   "user":{"type":"string"},"score":{"type":"number"},"rank":{"type":"integer"}}},
 "ItemList":{"type":"object","required":["user","items","source","model"],"properties":{
@@ -37,6 +42,31 @@ constexpr char kSchemas[] = R"({
     "error":{"type":"string","description":"Why the source is none."}}}},
   "unknown_items":{"type":"array","items":{"type":"string"},"description":"Of candidates and exclude."},
   "model":{"$ref":"#/components/schemas/Model"}}},
+"FoldedInList":{"type":"object","required":["items","source","unknown_items","model"],"properties":{
+  "user":{"type":"string","description":"Where the request names one."},
+  "items":{"type":"array","items":{"$ref":"#/components/schemas/ListedItem"}},
+  "source":{"type":"string","enum":["fold_in","popular"]},
+  "unknown_items":{"type":"array","items":{"type":"string"},"description":"Of what is given, candidates and exclude."},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"PostedLists":{"oneOf":[{"$ref":"#/components/schemas/ListsOfMany"},{"$ref":"#/components/schemas/FoldedInList"}],
+  "description":"Lists of users, or the list of somebody whose ratings or clicks are given."},
+"RatingsOfUser":{"type":"object","required":["user","items","total","model"],"properties":{
+  "user":{"type":"string"},
+  "items":{"type":"array","items":{"type":"object","required":["item","title"],"properties":{
+    "item":{"type":"string"},"title":{"type":"string"},"genres":{"$ref":"#/components/schemas/Genres"},
+    "rating":{"type":"number","description":"Only where the data set has ratings."}}}},
+  "total":{"type":"integer","description":"How many there are in training."},
+  "model":{"$ref":"#/components/schemas/Model"}}},
+"ModelInfo":{"type":"object","required":["model","data","genres","given","similar","fold_in"],"properties":{
+  "model":{"$ref":"#/components/schemas/Model"},
+  "data":{"type":"object","required":["name","users","items"],"properties":{
+    "name":{"type":"string"},"users":{"type":"integer"},"items":{"type":"integer"}}},
+  "genres":{"type":"array","items":{"type":"string"},"description":"All that items have."},
+  "given":{"type":"string","enum":["ratings","clicks"],"description":"What folding in takes; ratings count as clicks, too."},
+  "rating_min":{"type":"number","description":"With ratings: the least that may be given,"},
+  "rating_max":{"type":"number","description":"and the most."},
+  "similar":{"type":"boolean","description":"Whether items have vectors, so that some are similar."},
+  "fold_in":{"type":"boolean","description":"Whether ratings or clicks may be given."}}},
 "UsersOfItem":{"type":"object","required":["item","title","users","model"],"properties":{
   "item":{"type":"string"},"title":{"type":"string"},
   "users":{"type":"array","items":{"$ref":"#/components/schemas/ListedUser"}},
@@ -77,6 +107,13 @@ void WriteTextList(JsonWriter& json) {
   json.EndObject();
 }
 
+// Of a list that may not be empty.
+void WriteLength(const ArgumentNote& note, JsonWriter& json) {
+  if (note.most == 0) return;
+  json.Member("minItems", 1);
+  json.Member("maxItems", note.most);
+}
+
 // The schema of an argument, without its braces.
 void WriteType(const ArgumentNote& note, JsonWriter& json) {
   switch (note.type) {
@@ -85,7 +122,13 @@ void WriteType(const ArgumentNote& note, JsonWriter& json) {
       break;
     case Type::kCount:
       json.Member("type", "integer");
-      json.Member("minimum", 1);
+      json.Member("minimum", note.least);
+      if (note.most > 0) json.Member("maximum", note.most);
+      break;
+    case Type::kShare:
+      json.Member("type", "number");
+      json.Member("minimum", 0);
+      json.Member("maximum", 1);
       break;
     case Type::kWord:
       json.Member("type", "string");
@@ -94,9 +137,11 @@ void WriteType(const ArgumentNote& note, JsonWriter& json) {
       break;
     case Type::kTexts:
       WriteTextList(json);
+      WriteLength(note, json);
       break;
     case Type::kRecords:
       json.Member("type", "array");
+      WriteLength(note, json);
       json.Key("items");
       json.BeginObject();
       json.Member("type", "object");
@@ -107,7 +152,8 @@ void WriteType(const ArgumentNote& note, JsonWriter& json) {
       for (const std::string& member : note.words) {
         json.Key(member);
         json.BeginObject();
-        json.Member("type", "string");
+        const bool number = std::ranges::find(note.numbers, member) != note.numbers.end();
+        json.Member("type", number ? "number" : "string");
         json.EndObject();
       }
       json.EndObject();
@@ -135,6 +181,20 @@ void WriteParameters(const HttpEndpoint& endpoint, JsonWriter& json) {
   json.EndArray();
 }
 
+// That one of these members is there, and no other of them.
+void WriteOneOf(const std::vector<std::string>& names, JsonWriter& json) {
+  if (names.empty()) return;
+  json.Key("oneOf");
+  json.BeginArray();
+  for (const std::string& name : names) {
+    json.BeginObject();
+    json.Key("required");
+    WriteWords({name}, json);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
 void WriteBody(const HttpEndpoint& endpoint, JsonWriter& json) {
   std::vector<std::string> required;
   bool any = false;
@@ -154,8 +214,12 @@ void WriteBody(const HttpEndpoint& endpoint, JsonWriter& json) {
   json.Key("schema");
   json.BeginObject();
   json.Member("type", "object");
-  json.Key("required");
-  WriteWords(required, json);
+  if (!required.empty()) {
+    json.Key("required");
+    WriteWords(required, json);
+  }
+  WriteOneOf(endpoint.one_of, json);
+  json.Member("additionalProperties", false);
   json.Key("properties");
   json.BeginObject();
   for (const ArgumentNote& note : endpoint.arguments) {

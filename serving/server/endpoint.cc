@@ -4,20 +4,44 @@
 
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
 
 #include "common/kernels/kernels.h"
 
 namespace cf {
 namespace {
 
-void WriteItem(const LiveModel& model, const ScoredRow& row, std::size_t rank, JsonWriter& json) {
+void WriteBecause(const LiveModel& model, RowId item, const Reasons& reasons, JsonWriter& json) {
+  json.Key("because");
+  json.BeginArray();
+  for (const ScoredRow& near :
+       model.open().recommender().NearestAmong(item, reasons.liked, reasons.most)) {
+    json.BeginObject();
+    json.Member("item", model.open().data().item_raw_id(near.id));
+    json.Member("title", model.open().data().title(near.id));
+    json.Member("similarity", near.score);
+    json.EndObject();
+  }
+  json.EndArray();
+}
+
+void WriteList(const LiveModel& model, std::span<const ScoredRow> rows, const Reasons& reasons,
+               JsonWriter& json) {
   const Dataset& data = model.open().data();
-  json.BeginObject();
-  json.Member("item", data.item_raw_id(row.id));
-  json.Member("title", data.title(row.id));
-  json.Member("score", row.score);
-  json.Member("rank", rank);
-  json.EndObject();
+  json.Key("items");
+  json.BeginArray();
+  std::size_t rank = 0;
+  for (const ScoredRow& row : rows) {
+    json.BeginObject();
+    json.Member("item", data.item_raw_id(row.id));
+    json.Member("title", data.title(row.id));
+    if (!model.genres().empty()) WriteGenres(model, row.id, json);
+    json.Member("score", row.score);
+    json.Member("rank", ++rank);
+    if (reasons.most > 0) WriteBecause(model, row.id, reasons, json);
+    json.EndObject();
+  }
+  json.EndArray();
 }
 
 }  // namespace
@@ -85,21 +109,48 @@ void WriteModel(const LiveModel& model, JsonWriter& json) {
   json.EndObject();
 }
 
-void WriteItems(const LiveModel& model, const ItemList& list, JsonWriter& json) {
+Reasons ReasonsOf(const LiveModel& model, const GivenUser& user, std::size_t most) {
+  if (most == 0 || model.open().model().items().dim() == 0) return {};
+  return {.liked = LikedItems(user.All(model.open().catalogue()), model.rated() != nullptr),
+          .most = most};
+}
+
+void WriteItems(const LiveModel& model, const ItemList& list, const Reasons& reasons,
+                JsonWriter& json) {
   std::vector<ScoredRow> rows = list.items;
-  if (list.source == model.scoring().substance().lists()) {
+  if (list.source == Source::kFoldIn || list.source == model.scoring().substance().lists()) {
     const Objective& objective = model.scoring().model().objective();
     for (ScoredRow& row : rows) row.score = PredictedRating(objective, row.score);
   }
-  WriteItems(model, rows, json);
+  WriteList(model, rows, list.source == Source::kPopular ? Reasons() : reasons, json);
 }
 
 void WriteItems(const LiveModel& model, std::span<const ScoredRow> rows, JsonWriter& json) {
-  json.Key("items");
+  WriteList(model, rows, {}, json);
+}
+
+void WriteGenres(const LiveModel& model, RowId item, JsonWriter& json) {
+  json.Key("genres");
   json.BeginArray();
-  std::size_t rank = 0;
-  for (const ScoredRow& row : rows) WriteItem(model, row, ++rank, json);
+  const std::string genres = model.open().data().genres(item);
+  for (const auto& genre : absl::StrSplit(genres, '|', absl::SkipEmpty())) {
+    json.String({genre.data(), genre.size()});
+  }
   json.EndArray();
+}
+
+std::vector<RowId> KnownItems(const LiveModel& model, const std::vector<std::string>& raw_ids,
+                              std::vector<std::string>& unknown) {
+  std::vector<RowId> items;
+  for (const std::string& raw : raw_ids) {
+    const std::optional<RowId> item = model.open().data().FindItem(raw);
+    if (item.has_value()) {
+      items.push_back(*item);
+    } else {
+      unknown.push_back(raw);
+    }
+  }
+  return items;
 }
 
 void WriteUsers(const LiveModel& model, std::span<const ScoredRow> rows, JsonWriter& json) {
@@ -139,7 +190,8 @@ ArgumentNote CountNote(std::size_t otherwise, std::size_t most, Place place) {
   return {.name = "k",
           .place = place,
           .type = Type::kCount,
-          .what = absl::StrCat("Length of the list, from 1 to ", most, " (", otherwise, ").")};
+          .what = absl::StrCat("Length of the list, from 1 to ", most, " (", otherwise, ")."),
+          .most = most};
 }
 
 ArgumentNote MaskNote(Place place) {

@@ -5,7 +5,6 @@
 
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_split.h>
 
 #include "serving/title_search.h"
 
@@ -86,12 +85,7 @@ absl::StatusOr<std::string> FindTitles(const LiveModel& model, const EndpointLim
     json.BeginObject();
     json.Member("item", open.data().item_raw_id(item));
     json.Member("title", open.data().title(item));
-    json.Key("genres");
-    json.BeginArray();
-    for (const auto& genre : absl::StrSplit(open.data().genres(item), '|', absl::SkipEmpty())) {
-      json.String({genre.data(), genre.size()});
-    }
-    json.EndArray();
+    WriteGenres(model, item, json);
     json.Member("ratings", open.catalogue().ItemTrainingRatings(item));
     json.EndObject();
   }
@@ -163,6 +157,7 @@ std::vector<HttpEndpoint> ItemEndpoints(const ModelKeeper& keeper, const Endpoin
                       .type = Type::kRecords,
                       .what = absl::StrCat("Up to ", limits.pairs_max, " pairs, by raw ids."),
                       .words = {"user", "item"},
+                      .most = limits.pairs_max,
                       .required = true},
                      FallbackNote(
                          Place::kBody,

@@ -28,6 +28,13 @@ std::string Lower(std::string text) {
   return text;
 }
 
+// What the first of two models is asked for: lists are made different by the one that ranks.
+ListOptions Proposals(ListOptions options, std::size_t proposed) {
+  options.top = std::max(proposed, options.top);
+  options.diversity = {};
+  return options;
+}
+
 /// Which file is at a path, with where links lead to; another text once that has been swapped.
 std::string WhatIsAt(const std::string& path) {
   std::error_code error;
@@ -108,11 +115,44 @@ absl::StatusOr<std::shared_ptr<const ItemChoice>> LiveModel::OfGenres(
   return choice;
 }
 
+const OpenModel* LiveModel::rated() const {
+  if (scoring().model().spec().predicts_ratings()) return &scoring();
+  return open_->model().spec().predicts_ratings() ? open_.get() : nullptr;
+}
+
+absl::Status LiveModel::CanFoldIn() const {
+  absl::Status possible = FoldIn::Possible(open_->model(), open_->catalogue());
+  if (rank_ != nullptr) possible.Update(FoldIn::Possible(rank_->model(), rank_->catalogue()));
+  return possible;
+}
+
+absl::StatusOr<UserRow> LiveModel::FoldInOf::Solve(const OpenModel& open,
+                                                   const GivenUser& user) const {
+  std::call_once(once_, [&] { made_.emplace(FoldIn::Make(open.model(), open.catalogue())); });
+  if (!made_->ok()) return made_->status();
+  return (*made_)->Solve(user.All(open.catalogue()));
+}
+
+absl::StatusOr<ItemList> LiveModel::ForGiven(const GivenUser& user, const ListOptions& options,
+                                             std::size_t proposed) const {
+  const absl::StatusOr<UserRow> row = fold_in_.Solve(*open_, user);
+  if (!row.ok()) return row.status();
+  const std::vector<RowId> own = user.Own(open_->catalogue(), options.mask);
+  if (rank_ == nullptr) return open_->recommender().TopItems(*row, own, options);
+  const absl::StatusOr<UserRow> rank_row = rank_fold_in_.Solve(*rank_, user);
+  if (!rank_row.ok()) return rank_row.status();
+  const ItemList list = open_->recommender().TopItems(*row, own, Proposals(options, proposed));
+  std::vector<RowId> candidates;
+  for (const ScoredRow& proposal : list.items) candidates.push_back(proposal.id);
+  std::sort(candidates.begin(), candidates.end());
+  return rank_->recommender().BestOf(*rank_row, candidates, options);
+}
+
 absl::Status LiveModel::ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
                                  std::size_t proposed, const ListVisitor& visit) const {
   if (rank_ == nullptr) return open_->recommender().ForUsers(users, options, visit);
   ManyUsersOptions proposals = options;
-  proposals.list.top = std::max(proposed, options.list.top);
+  proposals.list = Proposals(options.list, proposed);
   std::vector<ItemList> lists;
   ItemChoice::Options rules{.candidates = NamedItems()};
   const absl::Status made =
@@ -127,9 +167,12 @@ absl::Status LiveModel::ForUsers(std::span<const RowId> users, const ManyUsersOp
       });
   if (!made.ok()) return made;
   const ItemChoice choice(rank_->data(), std::move(rules));
-  const ManyUsersOptions ranking = {
-      .list = {.top = options.list.top, .min_ratings = 0, .mask = Mask::kNone, .choice = &choice},
-      .threads = options.threads};
+  const ManyUsersOptions ranking = {.list = {.top = options.list.top,
+                                             .min_ratings = 0,
+                                             .mask = Mask::kNone,
+                                             .choice = &choice,
+                                             .diversity = options.list.diversity},
+                                    .threads = options.threads};
   std::size_t next = 0;
   return rank_->recommender().ForUsers(users, ranking, [&](RowId user, const ItemList& list) {
     ItemList& first = lists[next++];

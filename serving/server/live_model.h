@@ -12,6 +12,8 @@
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
+#include "serving/fold_in.h"
+#include "serving/given_user.h"
 #include "serving/item_choice.h"
 #include "serving/open_model.h"
 #include "serving/pair_predictor.h"
@@ -30,8 +32,8 @@ struct ServedPaths {
 ///
 /// Owner:   whoever answers with it shares it; it lives as long as the last answer.
 /// Threads: any.
-/// Bounds:  the model's, a choice of items for each genre that was asked for, and once a prediction
-///          has fallen back, a mean for each user and item.
+/// Bounds:  the model's, a choice of items for each genre that was asked for, once a prediction
+///          has fallen back a mean for each user and item, and once somebody was folded in a FoldIn.
 class LiveModel {
  public:
   /// What answers name a model by: its digest, as `cfsnapshot digest` prints it, and its snapshot's
@@ -58,8 +60,26 @@ class LiveModel {
   absl::StatusOr<std::shared_ptr<const ItemChoice>> OfGenres(
       const std::vector<std::string>& genres) const;
 
+  /// All genres that items have, by their names in lower case.
+  const std::map<std::string, std::string>& genres() const { return genres_; }
+
+  /// The model that learns from ratings, of which ratings have to be between the smallest and the
+  /// largest of training: the one that scores, or else the other. Null where both learn from clicks,
+  /// as which ratings count then, too.
+  const OpenModel* rated() const;
+
+  /// Whether ForGiven can answer: FoldIn::Possible of each model.
+  absl::Status CanFoldIn() const;
+
+  /// The list of somebody whose ratings or clicks are given. Each model folds them in for itself, since
+  /// their vectors have nothing to do with each other; else as ForUsers. The first one waits until what
+  /// all users are like is found. Errors are FoldIn's.
+  absl::StatusOr<ItemList> ForGiven(const GivenUser& user, const ListOptions& options,
+                                    std::size_t proposed) const;
+
   /// Calls `visit` with the list of each user, as Recommender::ForUsers does. Where a model ranks, the
-  /// best `proposed` items of the first model, scored by it. Scores are raw sums of scoring().
+  /// best `proposed` items of the first model, scored by it, from which diversity chooses. Scores are
+  /// raw sums of scoring().
   absl::Status ForUsers(std::span<const RowId> users, const ManyUsersOptions& options,
                         std::size_t proposed, const ListVisitor& visit) const;
 
@@ -67,6 +87,16 @@ class LiveModel {
   Prediction PredictOrFallBack(std::optional<RowId> user, std::optional<RowId> item) const;
 
  private:
+  /// A fold-in that is made when somebody first needs it, while others who need it wait.
+  class FoldInOf {
+   public:
+    absl::StatusOr<UserRow> Solve(const OpenModel& open, const GivenUser& user) const;
+
+   private:
+    mutable std::once_flag once_;
+    mutable std::optional<absl::StatusOr<FoldIn>> made_;
+  };
+
   /// An opened model and its name.
   struct Named {
     std::unique_ptr<const OpenModel> open;
@@ -84,6 +114,8 @@ class LiveModel {
   mutable std::mutex mutex_;
   mutable std::map<std::vector<std::string>, std::shared_ptr<const ItemChoice>> choices_;
   mutable std::optional<PairPredictor> fallback_;
+  FoldInOf fold_in_;
+  FoldInOf rank_fold_in_;
 };
 
 /// Which model is served. A new one is opened beside the old one, which is served until then, and by

@@ -8,6 +8,7 @@
 #include "serving/page/page_routes.h"
 #include "serving/server/description.h"
 #include "serving/server/item_endpoints.h"
+#include "serving/server/model_endpoints.h"
 
 namespace cf {
 namespace {
@@ -61,6 +62,9 @@ absl::Status ModelService::Begin() {
   }
   std::vector<HttpEndpoint> endpoints = ListEndpoints(keeper_, options_.limits, &bundles_);
   for (HttpEndpoint& endpoint : ItemEndpoints(keeper_, options_.limits)) {
+    endpoints.push_back(std::move(endpoint));
+  }
+  for (HttpEndpoint& endpoint : ModelEndpoints(keeper_, options_.limits)) {
     endpoints.push_back(std::move(endpoint));
   }
   for (HttpEndpoint& endpoint : OwnEndpoints()) endpoints.push_back(std::move(endpoint));

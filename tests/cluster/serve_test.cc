@@ -185,8 +185,14 @@ TEST_F(ServeTest, AThousandWrongRequestsGetTheir4xx) {
   EXPECT_THAT(right, HasSubstr("\"source\":\"model\""));
   const std::vector<std::string> bodies = {
       R"({"users":["1","2"],"k":5,"mask":"all","candidates":["1","2","3"],"exclude":["4"]})",
-      R"({"pairs":[{"user":"1","item":"2"},{"user":"3","item":"4"}],"fallback":"popular"})"};
-  const std::vector<std::string> paths = {"/v1/recommendations", "/v1/predict"};
+      R"({"pairs":[{"user":"1","item":"2"},{"user":"3","item":"4"}],"fallback":"popular"})",
+      R"({"ratings":[{"item":"1","rating":4.5},{"item":"50","rating":2}],"user":"7","k":5})",
+      R"({"ratings":[{"item":"9","rating":3}],"diversity":0.3,"alike_by":"genres","because":3})",
+      R"({"users":["5"],"diversity":0.25,"genre_cap":2,"because":1,"mask":"none"})",
+      R"({"clicks":["1","50"],"exclude":["2"],"k":3})"};
+  const std::vector<std::string> paths = {"/v1/recommendations", "/v1/predict",
+                                          "/v1/recommendations", "/v1/recommendations",
+                                          "/v1/recommendations", "/v1/recommendations"};
   std::mt19937_64 random(20261129);
   const auto below = [&random](std::size_t n) { return static_cast<std::size_t>(random() % n); };
   int refused = 0;
@@ -194,7 +200,7 @@ TEST_F(ServeTest, AThousandWrongRequestsGetTheir4xx) {
     ASSERT_LT(tries, 5000);
     std::string request;
     if (below(2) == 0) {
-      const std::size_t which = below(2);
+      const std::size_t which = below(bodies.size());
       std::string body = bodies[which];
       for (std::size_t changes = 1 + below(3); changes > 0; --changes) {
         const std::size_t at = below(body.size());
@@ -207,13 +213,15 @@ TEST_F(ServeTest, AThousandWrongRequestsGetTheir4xx) {
       }
       request = RequestText("POST", paths[which], body);
     } else {
-      const std::vector<std::string> names = {"k",         "mask", "genre", "fallback",
-                                              "diversity", "top",  ""};
-      const std::vector<std::string> values = {"0",   "-1",  "1e9", "x",
-                                               "%20", "%ff", "",    "99999999999"};
-      request =
-          RequestText("GET", "/v1/users/" + std::to_string(1 + below(900)) + "/recommendations?" +
-                                 names[below(names.size())] + "=" + values[below(values.size())]);
+      const std::vector<std::string> names = {"k",         "mask",     "genre", "fallback",
+                                              "diversity", "alike_by", "top",   "genre_cap",
+                                              "because",   "sort",     ""};
+      const std::vector<std::string> values = {"0",      "-1",  "1e9", "x", "nan",
+                                               "1e-400", "%20", "%ff", "",  "99999999999"};
+      const std::vector<std::string> ends = {"recommendations", "ratings", "similar"};
+      request = RequestText("GET", "/v1/users/" + std::to_string(1 + below(900)) + "/" +
+                                       ends[below(ends.size())] + "?" + names[below(names.size())] +
+                                       "=" + values[below(values.size())]);
     }
     HttpClient client(served.port());
     client.Send(request);

@@ -37,6 +37,33 @@ TEST(Arguments, CountsAreWholeNumbersWithinTheirBounds) {
   }
 }
 
+TEST(Arguments, SharesAreFromZeroToOne) {
+  for (const auto& [text, share] :
+       {std::pair("0", 0.0), {"1", 1.0}, {"0.25", 0.25}, {".5", 0.5}, {"3E-1", 0.3}, {"-0", 0.0}}) {
+    Arguments arguments = Arguments::OfQuery(std::vector<QueryParameter>{{"share", text}});
+    EXPECT_EQ(arguments.Share("share"), share);
+    EXPECT_TRUE(arguments.Finish().ok()) << text;
+  }
+  for (const char* text : {"-0.1", "1.01", "nan", "inf", "x", "", "0.5x", " 0.5", "1e-400"}) {
+    Arguments arguments = Arguments::OfQuery(std::vector<QueryParameter>{{"share", text}});
+    EXPECT_EQ(arguments.Share("share"), std::nullopt);
+    EXPECT_THAT(Reason(arguments), HasSubstr("'share'")) << text;
+  }
+  Arguments body = Arguments::OfBody(R"({"share":0.3,"none":0})").value();
+  EXPECT_EQ(body.Share("share"), 0.3);
+  EXPECT_EQ(body.Count("none", 7, 5, 0), 0U);
+  EXPECT_EQ(body.Share("absent"), std::nullopt);
+  EXPECT_TRUE(body.Finish().ok());
+}
+
+TEST(Arguments, FloatsAreFinite) {
+  EXPECT_EQ(FloatOf("4.5E0"), 4.5F);
+  EXPECT_EQ(FloatOf("-2"), -2.0F);
+  for (const char* text : {"", "x", "nan", "inf", "1e99", "4,5", "4.5 "}) {
+    EXPECT_EQ(FloatOf(text), std::nullopt) << text;
+  }
+}
+
 TEST(Arguments, WhatNobodyTakesIsRefusedByName) {
   Arguments arguments = Arguments::OfQuery(std::vector<QueryParameter>{{"top", "3"}});
   arguments.Count("k", 10, 100);
