@@ -28,51 +28,67 @@ struct Interface {
 };
 
 std::string InFigures(const sockaddr* address) {
-  char text[INET_ADDRSTRLEN] = {};
-  const auto* inet = reinterpret_cast<const sockaddr_in*>(address);
-  return ::inet_ntop(AF_INET, &inet->sin_addr, text, sizeof text) != nullptr ? text : "";
+  char text[INET6_ADDRSTRLEN] = {};
+  const void* bytes = &reinterpret_cast<const sockaddr_in*>(address)->sin_addr;
+  if (address->sa_family == AF_INET6) {
+    bytes = &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr;
+  }
+  return ::inet_ntop(address->sa_family, bytes, text, sizeof text) != nullptr ? text : "";
 }
 
 bool IsLoopback(const sockaddr* address) {
-  const auto* inet = reinterpret_cast<const sockaddr_in*>(address);
-  return (ntohl(inet->sin_addr.s_addr) >> 24) == 127;
+  if (address->sa_family == AF_INET6) {
+    return IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr) != 0;
+  }
+  return (ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr) >> 24) == 127;
 }
 
+// Of a single link: what it means depends on the host that says it.
+bool IsLinkLocal(const sockaddr* address) {
+  return address->sa_family == AF_INET6 &&
+         IN6_IS_ADDR_LINKLOCAL(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr) != 0;
+}
+
+// The interfaces that are up, each with its first address: of IPv4, where it has one.
 absl::StatusOr<std::vector<Interface>> ListInterfaces() {
   ifaddrs* list = nullptr;
   if (::getifaddrs(&list) != 0) return ErrnoError(errno, "listing the network interfaces");
   const absl::Cleanup release = [list] { ::freeifaddrs(list); };
   std::vector<Interface> interfaces;
-  for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
-    if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != AF_INET) continue;
-    if ((entry->ifa_flags & IFF_UP) == 0) continue;
-    interfaces.push_back({.name = entry->ifa_name,
-                          .address = InFigures(entry->ifa_addr),
-                          .loopback = IsLoopback(entry->ifa_addr)});
+  for (const int family : {AF_INET, AF_INET6}) {
+    for (const ifaddrs* entry = list; entry != nullptr; entry = entry->ifa_next) {
+      if (entry->ifa_addr == nullptr || entry->ifa_addr->sa_family != family) continue;
+      if ((entry->ifa_flags & IFF_UP) == 0 || IsLinkLocal(entry->ifa_addr)) continue;
+      const auto is_it = [entry](const Interface& known) { return known.name == entry->ifa_name; };
+      if (std::ranges::any_of(interfaces, is_it)) continue;
+      interfaces.push_back({.name = entry->ifa_name,
+                            .address = InFigures(entry->ifa_addr),
+                            .loopback = IsLoopback(entry->ifa_addr)});
+    }
   }
   return interfaces;
 }
 
 // Asks the kernel's routes: connecting a datagram socket sends nothing and chooses the source.
-// Empty where `host` does not resolve or only loopback leads there, as with a host that has its
+// Empty where `host` has no such address or only loopback leads there, as with a host that has its
 // neighbour's name in /etc/hosts by mistake.
-std::string SourceAddressTowards(const std::string& host) {
+std::string SourceAddressTowards(const std::string& host, int family) {
   addrinfo hints = {};
-  hints.ai_family = AF_INET;
+  hints.ai_family = family;
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
   if (::getaddrinfo(host.c_str(), "9", &hints, &found) != 0) return "";
   const absl::Cleanup release = [found] { ::freeaddrinfo(found); };
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-    const int probe = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int probe = ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (probe < 0) return "";
     const absl::Cleanup close = [probe] { ::close(probe); };
     if (::connect(probe, entry->ai_addr, entry->ai_addrlen) != 0) continue;
-    sockaddr_in source = {};
+    sockaddr_storage source = {};
     socklen_t size = sizeof source;
     auto* generic = reinterpret_cast<sockaddr*>(&source);
-    if (::getsockname(probe, generic, &size) != 0 || IsLoopback(generic)) continue;
-    return InFigures(generic);
+    if (::getsockname(probe, generic, &size) != 0) continue;
+    if (!IsLoopback(generic) && !IsLinkLocal(generic)) return InFigures(generic);
   }
   return "";
 }
@@ -100,10 +116,12 @@ absl::StatusOr<std::string> ListeningAddress(const std::vector<std::string>& hos
     }
     return absl::InvalidArgumentError(
         absl::StrCat("cluster.interface: host ", self, " has no interface \"", interface,
-                     "\" with an IPv4 address; it has ", Names(*interfaces)));
+                     "\" with an address; it has ", Names(*interfaces)));
   }
 
-  if (std::string source = SourceAddressTowards(*other); !source.empty()) return source;
+  for (const int family : {AF_INET, AF_INET6}) {
+    if (std::string source = SourceAddressTowards(*other, family); !source.empty()) return source;
+  }
   std::erase_if(*interfaces, [](const Interface& candidate) { return candidate.loopback; });
   if (interfaces->size() == 1) return interfaces->front().address;
   return absl::InvalidArgumentError(
