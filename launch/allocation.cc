@@ -192,8 +192,11 @@ absl::StatusOr<RankPlan> PlanRanks(const Allocation& allocation,
 absl::StatusOr<BatchState> AskSlurm(const std::string& job_id) {
   const absl::StatusOr<std::string> shown = OutputOf({"scontrol", "-o", "show", "job", job_id});
   if (!shown.ok()) {
-    // scontrol ends with 1 for a job that Slurm has forgotten.
+    // scontrol ends with 1 for a job that Slurm has forgotten, and where nobody answers it.
     if (!absl::IsInternal(shown.status())) return shown.status();
+    if (!absl::StrContains(shown.status().message(), "Invalid job id")) {
+      return absl::UnavailableError(shown.status().message());
+    }
     return absl::NotFoundError(absl::StrCat("Slurm knows no job ", job_id));
   }
   BatchState state;
@@ -229,7 +232,11 @@ absl::StatusOr<std::vector<std::string>> HostsOf(const Allocation& allocation) {
 }
 
 absl::Status Requeue(const Allocation& allocation) {
-  return OutputOf({"scontrol", "requeue", allocation.id}).status();
+  const absl::Status asked = OutputOf({"scontrol", "requeue", allocation.id}).status();
+  // "Unable to contact slurm controller (connect failure)".
+  return absl::StrContains(asked.message(), "contact slurm controller")
+             ? absl::UnavailableError(asked.message())
+             : asked;
 }
 
 absl::Status Cancel(const std::string& job_id) {

@@ -70,7 +70,8 @@ struct BatchState {
   std::int64_t end_seconds = 0;  ///< Since 1970: when its time is up; 0: never, or it does not run.
 };
 
-/// Asks Slurm. NotFound: Slurm does not know the job (any more), or is not installed here.
+/// Asks Slurm. NotFound: Slurm does not know the job (any more), or is not installed here;
+/// Unavailable or DeadlineExceeded: nothing is known, as nobody answers.
 absl::StatusOr<BatchState> AskSlurm(const std::string& job_id);
 
 /// The hosts of the allocation, in order.

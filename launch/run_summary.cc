@@ -55,7 +55,11 @@ void AddSnapshot(const Manifest& snapshot, double now, RunSummary& summary) {
 // folder.
 void AddBatch(const std::string& handle, double now, RunSummary& summary) {
   const absl::StatusOr<BatchState> batch = AskSlurm(handle);
-  if (!batch.ok()) return;
+  if (!batch.ok()) {
+    // A job that Slurm has forgotten is in no state; one of which it says nothing may be in any.
+    if (!absl::IsNotFound(batch.status())) summary.set_batch_state("state unknown");
+    return;
+  }
   summary.set_batch_state(batch->state);
   summary.set_batch_reason(batch->reason);
   summary.set_batch_restarts(batch->restarts);

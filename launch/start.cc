@@ -12,6 +12,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/host.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/allocation.h"
 #include "launch/mpirun_command.h"
@@ -28,6 +29,10 @@ constexpr std::uint32_t kRanksMax = 1
 // What a life before may take to end: as long as a rank that is cut off waits for its peers, or a
 // file server for the lock of a host that died.
 constexpr std::chrono::seconds kFolderLimit(180);
+// How long Slurm is asked again that does not answer: its controller may be taken over by another.
+constexpr std::chrono::seconds kSlurmLimit(300);
+// The longest name of a host with which Open MPI 4.1 starts; with longer ones it overruns a buffer.
+constexpr std::size_t kHostNameMax = 56;
 // What the ranks of a restart may take to meet: mpirun waits for ever for a host that was lost.
 constexpr std::chrono::seconds kMeetingLimit(120);
 
@@ -118,8 +123,8 @@ class JobRunner {
   Outcome Judge(const JobEnd& end, const Life& life, bool again) const;
   void WaitForFolder();
   bool MayRestart(const Outcome& death);
-  std::string WhyNoRestart() const;
-  bool KeepsAllocation() const;
+  std::string WhyNoRestart();
+  std::string WhyNotHere();
   ExitCode End(const Outcome& outcome) const;
 
   const StartOptions& options_;
@@ -157,6 +162,12 @@ absl::Status JobRunner::Prepare() {
   absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
   if (!allocation.ok()) return allocation.status();
   allocation_ = *std::move(allocation);
+  if (const std::string host = HostName(); host.size() > kHostNameMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the name of this host has ", host.size(), " characters (", host,
+                     "), and Open MPI 4.1 takes at most ", kHostNameMax,
+                     ": give it a shorter one, or start one process without cfrun (cfworker)"));
+  }
   Check(options_.ranks > 0 || allocation_.has_value(), "there is a number of ranks");
   flags_ = options_.worker;
   if (options_.servers > 0) {
@@ -265,7 +276,7 @@ bool JobRunner::MayRestart(const Outcome& death) {
   return true;
 }
 
-std::string JobRunner::WhyNoRestart() const {
+std::string JobRunner::WhyNoRestart() {
   if (options_.restarts == 0) return "not started again";
   const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
   if (folder.ok() && folder->StopRequested()) return "not started again, as it was asked to stop";
@@ -276,10 +287,7 @@ std::string JobRunner::WhyNoRestart() const {
     return absl::StrCat("giving up after ", options_.restart_minutes,
                         " minutes without a new snapshot");
   }
-  if (allocation_.has_value() && !KeepsAllocation()) {
-    return "not started again here, as Slurm has ended the allocation";
-  }
-  return "";
+  return allocation_.has_value() ? WhyNotHere() : "";
 }
 
 ExitCode JobRunner::End(const Outcome& outcome) const {
@@ -289,10 +297,30 @@ ExitCode JobRunner::End(const Outcome& outcome) const {
   return outcome.code;
 }
 
-// A host that is cut off must not go on while Slurm starts the job elsewhere.
-bool JobRunner::KeepsAllocation() const {
-  const absl::StatusOr<BatchState> state = AskSlurm(allocation_->id);
-  return state.ok() && state->state == "RUNNING" && state->restarts == allocation_->restarts;
+// A host that is cut off must not go on while Slurm starts the job elsewhere. Where Slurm does not
+// answer, its controller may be away for a while, and the allocation lives as long as its processes.
+std::string JobRunner::WhyNotHere() {
+  absl::StatusOr<BatchState> state = AskSlurm(allocation_->id);
+  const auto is_known = [&state] { return state.ok() || absl::IsNotFound(state.status()); };
+  if (!is_known()) {
+    Say(absl::StrCat("whether the allocation still lives is not known (",
+                     std::string(state.status().message()), "); asking again for ",
+                     kSlurmLimit.count(), " s at most"));
+    supervisor_.WaitUntil(
+        [&] {
+          state = AskSlurm(allocation_->id);
+          return is_known();
+        },
+        kSlurmLimit);
+    if (supervisor_.end_asked()) return "not started again, as it was asked to end";
+    if (!is_known()) {
+      Say("Slurm still does not answer; the allocation is taken to live, as this process does");
+      return "";
+    }
+  }
+  const bool lives =
+      state.ok() && state->state == "RUNNING" && state->restarts == allocation_->restarts;
+  return lives ? "" : "not started again here, as Slurm has ended the allocation";
 }
 
 }  // namespace

@@ -1,10 +1,12 @@
 #include "launch/subprocess.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,13 +20,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Starts `command` with its standard output into `output`.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int output) {
+// Starts `command` with its standard output into `output`, its standard error into `errors`.
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& command, int output, int errors) {
   posix_spawn_file_actions_t files;
   ::posix_spawn_file_actions_init(&files);
   ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
   ::posix_spawn_file_actions_adddup2(&files, output, STDOUT_FILENO);
-  ::posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  ::posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   sigset_t blocked;
@@ -59,14 +61,26 @@ bool ReadUntil(Clock::time_point deadline, int input, std::string& text) {
   }
 }
 
+std::string FirstLineOf(int file) {
+  char buffer[1024];
+  const ssize_t got = ::pread(file, buffer, sizeof buffer, 0);
+  const std::string text(buffer, static_cast<std::size_t>(std::max<ssize_t>(0, got)));
+  return text.substr(0, text.find('\n'));
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command,
                                      std::chrono::seconds limit) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
-  const absl::Cleanup close_reader = [&ends] { ::close(ends[0]); };
-  const absl::StatusOr<pid_t> child = Spawn(command, ends[1]);
+  // Read when the command has ended: it never waits for a reader.
+  const int errors = ::memfd_create("errors", MFD_CLOEXEC);
+  const absl::Cleanup close_readers = [&] {
+    ::close(ends[0]);
+    ::close(errors);
+  };
+  const absl::StatusOr<pid_t> child = Spawn(command, ends[1], errors);
   ::close(ends[1]);
   if (!child.ok()) return child.status();
 
@@ -81,7 +95,9 @@ absl::StatusOr<std::string> OutputOf(const std::vector<std::string>& command,
         absl::StrCat(command[0], " did not answer within ", limit.count(), " s"));
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
-  return absl::InternalError(absl::StrCat(command[0], " failed"));
+  const std::string line = FirstLineOf(errors);
+  return absl::InternalError(
+      absl::StrCat(command[0], " failed", line.empty() ? "" : " (" + line + ")"));
 }
 
 }  // namespace cf

@@ -9,7 +9,7 @@
 namespace cf {
 
 /// What `command`, found on the PATH, prints on standard output, once it has ended with exit code
-/// 0. Its standard error is dropped. It starts with SIGTERM blocked and no other signal: a batch
+/// 0. Of its standard error the first line is in the error where it ends otherwise. It starts with SIGTERM blocked and no other signal: a batch
 /// system that requeues a job ends all of its processes at once, and the one that has asked it to
 /// must be able to say so. NotFound: it is not installed; Internal: it ended otherwise;
 /// DeadlineExceeded: not within `limit`, and was killed.

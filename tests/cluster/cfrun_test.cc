@@ -163,6 +163,20 @@ TEST_F(CfrunTest, TheVerdictCountsWhereMpirunDoesNotTell) {
   EXPECT_EQ(Run({"-n", "1", "exit9", "--run", folder_ + "/run"}).exit_code, kExitFailed);
 }
 
+TEST_F(CfrunTest, AHostNameThatOpenMpiCannotTakeIsRefused) {
+  const std::string name(57, 'h');
+  const auto run = [&](const std::string& host) {
+    return Process({"unshare", "--uts", "bash", "-c",
+                    "hostname " + host + " && exec " + folder_ + "/cfrun -n 1 exit0"})
+        .Wait();
+  };
+  if (run("short").exit_code != kExitFinished) GTEST_SKIP() << "no host can be named here";
+  const Process::Result result = run(name);
+  EXPECT_EQ(result.exit_code, kExitUserInput);
+  EXPECT_THAT(result.errors, testing::StartsWith("cfrun: the name of this host has 57 characters"));
+  EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1);
+}
+
 TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
       {{}, "cfrun: a command is missing, or -n N and CONFIG of a job (try cfrun --help)\n"},

@@ -21,9 +21,15 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Notes what it is asked, and knows one job that is running.
+// Notes what it is asked, and knows one job that is running. Where it is to be silent, nobody answers it
+// once.
 constexpr char kScontrol[] = R"sh(#!/bin/bash
 echo "$*" >> "$(dirname "$0")/asked"
+if [[ -e $(dirname "$0")/silent ]]; then
+  rm "$(dirname "$0")/silent"
+  echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2
+  exit 1
+fi
 [[ $* != *show* ]] || echo "JobId=7 JobState=RUNNING Reason=None Restarts=0"
 )sh";
 constexpr char kMpirun[] = R"sh(#!/bin/bash
@@ -62,6 +68,7 @@ class CfrunRequeueTest : public ::testing::Test {
                     {"SLURM_JOB_CPUS_PER_NODE", "2"}})
         .Wait();
   }
+  void SilenceSlurmOnce() const { std::ofstream(folder_ + "/silent") << "\n"; }
   std::string asked() const { return ReadFile(folder_ + "/asked").value_or(""); }
 
  private:
@@ -78,6 +85,20 @@ TEST_F(CfrunRequeueTest, AJobThatASignalEndedComesBack) {
   EXPECT_EQ(result.exit_code, kExitContinue) << result.errors;
   EXPECT_THAT(result.errors, HasSubstr("job 7 is requeued (restart 1 of at most 20)"));
   EXPECT_THAT(asked(), HasSubstr("requeue 7\n"));
+}
+
+// No answer is no "no": Slurm's controller may be away for a moment.
+TEST_F(CfrunRequeueTest, SlurmIsAskedAgainWhereItDoesNotAnswer) {
+  SilenceSlurmOnce();
+  EXPECT_THAT(Run("75-signal").errors, HasSubstr("job 7 is requeued (restart 1 of at most 20)"));
+  SilenceSlurmOnce();
+  const Process::Result lost = Run("1-lost");
+  EXPECT_EQ(lost.exit_code, kExitFailed);
+  EXPECT_THAT(lost.errors,
+              HasSubstr("cfrun: whether the allocation still lives is not known (scontrol failed "
+                        "(slurm_load_jobs error: Unable to contact slurm controller (connect "
+                        "failure))); asking again for 300 s at most\n"));
+  EXPECT_THAT(lost.errors, HasSubstr("; starting again (1 of 3)\n"));
 }
 
 TEST_F(CfrunRequeueTest, AJobThatSomebodyStoppedOrThatIsFinishedOrFailedStays) {

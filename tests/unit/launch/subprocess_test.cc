@@ -10,6 +10,8 @@ namespace {
 TEST(OutputOf, IsWhatACommandPrints) {
   EXPECT_EQ(OutputOf({"sh", "-c", "echo one; echo two >&2"}).value(), "one\n");
   EXPECT_EQ(OutputOf({"sh", "-c", "exit 3"}).status().code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(OutputOf({"sh", "-c", "echo why >&2; echo more >&2; exit 3"}).status(),
+            absl::InternalError("sh failed (why)"));
   EXPECT_EQ(OutputOf({"no-such-program-anywhere"}).status().code(), absl::StatusCode::kNotFound);
 }
 
