@@ -5,9 +5,12 @@
 #include <unistd.h>
 #include <utility>
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_split.h>
 
+#include "common/base/files.h"
 #include "common/base/host.h"
 #include "common/base/status.h"
 #include "common/text/display.h"
@@ -15,11 +18,17 @@
 namespace cf {
 namespace {
 
-absl::StatusOr<std::string> FindWorker() {
+absl::StatusOr<std::string> FolderOfThisProgram() {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   if (error) return ErrnoError(error.value(), "/proc/self/exe");
-  const std::string worker = self.parent_path() / "cfworker";
+  return self.parent_path().string();
+}
+
+absl::StatusOr<std::string> FindWorker() {
+  const absl::StatusOr<std::string> folder = FolderOfThisProgram();
+  if (!folder.ok()) return folder.status();
+  const std::string worker = *folder + "/cfworker";
   if (::access(worker.c_str(), X_OK) == 0) return worker;
   return absl::NotFoundError(absl::StrCat(worker, ": cfworker must lie beside cfrun"));
 }
@@ -57,7 +66,37 @@ void TellAboutTerminal(std::vector<std::string>& flags) {
   }
 }
 
-void SetUpOpenMpi() {
+bool NamesOtherHosts(const Environment& environment) {
+  // A host file, or a batch system that Open MPI asks by itself.
+  for (const char* name : {"OMPI_MCA_orte_default_hostfile", "OMPI_MCA_hostfile", "PE_HOSTFILE",
+                           "PBS_NODEFILE", "LSB_AFFINITY_HOSTFILE", "LSB_DJOB_RANKFILE"}) {
+    if (environment(name) != nullptr) return true;
+  }
+  const char* home = environment("HOME");
+  for (const std::string& path :
+       {std::string("/etc/openmpi/openmpi-default-hostfile"),
+        std::string("/etc/openmpi/openmpi-mca-params.conf"),
+        absl::StrCat(home == nullptr ? "" : home, "/.openmpi/mca-params.conf")}) {
+    const std::string text = ReadFile(path).value_or("");
+    const bool is_hostfile = absl::EndsWith(path, "hostfile");
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      line = absl::StripAsciiWhitespace(line);
+      if (line.empty() || line.front() == '#') continue;
+      if (is_hostfile || absl::StrContains(line, "hostfile")) return true;
+    }
+  }
+  return false;
+}
+
+void SetUpOpenMpi(bool on_one_host) {
+  if (on_one_host) {
+    ::setenv("OMPI_MCA_oob_tcp_if_include", "lo", 0);
+    ::setenv("OMPI_MCA_btl", "self,vader", 0);
+    // A library beside the program's folder, where it is installed; without it a job is none the worse.
+    const std::string library =
+        FolderOfThisProgram().value_or("") + "/../lib/libcf_loopback_bind.so";
+    if (::access(library.c_str(), R_OK) == 0) ::setenv("LD_PRELOAD", library.c_str(), 0);
+  }
   // More ranks than cores is an ordinary job here: they block while they wait.
   ::setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0);
   // With one or two ranks mpirun would pin each with all its threads to one core.

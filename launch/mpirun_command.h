@@ -20,8 +20,13 @@ std::string FindFlag(const std::vector<std::string>& words, const std::string& n
 void TellAboutTerminal(std::vector<std::string>& flags);
 
 /// Sets what Open MPI needs here in this process's environment, each setting only where the user
-/// has not set it himself (docs/openmpi.md).
-void SetUpOpenMpi();
+/// has not set it himself (docs/openmpi.md); where all ranks are `on_one_host`, it listens on
+/// loopback.
+void SetUpOpenMpi(bool on_one_host);
+
+/// Whether `environment` or a configuration of Open MPI names other hosts to an mpirun outside a
+/// batch system of ours.
+bool NamesOtherHosts(const Environment& environment);
 
 /// The same for an mpirun in the Slurm allocation of another that was lost.
 void SetUpOpenMpiForRestart();

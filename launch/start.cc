@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 #include <sys/stat.h>
 #include <utility>
@@ -175,7 +176,8 @@ absl::Status JobRunner::Prepare() {
   }
   if (FindFlag(flags_, "--threads").empty()) flags_.insert(flags_.end(), {"--threads", "auto"});
   TellAboutTerminal(flags_);
-  SetUpOpenMpi();
+  const auto variable = [](const char* name) -> const char* { return std::getenv(name); };
+  SetUpOpenMpi(allocation_.has_value() ? allocation_->nodes() == 1 : !NamesOtherHosts(variable));
   if (allocation_.has_value() && allocation_->nodes() > 1) return absl::OkStatus();
   absl::StatusOr<std::optional<ScratchFolder>> session = MakeSessionFolder();
   if (!session.ok()) return session.status();

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -38,6 +39,8 @@ echo $$ > "pid.$rank.part"
 mv "pid.$rank.part" "pid.$rank"
 case $1 in
   exit*) exit "${1#exit}" ;;
+  tells)
+    echo "network ${OMPI_MCA_oob_tcp_if_include-any} ${OMPI_MCA_btl-any} preload ${LD_PRELOAD-none}" ;;
   talk*)  # More than a pipe holds.
     for ((k = 0; k < 20000; ++k)); do echo "line $k of rank $rank"; done
     echo "rank $rank complains" >&2
@@ -116,6 +119,16 @@ TEST_F(CfrunTest, ExitsAsTheWorkersDo) {
   EXPECT_EQ(Run({"-n", "2", "exit2"}).exit_code, kExitUserInput);
   EXPECT_EQ(Run({"-n", "2", "exit75"}).exit_code, kExitContinue);
   EXPECT_EQ(Run({"-n", "2", "exit3"}).exit_code, kExitFailed);
+}
+
+// Where there is another host, Open MPI needs a network; where there is none, it is to have none.
+TEST_F(CfrunTest, OneHostNeedsNoNetwork) {
+  EXPECT_THAT(Run({"-n", "1", "tells"}).output, HasSubstr("network lo self,vader preload none\n"));
+  std::ofstream(folder_ + "/hosts") << "localhost slots=1\n";
+  const std::map<std::string, std::string> named = {
+      {"OMPI_MCA_orte_default_hostfile", folder_ + "/hosts"}};
+  EXPECT_THAT(Process(Command({"-n", "1", "tells"}), named).Wait().output,
+              HasSubstr("network any any preload none\n"));
 }
 
 // `cfrun ... 2>&1 | head`: mpirun dies of a broken pipe, and ranks with it. Here it never hears of one,
