@@ -222,9 +222,11 @@ JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life, bool ag
   // A request that came while the ranks were starting, or a batch system that ended them along with
   // this process: there is no new snapshot, and the last one is what the same command goes on from.
   const Outcome cut_short = {.code = kExitContinue, .resumable = true};
-  if (end.killed) return {.code = kExitFailed};
-  if (const std::optional<Verdict> verdict = life.NewVerdict(); verdict.has_value()) {
-    const bool lost = verdict->cause == EndCause::kLost;
+  const std::optional<Verdict> verdict = life.NewVerdict();
+  // What the job has come to counts, however often its end was asked for meanwhile.
+  const bool lost = verdict.has_value() && verdict->cause == EndCause::kLost;
+  if (end.killed && (lost || !verdict.has_value())) return {.code = kExitFailed};
+  if (verdict.has_value()) {
     if (lost && supervisor_.end_asked()) return cut_short;
     return {
         .code = verdict->exit_code,

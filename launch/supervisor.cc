@@ -32,6 +32,11 @@ constexpr int kStopSignal = SIGUSR1;
 constexpr std::chrono::milliseconds kLookInterval(200);
 // What mpirun may take to end once the job has: it tells the ranks, and waits for the last output.
 constexpr std::chrono::seconds kGrace(6);
+// What mpirun may take to end the ranks once it is told to.
+constexpr std::chrono::seconds kKillGrace(3);
+// Within what time of the first request another signal is the same one: a batch system, a service
+// manager and a terminal that goes each send two or three in a row, and people the same one again.
+constexpr std::chrono::seconds kSameRequest(5);
 // What the processes that mpirun leaves behind may take.
 constexpr std::chrono::seconds kOrphanGrace(1);
 constexpr std::chrono::seconds kOrphanLimit(5);
@@ -193,6 +198,7 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
       ::kill(*job, SIGTERM);
       terminated = true;  // Open MPI 4.1 crashes at the second one, with a page of text.
     }
+    if (requests_ > 1 && Clock::now() - killed_ > kKillGrace) ::kill(*job, SIGKILL);
     Hear(Next(signals_), *job);
   }
 }
@@ -209,7 +215,14 @@ bool Supervisor::WaitUntil(const std::function<bool()>& holds, std::chrono::seco
 void Supervisor::Hear(int signal, pid_t job) {
   if (signal <= 0 || signal == SIGCHLD) return;
   if (signal == kStopSignal && requests_ > 0) return;
+  const bool is_other = requests_ == 1 && signal != first_signal_;
+  if (is_other && Clock::now() - asked_ < kSameRequest) return;
   ++requests_;
+  if (requests_ == 1) {
+    first_signal_ = signal;
+    asked_ = Clock::now();
+  }
+  if (requests_ == 2) killed_ = Clock::now();
   if (job == 0) return;
   switch (requests_) {
     case 1:

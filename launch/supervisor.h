@@ -20,8 +20,9 @@ struct JobEnd {
 /// Runs mpiruns one after another and stands between them and whoever wants them to end. SIGINT,
 /// SIGTERM, SIGHUP and SIGUSR1 that reach this process ask the job, the first time, for a snapshot
 /// and a clean end (SIGUSR1, which mpirun forwards to the ranks). Of what follows, SIGUSR1 is the
-/// same request again; the second of the others ends mpirun, which kills the ranks within two
-/// seconds, and the third kills mpirun outright. What this process was told to ignore stays
+/// same request again, and so is another signal within five seconds of the first, for systems send
+/// several; the second of the others ends mpirun, which kills the ranks within two seconds, and the
+/// third, or three seconds, kills mpirun outright. What this process was told to ignore stays
 /// ignored.
 ///
 /// Owner:   the program, one.
@@ -59,6 +60,9 @@ class Supervisor {
   sigset_t signals_;    // That are heard.
   sigset_t inherited_;  // The mask that children get back.
   int requests_ = 0;
+  int first_signal_ = 0;                          // Of the requests.
+  std::chrono::steady_clock::time_point asked_;   // When the first request came,
+  std::chrono::steady_clock::time_point killed_;  // and the second.
   int output_error_ = 0;
 };
 

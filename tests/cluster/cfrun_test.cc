@@ -34,6 +34,8 @@ cd "$(dirname "$0")"
 rank=$OMPI_COMM_WORLD_RANK
 trap 'exit 75' USR1
 [[ $1 != stubborn ]] || trap '' USR1
+# It has a verdict when it is asked to end, and does not end.
+[[ $1 != lingers ]] || trap 'printf "exit_code: 75\ncause: signal\n" > part && mv part run/verdict' USR1
 echo "rank $rank of $OMPI_COMM_WORLD_SIZE: $*"
 echo $$ > "pid.$rank.part"
 mv "pid.$rank.part" "pid.$rank"
@@ -257,6 +259,36 @@ TEST_F(CfrunTest, TheSecondSignalKillsTheJob) {
   EXPECT_EQ(result.exit_code, kExitFailed);
   EXPECT_THAT(result.errors, HasSubstr("cfrun: killing the job"));
   EXPECT_TRUE(BothRanksEnd());
+}
+
+// A terminal that goes, a service manager or a batch system sends several: that is one request.
+TEST_F(CfrunTest, OtherSignalsAtOnceAreTheSameRequest) {
+  Process cfrun(Command({"-n", "2", "stubborn"}));
+  ASSERT_TRUE(BothRanksRun());
+  cfrun.Signal(SIGHUP);
+  const auto says = [&](const std::string& text) {
+    return cfrun.ErrorsSoFar().find(text) != std::string::npos;
+  };
+  ASSERT_TRUE(Eventually([&] { return says("asking for a snapshot"); }));
+  cfrun.Signal(SIGTERM);
+  cfrun.Signal(SIGINT);
+  // Signals of one process are heard in the order of their numbers: these two before the next one.
+  cfrun.Signal(SIGUSR1);
+  EXPECT_TRUE(IsAlive(RankPid(0)));
+  EXPECT_FALSE(says("killing the job"));
+  cfrun.Signal(SIGHUP);
+  EXPECT_EQ(cfrun.Wait().exit_code, kExitFailed);
+  EXPECT_TRUE(says("killing the job"));
+}
+
+// What the job has come to counts, not how often somebody asked.
+TEST_F(CfrunTest, TheExitCodeIsTheVerdictsWhateverSignalsCame) {
+  Process cfrun(Command({"-n", "1", "lingers", "--run", folder_ + "/run"}));
+  ASSERT_TRUE(Eventually([this] { return RankPid(0) > 0; }));
+  cfrun.Signal(SIGINT);
+  ASSERT_TRUE(Eventually([this] { return std::filesystem::exists(folder_ + "/run/verdict"); }));
+  cfrun.Signal(SIGINT);
+  EXPECT_EQ(cfrun.Wait().exit_code, kExitContinue);
 }
 
 TEST_F(CfrunTest, NothingOutlivesAKilledCfrun) {
