@@ -114,9 +114,8 @@ void SetUpOpenMpiForRestart() {
 }
 
 absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder() {
-  for (const char* chosen :
-       {"OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_orte_local_tmpdir_base",
-        "OMPI_MCA_orte_remote_tmpdir_base", "OMPI_MCA_orte_default_hostfile"}) {
+  for (const char* chosen : {"OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_orte_local_tmpdir_base",
+                             "OMPI_MCA_orte_remote_tmpdir_base"}) {
     if (std::getenv(chosen) != nullptr) return std::nullopt;
   }
   std::string directory = "/tmp";

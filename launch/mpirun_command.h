@@ -32,7 +32,7 @@ bool NamesOtherHosts(const Environment& environment);
 void SetUpOpenMpiForRestart();
 
 /// A folder for what the mpiruns of a job on this host alone keep while they run; nothing where the user
-/// has chosen a place, or hosts. In the folder that Open MPI would share among all jobs of a user on a
+/// has chosen a place. In the folder that Open MPI would share among all jobs of a user on a
 /// host, the first to end removes what another has just found there, and that one does not start.
 /// InvalidArgument: TMPDIR is no folder that can be written to.
 absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder();

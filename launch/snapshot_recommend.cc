@@ -122,7 +122,8 @@ absl::Status RecommendToGiven(const OpenModel& open, const FoldIn& fold_in, cons
   FoldInTimes times;
   const absl::StatusOr<UserRow> row = FoldInUser(open, fold_in, user, times);
   if (!row.ok()) return row.status();
-  const ItemList list = open.recommender().TopItems(*row, user.Own(open.catalogue(), options.mask), options);
+  const ItemList list =
+      open.recommender().TopItems(*row, user.Own(open.catalogue(), options.mask), options);
   if (!output.for_people()) return output.Deliver(TableOf(open, list, output));
   const std::size_t trained =
       user.user.has_value() ? open.catalogue().UserTrainingRatings(*user.user) : 0;

@@ -147,8 +147,8 @@ absl::Status WriteGivenLists(const OpenModel& open, const FoldIn& fold_in, const
   for (const GivenUser& user : given.users()) {
     const absl::StatusOr<UserRow> row = FoldInUser(open, fold_in, user, times);
     if (!row.ok()) return row.status();
-    writer.Write(user.raw_user,
-                 open.recommender().TopItems(*row, user.Own(open.catalogue(), options.mask), options));
+    writer.Write(user.raw_user, open.recommender().TopItems(
+                                    *row, user.Own(open.catalogue(), options.mask), options));
     if (!output.status().ok()) return output.status();
     progress.DoneOne();
   }

@@ -177,8 +177,10 @@ absl::Status JobRunner::Prepare() {
   if (FindFlag(flags_, "--threads").empty()) flags_.insert(flags_.end(), {"--threads", "auto"});
   TellAboutTerminal(flags_);
   const auto variable = [](const char* name) -> const char* { return std::getenv(name); };
-  SetUpOpenMpi(allocation_.has_value() ? allocation_->nodes() == 1 : !NamesOtherHosts(variable));
-  if (allocation_.has_value() && allocation_->nodes() > 1) return absl::OkStatus();
+  const bool on_one_host =
+      allocation_.has_value() ? allocation_->nodes() == 1 : !NamesOtherHosts(variable);
+  SetUpOpenMpi(on_one_host);
+  if (!on_one_host) return absl::OkStatus();
   absl::StatusOr<std::optional<ScratchFolder>> session = MakeSessionFolder();
   if (!session.ok()) return session.status();
   session_ = *std::move(session);
