@@ -21,6 +21,7 @@ DiversityOptions TakeDiversity(Arguments& arguments) {
   const std::optional<std::string> alike_by = arguments.Word("alike_by", {"vectors", "genres"});
   if (!strength.has_value()) arguments.Refuse("alike_by", "says nothing without 'diversity'");
   if (alike_by == "genres") options.likeness = LikenessOf::kGenres;
+  if (alike_by == "vectors") options.likeness = LikenessOf::kVectors;
   if (const std::size_t cap = arguments.Count("genre_cap", 0, kGenreCapMax); cap > 0) {
     options.genre_cap = static_cast<std::uint32_t>(cap);
   }
@@ -67,7 +68,8 @@ std::vector<ArgumentNote> WishNotes(const EndpointLimits& limits, Place place,
           {.name = "alike_by",
            .place = place,
            .type = Type::kWord,
-           .what = "With diversity: what makes two items alike (vectors).",
+           .what = "With diversity: what makes two items alike (genres where items have them, else "
+                   "vectors).",
            .words = {"vectors", "genres"}},
           {.name = "genre_cap",
            .place = place,

@@ -167,7 +167,7 @@ TEST_F(GivenListsTest, ListsAreAsVariedAsIsAskedFor) {
       {"&diversity=0", {}},
       {"&diversity=0.5", {.strength = 0.5}},
       {"&diversity=1e0", {.strength = 1}},
-      {"&diversity=.5&alike_by=genres", {.strength = 0.5, .likeness = LikenessOf::kGenres}},
+      {"&diversity=.5&alike_by=vectors", {.strength = 0.5, .likeness = LikenessOf::kVectors}},
       {"&genre_cap=3", {.genre_cap = 3}},
       {"&diversity=0.5&genre_cap=4", {.strength = 0.5, .genre_cap = 4}}};
   // Waiting together, they are answered each for itself.
@@ -185,11 +185,14 @@ TEST_F(GivenListsTest, ListsAreAsVariedAsIsAskedFor) {
     EXPECT_EQ(ItemsOf(json::parse(answer->body)), Expected(*open_, RowId{k % 60}, options))
         << asked[k % 7].first;
   }
-  const Answer many = Ask({{"users", {RawUser(3), RawUser(4)}}, {"diversity", 0.5}});
+  const Answer many =
+      Ask({{"users", {RawUser(3), RawUser(4)}}, {"diversity", 0.9}, {"alike_by", "vectors"}});
   for (const std::uint32_t k : {0U, 1U}) {
     EXPECT_EQ(ItemsOf(many.body.at("lists").at(k)),
-              Expected(*open_, RowId{3 + k}, {.diversity = {.strength = 0.5}}));
+              Expected(*open_, RowId{3 + k},
+                       {.diversity = {.strength = 0.9, .likeness = LikenessOf::kVectors}}));
   }
+  // All items have the same genres, by which no list is varied.
   EXPECT_NE(ItemsOf(many.body.at("lists").at(0)), Expected(*open_, RowId{3}, {}));
 }
 
