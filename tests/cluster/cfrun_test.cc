@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
+#include <sstream>
 #include <string>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -131,6 +133,56 @@ TEST_F(CfrunTest, OneHostNeedsNoNetwork) {
       {"OMPI_MCA_orte_default_hostfile", folder_ + "/hosts"}};
   EXPECT_THAT(Process(Command({"-n", "1", "tells"}), named).Wait().output,
               HasSubstr("network any any preload none\n"));
+}
+
+// The local addresses, in /proc's figures, at which a process listens.
+std::vector<std::string> ListensAt(pid_t pid) {
+  const std::string process = "/proc/" + std::to_string(pid);
+  std::set<std::string> sockets;
+  std::error_code gone;
+  for (const auto& file : std::filesystem::directory_iterator(process + "/fd", gone)) {
+    const std::string leads_to = std::filesystem::read_symlink(file.path(), gone).string();
+    if (leads_to.starts_with("socket:[")) sockets.insert(leads_to.substr(8, leads_to.size() - 9));
+  }
+  std::vector<std::string> addresses;
+  for (const char* table : {"/net/tcp", "/net/tcp6"}) {
+    std::istringstream lines(ReadFile(process + table).value_or(""));
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream words(line);
+      std::vector<std::string> fields(
+          10);  // sl, local, remote, state, ..., the tenth is the inode.
+      for (std::string& field : fields) words >> field;
+      const bool listens = fields[3] == "0A";
+      if (listens && sockets.contains(fields[9])) {
+        addresses.push_back(fields[1].substr(0, fields[1].find(':')));
+      }
+    }
+  }
+  return addresses;
+}
+
+// Goal: nobody beyond this host reaches a job that is on it alone. Method: what the kernel says of mpirun's
+// sockets while a job runs from folders as they are installed.
+TEST_F(CfrunTest, OnOneHostMpirunListensOnLoopbackAlone) {
+  const std::string installed = folder_ + "/installed";
+  std::filesystem::create_directories(installed + "/bin");
+  std::filesystem::create_directories(installed + "/lib");
+  std::filesystem::copy(folder_ + "/cfrun", installed + "/bin/cfrun");
+  std::filesystem::copy(folder_ + "/cfworker", installed + "/bin/cfworker");
+  std::filesystem::copy(CF_BIN_DIR "/../lib/libcf_loopback_bind.so", installed + "/lib");
+  Process cfrun({installed + "/bin/cfrun", "-n", "1", "wait"});
+  const std::string pid_path = installed + "/bin/pid.0";
+  ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(pid_path); }));
+  const std::string rank = ReadFile(pid_path).value();
+  const std::string status =
+      ReadFile("/proc/" + std::to_string(std::stoi(rank)) + "/status").value();
+  const std::vector<std::string> addresses =
+      ListensAt(std::stoi(status.substr(status.find("PPid:") + 5)));
+  EXPECT_THAT(addresses, Not(testing::IsEmpty()));
+  EXPECT_THAT(addresses,
+              testing::Each(testing::AnyOf("0100007F", "00000000000000000000000001000000")));
+  cfrun.Signal(SIGTERM);
+  EXPECT_EQ(cfrun.Wait().exit_code, kExitContinue);
 }
 
 // `cfrun ... 2>&1 | head`: mpirun dies of a broken pipe, and ranks with it. Here it never hears of one,
