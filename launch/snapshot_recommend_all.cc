@@ -1,5 +1,6 @@
 // Lists for many users, into a file.
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <unistd.h>
@@ -117,6 +118,18 @@ class ListWriter {
   std::uint64_t alike_ = 0;
 };
 
+// What a list of somebody who is folded in leaves out, ascending: what the mask says, and what is excluded for them.
+std::vector<RowId> LeftOut(const OpenModel& open, const GivenUser& user,
+                           const ListOptions& options) {
+  std::vector<RowId> left_out = user.Own(open.catalogue(), options.mask);
+  if (!user.user.has_value() || options.choice == nullptr) return left_out;
+  for (std::uint32_t k = 0; k < open.data().items(); ++k) {
+    if (!options.choice->Allows(*user.user, RowId{k})) left_out.push_back(RowId{k});
+  }
+  std::ranges::sort(left_out);
+  return left_out;
+}
+
 }  // namespace
 
 absl::Status WriteLists(const OpenModel& open, const RecommendFlags& flags,
@@ -147,8 +160,8 @@ absl::Status WriteGivenLists(const OpenModel& open, const FoldIn& fold_in, const
   for (const GivenUser& user : given.users()) {
     const absl::StatusOr<UserRow> row = FoldInUser(open, fold_in, user, times);
     if (!row.ok()) return row.status();
-    writer.Write(user.raw_user, open.recommender().TopItems(
-                                    *row, user.Own(open.catalogue(), options.mask), options));
+    writer.Write(user.raw_user,
+                 open.recommender().TopItems(*row, LeftOut(open, user, options), options));
     if (!output.status().ok()) return output.status();
     progress.DoneOne();
   }

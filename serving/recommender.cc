@@ -83,11 +83,10 @@ ItemList Recommender::TopItems(RowId user, const ListOptions& options) const {
   return list;
 }
 
-ItemList Recommender::TopItems(const UserRow& user, std::span<const RowId> own,
+ItemList Recommender::TopItems(const UserRow& user, std::span<const RowId> left_out,
                                const ListOptions& options) const {
   SetFloatMode();
   ServedModel::Workspace workspace = model_->MakeWorkspace();
-  const bool masked = options.mask != Mask::kNone;
   TopList top(CandidatesFor(options.top, options.diversity));
   ForTiles(
       model_->items().rows(),
@@ -95,7 +94,7 @@ ItemList Recommender::TopItems(const UserRow& user, std::span<const RowId> own,
       [&](std::uint32_t first, std::span<const float> raw) {
         top.OfferRows(RowId{first}, raw, [&](RowId item) {
           return Allows(item, options) &&
-                 !(masked && std::binary_search(own.begin(), own.end(), item));
+                 !std::binary_search(left_out.begin(), left_out.end(), item);
         });
       });
   return ListOf(top, FoldInSource(), options);

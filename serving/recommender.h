@@ -76,9 +76,9 @@ class Recommender {
   /// user, the most rated items if they are asked for, else none.
   ItemList TopItems(RowId user, const ListOptions& options) const;
 
-  /// The same for a user who is in no table; `own`, ascending, are the items that the mask leaves
-  /// out. Candidates that `choice` has for single users are nobody's here.
-  ItemList TopItems(const UserRow& user, std::span<const RowId> own,
+  /// The same for a user who is in no table, but for the items that are `left_out`, ascending: those
+  /// that the mask leaves out, and whatever else. What `choice` says of single users is nobody's here.
+  ItemList TopItems(const UserRow& user, std::span<const RowId> left_out,
                     const ListOptions& options) const;
 
   /// The best of `candidates`, ascending, for a user who is in no table; of `options` the length and

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -144,6 +145,30 @@ TEST_F(CfsnapshotFilesTest, FoldsInWhoseRatingsAreGiven) {
   EXPECT_EQ(lists.code, 0) << lists.err;
   EXPECT_THAT(*ReadFile(out), testing::ContainsRegex("\nnew,2,.*,fold_in\n1007,1,.*,fold_in\n"));
   EXPECT_THAT(lists.err, HasSubstr("2 users folded in, "));
+  // What is excluded for one of them is left out of their list, and of no other's.
+  const auto items_of = [](const std::string& path, const std::string& user) {
+    std::vector<std::string> items;
+    std::istringstream text(ReadFile(path).value_or(""));
+    std::string line;
+    std::getline(text, line);
+    const std::vector<std::string> header = ParseCsvLine(line).value();
+    const auto item = static_cast<std::size_t>(std::ranges::find(header, "item") - header.begin());
+    while (std::getline(text, line)) {
+      const std::vector<std::string> cells = ParseCsvLine(line).value();
+      if (cells.at(0) == user) items.push_back(cells.at(item));
+    }
+    return items;
+  };
+  const std::vector<std::string> before = items_of(out, "1007");
+  ASSERT_EQ(before.size(), 2U);
+  ASSERT_TRUE(
+      WriteFileAtomically(folder_.At("not.csv"), "user,item\n1007," + before[0] + "\n").ok());
+  const std::string less = folder_.At("less.csv");
+  const Result without = Call("recommend " + best_ + many + " --top 2 --exclude " +
+                              folder_.At("not.csv") + " --out " + less);
+  EXPECT_EQ(without.code, 0) << without.err;
+  EXPECT_EQ(items_of(less, "1007").at(0), before[1]);
+  EXPECT_EQ(items_of(less, "new"), items_of(out, "new"));
   EXPECT_EQ(Call("recommend " + best_ + many + " --user new").code, 0);
   EXPECT_THAT(Call("recommend " + best_ + many + " --user other").err,
               HasSubstr("has no rating of an item of the data set by user other"));
