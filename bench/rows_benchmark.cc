@@ -9,6 +9,8 @@
 
 #include "bench/benchmarks.h"
 #include "common/base/check.h"
+#include "common/kernels/aligned.h"
+#include "common/kernels/dot_bounds.h"
 #include "common/math/random.h"
 #include "common/model/layout.h"
 #include "paramserver/arena.h"
@@ -112,6 +114,36 @@ void MeasureDot(benchmark::State& state, const KernelSet& kernels) {
   CountBytes(state, 2 * n * sizeof(float));
 }
 
+// All items for one user.
+constexpr std::size_t kItems = 26'752;
+
+void MeasureScores(benchmark::State& state, const KernelSet& kernels) {
+  const auto n = static_cast<std::size_t>(state.range(0));
+  const std::vector<float> rows = RandomFloats(kItems * n);
+  const std::vector<float> user = RandomFloats(n);
+  std::vector<float> scores(kItems);
+  for (auto _ : state) kernels.score_rows(user.data(), rows.data(), n, kItems, n, scores.data());
+  CountItems(state, kItems);
+  CountBytes(state, kItems * n * sizeof(float));
+}
+
+// The same, but for bounds: of the bytes that an ItemSieve has.
+void MeasureBounds(benchmark::State& state, const KernelSet& kernels) {
+  const auto n = static_cast<std::size_t>(state.range(0));
+  constexpr std::size_t kBlocks = kItems / kBoundRows;
+  const std::vector<float> bytes = RandomFloats(kItems * n / sizeof(float) + kLanes);
+  const std::vector<RowBounds> rows(kBlocks);
+  const std::vector<std::int8_t> codes(n, 1);
+  std::vector<std::uint16_t> masks(kBlocks);
+  const BoundQuery query{.codes = codes.data(), .columns = n, .limit = 1};
+  const RowsAboveKernel above = RowsAboveKernelOf(kernels);
+  const auto* const first =
+      reinterpret_cast<const std::uint8_t*>(bytes.data() + FloatsBeforeLine(bytes));
+  for (auto _ : state) above(query, first, rows.data(), kBlocks, masks.data());
+  CountItems(state, kItems);
+  CountBytes(state, kItems * n + kBlocks * sizeof(RowBounds));
+}
+
 }  // namespace
 
 void RegisterRows(const std::vector<const KernelSet*>& sets) {
@@ -123,6 +155,8 @@ void RegisterRows(const std::vector<const KernelSet*>& sets) {
   };
   for (const KernelSet* kernels : sets) {
     add("dot", MeasureDot, kernels)->Arg(64)->Arg(256);
+    add("score_rows", MeasureScores, kernels)->Arg(64);
+    add("rows_above", MeasureBounds, kernels)->Arg(64);
     // Of 832 bytes a row: half a second cache, and 425 MB.
     add("pair_gradient", MeasurePairs, kernels)->Arg(512)->Arg(1 << 19);
     add("update_rows", MeasureUpdate, kernels)->Arg(512)->Arg(1 << 19);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <string>
 #include <thread>
@@ -15,8 +16,11 @@ namespace {
 
 // Rows scored at once. With vectors of 64 floats they take 32 KiB and stay in the first-level cache
 // (in the second, where that is smaller) while every user of a group is scored against them.
-constexpr std::uint32_t kTile = 128;
+constexpr std::uint32_t kTile = ItemSieve::kTile;
 using Tile = std::array<float, kTile>;
+
+// Where a sieve lets more rows of a tile through than this, all are scored at once.
+constexpr int kSievedMax = 24;
 
 // Users that share a tile, and what a thread takes at once.
 constexpr std::uint32_t kGroup = 64;
@@ -61,6 +65,9 @@ absl::StatusOr<Recommender> Recommender::Make(const ServedModel& model,
 
 Recommender::Recommender(const ServedModel& model, const Catalogue& catalogue)
     : model_(&model), catalogue_(&catalogue), substance_(model, catalogue) {
+  if (model.compares_vectors() && model.items().dim() > 0) {
+    sieve_ = std::make_unique<ItemSieve>(model.items(), model.objective().mean, model.kernels());
+  }
 }
 
 bool Recommender::Allows(RowId item, const ListOptions& options) const {
@@ -88,16 +95,54 @@ ItemList Recommender::TopItems(const UserRow& user, std::span<const RowId> left_
   SetFloatMode();
   ServedModel::Workspace workspace = model_->MakeWorkspace();
   TopList top(CandidatesFor(options.top, options.diversity));
-  ForTiles(
-      model_->items().rows(),
-      [&](RowId first, std::span<float> raw) { model_->ScoreItems(user, first, workspace, raw); },
-      [&](std::uint32_t first, std::span<const float> raw) {
-        top.OfferRows(RowId{first}, raw, [&](RowId item) {
+  const std::optional<ItemSieve::Query> query = QueryOf(user.vector.data(), user.bias);
+  for (std::uint32_t first = 0; first < model_->items().rows(); first += kTile) {
+    OfferTile(
+        first, query, top,
+        [&](RowId item, std::span<float> raw) { model_->ScoreItems(user, item, workspace, raw); },
+        [&](RowId item) {
           return Allows(item, options) &&
                  !std::binary_search(left_out.begin(), left_out.end(), item);
         });
-      });
+    AddTile(first);
+  }
   return ListOf(top, FoldInSource(), options);
+}
+
+std::optional<ItemSieve::Query> Recommender::QueryOf(const float* vector, float bias) const {
+  return sieve_ == nullptr ? std::nullopt : sieve_->QueryOf(vector, bias);
+}
+
+void Recommender::AddTile(std::uint32_t first) const {
+  if (sieve_ != nullptr && !sieve_->Has(first)) sieve_->Add(first);
+}
+
+// Offers a tile of items to a list: those that the sieve lets through, or all where it cannot say or
+// where most of them would come through. `score` fills in the raw sums from an item on.
+template <class Score, class Allowed>
+void Recommender::OfferTile(std::uint32_t first, const std::optional<ItemSieve::Query>& query,
+                            TopList& top, const Score& score, const Allowed& allowed) const {
+  if (query.has_value() && std::isfinite(top.threshold()) && sieve_->Has(first)) {
+    const ItemSieve::Rows rows = sieve_->Above(*query, first, top.threshold());
+    int count = 0;
+    for (const std::uint64_t word : rows) count += std::popcount(word);
+    if (count <= kSievedMax) {
+      for (std::uint32_t w = 0; w < rows.size(); ++w) {
+        for (std::uint64_t left = rows[w]; left != 0; left &= left - 1) {
+          const RowId item{first + 64 * w + static_cast<std::uint32_t>(std::countr_zero(left))};
+          float raw = 0;
+          score(item, std::span(&raw, 1));
+          top.OfferRows(item, std::span<const float>(&raw, 1), allowed);
+        }
+      }
+      return;
+    }
+  }
+  Tile tile;
+  const std::span<float> raw =
+      std::span(tile).first(std::min(kTile, model_->items().rows() - first));
+  score(RowId{first}, raw);
+  top.OfferRows(RowId{first}, raw, allowed);
 }
 
 ItemList Recommender::BestOf(const UserRow& user, std::span<const RowId> candidates,
@@ -268,16 +313,20 @@ void Recommender::ListUsers(std::span<const RowId> users, std::span<ItemList> li
     }
   }
   if (scored.empty()) return;
-  const std::uint32_t items = model_->items().rows();
   std::vector<TopList> tops(scored.size(), TopList(CandidatesFor(options.top, options.diversity)));
-  Tile tile;
-  for (std::uint32_t first = 0; first < items; first += kTile) {
-    const std::span<float> raw = std::span(tile).first(std::min(kTile, items - first));
+  std::vector<std::optional<ItemSieve::Query>> queries;
+  for (const std::uint32_t k : scored) {
+    queries.push_back(QueryOf(model_->users().vector(users[k]), model_->users().bias(users[k])));
+  }
+  for (std::uint32_t first = 0; first < model_->items().rows(); first += kTile) {
     for (std::size_t k = 0; k < scored.size(); ++k) {
       const RowId user = users[scored[k]];
-      model_->ScoreItems(user, RowId{first}, workspace, raw);
-      tops[k].OfferRows(RowId{first}, raw, [&](RowId item) { return Allows(user, item, options); });
+      OfferTile(
+          first, queries[k], tops[k],
+          [&](RowId item, std::span<float> raw) { model_->ScoreItems(user, item, workspace, raw); },
+          [&](RowId item) { return Allows(user, item, options); });
     }
+    AddTile(first);
   }
   for (std::size_t k = 0; k < scored.size(); ++k) {
     lists[scored[k]] = ListOf(tops[k], substance_.lists(), options);

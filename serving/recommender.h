@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "serving/catalogue.h"
 #include "serving/diversity.h"
 #include "serving/item_choice.h"
+#include "serving/item_sieve.h"
 #include "serving/served_model.h"
 #include "serving/substance.h"
 
@@ -65,8 +67,8 @@ using ListVisitor = std::function<absl::Status(RowId user, const ItemList& list)
 ///
 /// Owner:   whoever made it; the model and the catalogue outlive it.
 /// Threads: any; calls do not disturb each other, and set the float mode of the calling thread.
-/// Bounds:  a call holds its list and one tile of scores; ForAllUsers a list for each of a few
-///          thousand users.
+/// Bounds:  an ItemSieve; a call holds its list and one tile of scores; ForAllUsers a list for each
+///          of a few thousand users.
 class Recommender {
  public:
   /// FailedPrecondition: model and catalogue have different numbers of rows.
@@ -138,12 +140,20 @@ class Recommender {
   ItemList TopCandidates(RowId user, const ListOptions& options,
                          ServedModel::Workspace& workspace) const;
   ItemList ListOf(TopList& candidates, Source source, const ListOptions& options) const;
+  template <class Score, class Allowed>
+  void OfferTile(std::uint32_t first, const std::optional<ItemSieve::Query>& query, TopList& top,
+                 const Score& score, const Allowed& allowed) const;
+  std::optional<ItemSieve::Query> QueryOf(const float* vector, float bias) const;
+  void AddTile(std::uint32_t first) const;
   void ListUsers(std::span<const RowId> users, std::span<ItemList> lists,
                  const ListOptions& options, ServedModel::Workspace& workspace) const;
 
   const ServedModel* model_;
   const Catalogue* catalogue_;
   Substance substance_;
+  // Of lists of items; null where the model's raw sums are no dot products. Its tiles are made by
+  // whoever first scores them.
+  std::unique_ptr<ItemSieve> sieve_;
 };
 
 }  // namespace cf

@@ -13,6 +13,7 @@
 #include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/model/optimizer.h"
+#include "common/model/ranker.h"
 #include "common/model/row_optimizer.h"
 #include "common/snapshot/row_stream.h"
 
@@ -255,6 +256,10 @@ void ServedModel::TakeWeights(TableId table, RowId id, std::span<const float> ro
                                           : features_[Index(table) - Index(first_feature)].rows;
   std::copy_n(row.begin(), target.dim(), target.mutable_vector(id));
   if (row.size() > target.dim()) target.mutable_bias(id) = row.back();
+}
+
+bool ServedModel::compares_vectors() const {
+  return !RankerOf(spec_->job()).has_value();
 }
 
 void ServedModel::RunTowers() {

@@ -103,6 +103,8 @@ class ServedModel {
   /// Whether the users' weights are here; else they are in the snapshot.
   bool has_users() const { return !users_in_.has_value(); }
   bool has_towers() const { return scorer_->tower(NetworkRole::kUser) != nullptr; }
+  /// Whether a raw sum is the dot product of two vectors, with biases and the mean.
+  bool compares_vectors() const;
   /// In the order of the job.
   const std::vector<ServedFeature>& features() const { return features_; }
 

@@ -160,10 +160,10 @@ NetworkShape WithoutDropout(NetworkShape shape) {
 
 std::unique_ptr<UserScores> UserScores::Of(const ServedModel& model, std::vector<RowId> items,
                                            const UserRow& beside) {
-  if (RankerOf(model.spec().job()).has_value()) {
-    return std::make_unique<NetworkScores>(model, std::move(items), beside);
+  if (model.compares_vectors()) {
+    return std::make_unique<DotScores>(model, std::move(items), beside);
   }
-  return std::make_unique<DotScores>(model, std::move(items), beside);
+  return std::make_unique<NetworkScores>(model, std::move(items), beside);
 }
 
 }  // namespace cf

@@ -41,6 +41,9 @@ class TopList {
     if (score > threshold_) Add(id, score);
   }
 
+  /// Only rows with higher scores get in: minus infinity until the list is full.
+  float threshold() const { return threshold_; }
+
   /// Offers the rows from `first` on, except those of which `allowed(id)` is false; it is asked of
   /// few. Requires: as Offer.
   template <class Allowed>

@@ -184,6 +184,52 @@ TEST_F(RecommenderTest, AnErrorOfTheVisitorEndsTheSearch) {
   EXPECT_EQ(calls, 3);
 }
 
+// Goal: where bounds hold items back, lists are brute force's to the bit, for users of tables and for others.
+TEST(RecommenderOfManyItems, ListsEqualBruteForce) {
+  SetFloatMode();
+  const TestFolder folder;
+  constexpr std::uint32_t kUserCount = 12;
+  constexpr std::uint32_t kItemCount = 5 * ItemSieve::kTile + 40;
+  SampleChunk chunk;
+  std::vector<std::int64_t> users;
+  std::vector<std::int64_t> items;
+  for (std::uint32_t u = 0; u < kUserCount; ++u) users.push_back(u);
+  for (std::uint32_t i = 0; i < kItemCount; ++i) {
+    items.push_back(i);
+    chunk.users.push_back(i * 7 % kUserCount);
+    chunk.items.push_back(i);
+    chunk.ratings.push_back(3);
+  }
+  DatasetWriter writer =
+      DatasetWriter::Create({.folder = folder.At("data"), .name = "many"}).value();
+  writer.Append(std::move(chunk));
+  writer.SetUsers(Vocabulary(std::move(users)));
+  writer.SetItems(Vocabulary(std::move(items)));
+  ASSERT_TRUE(writer.Finish().ok());
+  const Dataset data = Dataset::Open(folder.At("data")).value();
+  const Snapshot snapshot =
+      Snapshot::Open(WriteTestSnapshot(folder.At("run"), data, {.dim = 40})).value();
+  const ServedModel model = ServedModel::Load(snapshot).value();
+  const Catalogue catalogue = Catalogue::Open(snapshot.manifest(), "").value();
+  const Recommender recommender = Recommender::Make(model, catalogue).value();
+  for (const std::size_t top : {1U, 10U, 200U}) {
+    const ListOptions options = {.top = top, .min_ratings = 0};
+    // The first passes over the items make what bounds come from.
+    const absl::Status done = recommender.ForAllUsers(
+        {.list = options, .threads = 2}, [&](RowId user, const ItemList& list) {
+          const std::vector<ScoredRow> expected = BruteForce(model, catalogue, user, options);
+          EXPECT_EQ(list.items, expected);
+          const WeightTable& table = model.users();
+          const UserRow row = {
+              .vector = {table.vector(user), table.vector(user) + table.padded_dim()},
+              .bias = table.bias(user)};
+          EXPECT_EQ(recommender.TopItems(row, catalogue.SeenBy(user), options).items, expected);
+          return absl::OkStatus();
+        });
+    EXPECT_TRUE(done.ok());
+  }
+}
+
 // Goal: lists for all users of a real data set, over several tiles and waves, are brute force's.
 TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
   const std::string ratings = CF_TEST_DATA "/ml-1m/ratings.csv";
