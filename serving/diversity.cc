@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <absl/strings/str_split.h>
 
@@ -65,22 +66,36 @@ class VectorLikeness final : public Likeness {
   DenseRows vectors_;
 };
 
-/// The genres of candidates, by number; each once, ascending.
-using GenreLists = std::vector<std::vector<std::size_t>>;
+/// Genres by number, as they are met.
+class GenreNumbers {
+ public:
+  explicit GenreNumbers(const Catalogue& catalogue) : data_(catalogue.data()) {}
 
-GenreLists GenresOf(const Catalogue& catalogue, std::span<const ScoredRow> candidates) {
-  std::map<std::string, std::size_t> numbers;
-  GenreLists lists;
-  for (const ScoredRow& candidate : candidates) {
-    std::vector<std::size_t>& list = lists.emplace_back();
+  /// An item's; each once, ascending.
+  std::vector<std::size_t> Of(RowId item) {
     const std::vector<std::string> genres =
-        absl::StrSplit(catalogue.data().genres(candidate.id), '|', absl::SkipEmpty());
+        absl::StrSplit(data_.genres(item), '|', absl::SkipEmpty());
+    std::vector<std::size_t> list;
     for (const std::string& genre : genres) {
-      list.push_back(numbers.try_emplace(genre, numbers.size()).first->second);
+      list.push_back(numbers_.try_emplace(genre, numbers_.size()).first->second);
     }
     std::sort(list.begin(), list.end());
     list.erase(std::unique(list.begin(), list.end()), list.end());
+    return list;
   }
+
+ private:
+  const Dataset& data_;
+  std::map<std::string, std::size_t> numbers_;
+};
+
+/// By candidate.
+using GenreLists = std::vector<std::vector<std::size_t>>;
+
+GenreLists GenresOf(const Catalogue& catalogue, std::span<const ScoredRow> candidates) {
+  GenreNumbers numbers(catalogue);
+  GenreLists lists;
+  for (const ScoredRow& candidate : candidates) lists.push_back(numbers.Of(candidate.id));
   return lists;
 }
 
@@ -120,19 +135,18 @@ class GenreLikeness final : public Likeness {
 /// How often a list may still take each genre.
 class GenreCap {
  public:
-  GenreCap(const GenreLists& lists, std::optional<std::uint32_t> cap) : lists_(lists), cap_(cap) {}
+  explicit GenreCap(std::optional<std::uint32_t> cap) : cap_(cap) {}
 
-  bool Allows(std::size_t candidate) {
+  /// Whether an item of these genres may be taken.
+  bool Allows(const std::vector<std::size_t>& genres) {
     if (!cap_.has_value()) return true;
-    return std::ranges::all_of(lists_[candidate],
-                               [this](std::size_t genre) { return taken_[genre] < *cap_; });
+    return std::ranges::all_of(genres, [this](std::size_t genre) { return taken_[genre] < *cap_; });
   }
-  void Take(std::size_t candidate) {
-    for (const std::size_t genre : lists_[candidate]) ++taken_[genre];
+  void Take(const std::vector<std::size_t>& genres) {
+    for (const std::size_t genre : genres) ++taken_[genre];
   }
 
  private:
-  const GenreLists& lists_;
   std::optional<std::uint32_t> cap_;
   std::map<std::size_t, std::uint32_t> taken_;  // By genre.
 };
@@ -158,6 +172,23 @@ std::vector<double> Relevance(std::span<const ScoredRow> candidates) {
   return relevance;
 }
 
+/// The first candidates that the cap allows: what is chosen place by place where only scores count, since
+/// what it does not allow it never allows again.
+std::vector<ScoredRow> FirstWithin(const Catalogue& catalogue,
+                                   std::span<const ScoredRow> candidates, std::size_t top,
+                                   GenreCap cap) {
+  GenreNumbers numbers(catalogue);
+  std::vector<ScoredRow> list;
+  for (auto candidate = candidates.begin(); candidate != candidates.end() && list.size() < top;
+       ++candidate) {
+    const std::vector<std::size_t> genres = numbers.Of(candidate->id);
+    if (!cap.Allows(genres)) continue;
+    cap.Take(genres);
+    list.push_back(*candidate);
+  }
+  return list;
+}
+
 constexpr std::size_t kNone = static_cast<std::size_t>(-1);
 
 }  // namespace
@@ -172,6 +203,8 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
                                  const DiversityOptions& options) {
   std::vector<ScoredRow> list;
   if (candidates.empty()) return list;
+  GenreCap cap(options.genre_cap);
+  if (options.strength == 0) return FirstWithin(catalogue, candidates, top, std::move(cap));
   const GenreLists genres = GenresOf(catalogue, candidates);
   std::unique_ptr<const Likeness> likeness;
   const bool has_genres =
@@ -183,7 +216,6 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
   } else {
     likeness = std::make_unique<GenreLikeness>(genres);
   }
-  GenreCap cap(genres, options.genre_cap);
   const std::vector<double> relevance = Relevance(candidates);
   std::vector<double> likeness_sum(candidates.size());  // To the chosen items.
   std::vector<bool> gone(candidates.size());
@@ -193,7 +225,7 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
     double best_value = 0;
     for (std::size_t c = 0; c < candidates.size(); ++c) {
       if (gone[c]) continue;
-      if (!cap.Allows(c)) {
+      if (!cap.Allows(genres[c])) {
         gone[c] = true;
         continue;
       }
@@ -205,9 +237,8 @@ std::vector<ScoredRow> Diversify(const ServedModel& model, const Catalogue& cata
     }
     if (best == kNone) break;
     gone[best] = true;
-    cap.Take(best);
+    cap.Take(genres[best]);
     chosen.push_back(best);
-    if (options.strength == 0) continue;
     for (std::size_t c = 0; c < candidates.size(); ++c) {
       if (!gone[c]) likeness_sum[c] += likeness->Of(best, c);
     }

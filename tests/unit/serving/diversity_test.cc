@@ -155,6 +155,21 @@ TEST_F(DiversityTest, NoGenreHasMoreThanItsCap) {
   }
 }
 
+// Goal: where only scores count a list is what it is where variety counts for next to nothing, too.
+TEST_F(DiversityTest, WithACapAloneListsAreOfTheHighestScoresThatItAllows) {
+  Open("model { matrix_factorization { dim: 4 } }", true);
+  for (const std::uint32_t cap : {1U, 2U, 3U}) {
+    for (std::uint32_t k = 0; k < 6; ++k) {
+      ListOptions options = {.top = 4, .min_ratings = 0, .mask = Mask::kNone};
+      options.diversity = {.strength = 0, .genre_cap = cap};
+      const ItemList list = recommender_->TopItems(RowId{k}, options);
+      options.diversity.strength = 1e-12;
+      EXPECT_EQ(list, recommender_->TopItems(RowId{k}, options)) << k << ", cap " << cap;
+      EXPECT_EQ(list.items.size(), std::min(4U, 2 * cap + 1));
+    }
+  }
+}
+
 TEST_F(DiversityTest, WithoutVectorsGenresSayWhatIsAlike) {
   Open("model { popularity {} }", true);
   const ItemList plain =
