@@ -17,8 +17,6 @@ absl::Status Export(const ExportFlags& flags) {
   options.streams_users = true;
   const absl::StatusOr<std::unique_ptr<OpenModel>> open = OpenModel::Open(options);
   if (!open.ok()) return open.status();
-  // What is made to be shipped is made of the data set that the model was trained on.
-  if (absl::Status whole = (*open)->data().CheckColumns(); !whole.ok()) return whole;
   absl::Status exported =
       WriteExport({(*open)->snapshot(), (*open)->model(), (*open)->catalogue()}, flags.options);
   if (!exported.ok()) return exported;

@@ -79,6 +79,8 @@ absl::StatusOr<std::unique_ptr<OpenModel>> OpenModel::OpenSnapshot(const Options
   // First, because it tells of a data set that has moved before anything large is read.
   absl::StatusOr<Catalogue> catalogue = Catalogue::Open(snapshot->manifest(), options.data);
   if (!catalogue.ok()) return catalogue.status();
+  // What is answered is of the data set that the model was trained on, to the byte.
+  if (absl::Status whole = catalogue->data().CheckColumns(); !whole.ok()) return whole;
   absl::StatusOr<ServedModel> model = ServedModel::Load(*snapshot, &*catalogue, *users);
   if (!model.ok()) return model.status();
   std::unique_ptr<OpenModel> open(new OpenModel(*std::move(model), *std::move(catalogue)));

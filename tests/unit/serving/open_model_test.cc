@@ -76,5 +76,19 @@ TEST_F(OpenModelTest, UsersStayInTheSnapshotWhereTheyMay) {
   EXPECT_FALSE(Open(least_streamed).ok()) << "who scores needs them in memory";
 }
 
+// Goal: nothing is answered of a data set that has changed on its disk; the refusal names the file.
+TEST_F(OpenModelTest, ADataSetWithAnotherByteIsRefusedByItsFile) {
+  const std::string path = folder_.At("data/ratings.f32");
+  const std::string written = ReadFile(path).value();
+  std::string changed = written;
+  changed[4 * 1234 + 2] ^= 1;  // Another rating.
+  ASSERT_TRUE(WriteFileAtomically(path, changed).ok());
+  const absl::Status refused = Open(0);
+  EXPECT_TRUE(absl::IsDataLoss(refused)) << refused;
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("data/ratings.f32: damaged: its bytes"));
+  ASSERT_TRUE(WriteFileAtomically(path, written).ok());
+  EXPECT_TRUE(Open(0).ok());
+}
+
 }  // namespace
 }  // namespace cf
