@@ -152,7 +152,7 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request) {
   if (!refused.ok()) return refused;
   absl::StatusOr<RunFolder> folder = RunFolder::Create(request.run);
   if (!folder.ok()) return folder.status();
-  absl::StatusOr<std::uint64_t> generation = folder->ClaimGeneration();
+  absl::StatusOr<std::uint64_t> generation = folder->ClaimGeneration(request.launch);
   if (!generation.ok()) return generation.status();
   absl::StatusOr<Continuation> continuation = FindContinuation(request, *data, Look::kFinishedRows);
   if (!continuation.ok()) return continuation.status();

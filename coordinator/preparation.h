@@ -18,6 +18,7 @@ struct PreparationRequest {
   Job job;                      ///< Valid, with its defaults filled in.
   std::string run;              ///< The run folder, as the user calls it.
   std::string resume = "auto";  ///< "auto", "never", or the path of a snapshot to go on from.
+  std::string launch = {};      ///< RunFolder::ClaimGeneration's.
 };
 
 /// A generation that its leader has claimed and nobody works in yet.

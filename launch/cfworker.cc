@@ -184,10 +184,11 @@ std::optional<BatchJob> FindBatchJob() {
 }
 
 // What the leader of the job has in hand, and what the others do not need.
-absl::StatusOr<Preparation> Prepare(const Flags& flags) {
+absl::StatusOr<Preparation> Prepare(const Flags& flags, const LaunchPlace& place) {
   absl::StatusOr<Job> job = MakeJob(flags);
   if (!job.ok()) return job.status();
-  return PrepareGeneration({.job = *std::move(job), .run = flags.run, .resume = flags.resume});
+  return PrepareGeneration(
+      {.job = *std::move(job), .run = flags.run, .resume = flags.resume, .launch = place.launch});
 }
 
 absl::StatusOr<Rendezvous> Meet(const Flags& flags, const LaunchPlace& place, int leader,
@@ -276,7 +277,7 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   constexpr int kFirstLeader = 0;
   const auto prepare = [&]() -> absl::StatusOr<std::optional<Preparation>> {
     if (place->rank != kFirstLeader) return std::optional<Preparation>();
-    return Prepare(flags);
+    return Prepare(flags, *place);
   };
   const absl::StatusOr<std::optional<Preparation>> preparation = prepare();
   absl::StatusOr<Rendezvous> met = Meet(flags, *place, kFirstLeader, preparation);

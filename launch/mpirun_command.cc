@@ -135,6 +135,7 @@ absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder() {
 
 absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
                                                        const std::string& session_folder,
+                                                       const std::string& launch,
                                                        const std::vector<std::string>& flags) {
   const absl::StatusOr<std::string> worker = FindWorker();
   if (!worker.ok()) return worker.status();
@@ -152,6 +153,7 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
   for (std::size_t k = 0; k < plan.groups.size(); ++k) {
     if (k > 0) command.emplace_back(":");
     command.insert(command.end(), {"-n", absl::StrCat(plan.groups[k].ranks)});
+    command.insert(command.end(), {"-x", "CF_LAUNCH=" + launch});
     command.insert(command.end(), plan.groups[k].placement.begin(), plan.groups[k].placement.end());
     command.insert(command.end(), program.begin(), program.end());
   }

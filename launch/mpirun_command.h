@@ -38,9 +38,11 @@ void SetUpOpenMpiForRestart();
 absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder();
 
 /// The mpirun that starts cfworker, which lies beside this program, as `plan` says, with its files in
-/// `session_folder` (empty: where Open MPI has them). NotFound where cfworker is not there.
+/// `session_folder` (empty: where Open MPI has them); the ranks know this start by the name `launch`
+/// (LaunchPlace). NotFound where cfworker is not there.
 absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
                                                        const std::string& session_folder,
+                                                       const std::string& launch,
                                                        const std::vector<std::string>& flags);
 
 }  // namespace cf

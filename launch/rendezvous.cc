@@ -163,6 +163,8 @@ absl::StatusOr<LaunchPlace> FindLaunchPlace() {
   LaunchPlace place;
   if (std::getenv("OMPI_COMM_WORLD_SIZE") == nullptr) return place;
   place.by_mpirun = true;
+  // cfrun has mpirun put it there (MpirunCommand).
+  if (const char* launch = std::getenv("CF_LAUNCH"); launch != nullptr) place.launch = launch;
   for (const auto& [name, number] :
        {std::pair{"OMPI_COMM_WORLD_SIZE", &place.ranks},
         std::pair{"OMPI_COMM_WORLD_RANK", &place.rank},

@@ -19,6 +19,7 @@ struct LaunchPlace {
   int ranks = 1;
   int ranks_on_host = 1;
   bool by_mpirun = false;
+  std::string launch = {};  ///< What cfrun calls this start of the job; empty without cfrun.
 };
 
 /// The place that mpirun put into the environment; the only one of one rank without mpirun.

@@ -4,7 +4,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
-#include <sys/stat.h>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -16,6 +15,7 @@
 #include "common/base/host.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/allocation.h"
+#include "launch/job_life.h"
 #include "launch/mpirun_command.h"
 #include "launch/requeue.h"
 #include "run/run_folder.h"
@@ -50,55 +50,12 @@ absl::StatusOr<std::uint32_t> ParseNumber(const std::string& flag, const std::st
       absl::StrCat(flag, " ", text, ": expected ", what, " from ", least, " to ", most));
 }
 
-/// A verdict file's identity: it is replaced, never rewritten, so another one shows.
-using FileIdentity = std::pair<ino_t, std::pair<time_t, long>>;
-
-FileIdentity IdentityOf(const std::string& path) {
-  struct stat info = {};
-  if (::stat(path.c_str(), &info) != 0) return {};
-  return {info.st_ino, {info.st_mtim.tv_sec, info.st_mtim.tv_nsec}};
+/// Where the run stands: the newest snapshot, whole or not; empty before there is one.
+std::string NewestSnapshot(const std::string& run) {
+  const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(run + "/snapshots");
+  if (!store.ok()) return "";
+  return store->NewestName().value_or(std::nullopt).value_or("");
 }
-
-/// The run folder as it was before a life of the job, to see what that life has left there.
-class Life {
- public:
-  explicit Life(std::string run)
-      : run_(std::move(run)),
-        verdict_before_(VerdictIdentity()),
-        generation_before_(Generation()) {}
-
-  /// The verdict, once there is a new one.
-  std::optional<Verdict> NewVerdict() const {
-    if (run_.empty() || VerdictIdentity() == verdict_before_) return std::nullopt;
-    const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
-    if (!folder.ok()) return std::nullopt;
-    const absl::StatusOr<Verdict> verdict = folder->ReadVerdict();
-    return verdict.ok() ? std::optional(*verdict) : std::nullopt;
-  }
-
-  /// Whether rank 0 has taken the run.
-  bool HasBegun() const { return Generation() > generation_before_; }
-
-  /// Where the run stands: the newest snapshot, whole or not; empty before there is one.
-  static std::string Progress(const std::string& run) {
-    const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(run + "/snapshots");
-    if (!store.ok()) return "";
-    return store->NewestName().value_or(std::nullopt).value_or("");
-  }
-
- private:
-  FileIdentity VerdictIdentity() const {
-    return run_.empty() ? FileIdentity{} : IdentityOf(run_ + "/verdict");
-  }
-  std::uint64_t Generation() const {
-    const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
-    return folder.ok() ? folder->LastGeneration().value_or(0) : 0;
-  }
-
-  std::string run_;
-  FileIdentity verdict_before_;
-  std::uint64_t generation_before_;
-};
 
 /// One job under `cfrun start`: its lives, until it ends for good.
 class JobRunner {
@@ -119,9 +76,9 @@ class JobRunner {
   };
 
   absl::Status Prepare();
-  absl::StatusOr<std::vector<std::string>> Command() const;
+  absl::StatusOr<std::vector<std::string>> Command(const JobLife& life) const;
   absl::StatusOr<Outcome> LiveOnce(bool again);
-  Outcome Judge(const JobEnd& end, const Life& life, bool again) const;
+  Outcome Judge(const JobEnd& end, const JobLife& life, bool again) const;
   void WaitForFolder();
   bool MayRestart(const Outcome& death);
   std::string WhyNoRestart();
@@ -143,7 +100,7 @@ class JobRunner {
 
 absl::StatusOr<ExitCode> JobRunner::Run() {
   if (absl::Status prepared = Prepare(); !prepared.ok()) return prepared;
-  progress_ = Life::Progress(run_);
+  progress_ = NewestSnapshot(run_);
   bool again = allocation_.has_value() && allocation_->restarts > 0;
   for (;;) {
     const absl::StatusOr<Outcome> outcome = LiveOnce(again);
@@ -187,7 +144,7 @@ absl::Status JobRunner::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> JobRunner::Command() const {
+absl::StatusOr<std::vector<std::string>> JobRunner::Command(const JobLife& life) const {
   RankPlan plan{.groups = {{options_.ranks, {}}}};
   if (allocation_.has_value()) {
     std::vector<std::string> hosts;
@@ -202,29 +159,29 @@ absl::StatusOr<std::vector<std::string>> JobRunner::Command() const {
     if (!planned.ok()) return planned.status();
     plan = *std::move(planned);
   }
-  return MpirunCommand(plan, session_.has_value() ? session_->path() : "", flags_);
+  return MpirunCommand(plan, session_.has_value() ? session_->path() : "", life.name(), flags_);
 }
 
 absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   if (again) WaitForFolder();
   if (supervisor_.end_asked()) return Outcome{.code = kExitContinue, .resumable = true};
-  const absl::StatusOr<std::vector<std::string>> command = Command();
+  const JobLife life(run_);
+  const absl::StatusOr<std::vector<std::string>> command = Command(life);
   if (!command.ok()) return command.status();
-  const Life life(run_);
   const Clock::time_point begin = Clock::now();
   const absl::StatusOr<JobEnd> end = supervisor_.Run(*command, [&] {
-    return life.NewVerdict().has_value() ||
-           (again && Clock::now() - begin > kMeetingLimit && !life.HasBegun());
+    return life.verdict().has_value() ||
+           (again && Clock::now() - begin > kMeetingLimit && life.stage() == LifeStage::kNone);
   });
   if (!end.ok()) return end.status();
   return Judge(*end, life, again);
 }
 
-JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life, bool again) const {
+JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life, bool again) const {
   // A request that came while the ranks were starting, or a batch system that ended them along with
   // this process: there is no new snapshot, and the last one is what the same command goes on from.
   const Outcome cut_short = {.code = kExitContinue, .resumable = true};
-  const std::optional<Verdict> verdict = life.NewVerdict();
+  const std::optional<Verdict> verdict = life.verdict();
   // What the job has come to counts, however often its end was asked for meanwhile.
   const bool lost = verdict.has_value() && verdict->cause == EndCause::kLost;
   if (end.killed && (lost || !verdict.has_value())) return {.code = kExitFailed};
@@ -242,11 +199,12 @@ JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const Life& life, bool ag
   }
   if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
   if (supervisor_.end_asked()) {
-    return end.by_stop_signal || life.HasBegun() ? cut_short : Outcome{.code = kExitFailed};
+    return end.by_stop_signal || life.stage() != LifeStage::kNone ? cut_short
+                                                                  : Outcome{.code = kExitFailed};
   }
   // Where nothing has ever begun, what stopped it would stop it again.
   return {.code = kExitFailed,
-          .died = again || life.HasBegun(),
+          .died = again || life.stage() != LifeStage::kNone,
           .why = absl::StrCat("mpirun ended with exit code ", end.exit_code)};
 }
 
@@ -263,7 +221,7 @@ void JobRunner::WaitForFolder() {
 }
 
 bool JobRunner::MayRestart(const Outcome& death) {
-  if (std::string progress = Life::Progress(run_); progress != progress_) {
+  if (std::string progress = NewestSnapshot(run_); progress != progress_) {
     progress_ = std::move(progress);
     progress_time_ = Clock::now();
     deaths_ = 0;

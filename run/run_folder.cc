@@ -32,6 +32,9 @@ namespace fs = std::filesystem;
 // Small files of a run are lines of "name: value", to be read by people and by shell scripts alike.
 using Fields = std::map<std::string, std::string>;
 
+constexpr char kLaunch[] = "launch";  // In a verdict and in a generation.
+constexpr char kBegun[] = "begun";    // In a generation: when its ranks had met.
+
 std::string PrintLine(const std::string& name, const std::string& value) {
   return absl::StrCat(name, ": ", absl::StrReplaceAll(value, {{"\n", " "}}), "\n");
 }
@@ -134,8 +137,9 @@ constexpr std::string_view kTemporaryMark = ".tmp.";
 // Of which whoever writes it has long been done.
 constexpr std::time_t kLeftoverSeconds = 60;
 
-absl::StatusOr<std::uint64_t> HighestGeneration(const std::string& folder) {
-  std::uint64_t highest = 0;
+// The numbers of the generations in `folder`, in no order.
+absl::StatusOr<std::vector<std::uint64_t>> GenerationsIn(const std::string& folder) {
+  std::vector<std::uint64_t> numbers;
   std::error_code error;
   for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
        entry.increment(error)) {
@@ -144,11 +148,17 @@ absl::StatusOr<std::uint64_t> HighestGeneration(const std::string& folder) {
     std::uint64_t number = 0;
     if (absl::SimpleAtoi(name, &number) && name == absl::StrCat(number) &&
         number <= kGenerationMax) {
-      highest = std::max(highest, number);
+      numbers.push_back(number);
     }
   }
   if (error) return ErrnoError(error.value(), folder);
-  return highest;
+  return numbers;
+}
+
+absl::StatusOr<std::uint64_t> HighestGeneration(const std::string& folder) {
+  const absl::StatusOr<std::vector<std::uint64_t>> numbers = GenerationsIn(folder);
+  if (!numbers.ok()) return numbers.status();
+  return numbers->empty() ? 0 : *std::max_element(numbers->begin(), numbers->end());
 }
 
 // Creates `path` with `contents`; AlreadyExists where somebody did before.
@@ -175,7 +185,9 @@ RunFolder::RunFolder(RunFolder&& other) noexcept
       made_(std::move(other.made_)),
       is_new_(std::exchange(other.is_new_, false)),
       lock_(std::exchange(other.lock_, -1)),
-      nonce_(std::move(other.nonce_)) {
+      nonce_(std::move(other.nonce_)),
+      launch_(std::move(other.launch_)),
+      claim_path_(std::move(other.claim_path_)) {
 }
 
 RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
@@ -184,6 +196,8 @@ RunFolder& RunFolder::operator=(RunFolder&& other) noexcept {
   std::swap(is_new_, other.is_new_);
   std::swap(lock_, other.lock_);
   std::swap(nonce_, other.nonce_);
+  std::swap(launch_, other.launch_);
+  std::swap(claim_path_, other.claim_path_);
   return *this;
 }
 
@@ -244,8 +258,9 @@ absl::Status RunFolder::Hold() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
+absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration(const std::string& launch) {
   const std::string who = ThisProcess();
+  const std::string started_by = launch.empty() ? "" : PrintLine(kLaunch, launch);
   const absl::StatusOr<int> lock = Lock(who);
   if (!lock.ok()) return lock.status();
   absl::Cleanup close = [&lock] { ::close(*lock); };
@@ -257,12 +272,15 @@ absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration() {
   for (;;) {
     ++*generation;
     const std::string nonce = absl::StrCat(*generation, "-", *random);
-    const absl::Status created = CreateExclusively(
-        absl::StrCat(generations_path(), "/", *generation), who + PrintLine("nonce", nonce));
+    const std::string path = absl::StrCat(generations_path(), "/", *generation);
+    const absl::Status created =
+        CreateExclusively(path, who + PrintLine("nonce", nonce) + started_by);
     // A shared file system may list the folder late; the exclusive creation is what decides.
     if (absl::IsAlreadyExists(created)) continue;
     if (!created.ok()) return created;
     nonce_ = nonce;
+    launch_ = launch;
+    claim_path_ = path;
     break;
   }
   if (absl::Status synced = SyncPath(generations_path()); !synced.ok()) return synced;
@@ -303,7 +321,18 @@ absl::StatusOr<std::vector<std::string>> RunFolder::Begin() const {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
   }
   RemoveLeftovers();
+  if (absl::Status noted = NoteBegun(); !noted.ok()) return noted;
   return remarks;
+}
+
+// One line more at the end of the claim: whoever reads it meanwhile reads what was there.
+absl::Status RunFolder::NoteBegun() const {
+  const int claim = ::open(claim_path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  if (claim < 0) return ErrnoError(errno, claim_path_);
+  const absl::Cleanup close = [claim] { ::close(claim); };
+  const std::string line = PrintLine(kBegun, NowInWords());
+  if (::write(claim, line.data(), line.size()) < 0) return ErrnoError(errno, claim_path_);
+  return absl::OkStatus();
 }
 
 void RunFolder::RemoveLeftovers() const {
@@ -346,13 +375,16 @@ absl::Status RunFolder::CheckVisible(const std::string& path, const std::string&
 }
 
 absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
-  return WriteFileAtomically(verdict_path(), PrintVerdict(verdict));
+  Verdict own = verdict;
+  if (!launch_.empty()) own.launch = launch_;
+  return WriteFileAtomically(verdict_path(), PrintVerdict(own));
 }
 
 std::string PrintVerdict(const Verdict& verdict) {
   return PrintLine("exit_code", absl::StrCat(static_cast<int>(verdict.exit_code))) +
          PrintLine("cause", NameOf(verdict.cause)) + PrintLine("text", verdict.text) +
-         PrintLine("snapshot", verdict.snapshot) + PrintLine("lost_host", verdict.lost_host);
+         PrintLine("snapshot", verdict.snapshot) + PrintLine("lost_host", verdict.lost_host) +
+         (verdict.launch.empty() ? "" : PrintLine(kLaunch, verdict.launch));
 }
 
 absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
@@ -370,7 +402,8 @@ absl::StatusOr<Verdict> ParseVerdict(const std::string& text, const std::string&
                  .cause = CauseOf(fields["cause"]),
                  .text = fields["text"],
                  .snapshot = fields["snapshot"],
-                 .lost_host = fields["lost_host"]};
+                 .lost_host = fields["lost_host"],
+                 .launch = fields[kLaunch]};
 }
 
 absl::Status RunFolder::RequestStop() const {
@@ -383,6 +416,20 @@ bool RunFolder::StopRequested() const {
   const int folder = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) ::close(folder);
   return ::access(stop_path().c_str(), F_OK) == 0;
+}
+
+LifeStage RunFolder::StageOf(const std::string& launch, std::uint64_t since) const {
+  const absl::StatusOr<std::vector<std::uint64_t>> numbers = GenerationsIn(generations_path());
+  LifeStage stage = LifeStage::kNone;
+  if (!numbers.ok()) return stage;
+  for (const std::uint64_t number : *numbers) {
+    if (number <= since) continue;
+    const std::string path = absl::StrCat(generations_path(), "/", number);
+    Fields claim = ParseFields(ReadOwnFile(path).value_or(""));
+    if (claim[kLaunch] != launch) continue;
+    stage = std::max(stage, claim.contains(kBegun) ? LifeStage::kBegun : LifeStage::kClaimed);
+  }
+  return stage;
 }
 
 absl::StatusOr<std::uint64_t> RunFolder::LastGeneration() const {

@@ -11,6 +11,13 @@
 
 namespace cf {
 
+/// How far the beginning of a life has come.
+enum class LifeStage {
+  kNone,     ///< Nobody has claimed a generation.
+  kClaimed,  ///< Rank 0 has, and the ranks are meeting.
+  kBegun,    ///< All ranks have met.
+};
+
 /// The folder of one run: everything that outlives its processes, and the arbiter between them.
 ///
 /// Owner:   the coordinator's process while it trains; anybody may open it to read.
@@ -35,9 +42,11 @@ class RunFolder {
 
   /// Takes the run for this process and makes its next generation, whose number is returned; the
   /// first is 1. The claim holds as long as the object, or until the process ends in any way.
+  /// `launch` is what whoever started this process calls that start: the generation and its verdict
+  /// carry it, so that he knows them from those of anybody else. May be empty.
   /// FailedPrecondition names the host, the process and the time of a job that is alive here.
   /// Requires: not claimed yet.
-  absl::StatusOr<std::uint64_t> ClaimGeneration();
+  absl::StatusOr<std::uint64_t> ClaimGeneration(const std::string& launch = "");
 
   /// Takes the run for work on its files that makes no generation; no job begins here meanwhile. Holds,
   /// and is refused, as the claim of a generation. Requires: not claimed yet.
@@ -48,9 +57,9 @@ class RunFolder {
   void Discard() const;
 
   /// The claimed generation goes to work: removes the verdict, the status and the request to stop
-  /// of the life before, and what it had not finished writing. What is no file where one of ours
-  /// should be is moved aside, each with a line that is returned. Until then a job that is refused
-  /// leaves no trace in them.
+  /// of the life before, and what it had not finished writing, and notes in the claim that it has
+  /// begun. What is no file where one of ours should be is moved aside, each with a line that is
+  /// returned. Until then a job that is refused leaves no trace in them.
   absl::StatusOr<std::vector<std::string>> Begin() const;
 
   /// Names this claim; other ranks prove with it that they see the same folder.
@@ -61,7 +70,7 @@ class RunFolder {
   /// FailedPrecondition says that the run folder must be shared by all hosts.
   static absl::Status CheckVisible(const std::string& path, const std::string& nonce);
 
-  /// Replaces the verdict as one step.
+  /// Replaces the verdict as one step, with the `launch` of the claim that this object has.
   absl::Status WriteVerdict(const Verdict& verdict) const;
 
   /// The last verdict. NotFound where the job has not ended, or was killed.
@@ -72,6 +81,9 @@ class RunFolder {
 
   /// Whether somebody has, since Begin.
   bool StopRequested() const;
+
+  /// How far a generation after number `since` has come that was claimed for `launch`.
+  LifeStage StageOf(const std::string& launch, std::uint64_t since) const;
 
   /// The number of the last generation; 0 before the first.
   absl::StatusOr<std::uint64_t> LastGeneration() const;
@@ -103,6 +115,7 @@ class RunFolder {
     return {job_path(),    history_path(), log_path(), verdict_path(),
             status_path(), report_path(),  stop_path()};
   }
+  absl::Status NoteBegun() const;
   void RemoveLeftovers() const;
 
   std::string path_;
@@ -110,6 +123,8 @@ class RunFolder {
   bool is_new_ = false;    ///< Whether Create made a run of what was none.
   int lock_ = -1;          ///< The open file that carries the claim; -1: none.
   std::string nonce_;
+  std::string launch_;
+  std::string claim_path_;  ///< The generation's file.
 };
 
 /// A verdict as its file has it: a line for each field.

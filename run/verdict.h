@@ -22,6 +22,7 @@ struct Verdict {
   std::string text = {};       ///< One line for people, "best epoch 7: val_rmse 0.8401".
   std::string snapshot = {};   ///< Where the result is, relative to the run folder; may be empty.
   std::string lost_host = {};  ///< With kLost: the host that fell silent, if a whole host did.
+  std::string launch = {};     ///< Of whose ranks it is (RunFolder::ClaimGeneration); may be empty.
 
   bool operator==(const Verdict&) const = default;
 };

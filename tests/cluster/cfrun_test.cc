@@ -36,8 +36,12 @@ cd "$(dirname "$0")"
 rank=$OMPI_COMM_WORLD_RANK
 trap 'exit 75' USR1
 [[ $1 != stubborn ]] || trap '' USR1
+write_verdict() {
+  printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "${3-$CF_LAUNCH}" > run/verdict.part
+  mv run/verdict.part run/verdict
+}
 # It has a verdict when it is asked to end, and does not end.
-[[ $1 != lingers ]] || trap 'printf "exit_code: 75\ncause: signal\n" > part && mv part run/verdict' USR1
+[[ $1 != lingers ]] || trap 'write_verdict 75 signal' USR1
 echo "rank $rank of $OMPI_COMM_WORLD_SIZE: $*"
 echo $$ > "pid.$rank.part"
 mv "pid.$rank.part" "pid.$rank"
@@ -50,9 +54,12 @@ case $1 in
     echo "rank $rank complains" >&2
     exit "${1#talk}" ;;
   verdict*)
-    printf 'exit_code: %s\n' "${1#verdict}" > run/verdict.part
-    mv run/verdict.part run/verdict
+    write_verdict "${1#verdict}" finished
     kill -9 $$ ;;
+  refused*)  # Another job has the run, and ends meanwhile.
+    touch run/generation/1
+    write_verdict "${1#refused}" lost other
+    exit 2 ;;
   *) while :; do sleep 0.05; done ;;
 esac
 )sh";
@@ -242,6 +249,15 @@ TEST_F(CfrunTest, AHostNameThatOpenMpiCannotTakeIsRefused) {
   EXPECT_EQ(result.exit_code, kExitUserInput);
   EXPECT_THAT(result.errors, testing::StartsWith("cfrun: the name of this host has 57 characters"));
   EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1);
+}
+
+// Two cfruns on one run: the second is refused, whatever becomes of the first.
+TEST_F(CfrunTest, TheVerdictOfAnotherJobIsNotItsOwn) {
+  for (const std::string code : {"0", "1", "75"}) {
+    const Process::Result result = Run({"-n", "1", "refused" + code, "--run", folder_ + "/run"});
+    EXPECT_EQ(result.exit_code, kExitUserInput) << code;
+    EXPECT_EQ(result.errors, "") << code;
+  }
 }
 
 TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {

@@ -35,14 +35,15 @@ fi
 constexpr char kMpirun[] = R"sh(#!/bin/bash
 for word; do
   shift
+  [[ $word != CF_LAUNCH=* ]] || export "$word"
   [[ $word != */cfworker ]] || exec "$word" "$@"
 done
 )sh";
 // CONFIG is the exit code and the cause.
 constexpr char kWorker[] = R"sh(#!/bin/bash
 cd "$(dirname "$0")/run"
-touch generation/1
-printf 'exit_code: %s\ncause: %s\n' "${1%-*}" "${1#*-}" > part
+echo "launch: $CF_LAUNCH" > generation/1
+printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "${1%-*}" "${1#*-}" "$CF_LAUNCH" > part
 mv part verdict
 exit "${1%-*}"
 )sh";

@@ -73,9 +73,10 @@ class DyingJob : public ::testing::Test {
     std::ofstream(folder_ + "/cfworker") << R"sh(#!/bin/bash
 cd "$(dirname "$0")/run"
 echo life >> lives
-[[ $1 == begins* ]] && touch "generation/$(($(ls generation | wc -l) + 1))"
+end() { printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "$CF_LAUNCH" > part && mv part verdict; }
+[[ $1 == begins* ]] && echo "launch: $CF_LAUNCH" > "generation/$(($(ls generation | wc -l) + 1))"
 [[ $1 == begins_asked ]] && touch stop
-[[ $1 == begins_failed ]] && printf 'exit_code: 1\ncause: failed\n' > part && mv part verdict
+[[ $1 == begins_failed ]] && end 1 failed
 kill -9 $$
 )sh";
     std::filesystem::permissions(folder_ + "/cfworker", std::filesystem::perms::owner_all);

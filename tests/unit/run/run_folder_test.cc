@@ -228,6 +228,25 @@ TEST_F(RunFolderTest, FilesOfOthersAreNoGenerations) {
   EXPECT_EQ(run.ClaimGeneration().value(), 2U);
 }
 
+TEST_F(RunFolderTest, AGenerationAndItsVerdictTellWhoStartedThem) {
+  {
+    absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+    ASSERT_TRUE(run->ClaimGeneration("mine").ok());
+    ASSERT_TRUE(run->WriteVerdict({.text = "ended"}).ok());
+    EXPECT_EQ(run->ReadVerdict()->launch, "mine");
+    EXPECT_EQ(run->StageOf("mine", 0), LifeStage::kClaimed);
+    EXPECT_EQ(run->StageOf("mine", 1), LifeStage::kNone) << "that was before";
+    EXPECT_EQ(run->StageOf("another", 0), LifeStage::kNone);
+    ASSERT_TRUE(run->Begin().ok());
+    EXPECT_EQ(run->StageOf("mine", 0), LifeStage::kBegun);
+  }
+  absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
+  ASSERT_TRUE(run->ClaimGeneration().ok());
+  ASSERT_TRUE(run->WriteVerdict({.text = "ended"}).ok());
+  EXPECT_EQ(run->ReadVerdict()->launch, "") << "the verdict is of its own claim";
+  EXPECT_EQ(run->StageOf("mine", 1), LifeStage::kNone);
+}
+
 TEST_F(RunFolderTest, ARequestToStopIsForOneLife) {
   absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
   ASSERT_TRUE(run->ClaimGeneration().ok());
