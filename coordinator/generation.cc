@@ -35,7 +35,7 @@ GenerationEnd Follow(GenerationOptions options) {
   Participant participant(PartOf(options, say));
   const Activity::Here here(&participant.activity(), Work::kFollowing);
   absl::Status connected = participant.Connect();
-  if (!connected.ok()) return FailedBy(connected, participant.rank());
+  if (!connected.ok()) return participant.EndBy(connected, participant.rank());
   return Follower(participant).Run();
 }
 
@@ -54,10 +54,10 @@ GenerationEnd Lead(GenerationOptions options) {
                               .stop_requested = std::move(options.stop_requested),
                               .profile = options.profile});
   const absl::Status connected = participant.Connect();
-  GenerationEnd end = connected.ok() ? leader.Run() : FailedBy(connected, options.rank);
+  GenerationEnd end = connected.ok() ? leader.Run() : participant.EndBy(connected, options.rank);
   const absl::Status written = options.claim->WriteVerdict(VerdictOf(end));
   if (!written.ok() && (end.has_finished() || end.has_stopped())) {
-    end = FailedBy(written, options.rank);
+    end = FailedBy(NotOfInput(written), options.rank);
   }
   // After the verdict: whatever comes of it, the run has ended as it has.
   if (!options.on_verdict) return end;

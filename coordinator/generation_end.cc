@@ -45,6 +45,14 @@ GenerationEnd FailedBy(const absl::Status& why, int speaker) {
   return end;
 }
 
+GenerationEnd FailedInMidRunBy(const absl::Status& why, int speaker) {
+  GenerationEnd end = FailedBy(why, speaker);
+  // The machine is to blame: neither what the user wrote, nor training (LastingError), nor room that is
+  // missing, nor data that are damaged.
+  end.mutable_failed()->set_may_pass(absl::IsInternal(why));
+  return end;
+}
+
 GenerationEnd LossOf(const Roster& roster, int rank, const std::string& how, bool whole_host) {
   GenerationEnd end;
   end.set_speaker(static_cast<std::uint32_t>(roster.SpeakerWithout(rank)));
@@ -111,6 +119,7 @@ Verdict VerdictOf(const GenerationEnd& end) {
       break;
     case GenerationEnd::kFailed:
       verdict.exit_code = ExitCodeOf(FailureOf(end.failed()));
+      if (end.failed().may_pass()) verdict.cause = EndCause::kLost;
       break;
     case GenerationEnd::KIND_NOT_SET:
       break;

@@ -17,6 +17,9 @@ GenerationEnd EndWith(const Verdict& verdict, int speaker);
 /// The end by an error that would happen again. Requires: !why.ok().
 GenerationEnd FailedBy(const absl::Status& why, int speaker);
 
+/// The end by an error in mid-run, after the user's input was accepted. Requires: !why.ok().
+GenerationEnd FailedInMidRunBy(const absl::Status& why, int speaker);
+
 /// The end by the loss of `rank`, which the roster's leader tells, or who speaks in its place.
 /// `how` says what became of it ("it was silent for 3000 ms").
 GenerationEnd LossOf(const Roster& roster, int rank, const std::string& how,

@@ -7,6 +7,8 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
+#include "coordinator/lasting_error.h"
+
 namespace cf {
 namespace {
 
@@ -34,7 +36,7 @@ absl::Status CheckFinite(const std::string& figure, std::span<const Reply> repli
     what.push_back(absl::StrCat("row ", row, " of table ", tables[table].shape.name));
   }
   if (what.empty()) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat(
+  return LastingError(absl::StrCat(
       "not finite by step ", step, ": ", absl::StrJoin(what, ", "), "; lower the learning rate (",
       has_snapshot ? "the last snapshot stays" : "no snapshot yet", ")"));
 }

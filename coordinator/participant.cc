@@ -78,6 +78,7 @@ absl::Status Participant::ConnectMesh() {
                      .limits = {}};
   Mesh::Handlers handlers;
   handlers.on_message = [this](int from, Message message) { OnMessage(from, std::move(message)); };
+  // Also of whoever is missing when the ranks connect.
   handlers.on_lost = [this](int peer, const absl::Status& why) {
     // A process that dies closes its connections; only a host, or the way to it, falls silent.
     OnGone(peer, std::string(why.message()), absl::IsDeadlineExceeded(why));
@@ -167,7 +168,8 @@ std::optional<GenerationEnd> Participant::end() const {
 GenerationEnd Participant::EndBy(const absl::Status& error, int speaker) const {
   // Whatever was under way when the end came failed because of it.
   const std::optional<GenerationEnd> known = end();
-  return known.has_value() ? *known : FailedBy(error, speaker);
+  if (known.has_value()) return *known;
+  return member_ == nullptr ? FailedBy(error, speaker) : FailedInMidRunBy(error, speaker);
 }
 
 // --- Watching ------------------------------------------------------------------------------------

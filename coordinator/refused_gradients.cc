@@ -7,6 +7,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/dataset/row_names.h"
+#include "coordinator/lasting_error.h"
 
 namespace cf {
 namespace {
@@ -55,7 +56,7 @@ absl::StatusOr<RefusedInSegment> SumOfRefused(std::span<const Reply> replies, co
 }
 
 absl::Status EndedBy(const RefusedInSegment& refused, bool has_snapshot) {
-  return absl::InternalError(absl::StrCat(
+  return LastingError(absl::StrCat(
       refused.first, "; lower the learning rate, or set optimizer.on_bad_gradient=SKIP (",
       has_snapshot ? "the last snapshot stays" : "no snapshot yet", ")"));
 }

@@ -13,6 +13,7 @@
 #include "common/base/status.h"
 #include "common/snapshot/manifest.h"
 #include "coordinator/job_manifest.h"
+#include "coordinator/lasting_error.h"
 #include "coordinator/not_finite.h"
 
 namespace cf {
@@ -261,9 +262,10 @@ absl::Status SnapshotTaker::HearTrouble(const absl::Status& why, const Listener&
   const std::chrono::seconds patience(options_.job.snapshot().give_up_seconds());
   if (now - trouble_since_ >= patience || (hurry_until_.has_value() && now >= *hurry_until_)) {
     const auto waited = std::chrono::duration_cast<std::chrono::seconds>(now - trouble_since_);
-    return waited.count() == 0 ? why
-                               : Because(why, absl::StrCat("no snapshot could be written for ",
-                                                           waited.count(), " s"));
+    const std::string text(why.message());
+    return LastingError(waited.count() == 0 ? text
+                                            : absl::StrCat("no snapshot could be written for ",
+                                                           waited.count(), " s: ", text));
   }
   if (is_new) {
     const std::string last = has_snapshot() ? "; the last one stays" : "";

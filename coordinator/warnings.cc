@@ -7,6 +7,7 @@
 #include <absl/strings/str_format.h>
 
 #include "common/model/optimizer.h"
+#include "coordinator/lasting_error.h"
 
 namespace cf {
 namespace {
@@ -91,7 +92,7 @@ absl::Status CheckConverging(const std::optional<EpochFigures>& before, const Ep
   const bool falls = *second < *first && *second <= kDivergedTimes * nothing;
   const double most = kDivergedTimes * ratings.deviation;
   if (ratings.deviation == 0 || std::min(*first, *second) <= most || falls) return absl::OkStatus();
-  return absl::InternalError(absl::StrFormat(
+  return LastingError(absl::StrFormat(
       "diverged: val_rmse %.4g in epoch %d and %.4g in epoch %d, above twice the deviation of the "
       "ratings (%.4g); lower the learning rate (the last snapshot stays)",
       *first, before->epoch, *second, now.epoch, ratings.deviation));

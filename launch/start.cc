@@ -102,17 +102,23 @@ absl::StatusOr<ExitCode> JobRunner::Run() {
   if (absl::Status prepared = Prepare(); !prepared.ok()) return prepared;
   progress_ = NewestSnapshot(run_);
   bool again = allocation_.has_value() && allocation_->restarts > 0;
+  bool accepted = false;
   for (;;) {
-    const absl::StatusOr<Outcome> outcome = LiveOnce(again);
+    absl::StatusOr<Outcome> outcome = LiveOnce(again);
     if (!outcome.ok()) return outcome.status();
     if (outcome->code == kExitUserInput && !lost_hosts_.empty()) {
       Say("it does not fit the hosts that are left");
       return End({.code = kExitContinue, .resumable = true});
     }
+    // What was accepted once is what the user wrote; the machine has made something else of it.
+    if (outcome->code == kExitUserInput && accepted) {
+      *outcome = {.died = true, .why = "what was accepted before is refused now"};
+    }
     if (!outcome->died) return End(*outcome);
     if (!MayRestart(*outcome)) return kExitFailed;
     if (allocation_.has_value()) SetUpOpenMpiForRestart();
     again = true;
+    accepted = true;
   }
 }
 

@@ -11,7 +11,7 @@ enum class EndCause {
   kFinished,  ///< There is nothing left to do.
   kSignal,    ///< A signal asked for a snapshot and a clean end.
   kRequest,   ///< `cfrun stop` did.
-  kLost,      ///< A rank or a host was lost; the job itself is sound.
+  kLost,      ///< A rank, a host or what a disk should have done; the job itself is sound.
   kFailed,    ///< Anything that would happen again.
 };
 

@@ -77,6 +77,8 @@ end() { printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "$CF_LAUNCH" >
 [[ $1 == begins* ]] && echo "launch: $CF_LAUNCH" > "generation/$(($(ls generation | wc -l) + 1))"
 [[ $1 == begins_asked ]] && touch stop
 [[ $1 == begins_failed ]] && end 1 failed
+# Its input is gone once it was there.
+[[ $1 == begins_well && $(wc -l < lives) -gt 1 ]] && exit 2
 kill -9 $$
 )sh";
     std::filesystem::permissions(folder_ + "/cfworker", std::filesystem::perms::owner_all);
@@ -121,6 +123,14 @@ TEST_F(DyingJob, IsNotStartedAgainWhereThatIsOfNoUse) {
   EXPECT_EQ(lives(), 1U);
   EXPECT_THAT(Run({"begins", "--restarts", "0"}), HasSubstr("; not started again"));
   EXPECT_EQ(lives(), 1U);
+}
+
+// What the machine does in mid-run is not what the user wrote.
+TEST_F(DyingJob, IsStartedAgainWhereItsInputIsGone) {
+  EXPECT_THAT(
+      Run({"begins_well", "--restarts", "2"}),
+      HasSubstr("cfrun: what was accepted before is refused now; starting again (2 of 2)\n"));
+  EXPECT_EQ(lives(), 3U);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "coordinator/lasting_error.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
 namespace cf {
@@ -126,7 +127,7 @@ TEST_F(CoordinatorTest, ALossThatIsNotFiniteEndsTheRunBeforeAnySnapshot) {
   const absl::Status status = Run([](const Command&) {
                                 return Figures(std::numeric_limits<double>::quiet_NaN());
                               }).status();
-  EXPECT_EQ(status.code(), absl::StatusCode::kInternal);
+  EXPECT_EQ(status.code(), absl::StatusCode::kAborted);
   EXPECT_THAT(std::string(status.message()), HasSubstr("lower the learning rate"));
   for (const Command& command : commands_) EXPECT_FALSE(command.has_write());
 }
@@ -147,9 +148,9 @@ TEST_F(CoordinatorTest, ALossThatIsNotFiniteNamesStepAndTables) {
                                            ? NotFinite({{1, 30}, {0, 7}, {1, 12}})
                                            : Figures(std::numeric_limits<double>::infinity());
                               }).status();
-  EXPECT_EQ(status, absl::InternalError("not finite by step 4: the training loss, row 7 of table "
-                                        "users, row 12 of table items; lower the learning rate "
-                                        "(no snapshot yet)"));
+  EXPECT_EQ(status, LastingError("not finite by step 4: the training loss, row 7 of table "
+                                 "users, row 12 of table items; lower the learning rate "
+                                 "(no snapshot yet)"));
 }
 
 /// The figures of a segment in which a member refused gradients: {table, count, step, row}.
@@ -170,7 +171,7 @@ TEST_F(CoordinatorTest, ARefusedGradientEndsTheRunBeforeAnySnapshot) {
       Run([](const Command&) {
         return Refusing(Figures(1.0), {{1, 2, 3, 12}, {0, 1, 3, 7}, {0, 9, 4, 1}});
       }).status();
-  EXPECT_EQ(status, absl::InternalError(absl::StrCat(
+  EXPECT_EQ(status, LastingError(absl::StrCat(
                         "rank 0 refused the gradient of row 7 of table users (raw id ",
                         data_.data.user_raw_id(RowId{7}),
                         ") in step 4, which is not finite; lower the learning rate, or set "
@@ -207,8 +208,8 @@ TEST_F(CoordinatorTest, ARowThatIsNotFiniteIsNotCommitted) {
   const absl::Status status = Run([](const Command& command) {
                                 return command.has_write() ? NotFinite({{1, 12}}) : Figures(1.0);
                               }).status();
-  EXPECT_EQ(status, absl::InternalError("not finite by step 7: row 12 of table items; lower the "
-                                        "learning rate (no snapshot yet)"));
+  EXPECT_EQ(status, LastingError("not finite by step 7: row 12 of table items; lower the "
+                                 "learning rate (no snapshot yet)"));
   EXPECT_FALSE(std::filesystem::exists(folder_.snapshots_path() + "/latest"));
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "coordinator/lasting_error.h"
+
 namespace cf {
 namespace {
 
@@ -59,6 +61,21 @@ TEST(GenerationEnd, ByAnErrorHasItsExitCode) {
   EXPECT_EQ(VerdictOf(FailedBy(absl::InternalError("not finite"), 0)).exit_code, kExitFailed);
   EXPECT_EQ(StatusOf(FailedBy(absl::InternalError("not finite"), 0)),
             absl::InternalError("not finite"));
+}
+
+// A disk that fails may not fail the next time; a training that comes to nothing would again, room that
+// is missing now is missing a second later, and damage stays.
+TEST(GenerationEnd, InMidRunTellsWhatMayPass) {
+  EXPECT_EQ(VerdictOf(FailedInMidRunBy(absl::InternalError("disk"), 0)),
+            (Verdict{.exit_code = kExitFailed, .cause = EndCause::kLost, .text = "disk"}));
+  for (const absl::Status& lasts :
+       {LastingError("not finite"), absl::ResourceExhaustedError("full"),
+        absl::DataLossError("damaged")}) {
+    EXPECT_EQ(VerdictOf(FailedInMidRunBy(lasts, 0)).cause, EndCause::kFailed) << lasts;
+    EXPECT_EQ(VerdictOf(FailedInMidRunBy(lasts, 0)).exit_code, kExitFailed) << lasts;
+  }
+  EXPECT_EQ(VerdictOf(FailedInMidRunBy(absl::NotFoundError("history"), 0)).cause,
+            EndCause::kFailed);
 }
 
 // What a peer of another build might send is no success.
