@@ -33,4 +33,14 @@ LifeStage JobLife::stage() const {
   return folder.ok() ? folder->StageOf(name_, generation_before_) : LifeStage::kNone;
 }
 
+void JobLife::Settle(Verdict verdict) const {
+  absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+  // Under the lock nobody begins, and who began since would have made a later generation.
+  if (!folder.ok() || !folder->Hold().ok()) return;
+  const std::uint64_t last = folder->LastGeneration().value_or(0);
+  if (last == 0 || folder->StageOf(name_, last - 1) == LifeStage::kNone) return;
+  verdict.launch = name_;
+  folder->WriteVerdict(verdict).IgnoreError();
+}
+
 }  // namespace cf

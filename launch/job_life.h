@@ -29,6 +29,10 @@ class JobLife {
   /// How far its beginning has come.
   LifeStage stage() const;
 
+  /// Makes `verdict` say how the life ended, as that of its ranks, where it has claimed the run and
+  /// nobody has it now or had it since.
+  void Settle(Verdict verdict) const;
+
  private:
   std::string run_;
   std::string name_;

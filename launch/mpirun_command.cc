@@ -145,8 +145,8 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
   if (plan.memory_mib > 0) {
     program.insert(program.end(), {"--memory", absl::StrCat(plan.memory_mib)});
   }
-  // Quiet is about mpirun's own long texts; what ranks print passes.
-  std::vector<std::string> command = {"mpirun", "--quiet"};
+  // Not quiet: what mpirun says itself is kept from the screen until it is wanted (MpirunSieve).
+  std::vector<std::string> command = {"mpirun", "--display-map"};
   if (!session_folder.empty()) {
     command.insert(command.end(), {"--mca", "orte_tmpdir_base", session_folder});
   }

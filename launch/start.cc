@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <optional>
+#include <unistd.h>
 #include <utility>
 
 #include <absl/status/status.h>
@@ -15,9 +17,12 @@
 #include "common/base/host.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/allocation.h"
+#include "launch/death.h"
 #include "launch/job_life.h"
 #include "launch/mpirun_command.h"
+#include "launch/mpirun_text.h"
 #include "launch/requeue.h"
+#include "launch/resources.h"
 #include "run/run_folder.h"
 
 namespace cf {
@@ -37,8 +42,12 @@ constexpr std::size_t kHostNameMax = 56;
 // What the ranks of a restart may take to meet: mpirun waits for ever for a host that was lost.
 constexpr std::chrono::seconds kMeetingLimit(120);
 
+std::string LineOf(const std::string& text) {
+  return absl::StrCat("cfrun: ", text, absl::EndsWith(text, "\n") ? "" : "\n");
+}
+
 void Say(const std::string& text) {
-  std::fputs(absl::StrCat("cfrun: ", text, "\n").c_str(), stderr);
+  std::fputs(LineOf(text).c_str(), stderr);
 }
 
 absl::StatusOr<std::uint32_t> ParseNumber(const std::string& flag, const std::string& text,
@@ -71,14 +80,27 @@ class JobRunner {
     ExitCode code = kExitFailed;
     bool died = false;       ///< By itself, so that another life may end better.
     bool resumable = false;  ///< 75, and not because the user wanted it to end here.
-    std::string why = {};    ///< Of a death.
+    std::string why = {};    ///< What is to be said of it; of a death its cause.
     std::string lost_host = {};
+    std::string said = {};  ///< By mpirun, of why no rank could start: lines.
   };
+
+  /// The end of a job that was asked to end while its ranks were starting, or that a batch system
+  /// ended along with this process: there is no new snapshot.
+  static Outcome CutShort() {
+    return {.code = kExitContinue,
+            .resumable = true,
+            .why = "ended without a new snapshot; the same command continues from the last one"};
+  }
 
   absl::Status Prepare();
   absl::StatusOr<std::vector<std::string>> Command(const JobLife& life) const;
   absl::StatusOr<Outcome> LiveOnce(bool again);
-  Outcome Judge(const JobEnd& end, const JobLife& life, bool again) const;
+  Outcome Judge(const JobEnd& end, const JobLife& life, const MemoryKills& memory,
+                bool again) const;
+  Outcome JudgeWithoutVerdict(const JobEnd& end, LifeStage stage, const MemoryKills& memory,
+                              bool again) const;
+  void Tell(const std::string& text) const;
   void WaitForFolder();
   bool MayRestart(const Outcome& death);
   std::string WhyNoRestart();
@@ -114,12 +136,30 @@ absl::StatusOr<ExitCode> JobRunner::Run() {
     if (outcome->code == kExitUserInput && accepted) {
       *outcome = {.died = true, .why = "what was accepted before is refused now"};
     }
-    if (!outcome->died) return End(*outcome);
+    if (!outcome->said.empty()) Tell("Open MPI could not start the ranks:\n" + outcome->said);
+    if (!outcome->died) {
+      if (!outcome->why.empty()) Tell(outcome->why);
+      return End(*outcome);
+    }
     if (!MayRestart(*outcome)) return kExitFailed;
     if (allocation_.has_value()) SetUpOpenMpiForRestart();
     again = true;
     accepted = true;
   }
+}
+
+// Says it, and leaves it in the run's log, which is read when this screen is gone.
+void JobRunner::Tell(const std::string& text) const {
+  Say(text);
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+  if (!folder.ok()) return;
+  // Not to wait for the reader of a pipe that somebody has put there.
+  const int log = ::open(folder->log_path().c_str(),
+                         O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0644);
+  if (log < 0) return;
+  const std::string line = LineOf(text);
+  if (::write(log, line.data(), line.size()) < 0) Say("the run's log cannot be written to");
+  ::close(log);
 }
 
 absl::Status JobRunner::Prepare() {
@@ -174,44 +214,61 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   const JobLife life(run_);
   const absl::StatusOr<std::vector<std::string>> command = Command(life);
   if (!command.ok()) return command.status();
+  const MemoryKills memory;
   const Clock::time_point begin = Clock::now();
-  const absl::StatusOr<JobEnd> end = supervisor_.Run(*command, [&] {
-    return life.verdict().has_value() ||
-           (again && Clock::now() - begin > kMeetingLimit && life.stage() == LifeStage::kNone);
-  });
+  const absl::StatusOr<JobEnd> end =
+      supervisor_.Run(*command, {.is_over = [&] { return life.verdict().has_value(); },
+                                 .is_hopeless =
+                                     [&] {
+                                       return again && Clock::now() - begin > kMeetingLimit &&
+                                              life.stage() == LifeStage::kNone;
+                                     }});
   if (!end.ok()) return end.status();
-  return Judge(*end, life, again);
+  Outcome outcome = Judge(*end, life, memory, again);
+  // Whoever looks at the run later reads what is said here.
+  if (!outcome.why.empty()) {
+    life.Settle({.exit_code = outcome.code,
+                 .cause = outcome.code == kExitContinue ? EndCause::kSignal : EndCause::kLost,
+                 .text = outcome.why,
+                 .lost_host = outcome.lost_host});
+  }
+  return outcome;
 }
 
-JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life, bool again) const {
-  // A request that came while the ranks were starting, or a batch system that ended them along with
-  // this process: there is no new snapshot, and the last one is what the same command goes on from.
-  const Outcome cut_short = {.code = kExitContinue, .resumable = true};
+JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life,
+                                    const MemoryKills& memory, bool again) const {
   const std::optional<Verdict> verdict = life.verdict();
   // What the job has come to counts, however often its end was asked for meanwhile.
-  const bool lost = verdict.has_value() && verdict->cause == EndCause::kLost;
-  if (end.killed && (lost || !verdict.has_value())) return {.code = kExitFailed};
-  if (verdict.has_value()) {
-    if (lost && supervisor_.end_asked()) return cut_short;
+  if (verdict.has_value() && verdict->cause != EndCause::kLost) {
     return {
         .code = verdict->exit_code,
-        .died = lost,
-        .resumable = verdict->exit_code == kExitContinue && verdict->cause != EndCause::kRequest,
-        .why = verdict->text,
-        .lost_host = verdict->lost_host};
+        .resumable = verdict->exit_code == kExitContinue && verdict->cause != EndCause::kRequest};
   }
+  if (end.killed) return {.why = "killed on request; the same command continues"};
+  if (!verdict.has_value()) return JudgeWithoutVerdict(end, life.stage(), memory, again);
+  if (supervisor_.end_asked()) return CutShort();
+  Death death = ExplainDeath(end, verdict, memory);
+  return {.code = verdict->exit_code,
+          .died = death.again,
+          .why = std::move(death.why),
+          .lost_host = verdict->lost_host};
+}
+
+JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, LifeStage stage,
+                                                  const MemoryKills& memory, bool again) const {
   if (end.exit_code == kExitFinished || end.exit_code == kExitUserInput) {
     return {.code = static_cast<ExitCode>(end.exit_code)};
   }
   if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
   if (supervisor_.end_asked()) {
-    return end.by_stop_signal || life.stage() != LifeStage::kNone ? cut_short
-                                                                  : Outcome{.code = kExitFailed};
+    return end.by_stop_signal || stage != LifeStage::kNone ? CutShort() : Outcome{};
   }
-  // Where nothing has ever begun, what stopped it would stop it again.
-  return {.code = kExitFailed,
-          .died = again || life.stage() != LifeStage::kNone,
-          .why = absl::StrCat("mpirun ended with exit code ", end.exit_code)};
+  Death death = ExplainDeath(end, std::nullopt, memory);
+  // Where the ranks have never met, what kept them from it would again, unless a signal did.
+  const bool may_pass = again || stage == LifeStage::kBegun ||
+                        (stage == LifeStage::kClaimed && FindDeath(end.errors).has_value());
+  return {
+      .died = may_pass && death.again, .why = std::move(death.why), .said = std::move(death.said)};
 }
 
 void JobRunner::WaitForFolder() {
@@ -234,7 +291,7 @@ bool JobRunner::MayRestart(const Outcome& death) {
   }
   ++deaths_;
   if (const std::string reason = WhyNoRestart(); !reason.empty()) {
-    Say(absl::StrCat(death.why, "; ", reason, ": the same command continues"));
+    Tell(absl::StrCat(death.why, "; ", reason, ": the same command continues"));
     return false;
   }
   std::string how = progress_.empty() ? "starting again" : "starting again from the last snapshot";
@@ -242,7 +299,7 @@ bool JobRunner::MayRestart(const Outcome& death) {
     lost_hosts_.push_back(death.lost_host);
     absl::StrAppend(&how, " without ", death.lost_host);
   }
-  Say(absl::StrCat(death.why, "; ", how, " (", deaths_, " of ", options_.restarts, ")"));
+  Tell(absl::StrCat(death.why, "; ", how, " (", deaths_, " of ", options_.restarts, ")"));
   return true;
 }
 

@@ -20,6 +20,7 @@
 #include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "launch/mpirun_text.h"
 #include "launch/output_relay.h"
 
 namespace cf {
@@ -165,20 +166,46 @@ Supervisor::Supervisor() : signals_(SignalsToHear()) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
+struct Supervisor::Ending {
+  std::optional<Clock::time_point> over;  ///< Since when the job is over,
+  std::optional<Clock::time_point> told;  ///< and since when mpirun is told to end, which
+  bool hopeless = false;                  ///< it is because nothing would come of it.
+};
+
+// Tells mpirun to end where it should have, and kills it where it does not. Whether it is ended
+// because nothing would come of it.
+bool Supervisor::Escalate(const JobWatch& watch, pid_t job, Ending& ending) const {
+  const Clock::time_point now = Clock::now();
+  if (!ending.over.has_value() && watch.is_over()) ending.over = now;
+  if (!ending.told.has_value() && requests_ > 1) ending.told = killed_;
+  if (!ending.told.has_value()) {
+    // A job that is over has come to something.
+    ending.hopeless = !ending.over.has_value() && watch.is_hopeless();
+    if (!ending.hopeless && !(ending.over.has_value() && now - *ending.over > kGrace)) return false;
+    ending.told = now;
+    ::kill(job, SIGTERM);  // Once: Open MPI 4.1 crashes at the second one, with a page of text.
+  } else if (now - *ending.told > kKillGrace) {
+    ::kill(job, SIGKILL);
+  }
+  return ending.hopeless;
+}
+
 absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
-                                       const std::function<bool()>& is_over) {
+                                       const JobWatch& watch) {
   std::fflush(stdout);  // What was said before comes first.
-  absl::StatusOr<OutputRelay> output = OutputRelay::Open(STDOUT_FILENO);
+  absl::StatusOr<OutputRelay> output =
+      OutputRelay::Open(STDOUT_FILENO, MpirunSieve(MpirunSieve::Stream::kOutput));
   if (!output.ok()) return output.status();
-  absl::StatusOr<OutputRelay> errors = OutputRelay::Open(STDERR_FILENO);
+  absl::StatusOr<OutputRelay> errors =
+      OutputRelay::Open(STDERR_FILENO, MpirunSieve(MpirunSieve::Stream::kErrors));
   if (!errors.ok()) return errors.status();
   Relays relays = {*std::move(output), *std::move(errors)};
   const absl::StatusOr<pid_t> job = Start(command, inherited_, relays);
   if (!job.ok()) return job.status();
   relays.output.CloseWriter();
   relays.errors.CloseWriter();
-  std::optional<Clock::time_point> over;
-  bool terminated = false;
+  Ending ending;
+  bool given_up = false;
   for (;;) {
     int status = 0;
     const pid_t ended = ::waitpid(*job, &status, WNOHANG);
@@ -188,17 +215,14 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
       relays.errors.Finish();
       EndOrphans();
       const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-      return JobEnd{
-          .exit_code = code, .by_stop_signal = code == 128 + kStopSignal, .killed = requests_ > 1};
+      return JobEnd{.exit_code = code,
+                    .by_stop_signal = code == 128 + kStopSignal,
+                    .killed = requests_ > 1,
+                    .given_up = given_up,
+                    .map = relays.output.kept(),
+                    .errors = relays.errors.kept()};
     }
-    if (!over.has_value() && is_over()) over = Clock::now();
-    if (over.has_value() && Clock::now() - *over > 3 * kGrace / 2) {
-      ::kill(*job, SIGKILL);
-    } else if (over.has_value() && Clock::now() - *over > kGrace && !terminated) {
-      ::kill(*job, SIGTERM);
-      terminated = true;  // Open MPI 4.1 crashes at the second one, with a page of text.
-    }
-    if (requests_ > 1 && Clock::now() - killed_ > kKillGrace) ::kill(*job, SIGKILL);
+    given_up = Escalate(watch, *job, ending);
     Hear(Next(signals_), *job);
   }
 }

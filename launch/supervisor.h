@@ -15,6 +15,17 @@ struct JobEnd {
   int exit_code = 0;            ///< Its own, or 128 plus the signal that it died of.
   bool by_stop_signal = false;  ///< It, or a rank, died of the request: nothing was ready to hear.
   bool killed = false;          ///< By the user's second signal.
+  bool given_up = false;        ///< As nothing could come of it any more (JobWatch).
+  std::string map = {};         ///< What mpirun says of where the ranks are (HostsByRank).
+  std::string errors = {};      ///< What mpirun says of what went wrong (ExplanationIn, FindDeath).
+};
+
+/// What is looked at some times a second while a job runs.
+struct JobWatch {
+  /// Whether the job has ended, so that mpirun is about to.
+  std::function<bool()> is_over;
+  /// Whether nothing will come of it any more, so that mpirun is to be ended at once.
+  std::function<bool()> is_hopeless;
 };
 
 /// Runs mpiruns one after another and stands between them and whoever wants them to end. SIGINT,
@@ -39,10 +50,10 @@ class Supervisor {
   Supervisor& operator=(const Supervisor&) = delete;
 
   /// Runs `command` (an mpirun and its arguments, found on the PATH) and waits for it. Once
-  /// `is_over` holds, mpirun has some seconds to end by itself and is then ended: it can wait for
-  /// ever for a host that was lost. NotFound where the command is not installed.
-  absl::StatusOr<JobEnd> Run(const std::vector<std::string>& command,
-                             const std::function<bool()>& is_over);
+  /// `watch.is_over` holds, mpirun has some seconds to end by itself and is then ended: it can wait
+  /// for ever for a host that was lost. What it prints itself is not passed on, but in the JobEnd.
+  /// NotFound where the command is not installed.
+  absl::StatusOr<JobEnd> Run(const std::vector<std::string>& command, const JobWatch& watch);
 
   /// Waits until `holds`, `limit` at most and not once an end was asked for; whether it holds.
   bool WaitUntil(const std::function<bool()>& holds, std::chrono::seconds limit);
@@ -55,7 +66,11 @@ class Supervisor {
   bool end_asked() const { return requests_ > 0; }
 
  private:
+  /// How far mpirun was made to end.
+  struct Ending;
+
   void Hear(int signal, pid_t job);
+  bool Escalate(const JobWatch& watch, pid_t job, Ending& ending) const;
 
   sigset_t signals_;    // That are heard.
   sigset_t inherited_;  // The mask that children get back.

@@ -11,6 +11,7 @@
 #include <string>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <system_error>
 #include <unistd.h>
 #include <vector>
 
@@ -60,6 +61,10 @@ case $1 in
     touch run/generation/1
     write_verdict "${1#refused}" lost other
     exit 2 ;;
+  begins_and_fails)
+    echo "launch: $CF_LAUNCH" > run/generation/1
+    exit 3 ;;
+  eats) all=$(head -c 300M /dev/zero | tr '\0' x) ;;
   *) while :; do sleep 0.05; done ;;
 esac
 )sh";
@@ -249,6 +254,45 @@ TEST_F(CfrunTest, AHostNameThatOpenMpiCannotTakeIsRefused) {
   EXPECT_EQ(result.exit_code, kExitUserInput);
   EXPECT_THAT(result.errors, testing::StartsWith("cfrun: the name of this host has 57 characters"));
   EXPECT_EQ(std::count(result.errors.begin(), result.errors.end(), '\n'), 1);
+}
+
+TEST_F(CfrunTest, SaysWhyNoRankCouldStart) {
+  const std::map<std::string, std::string> wrong = {{"OMPI_MCA_oob_tcp_if_include", "nope0"}};
+  const Process::Result result =
+      Process(Command({"-n", "2", "exit0", "--run", folder_ + "/run"}), wrong).Wait();
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.errors,
+              testing::StartsWith(
+                  "cfrun: Open MPI could not start the ranks:\n  None of the TCP networks"));
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("Value given: nope0"), Not(HasSubstr("-----")),
+                                   Not(HasSubstr("starting again"))));
+  EXPECT_THAT(ReadFile(folder_ + "/run/log.txt").value(), HasSubstr("Value given: nope0"));
+  // What ended once it was there is no failure of mpirun's; whoever looks later is told the same.
+  EXPECT_EQ(Run({"-n", "2", "begins_and_fails", "--run", folder_ + "/run"}).errors,
+            "cfrun: mpirun ended with exit code 3\n");
+  EXPECT_THAT(ReadFile(folder_ + "/run/verdict").value(),
+              HasSubstr("text: mpirun ended with exit code 3\n"));
+}
+
+// A rank whose memory is gone would lose it again.
+TEST_F(CfrunTest, SaysThatMemoryRanOutAndDoesNotTryAgain) {
+  const std::string group = "/sys/fs/cgroup/memory/cf_test_" + std::to_string(::getpid());
+  std::error_code error;
+  if (!std::filesystem::create_directory(group, error)) {
+    GTEST_SKIP() << "no control group of memory can be made here";
+  }
+  std::ofstream(group + "/memory.limit_in_bytes") << (64 << 20);
+  const Process::Result result =
+      Process({"bash", "-c",
+               "echo $$ > " + group + "/cgroup.procs && exec " + folder_ +
+                   "/cfrun -n 1 eats --run " + folder_ + "/run"})
+          .Wait();
+  EXPECT_TRUE(Eventually([&] { return std::filesystem::remove(group, error); }));
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("; the control group of this job, whose limit is 64 MiB, ran out of "
+                              "memory (oom_kill "),
+                    Not(HasSubstr("starting again"))));
 }
 
 // Two cfruns on one run: the second is refused, whatever becomes of the first.

@@ -1,0 +1,64 @@
+#include "launch/death.h"
+
+#include <csignal>
+#include <cstring>
+
+#include <absl/strings/match.h>
+#include <absl/strings/str_cat.h>
+
+#include "launch/mpirun_text.h"
+
+namespace cf {
+namespace {
+
+// What a signal says of its reason, where that is a limit.
+std::string LimitBehind(int signal) {
+  switch (signal) {
+    case SIGXCPU:
+      return ", the limit of its processor time (ulimit -t)";
+    case SIGXFSZ:
+      return ", the limit of a file's size (ulimit -f)";
+    case SIGBUS:
+      return ", perhaps for want of room in /dev/shm";
+    default:
+      return "";
+  }
+}
+
+// Whether the others know no more of the loss than that a connection has ended (TextOf).
+bool IsHangUp(const Verdict& verdict) {
+  return verdict.cause == EndCause::kLost && verdict.lost_host.empty() &&
+         absl::StrContains(verdict.text, " was lost: ") &&
+         !absl::StrContains(verdict.text, "thread");
+}
+
+}  // namespace
+
+Death ExplainDeath(const JobEnd& end, const std::optional<Verdict>& verdict,
+                   const MemoryKills& memory) {
+  Death death;
+  if (verdict.has_value()) {
+    death.why = verdict->text;
+  } else {
+    death.why = LastLineOfRanks(end.errors);
+    if (death.why.empty()) {
+      death.why = absl::StrCat("mpirun ended with exit code ", end.exit_code);
+    }
+    death.said = ExplanationIn(end.errors);
+  }
+  if (verdict.has_value() && !IsHangUp(*verdict)) return death;
+  const std::optional<RankDeath> killed = FindDeath(end.errors);
+  if (killed.has_value()) {
+    death.why = absl::StrCat("rank ", killed->rank, " on ", killed->host, " was killed by signal ",
+                             killed->signal, " (", ::strsignal(killed->signal),
+                             LimitBehind(killed->signal), ")");
+  }
+  if (killed.has_value() && killed->signal != SIGKILL) return death;
+  if (const std::string kills = memory.Since(); !kills.empty()) {
+    absl::StrAppend(&death.why, "; ", kills, ": give it more, or more hosts");
+    death.again = false;
+  }
+  return death;
+}
+
+}  // namespace cf

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "launch/resources.h"
+#include "launch/supervisor.h"
+#include "run/verdict.h"
+
+namespace cf {
+
+/// Why a life of a job came to nothing, as far as anything here can tell.
+struct Death {
+  std::string why;     ///< A line for people, without its end.
+  bool again = true;   ///< Whether another life may do better; a job without memory would not.
+  std::string said{};  ///< Lines of mpirun's that explain it, indented.
+};
+
+/// The death of a job whose ranks had met, or began to: by their `verdict`, where there is one, by
+/// what mpirun says of a rank that a signal killed, and by the kernel's count of those that it
+/// killed for want of memory.
+Death ExplainDeath(const JobEnd& end, const std::optional<Verdict>& verdict,
+                   const MemoryKills& memory);
+
+}  // namespace cf
