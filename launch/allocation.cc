@@ -189,6 +189,12 @@ absl::StatusOr<RankPlan> PlanRanks(const Allocation& allocation,
   return plan;
 }
 
+std::uint32_t RankPlan::ranks() const {
+  return std::accumulate(
+      groups.begin(), groups.end(), 0U,
+      [](std::uint32_t sum, const RankGroup& group) { return sum + group.ranks; });
+}
+
 absl::StatusOr<BatchState> AskSlurm(const std::string& job_id) {
   const absl::StatusOr<std::string> shown = OutputOf({"scontrol", "-o", "show", "job", job_id});
   if (!shown.ok()) {

@@ -53,6 +53,8 @@ struct RankPlan {
   std::vector<RankGroup> groups;  ///< Workers first, then the servers.
   std::uint32_t cores = 0;        ///< Of each rank; 0: those that it is bound to.
   std::uint64_t memory_mib = 0;   ///< Of each rank; 0: not limited.
+
+  std::uint32_t ranks() const;  ///< In all.
 };
 
 /// Spreads the ranks evenly over the nodes; with dedicated servers, one on each of the last nodes

@@ -33,6 +33,7 @@
 #include "launch/allocation.h"
 #include "launch/command_line.h"
 #include "launch/dry_run.h"
+#include "launch/meeting.h"
 #include "launch/model_summary.h"
 #include "launch/program.h"
 #include "launch/rendezvous.h"
@@ -55,6 +56,7 @@ struct Flags {
   std::uint32_t cores = 0;
   std::string memory;
   bool profile = false;
+  std::uint32_t meeting_seconds = 120;
   bool print_config = false;
   bool summary = false;
   bool dry_run = false;
@@ -273,6 +275,15 @@ constexpr std::chrono::seconds kVerdictLimit(5);
 absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   if (!place.ok()) return place.status();
+  std::optional<MeetingWatch> watch;
+  if (place->by_mpirun) {
+    watch.emplace(MeetingWatch::Options{.run = flags.run,
+                                        .name = place->launch.empty() ? place->job : place->launch,
+                                        .rank = place->rank,
+                                        .ranks = place->ranks,
+                                        .limit = std::chrono::seconds(flags.meeting_seconds),
+                                        .is_looked_after = !place->launch.empty()});
+  }
   // Before anybody has met, somebody must begin: after that, the roster says who leads.
   constexpr int kFirstLeader = 0;
   const auto prepare = [&]() -> absl::StatusOr<std::optional<Preparation>> {
@@ -280,7 +291,9 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
     return Prepare(flags, *place);
   };
   const absl::StatusOr<std::optional<Preparation>> preparation = prepare();
+  if (watch.has_value()) watch->Arrive();
   absl::StatusOr<Rendezvous> met = Meet(flags, *place, kFirstLeader, preparation);
+  watch.reset();
   if (!met.ok()) return met.status();
   GenerationNote note;
   Check(note.ParseFromString(met->note), "a note that was checked parses");
@@ -344,6 +357,10 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       "beyond it are on disk");
   app.Switch("--profile", flags.profile,
              "Show where the time went: a table at the end, and one for each epoch in log.txt");
+  app.Option("--meeting-seconds", flags.meeting_seconds,
+             "What the ranks may take to meet before the start is given up")
+      .ShowDefault()
+      .Between(1, 1 << 20);
   app.Switch("--summary", flags.summary,
              "Print the model's layers, shapes and parameters for the data set, and end");
   app.Switch(

@@ -2,10 +2,12 @@
 
 #include <csignal>
 #include <cstring>
+#include <vector>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "launch/meeting.h"
 #include "launch/mpirun_text.h"
 
 namespace cf {
@@ -57,6 +59,25 @@ Death ExplainDeath(const JobEnd& end, const std::optional<Verdict>& verdict,
   if (const std::string kills = memory.Since(); !kills.empty()) {
     absl::StrAppend(&death.why, "; ", kills, ": give it more, or more hosts");
     death.again = false;
+  }
+  return death;
+}
+
+Death ExplainNoMeeting(const JobEnd& end, const Meeting& meeting) {
+  const std::vector<std::string> by_rank = HostsByRank(end.map);
+  const std::optional<std::vector<int>> missing =
+      MissingRanks(meeting.run, meeting.name, meeting.ranks);
+  RemoveMeetingMarks(meeting.run);
+  const std::string in_time = absl::StrCat(" within ", meeting.seconds, " s");
+  Death death{.why = {}, .said = ExplanationIn(end.errors)};
+  if (by_rank.empty()) {
+    // mpirun starts the ranks once each host has answered.
+    death.why = absl::StrCat("no rank was started", in_time, ": a host does not answer");
+  } else if (!missing.has_value()) {
+    death.why = absl::StrCat("rank 0 on ", by_rank[0], " has not taken the run", in_time);
+  } else {
+    death.why = absl::StrCat(NameMissing(*missing, by_rank),
+                             " not come to the meeting of the ranks", in_time);
   }
   return death;
 }

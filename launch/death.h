@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -21,5 +22,16 @@ struct Death {
 /// killed for want of memory.
 Death ExplainDeath(const JobEnd& end, const std::optional<Verdict>& verdict,
                    const MemoryKills& memory);
+
+/// A start whose ranks were to meet.
+struct Meeting {
+  std::string run;   ///< The run folder.
+  std::string name;  ///< What its ranks call this start.
+  int ranks = 0;
+  std::uint32_t seconds = 0;  ///< That they had.
+};
+
+/// The end of a start that was given up, since not all of its ranks have met in time.
+Death ExplainNoMeeting(const JobEnd& end, const Meeting& meeting);
 
 }  // namespace cf

@@ -11,8 +11,9 @@
 
 namespace cf {
 
-JobLife::JobLife(std::string run)
+JobLife::JobLife(std::string run, int ranks)
     : run_(std::move(run)),
+      ranks_(ranks),
       // A process number may come back, and hosts in containers have the same names.
       name_(absl::StrCat(HostName(), ".", ::getpid(), ".",
                          std::chrono::system_clock::now().time_since_epoch().count())) {

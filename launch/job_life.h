@@ -17,8 +17,10 @@ namespace cf {
 /// Threads: one.
 class JobLife {
  public:
-  /// Of a job in the run folder `run`, which need not be there yet.
-  explicit JobLife(std::string run);
+  /// Of a job of so many ranks in the run folder `run`, which need not be there yet.
+  JobLife(std::string run, int ranks);
+
+  int ranks() const { return ranks_; }
 
   /// What the ranks are to call this start (MpirunCommand).
   const std::string& name() const { return name_; }
@@ -35,6 +37,7 @@ class JobLife {
 
  private:
   std::string run_;
+  int ranks_;
   std::string name_;
   std::uint64_t generation_before_ = 0;
 };

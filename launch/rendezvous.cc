@@ -165,6 +165,7 @@ absl::StatusOr<LaunchPlace> FindLaunchPlace() {
   place.by_mpirun = true;
   // cfrun has mpirun put it there (MpirunCommand).
   if (const char* launch = std::getenv("CF_LAUNCH"); launch != nullptr) place.launch = launch;
+  if (const char* job = std::getenv("PMIX_NAMESPACE"); job != nullptr) place.job = job;
   for (const auto& [name, number] :
        {std::pair{"OMPI_COMM_WORLD_SIZE", &place.ranks},
         std::pair{"OMPI_COMM_WORLD_RANK", &place.rank},

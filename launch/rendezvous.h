@@ -20,6 +20,7 @@ struct LaunchPlace {
   int ranks_on_host = 1;
   bool by_mpirun = false;
   std::string launch = {};  ///< What cfrun calls this start of the job; empty without cfrun.
+  std::string job = {};     ///< What mpirun calls it; empty without mpirun.
 };
 
 /// The place that mpirun put into the environment; the only one of one rank without mpirun.

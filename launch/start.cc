@@ -39,8 +39,12 @@ constexpr std::chrono::seconds kFolderLimit(180);
 constexpr std::chrono::seconds kSlurmLimit(300);
 // The longest name of a host with which Open MPI 4.1 starts; with longer ones it overruns a buffer.
 constexpr std::size_t kHostNameMax = 56;
-// What the ranks of a restart may take to meet: mpirun waits for ever for a host that was lost.
-constexpr std::chrono::seconds kMeetingLimit(120);
+// What more than the ranks' time to meet may pass before a start is given up: processes have to start.
+constexpr std::chrono::seconds kMeetingGrace(2);
+// What a job may take to end that was asked to before its ranks had met: nothing is lost with it.
+constexpr std::chrono::seconds kUnmetStopLimit(5);
+// From when on a rank that was killed for want of memory is missed by those who would meet it.
+constexpr std::chrono::seconds kUnmetKillLimit(5);
 
 std::string LineOf(const std::string& text) {
   return absl::StrCat("cfrun: ", text, absl::EndsWith(text, "\n") ? "" : "\n");
@@ -94,12 +98,13 @@ class JobRunner {
   }
 
   absl::Status Prepare();
-  absl::StatusOr<std::vector<std::string>> Command(const JobLife& life) const;
+  absl::StatusOr<RankPlan> Plan() const;
   absl::StatusOr<Outcome> LiveOnce(bool again);
   Outcome Judge(const JobEnd& end, const JobLife& life, const MemoryKills& memory,
                 bool again) const;
-  Outcome JudgeWithoutVerdict(const JobEnd& end, LifeStage stage, const MemoryKills& memory,
+  Outcome JudgeWithoutVerdict(const JobEnd& end, const JobLife& life, const MemoryKills& memory,
                               bool again) const;
+  bool IsHopeless(bool has_begun, Clock::duration time, const MemoryKills& memory) const;
   void Tell(const std::string& text) const;
   void WaitForFolder();
   bool MayRestart(const Outcome& death);
@@ -178,6 +183,9 @@ absl::Status JobRunner::Prepare() {
     flags_.insert(flags_.end(), {"--set", absl::StrCat("cluster.servers=", options_.servers)});
   }
   if (FindFlag(flags_, "--threads").empty()) flags_.insert(flags_.end(), {"--threads", "auto"});
+  if (options_.meeting_seconds != StartOptions().meeting_seconds) {
+    flags_.insert(flags_.end(), {"--meeting-seconds", absl::StrCat(options_.meeting_seconds)});
+  }
   TellAboutTerminal(flags_);
   const auto variable = [](const char* name) -> const char* { return std::getenv(name); };
   const bool on_one_host =
@@ -190,39 +198,37 @@ absl::Status JobRunner::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<std::string>> JobRunner::Command(const JobLife& life) const {
-  RankPlan plan{.groups = {{options_.ranks, {}}}};
-  if (allocation_.has_value()) {
-    std::vector<std::string> hosts;
-    if (options_.servers > 0 || !lost_hosts_.empty()) {
-      absl::StatusOr<std::vector<std::string>> named = HostsOf(*allocation_);
-      if (!named.ok()) return named.status();
-      hosts = *std::move(named);
-    }
-    absl::StatusOr<RankPlan> planned =
-        PlanRanks(*allocation_, hosts,
-                  {.ranks = options_.ranks, .servers = options_.servers, .without = lost_hosts_});
-    if (!planned.ok()) return planned.status();
-    plan = *std::move(planned);
+absl::StatusOr<RankPlan> JobRunner::Plan() const {
+  if (!allocation_.has_value()) return RankPlan{.groups = {{options_.ranks, {}}}};
+  std::vector<std::string> hosts;
+  if (options_.servers > 0 || !lost_hosts_.empty()) {
+    absl::StatusOr<std::vector<std::string>> named = HostsOf(*allocation_);
+    if (!named.ok()) return named.status();
+    hosts = *std::move(named);
   }
-  return MpirunCommand(plan, session_.has_value() ? session_->path() : "", life.name(), flags_);
+  return PlanRanks(*allocation_, hosts,
+                   {.ranks = options_.ranks, .servers = options_.servers, .without = lost_hosts_});
 }
 
 absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   if (again) WaitForFolder();
   if (supervisor_.end_asked()) return Outcome{.code = kExitContinue, .resumable = true};
-  const JobLife life(run_);
-  const absl::StatusOr<std::vector<std::string>> command = Command(life);
+  const absl::StatusOr<RankPlan> plan = Plan();
+  if (!plan.ok()) return plan.status();
+  const JobLife life(run_, static_cast<int>(plan->ranks()));
+  const absl::StatusOr<std::vector<std::string>> command =
+      MpirunCommand(*plan, session_.has_value() ? session_->path() : "", life.name(), flags_);
   if (!command.ok()) return command.status();
   const MemoryKills memory;
   const Clock::time_point begin = Clock::now();
-  const absl::StatusOr<JobEnd> end =
-      supervisor_.Run(*command, {.is_over = [&] { return life.verdict().has_value(); },
-                                 .is_hopeless =
-                                     [&] {
-                                       return again && Clock::now() - begin > kMeetingLimit &&
-                                              life.stage() == LifeStage::kNone;
-                                     }});
+  bool has_begun = false;  // Looked for in the run folder until it has.
+  const auto is_hopeless = [&] {
+    has_begun = has_begun || life.stage() == LifeStage::kBegun;
+    return IsHopeless(has_begun, Clock::now() - begin, memory);
+  };
+  const absl::StatusOr<JobEnd> end = supervisor_.Run(
+      *command,
+      {.is_over = [&] { return life.verdict().has_value(); }, .is_hopeless = is_hopeless});
   if (!end.ok()) return end.status();
   Outcome outcome = Judge(*end, life, memory, again);
   // Whoever looks at the run later reads what is said here.
@@ -245,7 +251,7 @@ JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life,
         .resumable = verdict->exit_code == kExitContinue && verdict->cause != EndCause::kRequest};
   }
   if (end.killed) return {.why = "killed on request; the same command continues"};
-  if (!verdict.has_value()) return JudgeWithoutVerdict(end, life.stage(), memory, again);
+  if (!verdict.has_value()) return JudgeWithoutVerdict(end, life, memory, again);
   if (supervisor_.end_asked()) return CutShort();
   Death death = ExplainDeath(end, verdict, memory);
   return {.code = verdict->exit_code,
@@ -254,14 +260,35 @@ JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life,
           .lost_host = verdict->lost_host};
 }
 
-JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, LifeStage stage,
-                                                  const MemoryKills& memory, bool again) const {
-  if (end.exit_code == kExitFinished || end.exit_code == kExitUserInput) {
-    return {.code = static_cast<ExitCode>(end.exit_code)};
+// Whether a job is to be ended by force: its ranks do not meet, or it does not end.
+bool JobRunner::IsHopeless(bool has_begun, Clock::duration time, const MemoryKills& memory) const {
+  if (const std::optional<Clock::duration> asked = supervisor_.since_asked(); asked.has_value()) {
+    return *asked > std::chrono::seconds(options_.stop_seconds) ||
+           (!has_begun && *asked > kUnmetStopLimit);
   }
-  if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
+  if (has_begun) return false;
+  return time > std::chrono::seconds(options_.meeting_seconds) + kMeetingGrace ||
+         (time > kUnmetKillLimit && !memory.Since().empty());
+}
+
+JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, const JobLife& life,
+                                                  const MemoryKills& memory, bool again) const {
+  const LifeStage stage = life.stage();
+  if (!end.given_up) {
+    if (end.exit_code == kExitFinished || end.exit_code == kExitUserInput) {
+      return {.code = static_cast<ExitCode>(end.exit_code)};
+    }
+    if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
+  }
   if (supervisor_.end_asked()) {
-    return end.by_stop_signal || stage != LifeStage::kNone ? CutShort() : Outcome{};
+    return end.given_up || end.by_stop_signal || stage != LifeStage::kNone ? CutShort() : Outcome{};
+  }
+  if (end.given_up && memory.Since().empty()) {
+    Death death = ExplainNoMeeting(end, {.run = run_,
+                                         .name = life.name(),
+                                         .ranks = life.ranks(),
+                                         .seconds = options_.meeting_seconds});
+    return {.died = true, .why = std::move(death.why), .said = std::move(death.said)};
   }
   Death death = ExplainDeath(end, std::nullopt, memory);
   // Where the ranks have never met, what kept them from it would again, unless a signal did.
@@ -372,6 +399,10 @@ absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
       number = &options.restarts;
     } else if (word == "--restart-minutes") {
       number = &options.restart_minutes;
+    } else if (word == "--meeting-seconds" || word == "--stop-seconds") {
+      number = word == "--stop-seconds" ? &options.stop_seconds : &options.meeting_seconds;
+      least = 1;
+      what = "a number of seconds";
     } else if (word == "--requeue") {
       options.requeue = true;
       continue;

@@ -19,6 +19,9 @@ struct StartOptions {
   /// in between, and for how long after the last one (or the start).
   std::uint32_t restarts = 3;
   std::uint32_t restart_minutes = 60;
+  /// What the ranks may take to meet, and a job to end that was asked to, before it is killed.
+  std::uint32_t meeting_seconds = 120;
+  std::uint32_t stop_seconds = 600;
   bool requeue = false;             ///< Whether Slurm is to start the job again after exit code 75.
   std::vector<std::string> worker;  ///< CONFIG and the flags of cfworker.
 };

@@ -236,6 +236,10 @@ bool Supervisor::WaitUntil(const std::function<bool()>& holds, std::chrono::seco
   return !end_asked();
 }
 
+std::optional<Clock::duration> Supervisor::since_asked() const {
+  return end_asked() ? std::optional(Clock::now() - asked_) : std::nullopt;
+}
+
 void Supervisor::Hear(int signal, pid_t job) {
   if (signal <= 0 || signal == SIGCHLD) return;
   if (signal == kStopSignal && requests_ > 0) return;

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,9 @@ class Supervisor {
 
   /// Whether a signal has asked for the end.
   bool end_asked() const { return requests_ > 0; }
+
+  /// How long ago the first one did; nothing where none has.
+  std::optional<std::chrono::steady_clock::duration> since_asked() const;
 
  private:
   /// How far mpirun was made to end.

@@ -320,6 +320,9 @@ absl::StatusOr<std::vector<std::string>> RunFolder::Begin() const {
   for (const std::string& path : {verdict_path(), status_path(), stop_path()}) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
   }
+  // Marks of a start that was killed while its ranks were meeting.
+  std::error_code ignored;
+  fs::remove_all(path_ + "/meeting", ignored);
   RemoveLeftovers();
   if (absl::Status noted = NoteBegun(); !noted.ok()) return noted;
   return remarks;

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include <absl/strings/match.h>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
@@ -44,7 +45,8 @@ struct Stranger {
 using StrangerPtr = std::shared_ptr<Stranger>;
 
 std::string NameOf(const Endpoint& endpoint) {
-  return absl::StrCat(endpoint.address, ":", endpoint.port);
+  const bool v6 = absl::StrContains(endpoint.address, ":");
+  return absl::StrCat(v6 ? "[" : "", endpoint.address, v6 ? "]:" : ":", endpoint.port);
 }
 
 }  // namespace
@@ -81,6 +83,7 @@ class Mesh::Impl {
   void Adopt(int peer, tcp::socket socket, FrameKind first);
   void Spawn(awaitable<absl::Status> task);
   void Opened(const absl::Status& status);
+  int FirstMissing() const;
   absl::Status Missing() const;
   void BeginClose();
   void OnConnectionEnded();
@@ -148,7 +151,13 @@ void Mesh::Impl::Start() {
 
   deadline_.expires_after(options_.timeout);
   deadline_.async_wait([this](const boost::system::error_code& cancelled) {
-    if (!cancelled && !opened_) Opened(Missing());
+    if (cancelled || opened_) return;
+    if (handlers_.on_lost) {
+      handlers_.on_lost(FirstMissing(),
+                        absl::DeadlineExceededError(absl::StrCat("it did not connect within ",
+                                                                 options_.timeout.count(), " ms")));
+    }
+    Opened(Missing());
   });
   Spawn(Accept());
   for (int peer = 0; peer < options_.rank; ++peer) Spawn(Dial(peer));
@@ -279,6 +288,12 @@ void Mesh::Impl::Opened(const absl::Status& status) {
     }
   }
   open_.set_value(status);
+}
+
+int Mesh::Impl::FirstMissing() const {
+  int peer = 0;
+  while (peer == options_.rank || connections_[static_cast<std::size_t>(peer)] != nullptr) ++peer;
+  return peer;
 }
 
 absl::Status Mesh::Impl::Missing() const {

@@ -80,7 +80,8 @@ class Mesh {
   };
 
   /// Connects this rank to all others and returns when every pair that it is part of has shaken
-  /// hands. DeadlineExceeded names the ranks that are missing after `timeout`.
+  /// hands. DeadlineExceeded names the ranks that are missing after `timeout`; on_lost has heard of
+  /// the first of them.
   /// Requires: 0 <= rank < endpoints.size(), and `listener` is the one whose endpoint the others
   /// were told.
   static absl::StatusOr<std::unique_ptr<Mesh>> Connect(Listener listener, Options options,

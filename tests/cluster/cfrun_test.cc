@@ -64,6 +64,11 @@ case $1 in
   begins_and_fails)
     echo "launch: $CF_LAUNCH" > run/generation/1
     exit 3 ;;
+  meets)  # Rank 1 is not seen there.
+    ((rank > 0)) || echo "launch: $CF_LAUNCH" > run/generation/1
+    mkdir -p run/meeting
+    ((rank == 1)) || touch "run/meeting/$CF_LAUNCH.rank$rank"
+    while :; do sleep 0.05; done ;;
   eats) all=$(head -c 300M /dev/zero | tr '\0' x) ;;
   *) while :; do sleep 0.05; done ;;
 esac
@@ -274,6 +279,18 @@ TEST_F(CfrunTest, SaysWhyNoRankCouldStart) {
               HasSubstr("text: mpirun ended with exit code 3\n"));
 }
 
+// Without an end, a rank that never comes would hold the others for ever.
+TEST_F(CfrunTest, AStartWhoseRanksDoNotMeetIsGivenUp) {
+  const Process::Result result = Run(
+      {"-n", "2", "meets", "--run", folder_ + "/run", "--meeting-seconds", "2", "--restarts", "0"});
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.errors, testing::MatchesRegex(
+                                 "cfrun: rank 1 on [^ ]+ has not come to the meeting of the ranks "
+                                 "within 2 s; not started again: the same command continues\n"));
+  EXPECT_TRUE(BothRanksEnd());
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/run/meeting"));
+}
+
 // A rank whose memory is gone would lose it again.
 TEST_F(CfrunTest, SaysThatMemoryRanOutAndDoesNotTryAgain) {
   const std::string group = "/sys/fs/cgroup/memory/cf_test_" + std::to_string(::getpid());
@@ -374,6 +391,18 @@ TEST_F(CfrunTest, TheSecondSignalKillsTheJob) {
 }
 
 // A terminal that goes, a service manager or a batch system sends several: that is one request.
+// `timeout 60 cfrun ...` sends one signal, and nobody a second one.
+TEST_F(CfrunTest, AJobThatDoesNotEndIsEndedInTime) {
+  Process cfrun(Command({"-n", "2", "stubborn", "--stop-seconds", "1"}));
+  ASSERT_TRUE(BothRanksRun());
+  cfrun.Signal(SIGTERM);
+  const Process::Result result = cfrun.Wait();
+  EXPECT_EQ(result.exit_code, kExitContinue);
+  EXPECT_THAT(result.errors, HasSubstr("cfrun: ended without a new snapshot; the same command "
+                                       "continues from the last one\n"));
+  EXPECT_TRUE(BothRanksEnd());
+}
+
 TEST_F(CfrunTest, OtherSignalsAtOnceAreTheSameRequest) {
   Process cfrun(Command({"-n", "2", "stubborn"}));
   ASSERT_TRUE(BothRanksRun());

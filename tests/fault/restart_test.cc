@@ -62,6 +62,32 @@ TEST_F(Restart, AfterTheDeathOfMpirun) {
               HasSubstr("; starting again from the last snapshot (1 of 3)\n"));
 }
 
+// A rank that is stopped before it meets the others, which wait for it inside MPI. Method: a script
+// in cfworker's place stops rank 1, the first time.
+TEST_F(Restart, AfterARankThatDoesNotCome) {
+  const std::string folder = ::testing::TempDir() + "stopped_" + std::to_string(::getpid());
+  std::filesystem::create_directories(folder);
+  std::filesystem::copy(CF_BIN_DIR "/cfrun", folder + "/cfrun",
+                        std::filesystem::copy_options::overwrite_existing);
+  std::ofstream(folder + "/cfworker")
+      << "#!/bin/bash\n"
+      << "[[ $OMPI_COMM_WORLD_RANK == 1 ]] && mkdir " << folder
+      << "/once 2> /dev/null && kill -STOP $$\nexec " CF_BIN_DIR "/cfworker \"$@\"\n";
+  std::filesystem::permissions(folder + "/cfworker", std::filesystem::perms::owner_all);
+  const Process::Result result =
+      Process(
+          {folder + "/cfrun", "-n", "3", CF_SOURCE_DIR "/configs/ml_100k_u1_bias_only.textproto",
+           "--data", cluster_->Path("data"), "--run", cluster_->Path("stopped"), "--set",
+           "train.epochs=1", "--meeting-seconds", "4"},
+          OpenMpiEnvironment())
+          .Wait();
+  std::filesystem::remove_all(folder);
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_THAT(result.errors, ::testing::MatchesRegex(
+                                 "cfrun: rank 1 on [^ ]+ has not come to the meeting of the ranks "
+                                 "within 4 s; starting again \\(1 of 3\\)\n"));
+}
+
 // A folder with cfrun beside a worker that takes the run as `life` says, and then dies.
 class DyingJob : public ::testing::Test {
  protected:
