@@ -1,6 +1,7 @@
 #include "common/rpc/listener.h"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -45,6 +46,12 @@ Listener& Listener::operator=(Listener&& other) noexcept {
 
 Listener::~Listener() {
   if (socket_ >= 0) ::close(socket_);
+}
+
+absl::StatusOr<Listener> Listener::Share() const {
+  const int socket = ::fcntl(socket_, F_DUPFD_CLOEXEC, 0);
+  if (socket < 0) return ErrnoError(errno, "sharing a listening socket");
+  return Listener(socket, endpoint_);
 }
 
 int Listener::Release() {

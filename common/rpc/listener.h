@@ -17,7 +17,8 @@ struct Endpoint {
 };
 
 /// A listening TCP socket on a port that the kernel chose, opened before the rendezvous so that the
-/// others can be told where it is. Connections wait in the kernel until a Mesh takes it over.
+/// others can be told where it is. Connections wait in the kernel until a Mesh takes it over, or the
+/// next one that is given a share of it.
 ///
 /// Owner:   whoever opened it, then the Mesh.
 /// Threads: not thread-safe.
@@ -32,6 +33,10 @@ class Listener {
   ~Listener();
 
   const Endpoint& endpoint() const { return endpoint_; }
+
+  /// Another hold of the same socket, which listens as long as any of them does. Who dials meanwhile
+  /// waits for whoever accepts next.
+  absl::StatusOr<Listener> Share() const;
 
   /// Hands the socket over to the caller; the listener is empty afterwards.
   int Release();

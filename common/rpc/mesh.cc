@@ -66,6 +66,7 @@ class Mesh::Impl {
   /// caller's thread.
   absl::Status Open();
   void Close();  ///< On the caller's thread.
+  void Abandon(int peer);
 
   int size() const { return static_cast<int>(options_.endpoints.size()); }
   const Options& options() const { return options_; }
@@ -88,6 +89,10 @@ class Mesh::Impl {
   void BeginClose();
   void OnConnectionEnded();
   void StopIfNoneLives();
+  std::chrono::milliseconds connect_limit() const {
+    const std::chrono::milliseconds limit = options_.connect_timeout;
+    return limit.count() > 0 ? std::min(limit, options_.timeout) : options_.timeout;
+  }
 
   // Constant after construction.
   const Options options_;
@@ -139,6 +144,14 @@ void Mesh::Impl::Close() {
   });
 }
 
+void Mesh::Impl::Abandon(int peer) {
+  if (!thread_.joinable()) return;
+  asio::post(io_, [this, peer] {
+    Connection* const lost = connections_[static_cast<std::size_t>(peer)].get();
+    if (lost != nullptr) lost->End(absl::UnavailableError("others have lost it"));
+  });
+}
+
 // --- Coming up -----------------------------------------------------------------------------------
 
 void Mesh::Impl::Start() {
@@ -149,7 +162,7 @@ void Mesh::Impl::Start() {
   acceptor_->assign(address.is_v6() ? tcp::v6() : tcp::v4(), listener_.Release(), error);
   if (error) return Opened(NetworkError(error, "taking over the listener"));
 
-  deadline_.expires_after(options_.timeout);
+  deadline_.expires_after(connect_limit());
   deadline_.async_wait([this](const boost::system::error_code& cancelled) {
     if (cancelled || opened_) return;
     if (handlers_.on_lost) {
@@ -303,8 +316,8 @@ absl::Status Mesh::Impl::Missing() const {
     absl::StrAppend(&ranks, ranks.empty() ? "" : ", ", peer, " at ",
                     NameOf(options_.endpoints[static_cast<std::size_t>(peer)]));
   }
-  return absl::DeadlineExceededError(absl::StrCat(
-      "rank ", options_.rank, " waited ", options_.timeout.count(), " ms for rank ", ranks));
+  return absl::DeadlineExceededError(absl::StrCat("rank ", options_.rank, " waited ",
+                                                  connect_limit().count(), " ms for rank ", ranks));
 }
 
 // --- Going down ----------------------------------------------------------------------------------
@@ -378,6 +391,11 @@ void Mesh::Send(int to, Message message) {
             message.payload.size() <= options.limits.payload_bytes_max,
         "a message is within the limits");
   impl_->connection(to).Send(std::move(message));
+}
+
+void Mesh::Abandon(int peer) {
+  Check(peer >= 0 && peer < size() && peer != rank(), "who is abandoned is another rank");
+  impl_->Abandon(peer);
 }
 
 int Mesh::rank() const {

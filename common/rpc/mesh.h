@@ -53,6 +53,8 @@ class Mesh {
     /// Silence after which a peer is lost; how long Connect, a handshake and a waiting producer may
     /// take. Heartbeats keep an idle connection from being silent.
     std::chrono::milliseconds timeout = std::chrono::seconds(60);
+    /// How long Connect may take where that is shorter than `timeout`; zero: as long.
+    std::chrono::milliseconds connect_timeout{0};
     FrameLimits limits{};
     std::size_t queued_bytes_max = std::size_t{64}
                                    << 20;                 ///< Waiting to be written, for each peer.
@@ -80,7 +82,7 @@ class Mesh {
   };
 
   /// Connects this rank to all others and returns when every pair that it is part of has shaken
-  /// hands. DeadlineExceeded names the ranks that are missing after `timeout`; on_lost has heard of
+  /// hands. DeadlineExceeded names the ranks that are missing at the deadline; on_lost has heard of
   /// the first of them.
   /// Requires: 0 <= rank < endpoints.size(), and `listener` is the one whose endpoint the others
   /// were told.
@@ -99,6 +101,10 @@ class Mesh {
   /// pass the queue's limit. A message to a peer that is lost or has left is dropped. Requires:
   /// `to` is another rank; the message is within the limits.
   void Send(int to, Message message);
+
+  /// Hangs up on a peer that others call lost: nobody waits for its goodbye. It is reported lost,
+  /// unless it has left. From any thread, before Close.
+  void Abandon(int peer);
 
   int rank() const;
   int size() const;

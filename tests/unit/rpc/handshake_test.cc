@@ -1,6 +1,9 @@
 #include "common/rpc/handshake.h"
 
+#include <absl/strings/escaping.h>
 #include <gtest/gtest.h>
+
+#include "common/rpc/derived_key.h"
 
 namespace cf {
 namespace {
@@ -28,6 +31,16 @@ TEST(Handshake, ProofDependsOnKeyRoleAndBothHellos) {
   EXPECT_FALSE(SameProof(proof, Prove(key, HandshakeRole::kDialer, listener, dialer)));
   const HelloBytes again = EncodeHello(*MakeHello(1, 1, 0));
   EXPECT_FALSE(SameProof(proof, Prove(key, HandshakeRole::kDialer, again, listener)));
+}
+
+// The bytes are HMAC-SHA256's, by another implementation.
+TEST(DerivedKey, FollowsFromKeyAndPurpose) {
+  JobKey key;
+  key.fill(std::byte{0x33});
+  const JobKey derived = DeriveKey(key, "generation 4");
+  EXPECT_EQ(absl::BytesToHexString({reinterpret_cast<const char*>(derived.data()), derived.size()}),
+            "ad9a5fa73e152e4170240ff0da692eb6e859be489df1823968e711620c4effb0");
+  EXPECT_NE(DeriveKey(key, "generation 5"), derived);
 }
 
 TEST(Handshake, RubbishIsNoHello) {

@@ -454,6 +454,13 @@ TEST_F(BadPeer, Dies) {
   ExpectLost(absl::StatusCode::kUnavailable, "reading");
 }
 
+// It does not say goodbye, and nobody waits for that.
+TEST_F(BadPeer, IsAbandoned) {
+  cluster_.mesh(0).Abandon(kBad);
+  ExpectLost(absl::StatusCode::kUnavailable, "others have lost it");
+  EXPECT_TRUE(cluster_.raw().HungUp());
+}
+
 class StalledPeer : public BadPeer {
  protected:
   StalledPeer() : BadPeer(std::chrono::seconds(2)) {}
