@@ -4,12 +4,12 @@
 #include <cmath>
 #include <optional>
 
+#include "common/math/float_rows.h"
 #include "common/math/math.h"
 #include "common/math/softplus.h"
 #include "common/model/retrieval.h"
 #include "serving/minimum.h"
 #include "serving/user_scores.h"
-#include "serving/wide_vector.h"
 
 namespace cf {
 namespace {
@@ -64,7 +64,8 @@ class UserTower {
 struct Request {
   std::span<const GivenRating> given;
   std::vector<RowId> items = {};  ///< Those that are given, and perhaps others behind them.
-  std::vector<double> raw = {};   ///< By item, as are these.
+  std::vector<const float*> vectors = {};  ///< By item, as are these.
+  std::vector<double> raw = {};
   std::vector<double> values = {};
   std::vector<double> slopes = {};
 };
@@ -73,9 +74,9 @@ struct Request {
 struct Evaluation {
   explicit Evaluation(std::size_t padded_dim) : vector(padded_dim), by_vector(padded_dim) {}
 
-  WideVector vector;
+  std::vector<double> vector;  ///< With zeros behind it, as items' vectors have them.
   double bias = 0;
-  WideVector by_vector;  ///< The derivatives of the loss.
+  std::vector<double> by_vector;  ///< The derivatives of the loss.
   double by_bias = 0;
 };
 
@@ -94,7 +95,7 @@ class ClickLoss : public RowLoss {
     const auto at = [&](std::span<const double> row, std::span<double> gradient) {
       Evaluation evaluation(model_.items().padded_dim());
       tower.Forward(row.first(row_dim), vector);
-      evaluation.vector.Set(vector);
+      std::ranges::copy(vector, evaluation.vector.begin());
       evaluation.bias =
           static_cast<double>(beside.bias) + (row.size() > row_dim ? row[row_dim] : 0.0);
       double value = Evaluate(request, evaluation);
@@ -102,7 +103,7 @@ class ClickLoss : public RowLoss {
       pull.strength.Multiply(away, gradient);
       for (std::size_t k = 0; k < row.size(); ++k) value += 0.5 * away[k] * gradient[k];
       std::vector<double> by_row(row_dim);
-      evaluation.by_vector.Get(vector);
+      std::copy_n(evaluation.by_vector.begin(), dim, vector.begin());
       tower.Backward(vector, by_row);
       for (std::size_t k = 0; k < row_dim; ++k) gradient[k] += by_row[k];
       if (row.size() > row_dim) gradient[row_dim] += evaluation.by_bias;
@@ -122,7 +123,7 @@ class ClickLoss : public RowLoss {
     std::vector<double> vector(dim);
     tower.Forward(row.first(row_dim), vector);
     Evaluation evaluation(model_.items().padded_dim());
-    evaluation.vector.Set(vector);
+    std::ranges::copy(vector, evaluation.vector.begin());
     evaluation.bias =
         static_cast<double>(beside.bias) + (row.size() > row_dim ? row[row_dim] : 0.0);
     std::vector<double> weights;
@@ -150,20 +151,34 @@ class ClickLoss : public RowLoss {
     const std::size_t every = (items + table_items - 1) / table_items;
     for (std::size_t k = 0; k < items; k += every)
       table_.push_back(RowId{static_cast<std::uint32_t>(k)});
+    table_vectors_ = VectorsOf(table_);
   }
 
   const ServedModel& model() const { return model_; }
   /// The items that stand for all.
   std::span<const RowId> table() const { return table_; }
+  std::span<const float* const> table_vectors() const { return table_vectors_; }
 
-  double RawSumOf(const Evaluation& at, RowId item) const {
-    return at.bias + static_cast<double>(model_.items().bias(item)) +
-           static_cast<double>(model_.objective().mean) +
-           at.vector.Dot(model_.items().vector(item));
+  std::vector<const float*> VectorsOf(std::span<const RowId> items) const {
+    std::vector<const float*> vectors;
+    for (const RowId item : items) vectors.push_back(model_.items().vector(item));
+    return vectors;
   }
-  void AddSlope(double slope, RowId item, Evaluation& at) const {
-    at.by_vector.Add(slope, model_.items().vector(item));
-    at.by_bias += slope;
+
+  /// Requires: the items' vectors; room for a raw sum of each.
+  void RawSumsOf(const Evaluation& at, std::span<const RowId> items,
+                 std::span<const float* const> vectors, std::span<double> raw) const {
+    DotsOf(at.vector, vectors, raw);
+    const double constant = at.bias + static_cast<double>(model_.objective().mean);
+    for (std::size_t s = 0; s < items.size(); ++s) {
+      raw[s] += constant + static_cast<double>(model_.items().bias(items[s]));
+    }
+  }
+  /// Of the items with these vectors.
+  static void AddSlopes(std::span<const double> slopes, std::span<const float* const> vectors,
+                        Evaluation& at) {
+    AddRows(slopes, vectors, at.by_vector);
+    for (const double slope : slopes) at.by_bias += slope;
   }
 
   /// What an evaluation needs beside what is given.
@@ -178,6 +193,7 @@ class ClickLoss : public RowLoss {
  private:
   const ServedModel& model_;
   std::vector<RowId> table_;
+  std::vector<const float*> table_vectors_;
 };
 
 /// Each given item is 1 to a sigmoid, and the draws that follow it are 0.
@@ -196,6 +212,7 @@ class NegativesLoss final : public ClickLoss {
       while (next != request.given.end() && next->item < item) ++next;
       if (next == request.given.end() || next->item != item) request.items.push_back(item);
     }
+    request.vectors = VectorsOf(request.items);
     request.raw.resize(request.items.size());
     request.values.resize(request.items.size());
     request.slopes.resize(request.items.size());
@@ -204,11 +221,9 @@ class NegativesLoss final : public ClickLoss {
   double Evaluate(Request& request, Evaluation& at) const override {
     const std::size_t given = request.given.size();
     const std::size_t all = request.items.size();
+    RawSumsOf(at, request.items, request.vectors, request.raw);
     // The loss of a 1 is that of a 0 of the opposite sum.
-    for (std::size_t s = 0; s < all; ++s) {
-      const double raw = RawSumOf(at, request.items[s]);
-      request.raw[s] = s < given ? -raw : raw;
-    }
+    for (std::size_t s = 0; s < given; ++s) request.raw[s] = -request.raw[s];
     math::SoftplusOf(request.raw, request.values, request.slopes);
     const double of_others =
         all > given ? negatives_ * static_cast<double>(given) / static_cast<double>(all - given)
@@ -217,17 +232,20 @@ class NegativesLoss final : public ClickLoss {
     for (std::size_t s = 0; s < all; ++s) {
       const double weight = s < given ? 1 : of_others;
       value += weight * request.values[s];
-      AddSlope(s < given ? -request.slopes[s] : weight * request.slopes[s], request.items[s], at);
+      request.slopes[s] *= s < given ? -1 : weight;
     }
+    AddSlopes(request.slopes, request.vectors, at);
     return value;
   }
 
   void CurvatureTerms(const Evaluation& at, std::vector<RowId>& items, std::vector<double>& weights,
                       std::vector<double>&) const override {
     const auto add = [&](std::span<const RowId> from, double weight) {
-      for (const RowId item : from) {
-        const double share = math::Sigmoid(RawSumOf(at, item));
-        items.push_back(item);
+      std::vector<double> raw(from.size());
+      RawSumsOf(at, from, VectorsOf(from), raw);
+      for (std::size_t s = 0; s < from.size(); ++s) {
+        const double share = math::Sigmoid(raw[s]);
+        items.push_back(from[s]);
         weights.push_back(weight * share * (1 - share) / static_cast<double>(from.size()));
       }
     };
@@ -261,9 +279,13 @@ class SoftmaxLoss final : public ClickLoss {
   }
 
  private:
-  double LogitOf(const Evaluation& at, RowId item) const {
-    return static_cast<double>(shape_.inverse_temperature) * RawSumOf(at, item) +
-           corrections_[Index(item)];
+  void LogitsOf(const Evaluation& at, std::span<const RowId> items,
+                std::span<const float* const> vectors, std::span<double> logits) const {
+    RawSumsOf(at, items, vectors, logits);
+    for (std::size_t s = 0; s < items.size(); ++s) {
+      logits[s] = static_cast<double>(shape_.inverse_temperature) * logits[s] +
+                  corrections_[Index(items[s])];
+    }
   }
 
   /// By item of the table: how many of it a batch has, times e^(logit - largest).
@@ -274,10 +296,8 @@ class SoftmaxLoss final : public ClickLoss {
   };
   Masses MassesOf(const Evaluation& at, double largest) const {
     Masses masses{.of_items = std::vector<double>(table().size()), .largest = largest};
-    for (std::size_t k = 0; k < table().size(); ++k) {
-      masses.of_items[k] = LogitOf(at, table()[k]);
-      masses.largest = std::max(masses.largest, masses.of_items[k]);
-    }
+    LogitsOf(at, table(), table_vectors(), masses.of_items);
+    for (const double logit : masses.of_items) masses.largest = std::max(masses.largest, logit);
     for (std::size_t k = 0; k < table().size(); ++k) {
       masses.of_items[k] = others_ * table_weight_ * shares_[Index(table()[k])] *
                            math::Exp(masses.of_items[k] - masses.largest);
@@ -286,12 +306,17 @@ class SoftmaxLoss final : public ClickLoss {
     return masses;
   }
 
-  void Prepare(Request&) const override {}
+  void Prepare(Request& request) const override {
+    for (const GivenRating& one : request.given) request.items.push_back(one.item);
+    request.vectors = VectorsOf(request.items);
+    request.raw.resize(request.items.size());
+    request.slopes.resize(request.items.size());
+  }
 
   double Evaluate(Request& request, Evaluation& at) const override {
     const std::span<const GivenRating> given = request.given;
-    std::vector<double> logits(given.size());
-    for (std::size_t s = 0; s < given.size(); ++s) logits[s] = LogitOf(at, given[s].item);
+    std::vector<double>& logits = request.raw;
+    LogitsOf(at, request.items, request.vectors, logits);
     Masses masses = MassesOf(at, *std::ranges::max_element(logits));
     const auto scale = static_cast<double>(shape_.inverse_temperature);
     double value = 0;
@@ -304,11 +329,11 @@ class SoftmaxLoss final : public ClickLoss {
       const double sum = std::max(masses.sum - of_others, 0.0) + own;
       value += math::Log(sum) + masses.largest - logits[s];
       inverse_sums += 1 / sum;
-      AddSlope(scale * ((own - of_others) / sum - 1), given[s].item, at);
+      request.slopes[s] = scale * ((own - of_others) / sum - 1);
     }
-    for (std::size_t k = 0; k < table().size(); ++k) {
-      AddSlope(scale * inverse_sums * masses.of_items[k], table()[k], at);
-    }
+    AddSlopes(request.slopes, request.vectors, at);
+    for (double& mass : masses.of_items) mass *= scale * inverse_sums;
+    AddSlopes(masses.of_items, table_vectors(), at);
     return value;
   }
 

@@ -187,8 +187,8 @@ absl::Status FoldIn::LearnSpread() {
       }
     }
   }
-  average_ = mean_;
-  curvature_ = loss_->Curvature(mean_, mean_beside_);
+  spread_.centre = mean_;
+  spread_.curvature = loss_->Curvature(mean_, mean_beside_);
   if (pull_ == Pull::kL2) return absl::OkStatus();
   for (std::size_t u = 0; u < users.size(); ++u) {
     for (std::size_t k = 0; k < mean_.size(); ++k) away.row(u)[k] -= mean_[k];
@@ -202,26 +202,22 @@ absl::Status FoldIn::LearnSpread() {
   if (!inverse.ok()) return inverse.status();
   for (const std::uint32_t ratings : RatingsOf(*catalogue_, users)) {
     SymmetricMatrix certainty = *inverse;
-    certainty.Add(static_cast<double>(ratings) / dispersion, curvature_);
+    certainty.Add(static_cast<double>(ratings) / dispersion, spread_.curvature);
     const absl::StatusOr<SymmetricMatrix> uncertainty = InverseOf(certainty);
     if (!uncertainty.ok()) return uncertainty.status();
     spread.Add(1.0 / static_cast<double>(kQuantiles), *uncertainty);
   }
   absl::StatusOr<SymmetricMatrix> strength = InverseOf(spread);
   if (!strength.ok()) return strength.status();
-  strength_ = *std::move(strength);
-  strength_.Scale(dispersion);
-  absl::StatusOr<std::vector<double>> average = loss_->Average(
-      {.centre = mean_, .strength = strength_, .curvature = curvature_}, mean_beside_);
+  spread_.strength = *std::move(strength);
+  spread_.strength.Scale(dispersion);
+  absl::StatusOr<std::vector<double>> average = loss_->Average(spread_, mean_beside_);
   if (!average.ok()) return average.status();
-  average_ = *std::move(average);
+  spread_.centre = *std::move(average);
   return absl::OkStatus();
 }
 
-RowPull FoldIn::PullFor(std::size_t ratings) const {
-  if (pull_ == Pull::kSpread) {
-    return {.centre = average_, .strength = strength_, .curvature = curvature_};
-  }
+RowPull FoldIn::PullOfL2(std::size_t ratings) const {
   const TableSpec users = UserTableOf(model_->spec());
   const Job& job = model_->spec().job();
   const std::optional<SoftmaxShape> softmax = SoftmaxOf(job);
@@ -232,7 +228,7 @@ RowPull FoldIn::PullFor(std::size_t ratings) const {
   const double touched = TouchedSteps(ratings, steps, job.train().user_group());
   RowPull pull = {.centre = std::vector<double>(mean_.size()),
                   .strength = SymmetricMatrix(mean_.size()),
-                  .curvature = curvature_};
+                  .curvature = spread_.curvature};
   for (std::size_t k = 0; k < mean_.size(); ++k) {
     const double lambda = k < users.shape.dim ? users.l2_vectors : users.l2_biases;
     pull.strength.AddToDiagonal(k, 2 * lambda * touched / weight);
@@ -293,10 +289,11 @@ absl::StatusOr<UserRow> FoldIn::Solve(std::span<const GivenRating> given) const 
   std::erase_if(counted, [&](const GivenRating& one) {
     return catalogue_->ItemTrainingRatings(one.item) == 0;
   });
-  if (counted.empty()) return Compose(average_, mean_beside_);
+  if (counted.empty()) return Compose(spread_.centre, mean_beside_);
   UserRow beside = Beside(counted);
   const absl::StatusOr<std::vector<double>> row =
-      loss_->Minimise(counted, beside, PullFor(counted.size()));
+      pull_ == Pull::kSpread ? loss_->Minimise(counted, beside, spread_)
+                             : loss_->Minimise(counted, beside, PullOfL2(counted.size()));
   if (!row.ok()) return row.status();
   return Compose(*row, std::move(beside));
 }

@@ -56,7 +56,7 @@ class FoldIn {
 
   absl::Status CheckGiven(const GivenRating& given) const;
   absl::Status LearnSpread();
-  RowPull PullFor(std::size_t ratings) const;
+  RowPull PullOfL2(std::size_t ratings) const;
   std::vector<double> RowOf(RowId user) const;
   UserRow NothingBeside() const;
   UserRow Beside(std::span<const GivenRating> given) const;
@@ -67,10 +67,10 @@ class FoldIn {
   Pull pull_;
   std::unique_ptr<const RowLoss> loss_;  // Null where every user is the same.
   std::vector<double> mean_;             // Of the rows of trained users.
-  std::vector<double> average_;          // The row of somebody without ratings.
   UserRow mean_beside_;                  // Of what stands beside these.
-  SymmetricMatrix curvature_;            // Of a rating's loss, at the mean.
-  SymmetricMatrix strength_;             // Of the pull of kSpread.
+  // The pull of kSpread: its centre is the row of somebody without ratings, and its curvature is at the
+  // mean. With kL2 it has no strength.
+  RowPull spread_;
 };
 
 /// What a known user has given: the training ratings, and then what has happened since.

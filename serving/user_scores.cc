@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/math/float_rows.h"
 #include "common/model/ranker.h"
-#include "serving/wide_vector.h"
 
 namespace cf {
 namespace {
@@ -16,33 +16,33 @@ class DotScores final : public UserScores {
       : items_(std::move(items)),
         vectors_(model.items()),
         has_bias_(RowSize(model) > vectors_.dim()),
-        constants_(items_.size()) {
-    WideVector vector(vectors_.padded_dim());
-    vector.Add(1, beside.vector.data());
+        constants_(items_.size()),
+        padded_(vectors_.padded_dim()) {
+    for (const RowId item : items_) rows_.push_back(vectors_.vector(item));
+    std::copy_n(beside.vector.data(), padded_.size(), padded_.begin());
+    DotsOf(padded_, rows_, constants_);
     for (std::size_t s = 0; s < items_.size(); ++s) {
-      constants_[s] =
-          static_cast<double>(beside.bias) + static_cast<double>(vectors_.bias(items_[s])) +
-          static_cast<double>(model.objective().mean) + vector.Dot(vectors_.vector(items_[s]));
+      constants_[s] += static_cast<double>(beside.bias) +
+                       static_cast<double>(vectors_.bias(items_[s])) +
+                       static_cast<double>(model.objective().mean);
     }
+    std::ranges::fill(padded_, 0.0);
   }
 
   void At(std::span<const double> row, std::span<double> raw) override {
-    WideVector vector(vectors_.padded_dim());
-    vector.Set(row.first(vectors_.dim()));
+    std::ranges::copy(row.first(vectors_.dim()), padded_.begin());
     const double bias = has_bias_ ? row.back() : 0;
-    for (std::size_t s = 0; s < items_.size(); ++s) {
-      raw[s] = constants_[s] + bias + vector.Dot(vectors_.vector(items_[s]));
-    }
+    DotsOf(padded_, rows_, raw);
+    for (std::size_t s = 0; s < items_.size(); ++s) raw[s] += constants_[s] + bias;
   }
 
   void AddSlopes(std::span<const double> slopes, std::span<double> to) const override {
-    WideVector sum(vectors_.padded_dim());
-    sum.Set(to.first(vectors_.dim()));
-    for (std::size_t s = 0; s < items_.size(); ++s) {
-      sum.Add(slopes[s], vectors_.vector(items_[s]));
-      if (has_bias_) to.back() += slopes[s];
-    }
-    sum.Get(to.first(vectors_.dim()));
+    std::vector<double> sum(vectors_.padded_dim());
+    std::copy_n(to.begin(), vectors_.dim(), sum.begin());
+    AddRows(slopes, rows_, sum);
+    std::copy_n(sum.begin(), vectors_.dim(), to.begin());
+    if (!has_bias_) return;
+    for (const double slope : slopes) to.back() += slope;
   }
 
   void AddProducts(std::span<const double> weights, SymmetricMatrix& to) const override {
@@ -64,7 +64,9 @@ class DotScores final : public UserScores {
   const std::vector<RowId> items_;
   const WeightTable& vectors_;
   const bool has_bias_;
-  std::vector<double> constants_;  // By item: what the row does not decide.
+  std::vector<const float*> rows_;  // By item: its vector.
+  std::vector<double> constants_;   // By item: what the row does not decide.
+  std::vector<double> padded_;      // A row's vector, with zeros behind it.
 };
 
 /// Of a network on a pair's vectors.
