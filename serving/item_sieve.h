@@ -61,7 +61,7 @@ class ItemSieve {
     void operator()(std::uint8_t* bytes) const;
   };
 
-  void AddItem(std::uint32_t item);
+  void AddItem(std::uint32_t item, std::vector<std::int8_t>& codes);
 
   const WeightTable* items_;
   const double mean_;
