@@ -30,7 +30,7 @@ GenerationEnd Follower::Run() {
   *noticed.mutable_end() = end;
   participant_.Send(participant_.roster().leader(), noticed);
   participant_.Leave();
-  return end;
+  return participant_.SettledEnd();
 }
 
 absl::Status Follower::ExecuteCommands() {

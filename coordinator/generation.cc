@@ -25,7 +25,13 @@ Participant::Options PartOf(GenerationOptions& options,
           .key = options.key,
           .make_store = options.make_store,
           .on_log = std::move(on_log),
-          .on_hang = options.on_hang};
+          .on_hang = options.on_hang,
+          .connect_limit = options.connect_limit,
+          .data_checked = options.data_checked};
+}
+
+void LeaveBehind(const Participant& participant, const GenerationOptions& options) {
+  if (options.aftermath != nullptr) *options.aftermath = participant.aftermath();
 }
 
 GenerationEnd Follow(GenerationOptions options) {
@@ -35,8 +41,11 @@ GenerationEnd Follow(GenerationOptions options) {
   Participant participant(PartOf(options, say));
   const Activity::Here here(&participant.activity(), Work::kFollowing);
   absl::Status connected = participant.Connect();
-  if (!connected.ok()) return participant.EndBy(connected, participant.rank());
-  return Follower(participant).Run();
+  if (connected.ok() && options.on_connected) options.on_connected();
+  GenerationEnd end = connected.ok() ? Follower(participant).Run()
+                                     : participant.EndBy(connected, participant.rank());
+  LeaveBehind(participant, options);
+  return end;
 }
 
 GenerationEnd Lead(GenerationOptions options) {
@@ -52,9 +61,13 @@ GenerationEnd Lead(GenerationOptions options) {
                               .console = console->get(),
                               .batch = std::move(options.batch),
                               .stop_requested = std::move(options.stop_requested),
-                              .profile = options.profile});
+                              .profile = options.profile,
+                              .lost_at = options.lost_at});
   const absl::Status connected = participant.Connect();
+  if (connected.ok() && options.on_connected) options.on_connected();
   GenerationEnd end = connected.ok() ? leader.Run() : participant.EndBy(connected, options.rank);
+  LeaveBehind(participant, options);
+  if (options.survives_loss && end.has_lost()) return end;
   const absl::Status written = options.claim->WriteVerdict(VerdictOf(end));
   if (!written.ok() && (end.has_finished() || end.has_stopped())) {
     end = FailedBy(NotOfInput(written), options.rank);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "coordinator/control.pb.h"
 #include "coordinator/member.h"
 #include "coordinator/roster.h"
+#include "coordinator/survival.h"
 #include "run/run_folder.h"
 #include "run/status.pb.h"
 
@@ -31,6 +33,18 @@ struct GenerationOptions {
   /// Ends this process, a thread of which hangs, and tells the end where this member is its
   /// speaker; called on a thread that does not hang, and not expected to return. See Participant.
   std::function<void(const GenerationEnd& end)> on_hang = {};
+  /// Called once this member is connected to all others. May be empty.
+  std::function<void()> on_connected = {};
+
+  /// Whether the loss of a rank is not the end of the job: then nothing is written of it, and what is
+  /// known of the others goes to `aftermath`, which is borrowed and may be null.
+  bool survives_loss = false;
+  Aftermath* aftermath = nullptr;
+  /// As Participant's.
+  std::chrono::milliseconds connect_limit{0};
+  bool data_checked = false;
+  /// When a rank was lost, in these processes, which this generation goes on without.
+  std::optional<std::chrono::steady_clock::time_point> lost_at = {};
 
   // What a member uses when it leads.
   Console::Options console = {};       ///< The log is the run folder's, whatever this says.
@@ -44,7 +58,7 @@ struct GenerationOptions {
 /// One life of a job between two changes of membership: joins the ranks, opens the rows (new, or
 /// from the note's snapshot), trains until the job is finished, is asked to stop, or loses a rank,
 /// and lets go of everything. A start, a resume and a change of the number of ranks are all this
-/// call. The leader writes the verdict into the run folder.
+/// call. The leader writes the verdict into the run folder, if the job is not to survive this end.
 ///
 /// Returns the end, the same on every member; the one that is its speaker tells the user. Only
 /// where a member never reaches the others does it have an end of its own.

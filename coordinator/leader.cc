@@ -13,6 +13,7 @@
 #include "coordinator/generation_end.h"
 #include "coordinator/history_observer.h"
 #include "coordinator/profile_observer.h"
+#include "coordinator/recovery_observer.h"
 #include "coordinator/status_observer.h"
 #include "coordinator/storage_plan.h"
 #include "run/early_stopping.h"
@@ -81,6 +82,10 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   ProfileObserver profile(options_.console);
   std::vector<JobObserver*> listeners = {history->get(), &status_file, options_.console};
   if (options_.profile) listeners.push_back(&profile);
+  std::optional<RecoveryObserver> recovery;
+  if (options_.lost_at.has_value()) {
+    listeners.push_back(&recovery.emplace(options_.console, *options_.lost_at));
+  }
   JobObservers observers(std::move(listeners));
   absl::StatusOr<Coordinator> coordinator = Coordinator::Open(
       {.job = job(),

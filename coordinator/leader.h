@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,6 +37,7 @@ class Leader {
     std::optional<BatchJob> batch = {};  ///< That the ranks run in.
     std::function<bool()> stop_requested;
     bool profile = false;
+    std::optional<std::chrono::steady_clock::time_point> lost_at = {};  ///< As GenerationOptions'.
   };
   Leader(Participant& participant, Options options);
 

@@ -54,6 +54,8 @@ Participant::Participant(Options options)
       activities_(std::max(1U, roster().at(rank()).threads) + 1),
       probe_(activities_),
       link_(options_.roster.size()),
+      data_checked_(options_.data_checked),
+      data_checked_by_all_(options_.data_checked),
       progress_(options_.roster.size(), limit_) {
 }
 
@@ -75,12 +77,17 @@ absl::Status Participant::ConnectMesh() {
                      .key = options_.key,
                      .generation = note().generation(),
                      .timeout = std::chrono::seconds(job().cluster().timeout_seconds()),
+                     .connect_timeout = options_.connect_limit,
                      .limits = {}};
   Mesh::Handlers handlers;
   handlers.on_message = [this](int from, Message message) { OnMessage(from, std::move(message)); };
   // Also of whoever is missing when the ranks connect.
   handlers.on_lost = [this](int peer, const absl::Status& why) {
     // A process that dies closes its connections; only a host, or the way to it, falls silent.
+    {
+      const std::lock_guard lock(mutex_);
+      (absl::IsDeadlineExceeded(why) ? silent_ : closed_).insert(peer);
+    }
     OnGone(peer, std::string(why.message()), absl::IsDeadlineExceeded(why));
   };
   // Whoever leaves has been told of the end, which the others may still have to read; only the
@@ -99,7 +106,20 @@ absl::Status Participant::ConnectMesh() {
 void Participant::Leave() {
   Check(end().has_value(), "nobody leaves before the end");
   const Activity::Waiting waiting(Activity::kAnybody, {});
-  if (mesh_ != nullptr) mesh_->Close();
+  if (mesh_ == nullptr) return;
+  const GenerationEnd known = *end();
+  const int lost = known.has_lost() ? static_cast<int>(known.lost().rank()) : rank();
+  // It may have stopped, and would be waited for until it is silent here, too.
+  if (lost != rank()) mesh_->Abandon(lost);
+  mesh_->Close();
+}
+
+Aftermath Participant::aftermath() const {
+  const std::lock_guard lock(mutex_);
+  return {.closed = closed_,
+          .silent = silent_,
+          .ended = ended_at_,
+          .data_checked = data_checked_by_all_};
 }
 
 void Participant::FreeWork() {
@@ -135,6 +155,10 @@ absl::Status Participant::OnControl(int from, const Message& message) {
   }
   if (!envelope->has_end()) return link_.Deliver(from, *std::move(envelope));
   const GenerationEnd& told = envelope->end();
+  if (from == roster().leader()) {
+    const std::lock_guard lock(mutex_);
+    leaders_end_ = told;
+  }
   End(told);
   if (told.lost().hung() && told.lost().rank() == static_cast<std::uint32_t>(rank())) {
     options_.on_hang(told);
@@ -151,6 +175,7 @@ bool Participant::End(const GenerationEnd& end) {
     const std::lock_guard lock(mutex_);
     if (end_.has_value()) return false;
     end_ = end;
+    ended_at_ = std::chrono::steady_clock::now();
   }
   const absl::Status why = StatusOf(end);
   link_.Close(why);
@@ -163,6 +188,12 @@ bool Participant::End(const GenerationEnd& end) {
 std::optional<GenerationEnd> Participant::end() const {
   const std::lock_guard lock(mutex_);
   return end_;
+}
+
+GenerationEnd Participant::SettledEnd() const {
+  const std::lock_guard lock(mutex_);
+  Check(end_.has_value(), "there is an end once it is known");
+  return end_->has_lost() && leaders_end_.has_value() ? *leaders_end_ : *end_;
 }
 
 GenerationEnd Participant::EndBy(const absl::Status& error, int speaker) const {
@@ -222,6 +253,8 @@ absl::StatusOr<Reply> Participant::Execute(const Command& command) {
   const Activity::Doing doing(WorkOf(command));
   if (command.has_set_up()) return SetUpMember(command.set_up());
   if (member_ == nullptr) return absl::DataLossError("a command before SetUp");
+  // Which comes only when every rank has answered SetUp.
+  data_checked_by_all_ = true;
   absl::StatusOr<Reply> reply = member_->Execute(command);
   return reply.ok() ? std::move(reply) : NotOfInput(reply.status());
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "coordinator/member.h"
 #include "coordinator/progress.h"
 #include "coordinator/roster.h"
+#include "coordinator/survival.h"
 #include "coordinator/training_data.h"
 #include "coordinator/watch.h"
 
@@ -50,6 +52,9 @@ class Participant {
     std::function<void(const std::string& line)> on_log;  ///< Called on any thread.
     /// Ends the process, which cannot end otherwise; called on a thread that does not hang.
     std::function<void(const GenerationEnd& end)> on_hang;
+    /// How long Connect may take where that is less than cluster.timeout_seconds; zero: as long.
+    std::chrono::milliseconds connect_limit{0};
+    bool data_checked = false;  ///< The bytes of the data set, by a generation before.
   };
   explicit Participant(Options options);
 
@@ -69,8 +74,12 @@ class Participant {
   /// who did not come.
   absl::Status Connect();
 
-  /// Says goodbye to the others, and waits for theirs. To be called once, when there is an end.
+  /// Says goodbye to the others but one who is lost, and waits for theirs. To be called once, when
+  /// there is an end.
   void Leave();
+
+  /// What is known of the others beside the end, and of the data. Complete after Leave.
+  Aftermath aftermath() const;
 
   /// Gives back what the work has taken of memory: rows, samples and the data set. Nothing of them may
   /// be asked for any more. To be called after Leave.
@@ -94,6 +103,9 @@ class Participant {
   bool End(const GenerationEnd& end);
   /// How, once it has.
   std::optional<GenerationEnd> end() const;
+  /// What a follower makes of the end that it knows once it has left: of a loss, which each notices
+  /// for itself, what the leader has said, if it could still say something.
+  GenerationEnd SettledEnd() const;
   /// The end that `error` came from: the known one, or else a failure that `speaker` tells.
   GenerationEnd EndBy(const absl::Status& error, int speaker) const;
 
@@ -119,12 +131,17 @@ class Participant {
   ControlLink link_;
   std::optional<Snapshot> snapshot_;
   std::optional<TrainingData> data_;
-  bool data_checked_ = false;  // Its bytes, against its manifest.
+  bool data_checked_;         // Its bytes, against its manifest: this rank's share,
+  bool data_checked_by_all_;  // and everybody's.
   std::optional<Placement> placement_;
   // The work, the I/O thread and the watch may notice the end, and the last two share the table.
   mutable std::mutex mutex_;
-  std::optional<GenerationEnd> end_;  // Guarded by mutex_,
-  ProgressTable progress_;            // as is this, the leader's.
+  std::optional<GenerationEnd> end_;          // Guarded by mutex_,
+  std::optional<GenerationEnd> leaders_end_;  // as is what the leader has told,
+  std::chrono::steady_clock::time_point ended_at_ = {};
+  std::set<int> closed_;    // whose connections have ended,
+  std::set<int> silent_;    // who was not heard,
+  ProgressTable progress_;  // and this, the leader's.
   // Null in a job of one rank. Its handlers use what stands above and below.
   std::unique_ptr<Mesh> mesh_;
   std::unique_ptr<Member> member_;

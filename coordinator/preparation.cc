@@ -187,6 +187,12 @@ absl::StatusOr<std::vector<std::string>> BeginLife(const Preparation& preparatio
   return remarks;
 }
 
+absl::Status ContinueLife(const RunFolder& claim, const GenerationNote& note) {
+  absl::Status continued = claim.Continue();
+  if (!continued.ok() || std::filesystem::exists(claim.job_path())) return continued;
+  return WriteFileAtomically(claim.job_path(), PrintJob(note.job()));
+}
+
 absl::Status CheckNote(const std::string& text) {
   GenerationNote note;
   if (!note.ParseFromString(text))

@@ -38,6 +38,10 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request);
 /// lines.
 absl::StatusOr<std::vector<std::string>> BeginLife(const Preparation& preparation);
 
+/// The same for a generation in the same processes: it has the files of the one before, and a request
+/// to stop stands.
+absl::Status ContinueLife(const RunFolder& claim, const GenerationNote& note);
+
 /// Whether this process sees the run folder that the note tells of. FailedPrecondition: it does
 /// not; Internal: this is no note.
 absl::Status CheckNote(const std::string& note);

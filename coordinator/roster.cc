@@ -34,6 +34,19 @@ const RosterMember& Roster::at(int rank) const {
   return members_[static_cast<std::size_t>(rank)];
 }
 
+Roster Roster::Of(const std::vector<int>& ranks) const {
+  Check(!ranks.empty(), "somebody is left");
+  std::vector<RosterMember> left;
+  for (const int rank : ranks) left.push_back(at(rank));
+  return Roster(std::move(left), 0);
+}
+
+std::vector<Endpoint> Roster::doors() const {
+  std::vector<Endpoint> doors;
+  for (const RosterMember& member : members_) doors.push_back(member.door);
+  return doors;
+}
+
 std::vector<Endpoint> Roster::endpoints() const {
   std::vector<Endpoint> endpoints;
   for (const RosterMember& member : members_) endpoints.push_back(member.endpoint);

@@ -18,7 +18,8 @@ enum class MemberId : std::uint32_t {};
 struct RosterMember {
   MemberId id{};
   std::string host{};
-  Endpoint endpoint{};        ///< Not used in a job of one member.
+  Endpoint endpoint{};  ///< Not used in a job of one member.
+  Endpoint door{};  ///< Where it meets the others after a loss; not used where none is survived.
   std::uint32_t threads = 1;  ///< Compute threads that it can run.
   std::uint64_t memory = 0;   ///< Bytes that it may use; 0: unknown.
 };
@@ -42,7 +43,12 @@ class Roster {
 
   int leader() const { return leader_; }  ///< Its rank.
 
+  /// The roster of those who are left, in the same order, led by the first of them.
+  /// Requires: `ranks` ascend, are of this roster, and some.
+  Roster Of(const std::vector<int>& ranks) const;
+
   std::vector<Endpoint> endpoints() const;  ///< By rank.
+  std::vector<Endpoint> doors() const;      ///< By rank.
   int host_count() const;                   ///< Different hosts.
 
   /// Who tells the user when `lost` is gone: the leader, or where it is the one, the first of the

@@ -261,9 +261,11 @@ absl::Status RunFolder::Hold() {
 absl::StatusOr<std::uint64_t> RunFolder::ClaimGeneration(const std::string& launch) {
   const std::string who = ThisProcess();
   const std::string started_by = launch.empty() ? "" : PrintLine(kLaunch, launch);
-  const absl::StatusOr<int> lock = Lock(who);
+  const absl::StatusOr<int> lock = lock_ >= 0 ? lock_ : Lock(who);
   if (!lock.ok()) return lock.status();
-  absl::Cleanup close = [&lock] { ::close(*lock); };
+  absl::Cleanup close = [this, &lock] {
+    if (lock_ < 0) ::close(*lock);
+  };
   const absl::StatusOr<std::string> random = RandomHex();
   if (!random.ok()) return random.status();
 
@@ -335,6 +337,14 @@ absl::Status RunFolder::NoteBegun() const {
   const absl::Cleanup close = [claim] { ::close(claim); };
   const std::string line = PrintLine(kBegun, NowInWords());
   if (::write(claim, line.data(), line.size()) < 0) return ErrnoError(errno, claim_path_);
+  return absl::OkStatus();
+}
+
+absl::Status RunFolder::Continue() const {
+  Check(lock_ >= 0, "only the claimed generation goes on");
+  const std::string verdict = verdict_path();
+  if (::unlink(verdict.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, verdict);
+  RemoveLeftovers();
   return absl::OkStatus();
 }
 

@@ -45,7 +45,7 @@ class RunFolder {
   /// `launch` is what whoever started this process calls that start: the generation and its verdict
   /// carry it, so that he knows them from those of anybody else. May be empty.
   /// FailedPrecondition names the host, the process and the time of a job that is alive here.
-  /// Requires: not claimed yet.
+  /// Whoever has the claim makes the generation after his own, and nobody can come between.
   absl::StatusOr<std::uint64_t> ClaimGeneration(const std::string& launch = "");
 
   /// Takes the run for work on its files that makes no generation; no job begins here meanwhile. Holds,
@@ -61,6 +61,10 @@ class RunFolder {
   /// begun. What is no file where one of ours should be is moved aside, each with a line that is
   /// returned. Until then a job that is refused leaves no trace in them.
   absl::StatusOr<std::vector<std::string>> Begin() const;
+
+  /// The claimed generation goes on with the files of the one before, in the same processes: only what a
+  /// leader that died had not finished writing goes, and the verdict of a life before, if it is there still.
+  absl::Status Continue() const;
 
   /// Names this claim; other ranks prove with it that they see the same folder.
   /// Requires: claimed.
