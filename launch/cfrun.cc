@@ -51,6 +51,8 @@ constexpr char kUsage[] =
     "                        up and tried again (120)\n"
     "  --stop-seconds S      what a job may take to end once it was asked to, before it\n"
     "                        is killed (600)\n"
+    "  --no-survival         a lost rank has all of them started again, rather than\n"
+    "                        the others go on at once; both count as restarts\n"
     "  --requeue             have Slurm start the job again after exit code 75\n"
     "\n"
     "Ctrl-C or SIGTERM once asks for a snapshot and a clean end; twice kills the job.\n"

@@ -5,11 +5,8 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
-#include <future>
-#include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -24,8 +21,6 @@
 #include "common/config/config.h"
 #include "common/text/display.h"
 #include "common/text/memory_size.h"
-#include "coordinator/generation.h"
-#include "coordinator/generation_end.h"
 #include "coordinator/preparation.h"
 #include "coordinator/roster.h"
 #include "coordinator/storage_plan.h"
@@ -36,9 +31,10 @@
 #include "launch/meeting.h"
 #include "launch/model_summary.h"
 #include "launch/program.h"
+#include "launch/rank_keeper.h"
+#include "launch/rank_life.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
-#include "report/report.h"
 #include "run/run_folder.h"
 
 namespace cf {
@@ -55,6 +51,7 @@ struct Flags {
   int width = 0;
   std::uint32_t cores = 0;
   std::string memory;
+  std::uint32_t survive = 0;
   bool profile = false;
   std::uint32_t meeting_seconds = 120;
   bool print_config = false;
@@ -203,6 +200,7 @@ absl::StatusOr<Rendezvous> Meet(const Flags& flags, const LaunchPlace& place, in
   }
   meeting.introduction = ResourcesFor(flags, place).SerializeAsString();
   meeting.check = CheckNote;
+  meeting.later_meetings = flags.survive > 0;
   meeting.interface = [](const std::string& text) {
     GenerationNote note;
     Check(note.ParseFromString(text), "a note that was checked parses");
@@ -221,6 +219,7 @@ absl::StatusOr<Roster> RosterOf(const Rendezvous& met, const Job& job) {
     members.push_back({.id = MemberId{static_cast<std::uint32_t>(rank)},
                        .host = met.hosts[rank],
                        .endpoint = met.endpoints.empty() ? Endpoint() : met.endpoints[rank],
+                       .door = met.doors.empty() ? Endpoint() : met.doors[rank],
                        .threads = ThreadsOf(job, resources),
                        .memory = resources.memory()});
   }
@@ -238,36 +237,11 @@ absl::StatusOr<ExitCode> TellFinished(const Flags& flags,
   return verdict.exit_code;
 }
 
-// The exit code of this process, which says what there is to say where it is the end's speaker.
-// mpirun ends the job at the first rank that fails, so another that failed silently would cut off
-// the line before it is read.
-ExitCode TellEnd(const GenerationEnd& end, int rank) {
-  if (end.speaker() != static_cast<std::uint32_t>(rank)) return kExitFinished;
-  const Verdict verdict = VerdictOf(end);
-  if (verdict.cause == EndCause::kLost || verdict.cause == EndCause::kFailed) {
-    std::fprintf(stderr, "cfworker: %s\n", verdict.text.c_str());
-  }
-  return verdict.exit_code;
-}
-
-// What a process may take to write the verdict when a thread of it hangs, perhaps in the very file
-// system that the verdict goes to.
-constexpr std::chrono::seconds kVerdictLimit(5);
-
-// Ends this process, whatever its other threads do. `claim` is null but for the leader.
-[[noreturn]] void EndHung(const GenerationEnd& end, int rank, const RunFolder* claim) {
-  const ExitCode code = TellEnd(end, rank);
-  if (claim != nullptr) {
-    auto written = std::make_shared<std::promise<void>>();
-    std::future<void> done = written->get_future();
-    // The end of the process ends the thread, too.
-    std::thread([written, claim, verdict = VerdictOf(end)] {
-      claim->WriteVerdict(verdict).IgnoreError();
-      written->set_value();
-    }).detach();
-    done.wait_for(kVerdictLimit);
-  }
-  ::_exit(code);
+// A snapshot that the user names is not the newest of the run, and who starts ranks that only serve
+// has chosen their number.
+std::uint32_t LossesToSurvive(const Flags& flags, const Job& job) {
+  const bool own = flags.resume == "auto" || flags.resume == "never";
+  return own && job.cluster().servers() == 0 ? flags.survive : 0;
 }
 
 // Plays this process's part; returns its exit code. An error without a message is another rank's,
@@ -275,6 +249,12 @@ constexpr std::chrono::seconds kVerdictLimit(5);
 absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   if (!place.ok()) return place.status();
+  std::optional<RankKeeper> keeper;
+  if (flags.survive > 0 && place->ranks > 1) {
+    absl::StatusOr<RankKeeper> forked = RankKeeper::Fork();
+    if (!forked.ok()) return forked.status();
+    keeper.emplace(*std::move(forked));
+  }
   std::optional<MeetingWatch> watch;
   if (place->by_mpirun) {
     watch.emplace(MeetingWatch::Options{.run = flags.run,
@@ -290,7 +270,7 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
     if (place->rank != kFirstLeader) return std::optional<Preparation>();
     return Prepare(flags, *place);
   };
-  const absl::StatusOr<std::optional<Preparation>> preparation = prepare();
+  absl::StatusOr<std::optional<Preparation>> preparation = prepare();
   if (watch.has_value()) watch->Arrive();
   absl::StatusOr<Rendezvous> met = Meet(flags, *place, kFirstLeader, preparation);
   watch.reset();
@@ -306,27 +286,22 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   ListenToSignals();
   absl::StatusOr<Roster> roster = RosterOf(*met, note.job());
   if (!roster.ok()) return roster.status();
-  const int rank = met->place.rank;
-  const RunFolder* const claim = preparation->has_value() ? &(*preparation)->folder : nullptr;
-  GenerationOptions options{.note = std::move(note),
-                            .roster = *std::move(roster),
-                            .rank = rank,
-                            .listener = std::move(met->listener),
-                            .key = met->key,
-                            .claim = claim,
-                            .console = DisplayFor(flags, met->place),
-                            .batch = FindBatchJob(),
-                            .stop_requested = [] { return stop_requested.load(); },
-                            .profile = flags.profile};
-  options.on_hang = [rank, claim](const GenerationEnd& end) { EndHung(end, rank, claim); };
-  options.on_verdict = [](const RunFolder& folder) {
-    const absl::Status reported = WriteReport(folder);
-    return reported.ok() ? reported : Because(reported, "report.html was not written");
-  };
-  const GenerationEnd end = RunGeneration(std::move(options));
-  const ExitCode code = TellEnd(end, rank);
-  if (claim != nullptr && VerdictOf(end).exit_code == kExitUserInput) claim->Discard();
-  return code;
+  const std::uint32_t losses_max = LossesToSurvive(flags, note.job());
+  RankLifeOptions life{.note = std::move(note),
+                       .roster = *std::move(roster),
+                       .rank = met->place.rank,
+                       .listener = std::move(met->listener),
+                       .door = std::move(met->door),
+                       .keeper = std::move(keeper),
+                       .key = met->key,
+                       .launch = place->launch,
+                       .losses_max = losses_max,
+                       .console = DisplayFor(flags, met->place),
+                       .batch = FindBatchJob(),
+                       .stop_requested = [] { return stop_requested.load(); },
+                       .profile = flags.profile};
+  if (preparation->has_value()) life.claim = std::move((*preparation)->folder);
+  return LiveAsRank(std::move(life));
 }
 
 absl::StatusOr<ExitCode> Main(int argc, char** argv) {
@@ -355,6 +330,9 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       "--memory", flags.memory,
       "Memory that each rank may fill, such as 2GiB (a bare number is MiB); with BLOCKS users "
       "beyond it are on disk");
+  app.Option("--survive", flags.survive,
+             "Losses of ranks without a new snapshot in between after which the others go on in "
+             "place; cfrun says it");
   app.Switch("--profile", flags.profile,
              "Show where the time went: a table at the end, and one for each epoch in log.txt");
   app.Option("--meeting-seconds", flags.meeting_seconds,

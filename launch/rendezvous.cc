@@ -118,6 +118,15 @@ absl::StatusOr<Listener> OpenListener(const std::vector<std::string>& hosts, int
   return Listener::Open(*address);
 }
 
+// Of every rank, by rank, where each listens at its own.
+std::vector<Endpoint> GatherEndpoints(const MpiSession& mpi, const Listener& own) {
+  std::vector<Endpoint> endpoints;
+  for (const std::string& endpoint : mpi.Gather(Print(own.endpoint()))) {
+    endpoints.push_back(ParseEndpoint(endpoint));
+  }
+  return endpoints;
+}
+
 absl::Status RunCheck(const RendezvousOptions& options, const std::string& note) {
   return options.check ? options.check(note) : absl::OkStatus();
 }
@@ -145,8 +154,12 @@ absl::StatusOr<Rendezvous> Meet(const MpiSession& mpi, const RendezvousOptions& 
   absl::StatusOr<Listener> listener = OpenListener(
       met.hosts, mpi.rank(), options.interface ? options.interface(met.note) : std::string());
   if (absl::Status all = mpi.Agree(listener.status()); !all.ok()) return all;
-  for (const std::string& endpoint : mpi.Gather(Print(listener->endpoint()))) {
-    met.endpoints.push_back(ParseEndpoint(endpoint));
+  met.endpoints = GatherEndpoints(mpi, *listener);
+  if (options.later_meetings) {
+    absl::StatusOr<Listener> door = Listener::Open(listener->endpoint().address);
+    if (absl::Status all = mpi.Agree(door.status()); !all.ok()) return all;
+    met.doors = GatherEndpoints(mpi, *door);
+    met.door = *std::move(door);
   }
   met.listener = *std::move(listener);
 

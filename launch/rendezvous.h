@@ -43,6 +43,8 @@ struct RendezvousOptions {
   /// cluster.interface, as the note has it: the network interface to listen on where ranks are on
   /// several hosts; empty: the one that leads to the others. May be empty.
   std::function<std::string(const std::string& note)> interface;
+  /// Whether the ranks may have to meet again without MPI; the same on all.
+  bool later_meetings = false;
 };
 
 /// Everything a rank needs to reach the others over TCP.
@@ -51,7 +53,9 @@ struct Rendezvous {
   std::vector<std::string> hosts;    ///< By rank.
   std::vector<Endpoint> endpoints;   ///< By rank; empty where the job has one rank.
   std::optional<Listener> listener;  ///< Already open at this rank's endpoint; none for one rank.
-  JobKey key = {};                   ///< Drawn by the leader.
+  std::vector<Endpoint> doors;       ///< By rank, and
+  std::optional<Listener> door;  ///< this rank's, for later meetings; none where there are none.
+  JobKey key = {};               ///< Drawn by the leader.
   int leader = 0;
   std::string note;                        ///< The leader's.
   std::vector<std::string> introductions;  ///< By rank.

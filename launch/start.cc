@@ -1,5 +1,6 @@
 #include "launch/start.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -15,10 +16,12 @@
 
 #include "common/base/check.h"
 #include "common/base/host.h"
+#include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/allocation.h"
 #include "launch/death.h"
 #include "launch/job_life.h"
+#include "launch/leader_watch.h"
 #include "launch/mpirun_command.h"
 #include "launch/mpirun_text.h"
 #include "launch/requeue.h"
@@ -107,6 +110,13 @@ class JobRunner {
   bool IsHopeless(bool has_begun, Clock::duration time, const MemoryKills& memory) const;
   void Tell(const std::string& text) const;
   void WaitForFolder();
+  // Losses of ranks that the coming life may survive without a new snapshot.
+  std::uint32_t survivable_losses() const {
+    if (!options_.survival || options_.ranks == 1 || options_.restarts <= deaths_) return 0;
+    return options_.restarts - deaths_;
+  }
+  // Those since the newest snapshot, or all of the last life.
+  std::uint32_t DeathsOfLife() const;
   bool MayRestart(const Outcome& death);
   std::string WhyNoRestart();
   std::string WhyNotHere();
@@ -120,7 +130,8 @@ class JobRunner {
   std::optional<Allocation> allocation_;
   std::vector<std::string> lost_hosts_;
 
-  std::uint32_t deaths_ = 0;  // Since the last new snapshot.
+  std::uint32_t deaths_ = 0;             // Since the last new snapshot.
+  std::uint64_t generation_before_ = 0;  // The life that runs.
   std::string progress_;
   Clock::time_point progress_time_ = Clock::now();
 };
@@ -216,9 +227,16 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   const absl::StatusOr<RankPlan> plan = Plan();
   if (!plan.ok()) return plan.status();
   const JobLife life(run_, static_cast<int>(plan->ranks()));
+  std::vector<std::string> flags = flags_;
+  if (survivable_losses() > 0) {
+    flags.insert(flags.end(), {"--survive", absl::StrCat(survivable_losses())});
+  }
   const absl::StatusOr<std::vector<std::string>> command =
-      MpirunCommand(*plan, session_.has_value() ? session_->path() : "", life.name(), flags_);
+      MpirunCommand(*plan, session_.has_value() ? session_->path() : "", life.name(), flags);
   if (!command.ok()) return command.status();
+  const absl::StatusOr<RunFolder> before = RunFolder::Open(run_);
+  generation_before_ = before.ok() ? before->LastGeneration().value_or(0) : 0;
+  LeaderWatch watch(run_);
   const MemoryKills memory;
   const Clock::time_point begin = Clock::now();
   bool has_begun = false;  // Looked for in the run folder until it has.
@@ -226,9 +244,12 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
     has_begun = has_begun || life.stage() == LifeStage::kBegun;
     return IsHopeless(has_begun, Clock::now() - begin, memory);
   };
-  const absl::StatusOr<JobEnd> end = supervisor_.Run(
-      *command,
-      {.is_over = [&] { return life.verdict().has_value(); }, .is_hopeless = is_hopeless});
+  const auto is_over = [&] {
+    return life.verdict().has_value() ||
+           (survivable_losses() > 0 && has_begun && watch.NobodyLeads());
+  };
+  const absl::StatusOr<JobEnd> end =
+      supervisor_.Run(*command, {.is_over = is_over, .is_hopeless = is_hopeless});
   if (!end.ok()) return end.status();
   Outcome outcome = Judge(*end, life, memory, again);
   // Whoever looks at the run later reads what is said here.
@@ -275,7 +296,11 @@ JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, const JobLi
                                                   const MemoryKills& memory, bool again) const {
   const LifeStage stage = life.stage();
   if (!end.given_up) {
-    if (end.exit_code == kExitFinished || end.exit_code == kExitUserInput) {
+    // Of ranks whose losses are survived mpirun does not tell; a good end has a verdict.
+    const bool all_died =
+        end.exit_code == kExitFinished && survivable_losses() > 0 && stage == LifeStage::kBegun;
+    if (all_died && !supervisor_.end_asked()) return {.died = true, .why = "no rank is left"};
+    if (!all_died && (end.exit_code == kExitFinished || end.exit_code == kExitUserInput)) {
       return {.code = static_cast<ExitCode>(end.exit_code)};
     }
     if (end.exit_code == kExitContinue) return {.code = kExitContinue, .resumable = true};
@@ -316,7 +341,7 @@ bool JobRunner::MayRestart(const Outcome& death) {
     progress_time_ = Clock::now();
     deaths_ = 0;
   }
-  ++deaths_;
+  deaths_ += DeathsOfLife();
   if (const std::string reason = WhyNoRestart(); !reason.empty()) {
     Tell(absl::StrCat(death.why, "; ", reason, ": the same command continues"));
     return false;
@@ -328,6 +353,16 @@ bool JobRunner::MayRestart(const Outcome& death) {
   }
   Tell(absl::StrCat(death.why, "; ", how, " (", deaths_, " of ", options_.restarts, ")"));
   return true;
+}
+
+std::uint32_t JobRunner::DeathsOfLife() const {
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+  const std::uint64_t last = folder.ok() ? folder->LastGeneration().value_or(0) : 0;
+  const std::optional<SnapshotTime> newest = TimeOfName(progress_);
+  const std::uint64_t since =
+      std::max(generation_before_ + 1, newest.has_value() ? newest->generation : 0);
+  // Each loss that was survived has made a generation; the last death ended the last.
+  return last > since ? static_cast<std::uint32_t>(last - since) + 1 : 1;
 }
 
 std::string JobRunner::WhyNoRestart() {
@@ -405,6 +440,9 @@ absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
       what = "a number of seconds";
     } else if (word == "--requeue") {
       options.requeue = true;
+      continue;
+    } else if (word == "--no-survival") {
+      options.survival = false;
       continue;
     } else {
       options.worker.push_back(word);

@@ -22,6 +22,8 @@ struct StartOptions {
   /// What the ranks may take to meet, and a job to end that was asked to, before it is killed.
   std::uint32_t meeting_seconds = 120;
   std::uint32_t stop_seconds = 600;
+  /// Whether the others go on in place when a rank is lost, at most as often.
+  bool survival = true;
   bool requeue = false;             ///< Whether Slurm is to start the job again after exit code 75.
   std::vector<std::string> worker;  ///< CONFIG and the flags of cfworker.
 };

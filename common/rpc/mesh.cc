@@ -148,7 +148,9 @@ void Mesh::Impl::Abandon(int peer) {
   if (!thread_.joinable()) return;
   asio::post(io_, [this, peer] {
     Connection* const lost = connections_[static_cast<std::size_t>(peer)].get();
-    if (lost != nullptr) lost->End(absl::UnavailableError("others have lost it"));
+    if (lost == nullptr) return;
+    lost->SayGoodbye();
+    lost->End(absl::UnavailableError("others have lost it"));
   });
 }
 

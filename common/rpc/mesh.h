@@ -102,8 +102,8 @@ class Mesh {
   /// `to` is another rank; the message is within the limits.
   void Send(int to, Message message);
 
-  /// Hangs up on a peer that others call lost: nobody waits for its goodbye. It is reported lost,
-  /// unless it has left. From any thread, before Close.
+  /// Says goodbye to a peer that others call lost and hangs up: nobody waits for its goodbye. It is
+  /// reported lost, unless it has left. From any thread, before Close.
   void Abandon(int peer);
 
   int rank() const;

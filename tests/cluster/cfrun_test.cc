@@ -123,7 +123,13 @@ TEST_F(CfrunTest, StartsTheRanksAndPassesTheFlagsOn) {
     // The output is a file and no terminal, whatever a rank would believe.
     EXPECT_THAT(result.output, HasSubstr("rank " + rank + " of 3: exit0 --run " + folder_ +
                                          "/run --set train.epochs=3 --threads auto --progress "
-                                         "lines\n"));
+                                         "lines --survive 3\n"));
+  }
+  for (const std::vector<std::string>& none :
+       {std::vector<std::string>{"--no-survival"}, std::vector<std::string>{"--restarts", "0"}}) {
+    std::vector<std::string> words = {"-n", "2", "exit0"};
+    words.insert(words.end(), none.begin(), none.end());
+    EXPECT_THAT(Run(words).output, HasSubstr("exit0 --threads auto --progress lines\n"));
   }
   EXPECT_THAT(result.output, Not(HasSubstr("\r")));
 }

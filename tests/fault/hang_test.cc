@@ -20,6 +20,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/files.h"
 #include "common/base/status.h"
 #include "tests/support/cluster.h"
 #include "tests/support/kill_scenario.h"
@@ -126,11 +127,13 @@ class Hang : public KilledJobTest {
   }
 
   // A job of cfrun of which one thread hangs once, after a snapshot.
-  static void CheckHang(const std::string& run, int ranks, const Victim& victim) {
+  // Either all ranks are started again, or the others go on in place.
+  static void CheckHang(const std::string& run, int ranks, const Victim& victim, bool in_place) {
     JobOptions options = KilledJob(run);
     options.launcher = Launcher::kCfrun;
     options.ranks = ranks;
     options.flags = {"--threads", victim.thread > 0 ? "2" : "1"};
+    if (!in_place) options.flags.emplace_back("--no-survival");
     SetLimit(options);
     const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
     ASSERT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
@@ -138,16 +141,28 @@ class Hang : public KilledJobTest {
     ASSERT_GT(process, 0);
     std::unique_ptr<StoppedThread> stopped;
     ASSERT_TRUE(Eventually([&] { return (stopped = Stop(process, victim.thread)) != nullptr; }));
-    EXPECT_TRUE(Eventually(
-        [&] { return job->launcher().ErrorsSoFar().find("starting again") != std::string::npos; },
-        kNoticed));
+    const std::string log = cluster_->Path(run) + "/log.txt";
+    const auto is_noticed = [&] {
+      const std::string errors = job->launcher().ErrorsSoFar();
+      return (in_place ? ReadFile(log).value_or("").find("go on in place")
+                       : errors.find("starting again")) != std::string::npos;
+    };
+    EXPECT_TRUE(Eventually(is_noticed, kNoticed));
     const Process::Result result = job->Wait();
     EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
-    EXPECT_THAT(result.errors,
-                AllOf(ContainsRegex("cfworker: " + LineOf(victim.rank, victim.thread) + "\n"),
-                      ContainsRegex("cfrun: " + LineOf(victim.rank, victim.thread) +
-                                    "; starting again from the last snapshot \\(1 of 3\\)\n"),
-                      Not(HasSubstr("(2 of 3)"))));
+    const std::string line = LineOf(victim.rank, victim.thread);
+    if (in_place) {
+      EXPECT_THAT(ReadFile(log).value_or(""),
+                  AllOf(ContainsRegex(line + "; 2 of 3 ranks go on in place \\(1 of 3\\)\n"),
+                        Not(HasSubstr("(2 of 3)"))));
+      EXPECT_EQ(result.errors, "");
+    } else {
+      EXPECT_THAT(result.errors,
+                  AllOf(ContainsRegex("cfworker: " + line + "\n"),
+                        ContainsRegex("cfrun: " + line +
+                                      "; starting again from the last snapshot \\(1 of 3\\)\n"),
+                        Not(HasSubstr("(2 of 3)"))));
+    }
     EXPECT_TRUE(job->WaitUntilNoneIsLeft());
     EXPECT_EQ(cluster_->Digest(run), *digest_);
     EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
@@ -156,19 +171,19 @@ class Hang : public KilledJobTest {
 };
 
 TEST_F(Hang, OfAFollowerIsNoticedAndTheJobGoesOn) {
-  CheckHang("follower", 3, {.rank = 2});
+  CheckHang("follower", 3, {.rank = 2}, /*in_place=*/false);
 }
 
 TEST_F(Hang, OfTheSecondThreadOfARankIsNoticedAndTheJobGoesOn) {
-  CheckHang("second", 3, {.rank = 1, .thread = 1});
+  CheckHang("second", 3, {.rank = 1, .thread = 1}, /*in_place=*/true);
 }
 
 TEST_F(Hang, OfTheLeaderIsNoticedAndTheJobGoesOn) {
-  CheckHang("leader", 3, {.rank = 0});
+  CheckHang("leader", 3, {.rank = 0}, /*in_place=*/true);
 }
 
 TEST_F(Hang, OfTheOnlyRankIsNoticedAndTheJobGoesOn) {
-  CheckHang("alone", 1, {.rank = 0});
+  CheckHang("alone", 1, {.rank = 0}, /*in_place=*/false);
 }
 
 TEST_F(Hang, EndsAJobThatNobodyStartsAgain) {

@@ -23,7 +23,8 @@ TEST(KillLong, AnythingAtAnyTime) {
   const Cluster cluster;
   const std::string digest = KillOracle(cluster);
   for (std::uint64_t seed = first; seed <= last; ++seed) {
-    for (const Victim victim : {Victim::kRank, Victim::kMpirun, Victim::kMpirunOfCfrun}) {
+    for (const Victim victim :
+         {Victim::kRank, Victim::kMpirun, Victim::kMpirunOfCfrun, Victim::kRankOfCfrun}) {
       for (const Moment moment : {Moment::kBeforeSnapshot, Moment::kAfterSnapshot}) {
         CheckKill(cluster, {.victim = victim, .moment = moment, .seed = seed}, digest);
       }

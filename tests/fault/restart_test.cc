@@ -32,6 +32,7 @@ class Restart : public KilledJobTest {
     JobOptions options = KilledJob(run);
     options.launcher = Launcher::kCfrun;
     options.ranks = 3;
+    options.flags = {"--no-survival"};
     const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
     EXPECT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
     const pid_t victim = find(*job);
@@ -46,11 +47,6 @@ class Restart : public KilledJobTest {
     return result.errors;
   }
 };
-
-TEST_F(Restart, AfterTheDeathOfAMember) {
-  EXPECT_THAT(KillAndWait("member", [](const ClusterJob& job) { return job.FindRank(1); }),
-              HasSubstr("; starting again from the last snapshot (1 of 3)\n"));
-}
 
 TEST_F(Restart, AfterTheDeathOfTheCoordinator) {
   EXPECT_THAT(KillAndWait("coordinator", [](const ClusterJob& job) { return job.FindRank(0); }),

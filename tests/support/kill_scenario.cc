@@ -26,6 +26,11 @@ void WaitForEnd(pid_t pid, int milliseconds) {
   ::close(process);
 }
 
+void CheckHistory(const Cluster& cluster, const std::string& run) {
+  EXPECT_EQ(HistoryColumn(cluster.Path(run), "epoch"),
+            (std::vector<std::string>{"0", "1", "2", "3", "4"}));
+}
+
 }  // namespace
 
 JobOptions KilledJob(const std::string& run) {
@@ -58,6 +63,8 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
     options.launcher = Launcher::kCfrun;
     options.flags = {"--restarts", "0"};
   }
+  const bool goes_on = scenario.victim == Victim::kRankOfCfrun;
+  if (goes_on) options.launcher = Launcher::kCfrun;
   const int victim_rank = static_cast<int>(draw(static_cast<std::uint64_t>(options.ranks)));
   // In the first half: the job has enough left to be caught.
   const std::uint64_t step = kSnapshotSteps * (1 + draw(4));
@@ -71,14 +78,20 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
     } else {
       ASSERT_TRUE(job->WaitForLog("steps an epoch")) << job->Wait().errors;
     }
-    const pid_t victim =
-        scenario.victim == Victim::kRank ? job->FindRank(victim_rank) : job->FindMpirun();
+    const bool is_rank = scenario.victim == Victim::kRank || goes_on;
+    const pid_t victim = is_rank ? job->FindRank(victim_rank) : job->FindMpirun();
     ASSERT_GT(victim, 0) << "the job ended before its time: " << job->Wait().errors;
     ::kill(victim, SIGKILL);
-    EXPECT_NE(job->Wait().exit_code, 0);
+    const Process::Result result = job->Wait();
+    EXPECT_EQ(result.exit_code == 0, goes_on) << result.errors;
     EXPECT_TRUE(job->WaitUntilNoneIsLeft());
   }
 
+  if (goes_on) {
+    EXPECT_EQ(cluster.Digest(options.run), digest) << "of " << options.ranks << " ranks";
+    CheckHistory(cluster, options.run);
+    return;
+  }
   JobOptions rest = RestOfKilledJob(options.run);
   rest.ranks = 1 + options.ranks % 4;
   EXPECT_EQ(cluster.Train(rest), digest) << "resumed with " << rest.ranks << " ranks";
@@ -88,8 +101,7 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
       return line.starts_with("resuming from ");
     })) << "the snapshot was not used";
   }
-  const std::vector<std::string> epochs = HistoryColumn(cluster.Path(options.run), "epoch");
-  EXPECT_EQ(epochs, (std::vector<std::string>{"0", "1", "2", "3", "4"}));
+  CheckHistory(cluster, options.run);
 }
 
 }  // namespace cf

@@ -10,8 +10,8 @@
 
 namespace cf {
 
-/// Whom a scenario kills with SIGKILL.
-enum class Victim { kRank, kMpirun, kMpirunOfCfrun };
+/// Whom a scenario kills with SIGKILL. Of a rank of cfrun the others go on by themselves.
+enum class Victim { kRank, kMpirun, kMpirunOfCfrun, kRankOfCfrun };
 
 /// When: before the first snapshot in the middle of an epoch, or after one.
 enum class Moment { kBeforeSnapshot, kAfterSnapshot };
@@ -33,8 +33,8 @@ JobOptions RestOfKilledJob(const std::string& run);
 /// The digest of that job when nothing disturbs it.
 std::string KillOracle(const Cluster& cluster);
 
-/// Runs the job, kills, checks that no process is left, resumes with another number of ranks, and
-/// checks that it ends with `digest`.
+/// Runs the job, kills, checks that no process is left, resumes with another number of ranks, where it
+/// has not gone on by itself, and checks that it ends with `digest`.
 void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::string& digest);
 
 /// Tests that disturb KilledJob in various ways and compare with the digest of the undisturbed one.

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace cf {
+
+/// Looks whether anybody holds a run. Where losses are survived mpirun goes on for as long as any
+/// rank is there, were it one that is stopped, or whose host was lost, and nobody else.
+///
+/// Owner:   the call that runs a life.
+/// Threads: one.
+class LeaderWatch {
+ public:
+  explicit LeaderWatch(std::string run) : run_(std::move(run)) {}
+
+  /// Whether the one who was seen to hold it has not for kLimit, nor has anybody else.
+  bool NobodyLeads();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  /// More than those who go on in place ever need.
+  static constexpr std::chrono::seconds kLimit{40};
+
+  const std::string run_;
+  Clock::time_point looked_ = Clock::now();
+  Clock::time_point held_ = looked_;  // When it was last seen so.
+  std::uint64_t generation_ = 0;
+  bool seen_ = false;  // That somebody holds this generation.
+};
+
+}  // namespace cf

@@ -1,0 +1,210 @@
+// Goal: where a rank dies, hangs or stops under cfrun, the others go on in their own processes, to the
+// bits of an undisturbed run; where they cannot, the job is started again as ever, and one that kills
+// rank after rank ends. Method: real jobs, SIGKILL and SIGSTOP at moments that the run folder shows;
+// that the processes stay is seen by their ids.
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/files.h"
+#include "common/base/status.h"
+#include "tests/support/cluster.h"
+#include "tests/support/kill_scenario.h"
+#include "tests/support/process.h"
+
+namespace cf {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+class Survive : public KilledJobTest {
+ protected:
+  static JobOptions JobOf(const std::string& run, int ranks) {
+    JobOptions options = KilledJob(run);
+    options.launcher = Launcher::kCfrun;
+    options.ranks = ranks;
+    return options;
+  }
+
+  static std::string LogOf(const std::string& run) {
+    return ReadFile(cluster_->Path(run) + "/log.txt").value_or("");
+  }
+
+  static void Kill(const ClusterJob& job, int rank, int signal = SIGKILL) {
+    const pid_t process = job.FindRank(rank);
+    ASSERT_GT(process, 0) << "rank " << rank << " has ended before its time";
+    ::kill(process, signal);
+  }
+
+  static std::map<int, pid_t> ProcessesOf(const ClusterJob& job, const std::vector<int>& ranks) {
+    std::map<int, pid_t> processes;
+    for (const int rank : ranks) processes[rank] = job.FindRank(rank);
+    return processes;
+  }
+
+  // The line of the log that says who goes on.
+  static std::string Goes(int left, int of, int loss) {
+    return std::to_string(left) + " of " + std::to_string(of) + " ranks go on in place (" +
+           std::to_string(loss) + " of 3)";
+  }
+
+  // The job ends well, and as if nothing had been.
+  static void CheckEnd(ClusterJob& job, const std::string& run, const std::string& digest) {
+    const Process::Result result = job.Wait();
+    EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+    EXPECT_THAT(result.errors, AllOf(Not(HasSubstr("starting again")), Not(HasSubstr("was lost"))));
+    EXPECT_TRUE(job.WaitUntilNoneIsLeft());
+    EXPECT_EQ(cluster_->Digest(run), digest);
+    EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
+              (std::vector<std::string>{"0", "1", "2", "3", "4"}));
+  }
+};
+
+TEST_F(Survive, TheDeathOfAFollower) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("follower", 3));
+  ASSERT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
+  const std::map<int, pid_t> others = ProcessesOf(*job, {0, 2});
+  Kill(*job, 1);
+  ASSERT_TRUE(job->WaitForLog(Goes(2, 3, 1))) << job->Wait().errors;
+  EXPECT_EQ(ProcessesOf(*job, {0, 2}), others);
+  CheckEnd(*job, "follower", *digest_);
+  EXPECT_THAT(LogOf("follower"),
+              AllOf(ContainsRegex("\nrank 1 on [^ ]+ was lost: [^\n]*; " /* as Goes */
+                                  "2 of 3 ranks go on in place \\(1 of 3\\)\nresuming from "),
+                    Not(HasSubstr("2 of 3)\n"))));
+}
+
+// Leading passes on twice, and so does the claim.
+TEST_F(Survive, TheDeathsOfTwoLeadersInOneJob) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("leaders", 4));
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const std::map<int, pid_t> others = ProcessesOf(*job, {2, 3});
+  Kill(*job, 0);
+  ASSERT_TRUE(job->WaitForLog(Goes(3, 4, 1))) << job->Wait().errors;
+  ASSERT_TRUE(job->WaitForSnapshot(75)) << job->Wait().errors;
+  Kill(*job, 1);
+  ASSERT_TRUE(job->WaitForLog("2 of 3 ranks go on in place")) << job->Wait().errors;
+  EXPECT_EQ(ProcessesOf(*job, {2, 3}), others);
+  CheckEnd(*job, "leaders", *digest_);
+}
+
+TEST_F(Survive, TheDeathOfOneOfTwoBeforeThereIsASnapshot) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("start", 2));
+  ASSERT_TRUE(job->WaitForLog("steps an epoch")) << job->Wait().errors;
+  Kill(*job, 0);
+  ASSERT_TRUE(job->WaitForLog("1 of 2 ranks go on in place")) << job->Wait().errors;
+  CheckEnd(*job, "start", *digest_);
+}
+
+// While a snapshot is being written, or has just been renamed.
+TEST_F(Survive, TheDeathOfTheLeaderWhileASnapshotIsCommitted) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("commit", 3));
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const std::string rows = cluster_->SnapshotPath("commit", "rows");
+  const auto newest_file = [&rows] {
+    std::string newest;
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(rows, error)) {
+      newest = std::max(newest, entry.path().filename().string());
+    }
+    return newest.substr(0, newest.find("-p"));
+  };
+  ASSERT_TRUE(Eventually([&] {
+    return cluster_->Manifests("commit").back().substr(0, newest_file().size()) < newest_file();
+  }));
+  Kill(*job, 0);
+  ASSERT_TRUE(job->WaitForLog(Goes(2, 3, 1))) << job->Wait().errors;
+  CheckEnd(*job, "commit", *digest_);
+}
+
+TEST_F(Survive, DeathsWithBlocks) {
+  JobOptions undisturbed = RestOfKilledJob("blocks_undisturbed");
+  undisturbed.launcher = Launcher::kAlone;
+  undisturbed.set.emplace_back("train.schedule=BLOCKS");
+  const std::string digest = cluster_->Train(undisturbed);
+  JobOptions options = JobOf("blocks", 4);
+  options.set.emplace_back("train.schedule=BLOCKS");
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  Kill(*job, 2);
+  ASSERT_TRUE(job->WaitForLog(Goes(3, 4, 1))) << job->Wait().errors;
+  Kill(*job, 0);
+  ASSERT_TRUE(job->WaitForLog("2 of 3 ranks go on in place")) << job->Wait().errors;
+  CheckEnd(*job, "blocks", digest);
+}
+
+// A process that has stopped is silent, and a majority goes on. When it wakes, its generation is over.
+TEST_F(Survive, ARankThatStopsAndWakesWhenTheOthersHaveGoneOn) {
+  JobOptions options = JobOf("stopped", 3);
+  options.set.emplace_back("cluster.timeout_seconds=2");
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const pid_t stopped = job->FindRank(1);
+  Kill(*job, 1, SIGSTOP);
+  ASSERT_TRUE(job->WaitForLog("2 of 3 ranks go on in place")) << job->Wait().errors;
+  Kill(*job, 1, SIGCONT);
+  EXPECT_TRUE(Eventually([stopped] { return !IsAlive(stopped); })) << "it has not left";
+  CheckEnd(*job, "stopped", *digest_);
+}
+
+// With less than half of its ranks a job is started again, to have all of them.
+TEST_F(Survive, NotTheDeathOfMostRanks) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("most", 3));
+  ASSERT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
+  Kill(*job, 1);
+  ASSERT_TRUE(job->WaitForLog(Goes(2, 3, 1))) << job->Wait().errors;
+  Kill(*job, 2);
+  const Process::Result result = job->Wait();
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_THAT(result.errors,
+              HasSubstr("; not in place, as 1 of 3 ranks are left; starting again from the last "));
+  EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+  EXPECT_EQ(cluster_->Digest("most"), *digest_);
+}
+
+// All of them at once leave nobody who could say so.
+TEST_F(Survive, NotTheDeathOfAllRanks) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("all", 2));
+  ASSERT_TRUE(job->WaitForSnapshot(30)) << job->Wait().errors;
+  const std::map<int, pid_t> processes = ProcessesOf(*job, {0, 1});
+  for (const auto& [rank, process] : processes) ASSERT_GT(process, 0);
+  for (const auto& [rank, process] : processes) ::kill(process, SIGKILL);
+  const Process::Result result = job->Wait();
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_THAT(result.errors, HasSubstr("; starting again from the last snapshot (1 of 3)\n"));
+  EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+  EXPECT_EQ(cluster_->Digest("all"), *digest_);
+}
+
+// A loss in place is one of the deaths that a job may have without a new snapshot.
+TEST_F(Survive, NoMoreLossesThanRestarts) {
+  JobOptions options = JobOf("poison", 4);
+  options.set.insert(options.set.end(), {"train.epochs=100000", "early_stopping.patience=0",
+                                         "snapshot.every_epochs=0", "snapshot.every_steps=0"});
+  options.flags = {"--restarts", "1"};
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForLog("Epoch 1/")) << job->Wait().errors;
+  Kill(*job, 3);
+  ASSERT_TRUE(job->WaitForLog("3 of 4 ranks go on in place (1 of 1)")) << job->Wait().errors;
+  Kill(*job, 2);
+  const Process::Result result = job->Wait();
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("; not in place, as it is loss 2 without a new snapshot;"),
+                    HasSubstr("giving up after 1 restarts without a new snapshot")));
+  EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+}
+
+}  // namespace
+}  // namespace cf
