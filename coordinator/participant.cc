@@ -22,6 +22,19 @@ std::chrono::milliseconds PeriodFor(std::chrono::milliseconds limit) {
                     std::chrono::milliseconds(std::chrono::seconds(5)));
 }
 
+FrameProtection ProtectionOf(Cluster::Frames frames) {
+  switch (frames) {
+    case Cluster::CHECKSUMMED:
+      return FrameProtection::kChecksummed;
+    case Cluster::ENCRYPTED:
+      return FrameProtection::kEncrypted;
+    case Cluster::AUTHENTICATED:
+    case Cluster::FRAMES_UNSPECIFIED:
+      break;
+  }
+  return FrameProtection::kAuthenticated;
+}
+
 Work WorkOf(const Command& command) {
   switch (command.kind_case()) {
     case Command::kTrain:
@@ -76,6 +89,7 @@ absl::Status Participant::ConnectMesh() {
                      .endpoints = roster().endpoints(),
                      .key = options_.key,
                      .generation = note().generation(),
+                     .protection = ProtectionOf(job().cluster().frames()),
                      .timeout = std::chrono::seconds(job().cluster().timeout_seconds()),
                      .connect_timeout = options_.connect_limit,
                      .limits = {}};

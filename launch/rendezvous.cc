@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
 #include <numeric>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -69,6 +68,11 @@ class MpiSession {
     return Gather(rank_ == from ? text : std::string())[static_cast<std::size_t>(from)];
   }
 
+  /// Gives every rank the key of rank `from`, without a copy of it on the way in this program.
+  void BroadcastKey(int from, JobKey& key) const {
+    MPI_Bcast(key.data(), static_cast<int>(key.size()), MPI_BYTE, from, MPI_COMM_WORLD);
+  }
+
   /// OK where every rank's `local` is; else the lowest failing rank's code, and its message there
   /// alone.
   absl::Status Agree(const absl::Status& local) const {
@@ -105,10 +109,6 @@ Endpoint ParseEndpoint(const std::string& text) {
   Check(space != std::string::npos && absl::SimpleAtoi(text.substr(space + 1), &port),
         "an endpoint is an address and a port");
   return {.address = text.substr(0, space), .port = static_cast<std::uint16_t>(port)};
-}
-
-std::string BytesOf(const JobKey& key) {
-  return std::string(reinterpret_cast<const char*>(key.data()), key.size());
 }
 
 absl::StatusOr<Listener> OpenListener(const std::vector<std::string>& hosts, int rank,
@@ -165,8 +165,8 @@ absl::StatusOr<Rendezvous> Meet(const MpiSession& mpi, const RendezvousOptions& 
 
   const absl::StatusOr<JobKey> key = MakeJobKey();
   if (absl::Status drawn = mpi.Agree(key.status()); !drawn.ok()) return drawn;
-  const std::string bytes = mpi.Broadcast(options.leader, BytesOf(*key));
-  std::memcpy(met.key.data(), bytes.data(), met.key.size());
+  met.key = *key;
+  mpi.BroadcastKey(options.leader, met.key);
   return met;
 }
 

@@ -21,7 +21,8 @@ namespace {
 
 /// Parts of frames given to the kernel at once: 16 frames, so that a burst of small ones costs one
 /// call, and the array stays on the stack.
-constexpr std::size_t kPartsMax = std::size_t{16} * 3;
+constexpr std::size_t kPartsOfFrame = 4;
+constexpr std::size_t kPartsMax = std::size_t{16} * kPartsOfFrame;
 
 /// A heartbeat in every quarter of the timeout in which nothing else was written: three may be
 /// late.
@@ -29,7 +30,7 @@ constexpr int kBeatsPerTimeout = 4;
 
 }  // namespace
 
-Connection::Connection(asio::io_context& io, tcp::socket socket, int peer,
+Connection::Connection(asio::io_context& io, tcp::socket socket, FrameSeals seals, int peer,
                        const Mesh::Options& options, const Mesh::Handlers& handlers,
                        BufferPool& pool, std::function<void()> on_ended)
     : io_(io),
@@ -42,6 +43,8 @@ Connection::Connection(asio::io_context& io, tcp::socket socket, int peer,
       socket_(std::move(socket)),
       watch_(io),
       heard_at_(Clock::now()),
+      opener_(std::move(seals.opener)),
+      sealer_(std::move(seals.sealer)),
       written_at_(heard_at_) {
   SendWithoutDelay(descriptor_);
 }
@@ -75,16 +78,16 @@ void Connection::Spawn(awaitable<absl::Status> task) {
 // --- Writing -------------------------------------------------------------------------------------
 
 Connection::Outgoing Connection::MakeFrame(FrameKind kind, Message message) const {
-  Outgoing frame{
-      .header = {}, .control = std::move(message.control), .payload = std::move(message.payload)};
-  const auto control = std::as_bytes(std::span(frame.control));
-  frame.header = EncodeFrameHeader(
-      {.kind = kind,
-       .generation = options_.generation,
-       .request_id = message.request_id,
-       .control_bytes = static_cast<std::uint32_t>(control.size()),
-       .payload_bytes = static_cast<std::uint32_t>(frame.payload.size()),
-       .body_checksum = BodyChecksum(control, std::as_const(frame.payload).bytes())});
+  Outgoing frame{.fields = {.kind = kind,
+                            .generation = options_.generation,
+                            .request_id = message.request_id,
+                            .control_bytes = static_cast<std::uint32_t>(message.control.size()),
+                            .payload_bytes = static_cast<std::uint32_t>(message.payload.size())},
+                 .header = {},
+                 .control = std::move(message.control),
+                 .payload = std::move(message.payload),
+                 .tag = {}};
+  frame.tag_bytes = sealer_.TagBytes(frame.control.size() + frame.payload.size());
   return frame;
 }
 
@@ -113,6 +116,15 @@ void Connection::Send(Message message) {
 }
 
 void Connection::Enqueue(Outgoing frame) {
+  absl::StatusOr<FrameHeaderBytes> header =
+      sealer_.Seal(frame.fields, std::as_writable_bytes(std::span(frame.control)),
+                   frame.payload.bytes(), frame.tag);
+  if (!header.ok()) {
+    asio::post(io_, [this, why = header.status()] { End(why); });
+    closing_ = true;  // What would follow has no number, either.
+    return;
+  }
+  frame.header = *header;
   const bool idle = queue_.empty();
   if (idle) written_at_ = Clock::now();
   queued_bytes_ += frame.bytes();
@@ -133,12 +145,13 @@ absl::Status Connection::WriteQueued() {
     std::array<iovec, kPartsMax> parts;
     std::size_t count = 0;
     for (const Outgoing& frame : queue_) {
-      if (count + 3 > kPartsMax) break;
+      if (count + kPartsOfFrame > kPartsMax) break;
       std::size_t skipped = frame.written;
       for (const auto& [data, size] :
            {std::pair<const void*, std::size_t>(frame.header.data(), frame.header.size()),
             {frame.control.data(), frame.control.size()},
-            {frame.payload.data(), frame.payload.size()}}) {
+            {frame.payload.data(), frame.payload.size()},
+            {frame.tag.data(), frame.tag_bytes}}) {
         const std::size_t skip = std::min(skipped, size);
         skipped -= skip;
         if (skip == size) continue;
@@ -247,11 +260,12 @@ awaitable<absl::Status> Connection::ReadBody(FrameHeader header, Message& messag
     filled = co_await Fill(message.payload.bytes());
     if (!filled.ok()) co_return filled;
   }
-  const auto control = std::as_bytes(std::span(message.control));
-  if (BodyChecksum(control, message.payload.bytes()) != header.body_checksum) {
-    co_return absl::DataLossError("a frame's body does not match its checksum");
-  }
-  co_return absl::OkStatus();
+  FrameTag tag{};
+  const std::size_t body_bytes = message.control.size() + message.payload.size();
+  filled = co_await Fill(std::span(tag).first(opener_.TagBytes(body_bytes)));
+  if (!filled.ok()) co_return filled;
+  co_return opener_.OpenBody(std::as_writable_bytes(std::span(message.control)),
+                             message.payload.bytes(), tag);
 }
 
 awaitable<absl::Status> Connection::Read() {
@@ -260,7 +274,7 @@ awaitable<absl::Status> Connection::Read() {
     if (!staged.ok()) co_return staged;
     const std::span<const std::byte, kFrameHeaderBytes> bytes(staging_.data() + staged_begin_,
                                                               kFrameHeaderBytes);
-    const auto header = DecodeFrameHeader(bytes, options_.limits, options_.generation);
+    const auto header = opener_.OpenHeader(bytes, options_.limits, options_.generation);
     if (!header.ok()) co_return header.status();
     staged_begin_ += kFrameHeaderBytes;
 

@@ -17,6 +17,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/rpc/asio.h"
+#include "common/rpc/frame_seal.h"
 #include "common/rpc/mesh.h"
 
 namespace cf::rpc {
@@ -32,8 +33,9 @@ class Connection {
  public:
   /// `on_ended` is called once, last. Requires: what is passed by reference outlives the
   /// connection.
-  Connection(asio::io_context& io, tcp::socket socket, int peer, const Mesh::Options& options,
-             const Mesh::Handlers& handlers, BufferPool& pool, std::function<void()> on_ended);
+  Connection(asio::io_context& io, tcp::socket socket, FrameSeals seals, int peer,
+             const Mesh::Options& options, const Mesh::Handlers& handlers, BufferPool& pool,
+             std::function<void()> on_ended);
 
   /// Starts heartbeats, after a first frame of this kind unless it is kUnspecified. Messages that
   /// arrive wait in the kernel until StartReading.
@@ -59,12 +61,17 @@ class Connection {
 
   /// A frame that waits to be written, `written` bytes of it having been.
   struct Outgoing {
+    FrameHeader fields;
     FrameHeaderBytes header;
     std::string control;
     Buffer payload;
+    FrameTag tag;
+    std::size_t tag_bytes = 0;
     std::size_t written = 0;
 
-    std::size_t bytes() const { return header.size() + control.size() + payload.size(); }
+    std::size_t bytes() const {
+      return header.size() + control.size() + payload.size() + tag_bytes;
+    }
   };
 
   awaitable<absl::Status> Read();
@@ -83,7 +90,7 @@ class Connection {
   void Spawn(awaitable<absl::Status> task);
 
   Outgoing MakeFrame(FrameKind kind, Message message) const;
-  void Enqueue(Outgoing frame);         // Requires mutex_.
+  void Enqueue(Outgoing frame);         // Requires mutex_. Seals it.
   absl::Status WriteQueued();           // Requires mutex_. As much as the socket takes.
   void DropWritten(std::size_t bytes);  // Requires mutex_.
 
@@ -102,6 +109,7 @@ class Connection {
   Clock::time_point heard_at_;
   bool reading_ = false;
   bool left_ = false;  // The peer has said goodbye.
+  FrameOpener opener_;
   std::array<std::byte, kStagingBytes> staging_;
   std::size_t staged_begin_ = 0;
   std::size_t staged_end_ = 0;
@@ -110,7 +118,10 @@ class Connection {
   // of some 10 us, in the middle of a step.
   mutable std::mutex mutex_;
   std::condition_variable room_;  // Waited for by producers; signalled when the queue shrinks.
-  std::deque<Outgoing> queue_;    // Guarded by mutex_, as all that follows.
+  // Guarded by mutex_, as all that follows: frames are numbered in the order in which they are
+  // queued.
+  FrameSealer sealer_;
+  std::deque<Outgoing> queue_;
   std::size_t queued_bytes_ = 0;
   Clock::time_point written_at_;  // The last time that the socket took something.
   bool draining_ = false;         // Drain is running, or about to.

@@ -4,26 +4,15 @@
 
 #include "common/rpc/bytes.h"
 
-// Inline, so that it is compiled for our targets (AVX2) rather than the distribution's (SSE2).
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 namespace cf {
 namespace {
 
 constexpr std::uint32_t kMagic = 0x50524643;  // "CFRP" in the order of the bytes.
-constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kCheckedBytes = kFrameHeaderBytes - sizeof(std::uint64_t);
+constexpr std::uint8_t kVersion = 2;
 
 }  // namespace
 
-std::uint64_t BodyChecksum(std::span<const std::byte> control, std::span<const std::byte> payload) {
-  const std::uint64_t seed = XXH3_64bits(control.data(), control.size());
-  return XXH3_64bits_withSeed(payload.data(), payload.size(), seed);
-}
-
-FrameHeaderBytes EncodeFrameHeader(const FrameHeader& header) {
-  FrameHeaderBytes bytes;
+void EncodeFrameFields(const FrameHeader& header, std::span<std::byte, kFrameFieldsBytes> bytes) {
   ByteWriter fields(bytes);
   fields.Put(kMagic);
   fields.Put(kVersion);
@@ -33,16 +22,20 @@ FrameHeaderBytes EncodeFrameHeader(const FrameHeader& header) {
   fields.Put(header.request_id);
   fields.Put(header.control_bytes);
   fields.Put(header.payload_bytes);
-  fields.Put(header.body_checksum);
-  fields.Put(std::uint64_t{XXH3_64bits(bytes.data(), kCheckedBytes)});
-  return bytes;
 }
 
-absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameHeaderBytes> bytes,
-                                              const FrameLimits& limits, std::uint64_t generation) {
+absl::Status CheckFrameVersion(std::span<const std::byte, kFrameFieldsBytes> bytes) {
   ByteReader fields(bytes);
-  const auto magic = fields.Get<std::uint32_t>();
+  if (fields.Get<std::uint32_t>() != kMagic) return absl::DataLossError("not a frame");
   const auto version = fields.Get<std::uint8_t>();
+  if (version == kVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("frame of wire version ", version, ", not ", kVersion));
+}
+
+absl::StatusOr<FrameHeader> DecodeFrameFields(std::span<const std::byte, kFrameFieldsBytes> bytes,
+                                              const FrameLimits& limits, std::uint64_t generation) {
+  ByteReader fields(bytes.subspan(sizeof kMagic + sizeof kVersion));
   FrameHeader header;
   header.kind = fields.Get<FrameKind>();
   const auto reserved = fields.Get<std::uint16_t>();
@@ -50,18 +43,7 @@ absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameH
   header.request_id = fields.Get<std::uint64_t>();
   header.control_bytes = fields.Get<std::uint32_t>();
   header.payload_bytes = fields.Get<std::uint32_t>();
-  header.body_checksum = fields.Get<std::uint64_t>();
-  const auto checksum = fields.Get<std::uint64_t>();
 
-  if (magic != kMagic) return absl::DataLossError("not a frame");
-  // Before the checksum: another version may compute it in another way.
-  if (version != kVersion) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("frame of wire version ", version, ", not ", kVersion));
-  }
-  if (checksum != XXH3_64bits(bytes.data(), kCheckedBytes)) {
-    return absl::DataLossError("a frame's header does not match its checksum");
-  }
   if (reserved != 0) return absl::DataLossError("a frame's reserved bits are set");
   if (header.kind == FrameKind::kUnspecified) return absl::DataLossError("a frame has no kind");
   if (header.generation != generation) {

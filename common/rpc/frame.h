@@ -26,38 +26,47 @@ enum class FrameKind : std::uint8_t {
   kHandedIn = 22,  ///< The sender has handed shared memory in at the receiver's.
 };
 
+/// What keeps the frames of a connection from being changed, repeated or read on their way.
+enum class FrameProtection : std::uint8_t {
+  kChecksummed = 1,    ///< Against accidents only.
+  kAuthenticated = 2,  ///< Tags under a key of the connection's.
+  kEncrypted = 3,      ///< Tags, and nobody else reads control message and payload.
+};
+
 /// The largest frame that is accepted from a peer.
 struct FrameLimits {
   std::uint32_t control_bytes_max = 1U << 20;
   std::uint32_t payload_bytes_max = 256U << 20;
 };
 
-/// The fixed first part of every frame; docs/wire.md has the byte table.
+/// The first part of every frame's header; docs/wire.md has the byte table.
 struct FrameHeader {
   FrameKind kind = FrameKind::kUnspecified;
   std::uint64_t generation = 0;
   std::uint64_t request_id = 0;
   std::uint32_t control_bytes = 0;
   std::uint32_t payload_bytes = 0;
-  std::uint64_t body_checksum = 0;  ///< BodyChecksum of the control message and the payload.
 
   bool operator==(const FrameHeader&) const = default;
 };
 
-inline constexpr std::size_t kFrameHeaderBytes = 48;
+inline constexpr std::size_t kFrameFieldsBytes = 32;
+/// The fields, and 16 bytes by which a change of them is noticed: frame_seal.h.
+inline constexpr std::size_t kFrameHeaderBytes = kFrameFieldsBytes + 16;
 using FrameHeaderBytes = std::array<std::byte, kFrameHeaderBytes>;
 
-/// XXH3-64 of the payload, seeded with XXH3-64 of the control message: one number for both without
-/// a streaming state.
-std::uint64_t BodyChecksum(std::span<const std::byte> control, std::span<const std::byte> payload);
+/// Writes the fields, with magic and version.
+void EncodeFrameFields(const FrameHeader& header, std::span<std::byte, kFrameFieldsBytes> bytes);
 
-/// The header's bytes, with magic, version and header checksum.
-FrameHeaderBytes EncodeFrameHeader(const FrameHeader& header);
+/// OK where these are the fields of a frame of this version; DataLoss or FailedPrecondition. To be
+/// asked before anything else, since another version may protect them in another way.
+absl::Status CheckFrameVersion(std::span<const std::byte, kFrameFieldsBytes> bytes);
 
-/// Reads a header and says whether the frame may be accepted: its checksum, version, reserved bits,
-/// generation, and both lengths against `limits`, so that nothing unchecked sizes an allocation.
-/// DataLoss, FailedPrecondition (another version or generation) or ResourceExhausted (a length).
-absl::StatusOr<FrameHeader> DecodeFrameHeader(std::span<const std::byte, kFrameHeaderBytes> bytes,
+/// Reads the fields and says whether the frame may be accepted: its reserved bits, kind, generation,
+/// and both lengths against `limits`, so that nothing unchecked sizes an allocation. DataLoss,
+/// FailedPrecondition (another generation) or ResourceExhausted (a length).
+/// Requires: CheckFrameVersion was OK, and the fields were found to be unchanged.
+absl::StatusOr<FrameHeader> DecodeFrameFields(std::span<const std::byte, kFrameFieldsBytes> bytes,
                                               const FrameLimits& limits, std::uint64_t generation);
 
 }  // namespace cf

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <span>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/read.hpp>
@@ -28,9 +29,29 @@ awaitable<absl::Status> Write(tcp::socket& socket, std::span<const std::byte> by
   co_return absl::OkStatus();
 }
 
-absl::Status OtherGeneration(std::uint64_t theirs, std::uint64_t ours) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("it is of generation ", theirs, ", not ", ours));
+const char* NameOf(FrameProtection protection) {
+  switch (protection) {
+    case FrameProtection::kChecksummed:
+      return "checksums";
+    case FrameProtection::kAuthenticated:
+      return "tags";
+    case FrameProtection::kEncrypted:
+      return "encryption";
+  }
+  return "nothing";
+}
+
+/// OK where both are of one generation and protect their frames in the same way.
+absl::Status CheckAlike(const Hello& theirs, const Hello& ours) {
+  if (theirs.generation != ours.generation) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("it is of generation ", theirs.generation, ", not ", ours.generation));
+  }
+  if (theirs.protection != ours.protection) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "it protects frames by ", NameOf(theirs.protection), ", not by ", NameOf(ours.protection)));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status UnknownKey() {
@@ -39,8 +60,9 @@ absl::Status UnknownKey() {
 
 }  // namespace
 
-awaitable<absl::Status> GreetAsDialer(tcp::socket& socket, const Introduction& self, int peer) {
-  const absl::StatusOr<Hello> ours = MakeHello(self.generation, self.rank, peer);
+awaitable<absl::StatusOr<FrameSeals>> GreetAsDialer(tcp::socket& socket, const Introduction& self,
+                                                    int peer) {
+  const absl::StatusOr<Hello> ours = MakeHello(self.generation, self.rank, peer, self.protection);
   if (!ours.ok()) co_return ours.status();
   const HelloBytes our_bytes = EncodeHello(*ours);
   absl::Status done = co_await Write(socket, our_bytes);
@@ -57,9 +79,7 @@ awaitable<absl::Status> GreetAsDialer(tcp::socket& socket, const Introduction& s
   if (!theirs.ok()) co_return theirs.status();
   const Proof expected = Prove(self.key, HandshakeRole::kListener, our_bytes, their_bytes);
   if (!SameProof(their_proof, expected)) co_return UnknownKey();
-  if (theirs->generation != self.generation) {
-    co_return OtherGeneration(theirs->generation, self.generation);
-  }
+  if (absl::Status alike = CheckAlike(*theirs, *ours); !alike.ok()) co_return alike;
   if (theirs->from != ours->to || theirs->to != ours->from) {
     co_return absl::DataLossError(absl::StrCat("it is rank ", theirs->from));
   }
@@ -67,17 +87,19 @@ awaitable<absl::Status> GreetAsDialer(tcp::socket& socket, const Introduction& s
   const Proof our_proof = Prove(self.key, HandshakeRole::kDialer, our_bytes, their_bytes);
   done = co_await Write(socket, our_proof);
   if (!done.ok()) co_return done;
+  FrameSeals seals =
+      MakeFrameSeals(self.protection, self.key, HandshakeRole::kDialer, our_bytes, their_bytes);
   FrameHeaderBytes welcome_bytes;
   done = co_await Read(socket, welcome_bytes);
   if (!done.ok()) co_return absl::PermissionDeniedError("it did not welcome us");
   const FrameLimits no_body{.control_bytes_max = 0, .payload_bytes_max = 0};
-  const auto welcome = DecodeFrameHeader(welcome_bytes, no_body, self.generation);
+  const auto welcome = seals.opener.OpenHeader(welcome_bytes, no_body, self.generation);
   if (!welcome.ok()) co_return welcome.status();
   if (welcome->kind != FrameKind::kWelcome) co_return absl::DataLossError("it did not welcome us");
-  co_return absl::OkStatus();
+  co_return seals;
 }
 
-awaitable<absl::StatusOr<int>> GreetAsListener(tcp::socket& socket, const Introduction& self) {
+awaitable<absl::StatusOr<Guest>> GreetAsListener(tcp::socket& socket, const Introduction& self) {
   HelloBytes their_bytes;
   absl::Status done = co_await Read(socket, their_bytes);
   if (!done.ok()) co_return done;
@@ -91,7 +113,7 @@ awaitable<absl::StatusOr<int>> GreetAsListener(tcp::socket& socket, const Introd
   }
 
   const int peer = static_cast<int>(theirs->from);
-  const absl::StatusOr<Hello> ours = MakeHello(self.generation, self.rank, peer);
+  const absl::StatusOr<Hello> ours = MakeHello(self.generation, self.rank, peer, self.protection);
   if (!ours.ok()) co_return ours.status();
   const HelloBytes our_bytes = EncodeHello(*ours);
   const Proof our_proof = Prove(self.key, HandshakeRole::kListener, their_bytes, our_bytes);
@@ -101,16 +123,17 @@ awaitable<absl::StatusOr<int>> GreetAsListener(tcp::socket& socket, const Introd
   done = co_await Write(socket, answer);
   if (!done.ok()) co_return done;
   // Only after the answer: it tells an honest dialer why it is not taken.
-  if (theirs->generation != self.generation) {
-    co_return OtherGeneration(theirs->generation, self.generation);
-  }
+  if (absl::Status alike = CheckAlike(*theirs, *ours); !alike.ok()) co_return alike;
 
   Proof their_proof;
   done = co_await Read(socket, their_proof);
   if (!done.ok()) co_return done;
   const Proof expected = Prove(self.key, HandshakeRole::kDialer, their_bytes, our_bytes);
   if (!SameProof(their_proof, expected)) co_return UnknownKey();
-  co_return peer;
+  Guest guest{.rank = peer,
+              .seals = MakeFrameSeals(self.protection, self.key, HandshakeRole::kListener,
+                                      their_bytes, our_bytes)};
+  co_return guest;
 }
 
 }  // namespace cf::rpc

@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 
 #include "common/rpc/asio.h"
+#include "common/rpc/frame_seal.h"
 #include "common/rpc/handshake.h"
 
 namespace cf::rpc {
@@ -18,15 +19,24 @@ struct Introduction {
   std::uint64_t generation = 0;
   int rank = 0;
   int size = 0;
+  FrameProtection protection = FrameProtection::kAuthenticated;
 };
 
 /// The dialer's side. Unavailable when the other end cannot be heard (the caller may try again),
 /// PermissionDenied when it does not know the key or does not take our proof, FailedPrecondition
-/// when it is of another generation, DataLoss when it does not speak our protocol.
-awaitable<absl::Status> GreetAsDialer(tcp::socket& socket, const Introduction& self, int peer);
+/// when it is of another generation or protects frames in another way, DataLoss when it does not
+/// speak our protocol.
+awaitable<absl::StatusOr<FrameSeals>> GreetAsDialer(tcp::socket& socket, const Introduction& self,
+                                                    int peer);
+
+/// Who came, and how frames are exchanged with it.
+struct Guest {
+  int rank = 0;
+  FrameSeals seals;
+};
 
 /// The listener's side, up to the dialer's proof: the rank that proved itself. What it is owed then
 /// is a kWelcome frame. The codes are those of GreetAsDialer.
-awaitable<absl::StatusOr<int>> GreetAsListener(tcp::socket& socket, const Introduction& self);
+awaitable<absl::StatusOr<Guest>> GreetAsListener(tcp::socket& socket, const Introduction& self);
 
 }  // namespace cf::rpc

@@ -81,7 +81,8 @@ class Mesh::Impl {
   awaitable<absl::Status> Dial(int peer);
   awaitable<absl::Status> DialOnce(int peer);
   StrangerPtr Admit(tcp::socket socket);
-  void Adopt(int peer, tcp::socket socket, FrameKind first);
+  Introduction Self() const;
+  void Adopt(int peer, tcp::socket socket, FrameSeals seals, FrameKind first);
   void Spawn(awaitable<absl::Status> task);
   void Opened(const absl::Status& status);
   int FirstMissing() const;
@@ -219,22 +220,30 @@ StrangerPtr Mesh::Impl::Admit(tcp::socket socket) {
   return stranger;
 }
 
+Introduction Mesh::Impl::Self() const {
+  return {.key = options_.key,
+          .generation = options_.generation,
+          .rank = options_.rank,
+          .size = size(),
+          .protection = options_.protection};
+}
+
 awaitable<absl::Status> Mesh::Impl::Meet(StrangerPtr stranger) {
   boost::system::error_code unknown;
   const tcp::endpoint remote = stranger->socket.remote_endpoint(unknown);
-  const Introduction self{options_.key, options_.generation, options_.rank, size()};
-  absl::StatusOr<int> peer = co_await GreetAsListener(stranger->socket, self);
+  const Introduction self = Self();
+  absl::StatusOr<Guest> guest = co_await GreetAsListener(stranger->socket, self);
   if (closing_) co_return absl::OkStatus();
   stranger->deadline.cancel();
   strangers_.remove(stranger);
-  if (peer.ok() && connections_[static_cast<std::size_t>(*peer)] != nullptr) {
-    peer = absl::AlreadyExistsError(absl::StrCat("rank ", *peer, " is connected already"));
+  if (guest.ok() && connections_[static_cast<std::size_t>(guest->rank)] != nullptr) {
+    guest = absl::AlreadyExistsError(absl::StrCat("rank ", guest->rank, " is connected already"));
   }
-  if (peer.ok()) {
-    Adopt(*peer, std::move(stranger->socket), FrameKind::kWelcome);
+  if (guest.ok()) {
+    Adopt(guest->rank, std::move(stranger->socket), std::move(guest->seals), FrameKind::kWelcome);
   } else {
     log_.Write(absl::StrCat("dropped a connection from ", remote.address().to_string(), ":",
-                            remote.port(), ": ", std::string(peer.status().message())));
+                            remote.port(), ": ", std::string(guest.status().message())));
   }
   co_return absl::OkStatus();
 }
@@ -271,22 +280,28 @@ awaitable<absl::Status> Mesh::Impl::DialOnce(int peer) {
   AskForLargeBuffers(socket.native_handle());
   const StrangerPtr stranger = Admit(std::move(socket));
   const auto [failed] = co_await stranger->socket.async_connect(remote, kAwait);
-  absl::Status greeted = failed ? NetworkError(failed, "connecting") : absl::OkStatus();
-  if (greeted.ok()) {
-    const Introduction self{options_.key, options_.generation, options_.rank, size()};
+  absl::StatusOr<FrameSeals> greeted = absl::UnknownError("");
+  if (failed) {
+    greeted = NetworkError(failed, "connecting");
+  } else {
+    const Introduction self = Self();
     greeted = co_await GreetAsDialer(stranger->socket, self, peer);
   }
   if (closing_) co_return absl::OkStatus();
   stranger->deadline.cancel();
   strangers_.remove(stranger);
-  if (greeted.ok()) Adopt(peer, std::move(stranger->socket), FrameKind::kUnspecified);
-  co_return greeted;
+  if (greeted.ok()) {
+    Adopt(peer, std::move(stranger->socket), *std::move(greeted), FrameKind::kUnspecified);
+    co_return absl::OkStatus();
+  }
+  co_return greeted.status();
 }
 
-void Mesh::Impl::Adopt(int peer, tcp::socket socket, FrameKind first) {
+void Mesh::Impl::Adopt(int peer, tcp::socket socket, FrameSeals seals, FrameKind first) {
   auto& connection = connections_[static_cast<std::size_t>(peer)];
-  connection = std::make_unique<Connection>(io_, std::move(socket), peer, options_, handlers_,
-                                            pool_, [this] { OnConnectionEnded(); });
+  connection =
+      std::make_unique<Connection>(io_, std::move(socket), std::move(seals), peer, options_,
+                                   handlers_, pool_, [this] { OnConnectionEnded(); });
   ++living_;
   connection->Start(first);
   if (--missing_ == 0) Opened(absl::OkStatus());

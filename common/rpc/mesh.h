@@ -28,7 +28,7 @@ struct Message {
 
 /// One TCP connection between each pair of the ranks of a generation, over which they exchange
 /// messages. The higher rank dials the lower; both prove that they know the job's key before a
-/// message is read (docs/wire.md). A mesh of one rank has neither thread nor socket.
+/// message is read, and nobody can change, repeat or reorder what follows (docs/wire.md). A mesh of one rank has neither thread nor socket.
 ///
 /// Owner:      the process's part of one generation; a new generation makes a new mesh.
 /// Threads:    every method may be called from any thread, except that Close and the destructor may
@@ -50,6 +50,8 @@ class Mesh {
     std::vector<Endpoint> endpoints{};  ///< Of every rank, in their order, this one's own included.
     JobKey key{};
     std::uint64_t generation = 0;
+    /// Of all frames, and the same at every rank.
+    FrameProtection protection = FrameProtection::kAuthenticated;
     /// Silence after which a peer is lost; how long Connect, a handshake and a waiting producer may
     /// take. Heartbeats keep an idle connection from being silent.
     std::chrono::milliseconds timeout = std::chrono::seconds(60);

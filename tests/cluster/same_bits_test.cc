@@ -103,7 +103,9 @@ TEST_F(SameBits, Blocks) {
   ASSERT_EQ(one.size(), 32U);
   EXPECT_EQ(Train({.ranks = 3}, blocks), one);
   EXPECT_EQ(Train({.ranks = 2, .flags = {"--threads", "2"}}, blocks), one);
-  EXPECT_EQ(Train({.ranks = 3}, {"train.schedule=BLOCKS", "cluster.shared_memory=false"}), one);
+  EXPECT_EQ(Train({.ranks = 3}, {"train.schedule=BLOCKS", "cluster.shared_memory=false",
+                                 "cluster.frames=ENCRYPTED"}),
+            one);
   EXPECT_NE(Train({.launcher = Launcher::kAlone}), one);
 }
 

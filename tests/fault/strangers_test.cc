@@ -20,7 +20,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/rpc/frame.h"
+#include "common/rpc/frame_seal.h"
 #include "common/rpc/handshake.h"
 #include "tests/support/cluster.h"
 
@@ -94,12 +94,16 @@ void CallWithAWrongKey(std::uint16_t port, int rank) {
 
 void CallWithAnOversizedFrame(std::uint16_t port) {
   Stranger stranger(port);
-  const FrameHeaderBytes header = EncodeFrameHeader({.kind = FrameKind::kPush,
-                                                     .generation = 1,
-                                                     .request_id = 1,
-                                                     .control_bytes = UINT32_MAX,
-                                                     .payload_bytes = UINT32_MAX,
-                                                     .body_checksum = 0});
+  FrameSealer sealer(FrameProtection::kAuthenticated, MakeJobKey().value());
+  FrameTag none;
+  const FrameHeaderBytes header = sealer
+                                      .Seal({.kind = FrameKind::kPush,
+                                             .generation = 1,
+                                             .request_id = 1,
+                                             .control_bytes = UINT32_MAX,
+                                             .payload_bytes = UINT32_MAX},
+                                            {}, {}, none)
+                                      .value();
   stranger.Say(header);
   stranger.Say(header);
   EXPECT_TRUE(stranger.IsDropped());

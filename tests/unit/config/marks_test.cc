@@ -33,14 +33,15 @@ void Collect(const Descriptor& type, const std::string& path, std::vector<std::s
 TEST(Marks, OnlyTheseFieldsMayChangeAtAResume) {
   std::vector<std::string> found;
   Collect(*Job::descriptor(), "", found);
-  EXPECT_THAT(found, ::testing::UnorderedElementsAre(
-                         "data.path", "optimizer.on_bad_gradient", "train.epochs", "train.metrics",
-                         "validation.metrics", "snapshot.every_epochs", "snapshot.every_seconds",
-                         "snapshot.every_steps", "snapshot.keep", "snapshot.copies_mib",
-                         "snapshot.give_up_seconds", "cluster.servers", "cluster.threads",
-                         "cluster.interface", "cluster.timeout_seconds", "cluster.memory_mib",
-                         "cluster.shared_memory", "cluster.progress_timeout_seconds",
-                         "kernels.target", "storage.memory_budget_mib", "storage.directory"));
+  EXPECT_THAT(found,
+              ::testing::UnorderedElementsAre(
+                  "data.path", "optimizer.on_bad_gradient", "train.epochs", "train.metrics",
+                  "validation.metrics", "snapshot.every_epochs", "snapshot.every_seconds",
+                  "snapshot.every_steps", "snapshot.keep", "snapshot.copies_mib",
+                  "snapshot.give_up_seconds", "cluster.servers", "cluster.threads",
+                  "cluster.interface", "cluster.timeout_seconds", "cluster.memory_mib",
+                  "cluster.shared_memory", "cluster.progress_timeout_seconds", "cluster.frames",
+                  "kernels.target", "storage.memory_budget_mib", "storage.directory"));
 }
 
 }  // namespace

@@ -194,6 +194,7 @@ cluster {
   memory_mib: 0
   shared_memory: true
   progress_timeout_seconds: 300
+  frames: AUTHENTICATED
 }
 kernels {
   target: BEST

@@ -43,6 +43,8 @@ const Change kChanges[] = {
     {{"snapshot.every_steps=1000", "snapshot.every_seconds=0", "snapshot.every_epochs=0"}},
     {{"snapshot.keep=0", "train.epochs=2"}},
     {{"cluster.threads=2", "cluster.shared_memory=false"}, 2},
+    {{"cluster.frames=ENCRYPTED", "cluster.shared_memory=false"}, 2},
+    {{"cluster.frames=CHECKSUMMED", "cluster.shared_memory=false"}, 3},
     {{"cluster.servers=1", "train.epochs=2"}, 2},
     {{"cluster.servers=1"}, 3},
     {{"cluster.memory_mib=100", "cluster.timeout_seconds=30"}},

@@ -43,11 +43,33 @@ TEST(DerivedKey, FollowsFromKeyAndPurpose) {
   EXPECT_NE(DeriveKey(key, "generation 5"), derived);
 }
 
+// Goal: a key of frames is good for one direction of one connection, and is no proof.
+TEST(Handshake, FrameKeysDifferByDirectionAndConnection) {
+  const JobKey key = *MakeJobKey();
+  const HelloBytes dialer = EncodeHello(*MakeHello(1, 1, 0));
+  const HelloBytes listener = EncodeHello(*MakeHello(1, 0, 1));
+  const HelloBytes again = EncodeHello(*MakeHello(1, 1, 0));
+  const auto made = FrameKeyOf(key, HandshakeRole::kDialer, dialer, listener);
+  EXPECT_EQ(made, FrameKeyOf(key, HandshakeRole::kDialer, dialer, listener));
+  EXPECT_NE(made, FrameKeyOf(key, HandshakeRole::kListener, dialer, listener));
+  EXPECT_NE(made, FrameKeyOf(key, HandshakeRole::kDialer, again, listener));
+  EXPECT_NE(made, FrameKeyOf(*MakeJobKey(), HandshakeRole::kDialer, dialer, listener));
+  for (const HandshakeRole role : {HandshakeRole::kDialer, HandshakeRole::kListener})
+    EXPECT_FALSE(SameProof(made, Prove(key, role, dialer, listener)));
+}
+
 TEST(Handshake, RubbishIsNoHello) {
   HelloBytes bytes = EncodeHello(*MakeHello(1, 1, 0));
   bytes[4] = std::byte{9};
   EXPECT_EQ(DecodeHello(bytes).status().code(), absl::StatusCode::kFailedPrecondition);
-  bytes[4] = std::byte{1};
+  bytes[4] = std::byte{2};
+  ASSERT_TRUE(DecodeHello(bytes).ok());
+  for (const int protection : {0, 4, 255}) {
+    bytes[5] = static_cast<std::byte>(protection);
+    EXPECT_EQ(DecodeHello(bytes).status().code(), absl::StatusCode::kDataLoss) << protection;
+  }
+  bytes[5] = std::byte{3};
+  ASSERT_TRUE(DecodeHello(bytes).ok());
   bytes[6] = std::byte{1};
   EXPECT_EQ(DecodeHello(bytes).status().code(), absl::StatusCode::kDataLoss);
   bytes.fill(std::byte{0x47});

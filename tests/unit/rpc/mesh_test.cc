@@ -184,8 +184,7 @@ class Cluster {
 FrameHeader HeaderOf(const std::string& control, FrameKind kind = FrameKind::kControl) {
   return {.kind = kind,
           .generation = kGeneration,
-          .control_bytes = static_cast<std::uint32_t>(control.size()),
-          .body_checksum = BodyChecksum(std::as_bytes(std::span(control)), {})};
+          .control_bytes = static_cast<std::uint32_t>(control.size())};
 }
 
 // --- Ranks among themselves ----------------------------------------------------------------------
@@ -346,6 +345,14 @@ TEST(Mesh, WrongGenerationFailsAtOnce) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("generation 7, not 8"));
 }
 
+TEST(Mesh, AnotherProtectionFailsAtOnce) {
+  const auto status =
+      ConnectOddRank([](Mesh::Options& o) { o.protection = FrameProtection::kChecksummed; });
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("protects frames by tags, not by checksums"));
+}
+
 // --- Strangers: each is dropped with one line, and the mesh goes on ------------------------------
 
 class Strangers : public ::testing::Test {
@@ -471,8 +478,9 @@ TEST_F(StalledPeer, FallsSilent) {
 }
 
 TEST_F(BadPeer, SendsAnotherBody) {
-  ASSERT_TRUE(cluster_.raw().WriteFrame(HeaderOf("correct"), "corrupt"));
-  ExpectLost(absl::StatusCode::kDataLoss, "body does not match");
+  ASSERT_TRUE(cluster_.raw().WriteFrame(HeaderOf("correct"), "correct", std::string::npos,
+                                        kFrameHeaderBytes));
+  ExpectLost(absl::StatusCode::kDataLoss, "a frame's body does not match its tag");
 }
 
 TEST_F(BadPeer, SendsAnOversizedLength) {
@@ -496,8 +504,7 @@ TEST_F(BadPeer, SendsAnotherGeneration) {
 }
 
 TEST_F(BadPeer, TruncatesAFrame) {
-  FrameHeader header = HeaderOf("whole");
-  ASSERT_TRUE(cluster_.raw().WriteFrame(header, "who"));
+  ASSERT_TRUE(cluster_.raw().WriteFrame(HeaderOf("whole"), "whole", kFrameHeaderBytes + 3));
   cluster_.raw().Close();
   ExpectLost(absl::StatusCode::kUnavailable, "the connection was closed");
 }

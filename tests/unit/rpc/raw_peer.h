@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cstddef>
 #include <netinet/in.h>
+#include <optional>
 #include <span>
 #include <string>
 #include <sys/socket.h>
@@ -13,6 +15,7 @@
 
 #include "common/base/check.h"
 #include "common/rpc/frame.h"
+#include "common/rpc/frame_seal.h"
 #include "common/rpc/handshake.h"
 #include "common/rpc/listener.h"
 
@@ -38,12 +41,15 @@ class RawPeer {
     Check(::connect(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0,
           "the mesh listens");
   }
-  RawPeer(RawPeer&& other) noexcept : socket_(std::exchange(other.socket_, -1)) {}
+  RawPeer(RawPeer&& other) noexcept
+      : socket_(std::exchange(other.socket_, -1)), seals_(std::move(other.seals_)) {}
   ~RawPeer() { Close(); }
 
   void Close() {
     if (socket_ >= 0) ::close(std::exchange(socket_, -1));
   }
+
+  int descriptor() const { return socket_; }
 
   /// Whether all of `bytes` could be written.
   bool Write(std::span<const std::byte> bytes) {
@@ -73,17 +79,33 @@ class RawPeer {
     Proof their_proof;
     if (!Write(ours) || !Read(theirs) || !Read(their_proof)) return false;
     if (!Write(Prove(key, HandshakeRole::kDialer, ours, theirs))) return false;
+    seals_ =
+        MakeFrameSeals(FrameProtection::kAuthenticated, key, HandshakeRole::kDialer, ours, theirs);
     FrameHeaderBytes welcome;
-    return Read(welcome);
+    return Read(welcome) && seals_->opener.OpenHeader(welcome, {}, generation).ok();
   }
 
-  bool WriteFrame(FrameHeader header, const std::string& control) {
-    const FrameHeaderBytes bytes = EncodeFrameHeader(header);
-    return Write(bytes) && Write(std::as_bytes(std::span(control)));
+  /// Writes the next frame of this connection, whose tags are right; but then only the first
+  /// `bytes_max` bytes of it, and byte `flipped` with its lowest bit turned over.
+  bool WriteFrame(const FrameHeader& header, std::string control,
+                  std::size_t bytes_max = std::string::npos,
+                  std::size_t flipped = std::string::npos) {
+    Check(seals_.has_value(), "the mesh has welcomed us");
+    FrameTag tag;
+    const FrameHeaderBytes start =
+        *seals_->sealer.Seal(header, std::as_writable_bytes(std::span(control)), {}, tag);
+    const auto text = [](std::span<const std::byte> bytes) {
+      return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    };
+    const std::size_t tag_bytes = seals_->sealer.TagBytes(control.size());
+    std::string frame = text(start) + control + text(std::span(tag).first(tag_bytes));
+    if (flipped < frame.size()) frame[flipped] = static_cast<char>(frame[flipped] ^ 1);
+    return Write(std::as_bytes(std::span(frame).first(std::min(bytes_max, frame.size()))));
   }
 
  private:
   int socket_;
+  std::optional<FrameSeals> seals_;
 };
 
 }  // namespace cf
