@@ -22,19 +22,6 @@ std::chrono::milliseconds PeriodFor(std::chrono::milliseconds limit) {
                     std::chrono::milliseconds(std::chrono::seconds(5)));
 }
 
-FrameProtection ProtectionOf(Cluster::Frames frames) {
-  switch (frames) {
-    case Cluster::CHECKSUMMED:
-      return FrameProtection::kChecksummed;
-    case Cluster::ENCRYPTED:
-      return FrameProtection::kEncrypted;
-    case Cluster::AUTHENTICATED:
-    case Cluster::FRAMES_UNSPECIFIED:
-      break;
-  }
-  return FrameProtection::kAuthenticated;
-}
-
 Work WorkOf(const Command& command) {
   switch (command.kind_case()) {
     case Command::kTrain:
@@ -59,6 +46,19 @@ Work WorkOf(const Command& command) {
 }
 
 }  // namespace
+
+FrameProtection ProtectionOf(Cluster::Frames frames) {
+  switch (frames) {
+    case Cluster::CHECKSUMMED:
+      return FrameProtection::kChecksummed;
+    case Cluster::ENCRYPTED:
+      return FrameProtection::kEncrypted;
+    case Cluster::AUTHENTICATED:
+    case Cluster::FRAMES_UNSPECIFIED:
+      break;
+  }
+  return FrameProtection::kAuthenticated;
+}
 
 Participant::Participant(Options options)
     : options_(std::move(options)),

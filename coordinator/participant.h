@@ -26,6 +26,9 @@
 
 namespace cf {
 
+/// What the job's cluster.frames asks of connections.
+FrameProtection ProtectionOf(Cluster::Frames frames);
+
 /// What every member of a generation is, whoever leads it: connected to the others, ready to play
 /// its part in the work, and told when the generation has ended.
 ///

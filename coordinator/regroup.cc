@@ -19,6 +19,7 @@
 #include "common/rpc/mesh.h"
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot_store.h"
+#include "coordinator/participant.h"
 #include "coordinator/preparation.h"
 #include "coordinator/resume_choice.h"
 #include "coordinator/survival.h"
@@ -68,6 +69,7 @@ class Meeting {
                        .endpoints = roster.doors(),
                        .key = key,
                        .generation = from.note.generation(),
+                       .protection = ProtectionOf(from.note.job().cluster().frames()),
                        .timeout = kMeetingLimit},
                       std::move(handlers));
     if (!mesh.ok()) return mesh.status();

@@ -123,8 +123,8 @@ std::optional<std::vector<int>> MissingRanks(const std::string& run, const std::
   }
   std::vector<int> missing;
   for (int rank = 0; rank < ranks; ++rank) {
-    const auto mark = marks.find(rank);
-    if (mark == marks.end() || newest - mark->second > kMarkAgeMax) missing.push_back(rank);
+    const auto found = marks.find(rank);
+    if (found == marks.end() || newest - found->second > kMarkAgeMax) missing.push_back(rank);
   }
   return missing;
 }
