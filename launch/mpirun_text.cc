@@ -14,6 +14,7 @@ namespace cf {
 namespace {
 
 constexpr char kMapBegin[] = " Data for JOB [";
+constexpr std::size_t kMapEndMin = 20;  // Of the line that ends it, of "=" alone.
 constexpr char kRankLine[] = "cfworker: ";
 constexpr char kOwnLine[] = "mpirun: ";  // "mpirun: Forwarding signal 10 to job".
 
@@ -88,9 +89,7 @@ void MpirunSieve::TakeByte(char byte, Sifted& sifted) {
 
 bool MpirunSieve::MayBeKept() const {
   if (place_ == Place::kInside) return true;
-  if (stream_ == Stream::kOutput) {
-    return place_ == Place::kStart && MayBegin(line_, kMapBegin);
-  }
+  if (stream_ == Stream::kOutput) return MayBegin(line_, kMapBegin);
   return ConsistsOf(line_, '-', 1) || line_.front() == '[' || MayBegin(line_, kOwnLine) ||
          MayBegin(line_, kRankLine);
 }
@@ -99,13 +98,13 @@ bool MpirunSieve::MayBeKept() const {
 bool MpirunSieve::EndLine() {
   const absl::string_view line = absl::StripSuffix(line_, "\n");
   if (stream_ == Stream::kOutput) {
-    if (place_ == Place::kStart) {
-      place_ = absl::StartsWith(line, kMapBegin) ? Place::kInside : Place::kOutside;
-      return place_ == Place::kInside;
-    }
-    if (place_ == Place::kOutside) return false;
-    if (ConsistsOf(absl::StripAsciiWhitespace(line), '=', 20)) place_ = Place::kOutside;
-    return true;
+    // The daemon of each host prints the map. What has no space in front is no part of it.
+    const bool begins = absl::StartsWith(line, kMapBegin);
+    const bool keep =
+        begins || (place_ == Place::kInside && (line.empty() || absl::StartsWith(line, " ")));
+    const bool ends = ConsistsOf(absl::StripAsciiWhitespace(line), '=', kMapEndMin);
+    place_ = keep && !ends ? Place::kInside : Place::kOutside;
+    return keep;
   }
   if (IsFrame(line)) {
     place_ = place_ == Place::kInside ? Place::kOutside : Place::kInside;

@@ -10,7 +10,7 @@
 namespace cf {
 
 /// Parts what mpirun itself prints from what its ranks do, which comes through the same pipes: the
-/// map of ranks at the beginning of its output, and among its errors its explanations, each of them
+/// map of ranks in its output, and among its errors its explanations, each of them
 /// between two lines of dashes. What mpirun says is worth reading where no rank could start, and is
 /// a page of text below a rank's own line elsewhere.
 ///
@@ -30,7 +30,7 @@ class MpirunSieve {
   Sifted operator()(std::string_view bytes, bool last);
 
  private:
-  enum class Place { kStart, kInside, kOutside };
+  enum class Place { kInside, kOutside };
 
   void TakeByte(char byte, Sifted& sifted);
   bool MayBeKept() const;
@@ -38,7 +38,7 @@ class MpirunSieve {
   void Put(std::string text, bool keep, Sifted& sifted);
 
   Stream stream_;
-  Place place_ = Place::kStart;
+  Place place_ = Place::kOutside;
   std::string line_;      // Held back until it is known whose it is.
   bool passing_ = false;  // The rest of the line, whose beginning was passed on.
   std::size_t kept_bytes_ = 0;

@@ -51,10 +51,14 @@ void ExpectSifted(MpirunSieve::Stream stream, const std::string& text, const std
   }
 }
 
-TEST(MpirunSieve, KeepsTheMapAtTheBeginningOfTheOutput) {
+TEST(MpirunSieve, KeepsTheMapOfEachHost) {
   const std::string ranks = "\rEpoch 1\r" + kMap + "the end";
   ExpectSifted(MpirunSieve::Stream::kOutput, kMap + ranks, ranks, kMap);
   ExpectSifted(MpirunSieve::Stream::kOutput, ranks, ranks, "");
+  const std::string table = "6 ranks on 2 hosts\n  table users\n";
+  ExpectSifted(MpirunSieve::Stream::kOutput, kMap + kMap + table + kMap, table, kMap + kMap + kMap);
+  const std::string cut = kMap.substr(0, kMap.find(" Data for node"));
+  ExpectSifted(MpirunSieve::Stream::kOutput, cut + "a rank\n  of it\n", "a rank\n  of it\n", cut);
   ExpectSifted(MpirunSieve::Stream::kOutput, " Data", " Data", "");
 }
 
