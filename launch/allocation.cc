@@ -189,6 +189,27 @@ absl::StatusOr<RankPlan> PlanRanks(const Allocation& allocation,
   return plan;
 }
 
+absl::StatusOr<RankPlan> PlanOnHosts(const std::vector<std::string>& hosts,
+                                     const RankRequest& request) {
+  std::vector<std::string> left = hosts;
+  std::erase_if(left, [&request](const std::string& host) {
+    return std::find(request.without.begin(), request.without.end(), host) != request.without.end();
+  });
+  if (left.empty()) return absl::InvalidArgumentError("every host was lost");
+  Allocation as_one;
+  as_one.cpus.assign(left.size(), 1);
+  absl::StatusOr<RankPlan> plan =
+      PlanRanks(as_one, left, {.ranks = request.ranks, .servers = request.servers});
+  if (!plan.ok()) return plan;
+  plan->cores = 0;
+  if (plan->groups.size() > 1) return plan;
+  Nodes nodes(left.size());
+  std::iota(nodes.begin(), nodes.end(), std::size_t{0});
+  plan->groups.front().placement = {"--host",
+                                    HostList(left, nodes, DivideUp(plan->ranks(), left.size()))};
+  return plan;
+}
+
 std::uint32_t RankPlan::ranks() const {
   return std::accumulate(
       groups.begin(), groups.end(), 0U,

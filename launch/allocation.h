@@ -64,6 +64,11 @@ absl::StatusOr<RankPlan> PlanRanks(const Allocation& allocation,
                                    const std::vector<std::string>& hosts,
                                    const RankRequest& request);
 
+/// The same for `hosts` outside of a batch system, of which nothing is known but their names: so many
+/// ranks of `request`, or one on each, spread over those that are not lost.
+absl::StatusOr<RankPlan> PlanOnHosts(const std::vector<std::string>& hosts,
+                                     const RankRequest& request);
+
 /// What Slurm says of a job now.
 struct BatchState {
   std::string state;   ///< "RUNNING", "PENDING", "COMPLETING".

@@ -16,7 +16,6 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
-#include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/text/display.h"
@@ -28,6 +27,7 @@
 #include "launch/allocation.h"
 #include "launch/command_line.h"
 #include "launch/dry_run.h"
+#include "launch/lingering_mpirun.h"
 #include "launch/meeting.h"
 #include "launch/model_summary.h"
 #include "launch/program.h"
@@ -77,12 +77,10 @@ void ListenToSignals() {
 // A rank's own stdout is a pty even where mpirun's goes to a file, so mpirun's is looked at.
 bool WritesToTerminal(const LaunchPlace& place) {
   if (!place.by_mpirun) return ::isatty(STDOUT_FILENO) == 1;
-  const std::string parent = absl::StrCat("/proc/", ::getppid());
-  const absl::StatusOr<std::string> name = ReadFile(parent + "/comm");
-  if (!name.ok() || (*name != "mpirun\n" && *name != "orterun\n" && *name != "mpiexec\n"))
-    return false;
+  if (!IsMpirun(::getppid())) return false;
   std::error_code error;
-  const std::string target = std::filesystem::read_symlink(parent + "/fd/1", error).string();
+  const std::string target =
+      std::filesystem::read_symlink(absl::StrCat("/proc/", ::getppid(), "/fd/1"), error).string();
   return !error && (absl::StartsWith(target, "/dev/pts/") || absl::StartsWith(target, "/dev/tty"));
 }
 
@@ -299,7 +297,9 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
                        .console = DisplayFor(flags, met->place),
                        .batch = FindBatchJob(),
                        .stop_requested = [] { return stop_requested.load(); },
-                       .profile = flags.profile};
+                       .profile = flags.profile,
+                       // cfrun sees to it itself.
+                       .ends_mpirun = place->by_mpirun && place->launch.empty()};
   if (preparation->has_value()) life.claim = std::move((*preparation)->folder);
   return LiveAsRank(std::move(life));
 }

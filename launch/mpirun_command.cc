@@ -1,5 +1,6 @@
 #include "launch/mpirun_command.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "common/base/host.h"
 #include "common/base/status.h"
 #include "common/text/display.h"
+#include "launch/subprocess.h"
 
 namespace cf {
 namespace {
@@ -113,6 +115,16 @@ void SetUpOpenMpiForRestart() {
   ::setenv("OMPI_MCA_plm_slurm_args", "--overlap --mem=0", 0);
 }
 
+bool Answers(const std::string& host) {
+  constexpr std::chrono::seconds kLimit(5);
+  if (host == HostName() || host == "localhost") return true;
+  const char* chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
+  std::vector<std::string> command =
+      absl::StrSplit(chosen != nullptr ? chosen : "ssh -o BatchMode=yes", ' ', absl::SkipEmpty());
+  command.insert(command.end(), {host, "true"});
+  return OutputOf(command, kLimit).ok();
+}
+
 absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder() {
   for (const char* chosen : {"OMPI_MCA_orte_tmpdir_base", "OMPI_MCA_orte_local_tmpdir_base",
                              "OMPI_MCA_orte_remote_tmpdir_base"}) {
@@ -149,6 +161,10 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
   std::vector<std::string> command = {"mpirun", "--display-map"};
   if (!session_folder.empty()) {
     command.insert(command.end(), {"--mca", "orte_tmpdir_base", session_folder});
+    // Else in /dev/shm, where a rank that is killed while it meets the others leaves it for good.
+    if (std::getenv("OMPI_MCA_btl_vader_backing_directory") == nullptr) {
+      command.insert(command.end(), {"--mca", "btl_vader_backing_directory", session_folder});
+    }
   }
   for (std::size_t k = 0; k < plan.groups.size(); ++k) {
     if (k > 0) command.emplace_back(":");

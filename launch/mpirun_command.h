@@ -31,6 +31,10 @@ bool NamesOtherHosts(const Environment& environment);
 /// The same for an mpirun in the Slurm allocation of another that was lost.
 void SetUpOpenMpiForRestart();
 
+/// Whether Open MPI could start something on `host` now, in the way that it does outside of a batch
+/// system: by ssh, or by what the user has it use instead. Waits for some seconds at most.
+bool Answers(const std::string& host);
+
 /// A folder for what the mpiruns of a job on this host alone keep while they run; nothing where the user
 /// has chosen a place. In the folder that Open MPI would share among all jobs of a user on a
 /// host, the first to end removes what another has just found there, and that one does not start.

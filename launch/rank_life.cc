@@ -18,6 +18,7 @@
 #include "coordinator/generation_end.h"
 #include "coordinator/regroup.h"
 #include "coordinator/survival.h"
+#include "launch/lingering_mpirun.h"
 #include "report/report.h"
 
 namespace cf {
@@ -103,6 +104,7 @@ ExitCode RankLife::Run() {
     // From here on the others count on this process.
     Spare(false);
     if (!survives_loss() || !end.has_lost()) {
+      if (end.lost().whole_host() && options_.ends_mpirun) EndLingeringMpirun();
       const ExitCode code = Tell(end);
       const bool refused = VerdictOf(end).exit_code == kExitUserInput;
       if (refused && claim() != nullptr) claim()->Discard();

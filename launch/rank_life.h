@@ -34,6 +34,8 @@ struct RankLifeOptions {
   std::optional<BatchJob> batch = {};
   std::function<bool()> stop_requested = {};
   bool profile = false;
+  /// Whether nobody else ends the mpirun that started this process, should a host be lost.
+  bool ends_mpirun = false;
 };
 
 /// Plays a rank's part of a job, from generation to generation where ranks are lost and the others

@@ -11,7 +11,6 @@
 
 #include <absl/status/status.h>
 #include <absl/strings/match.h>
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
@@ -33,8 +32,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::uint32_t kRanksMax = 1
-                                    << 14;  // No job has more partitions, and each rank needs one.
 // What a life before may take to end: as long as a rank that is cut off waits for its peers, or a
 // file server for the lock of a host that died.
 constexpr std::chrono::seconds kFolderLimit(180);
@@ -57,20 +54,15 @@ void Say(const std::string& text) {
   std::fputs(LineOf(text).c_str(), stderr);
 }
 
-absl::StatusOr<std::uint32_t> ParseNumber(const std::string& flag, const std::string& text,
-                                          std::uint32_t least, std::uint32_t most,
-                                          const std::string& what) {
-  std::uint32_t number = 0;
-  if (absl::SimpleAtoi(text, &number) && number >= least && number <= most) return number;
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, " ", text, ": expected ", what, " from ", least, " to ", most));
-}
-
 /// Where the run stands: the newest snapshot, whole or not; empty before there is one.
 std::string NewestSnapshot(const std::string& run) {
   const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(run + "/snapshots");
   if (!store.ok()) return "";
   return store->NewestName().value_or(std::nullopt).value_or("");
+}
+
+bool Contains(const std::vector<std::string>& hosts, const std::string& host) {
+  return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
 }
 
 /// One job under `cfrun start`: its lives, until it ends for good.
@@ -117,6 +109,7 @@ class JobRunner {
   }
   // Those since the newest snapshot, or all of the last life.
   std::uint32_t DeathsOfLife() const;
+  void LookForHosts();
   bool MayRestart(const Outcome& death);
   std::string WhyNoRestart();
   std::string WhyNotHere();
@@ -128,6 +121,7 @@ class JobRunner {
   std::vector<std::string> flags_;
   std::optional<ScratchFolder> session_;  // Open MPI's, of a job on one host.
   std::optional<Allocation> allocation_;
+  std::vector<std::string> hosts_;  // Outside of a batch system: given, or where ranks have been.
   std::vector<std::string> lost_hosts_;
 
   std::uint32_t deaths_ = 0;             // Since the last new snapshot.
@@ -188,7 +182,8 @@ absl::Status JobRunner::Prepare() {
                      "), and Open MPI 4.1 takes at most ", kHostNameMax,
                      ": give it a shorter one, or start one process without cfrun (cfworker)"));
   }
-  Check(options_.ranks > 0 || allocation_.has_value(), "there is a number of ranks");
+  Check(options_.ranks > 0 || allocation_.has_value() || !options_.hosts.empty(),
+        "there is a number of ranks");
   flags_ = options_.worker;
   if (options_.servers > 0) {
     flags_.insert(flags_.end(), {"--set", absl::StrCat("cluster.servers=", options_.servers)});
@@ -199,8 +194,11 @@ absl::Status JobRunner::Prepare() {
   }
   TellAboutTerminal(flags_);
   const auto variable = [](const char* name) -> const char* { return std::getenv(name); };
-  const bool on_one_host =
-      allocation_.has_value() ? allocation_->nodes() == 1 : !NamesOtherHosts(variable);
+  const bool on_one_host = allocation_.has_value() ? allocation_->nodes() == 1
+                           : options_.hosts.empty()
+                               ? !NamesOtherHosts(variable)
+                               : options_.hosts == std::vector<std::string>{HostName()};
+  hosts_ = options_.hosts;
   SetUpOpenMpi(on_one_host);
   if (!on_one_host) return absl::OkStatus();
   absl::StatusOr<std::optional<ScratchFolder>> session = MakeSessionFolder();
@@ -210,7 +208,15 @@ absl::Status JobRunner::Prepare() {
 }
 
 absl::StatusOr<RankPlan> JobRunner::Plan() const {
-  if (!allocation_.has_value()) return RankPlan{.groups = {{options_.ranks, {}}}};
+  if (!allocation_.has_value() && options_.hosts.empty() && lost_hosts_.empty()) {
+    return RankPlan{.groups = {{options_.ranks, {}}}};
+  }
+  if (!allocation_.has_value()) {
+    std::vector<std::string> used = hosts_;
+    std::erase_if(used, [this](const std::string& host) { return Contains(lost_hosts_, host); });
+    used.resize(std::min<std::size_t>(used.size(), hosts_.size() - options_.spares));
+    return PlanOnHosts(used, {.ranks = options_.ranks, .servers = options_.servers});
+  }
   std::vector<std::string> hosts;
   if (options_.servers > 0 || !lost_hosts_.empty()) {
     absl::StatusOr<std::vector<std::string>> named = HostsOf(*allocation_);
@@ -223,6 +229,7 @@ absl::StatusOr<RankPlan> JobRunner::Plan() const {
 
 absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   if (again) WaitForFolder();
+  if (again && !allocation_.has_value()) LookForHosts();
   if (supervisor_.end_asked()) return Outcome{.code = kExitContinue, .resumable = true};
   const absl::StatusOr<RankPlan> plan = Plan();
   if (!plan.ok()) return plan.status();
@@ -251,6 +258,10 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   const absl::StatusOr<JobEnd> end =
       supervisor_.Run(*command, {.is_over = is_over, .is_hopeless = is_hopeless});
   if (!end.ok()) return end.status();
+  for (const std::string& host : HostsByRank(end->map)) {
+    const bool is_new = !host.empty() && !Contains(hosts_, host);
+    if (options_.hosts.empty() && is_new) hosts_.push_back(host);
+  }
   Outcome outcome = Judge(*end, life, memory, again);
   // Whoever looks at the run later reads what is said here.
   if (!outcome.why.empty()) {
@@ -323,6 +334,20 @@ JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, const JobLi
       .died = may_pass && death.again, .why = std::move(death.why), .said = std::move(death.said)};
 }
 
+// Leaves out the hosts on which nothing can be started now, beside the one that was just lost.
+void JobRunner::LookForHosts() {
+  std::vector<std::string> silent;
+  for (const std::string& host : hosts_) {
+    if (!Contains(lost_hosts_, host) && !Answers(host)) silent.push_back(host);
+  }
+  // Where none answers, asking them was of no use.
+  if (silent.size() + lost_hosts_.size() >= hosts_.size()) return;
+  for (std::string& host : silent) {
+    Tell(absl::StrCat("left out, as it does not answer: ", host));
+    lost_hosts_.push_back(std::move(host));
+  }
+}
+
 void JobRunner::WaitForFolder() {
   const auto is_free = [this] {
     const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
@@ -347,7 +372,9 @@ bool JobRunner::MayRestart(const Outcome& death) {
     return false;
   }
   std::string how = progress_.empty() ? "starting again" : "starting again from the last snapshot";
-  if (allocation_.has_value() && !death.lost_host.empty()) {
+  if (!allocation_.has_value()) lost_hosts_.clear();  // Those that come back are used again.
+  // A host that is the only one is tried again.
+  if (!death.lost_host.empty() && (allocation_.has_value() || hosts_.size() > 1)) {
     lost_hosts_.push_back(death.lost_host);
     absl::StrAppend(&how, " without ", death.lost_host);
   }
@@ -413,62 +440,6 @@ std::string JobRunner::WhyNotHere() {
 }
 
 }  // namespace
-
-absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
-  StartOptions options;
-  for (std::size_t k = 0; k < words.size(); ++k) {
-    const std::string& word = words[k];
-    std::uint32_t* number = nullptr;
-    std::uint32_t least = 0;
-    std::uint32_t most = 1 << 20;
-    std::string what = "a number";
-    if (word == "-n" || word == "-np") {
-      number = &options.ranks;
-      least = 1;
-      most = kRanksMax;
-      what = "a number of processes";
-    } else if (word == "--servers") {
-      number = &options.servers;
-      most = kRanksMax - 1;
-    } else if (word == "--restarts") {
-      number = &options.restarts;
-    } else if (word == "--restart-minutes") {
-      number = &options.restart_minutes;
-    } else if (word == "--meeting-seconds" || word == "--stop-seconds") {
-      number = word == "--stop-seconds" ? &options.stop_seconds : &options.meeting_seconds;
-      least = 1;
-      what = "a number of seconds";
-    } else if (word == "--requeue") {
-      options.requeue = true;
-      continue;
-    } else if (word == "--no-survival") {
-      options.survival = false;
-      continue;
-    } else {
-      options.worker.push_back(word);
-      continue;
-    }
-    if (k + 1 == words.size()) return absl::InvalidArgumentError(word + " needs a number");
-    const absl::StatusOr<std::uint32_t> parsed = ParseNumber(word, words[++k], least, most, what);
-    if (!parsed.ok()) return parsed.status();
-    *number = *parsed;
-  }
-  if (options.restarts == 0 && options.restart_minutes != StartOptions().restart_minutes) {
-    return absl::InvalidArgumentError("--restart-minutes has no effect with --restarts 0");
-  }
-  const absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
-  if (!allocation.ok()) return allocation.status();
-  if (options.ranks == 0 && !allocation->has_value()) {
-    return absl::InvalidArgumentError("-n N is missing (try --help)");
-  }
-  if (options.requeue && !allocation->has_value()) {
-    return absl::InvalidArgumentError("--requeue works in a Slurm allocation only");
-  }
-  if (options.worker.empty() || absl::StartsWith(options.worker.front(), "-")) {
-    return absl::InvalidArgumentError("CONFIG must come before cfworker's flags (try --help)");
-  }
-  return options;
-}
 
 absl::StatusOr<ExitCode> StartJob(const StartOptions& options, Supervisor& supervisor) {
   return JobRunner(options, supervisor).Run();

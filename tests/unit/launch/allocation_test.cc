@@ -154,5 +154,21 @@ TEST(RankPlan, LeavesLostHostsOut) {
               HasSubstr("every host of the allocation was lost"));
 }
 
+// Outside of a batch system nothing is known of hosts but their names.
+TEST(PlanOnHosts, SpreadsRanksAndLeavesLostHostsOut) {
+  const auto placement = [](const RankRequest& request) {
+    return PlanOnHosts({"a", "b", "c"}, request)->groups[0].placement;
+  };
+  EXPECT_THAT(placement({}), ::testing::ElementsAre("--host", "a:1,b:1,c:1"));
+  EXPECT_THAT(placement({.ranks = 4}), ::testing::ElementsAre("--host", "a:2,b:2,c:2"));
+  EXPECT_THAT(placement({.ranks = 3, .without = {"b"}}),
+              ::testing::ElementsAre("--host", "a:2,c:2"));
+  const RankPlan plan = PlanOnHosts({"a", "b", "c"}, {.ranks = 5, .servers = 1}).value();
+  EXPECT_EQ(plan.ranks(), 5U);
+  EXPECT_EQ(plan.cores, 0U);
+  EXPECT_THAT(plan.groups[1].placement, ::testing::ElementsAre("--host", "c:1"));
+  EXPECT_FALSE(PlanOnHosts({"a"}, {.ranks = 1, .without = {"a"}}).ok());
+}
+
 }  // namespace
 }  // namespace cf
