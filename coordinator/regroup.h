@@ -24,9 +24,9 @@ struct Regrouping {
   JobKey key = {};
   GenerationEnd lost;
   std::vector<int> survivors;  ///< As SurvivorsOf finds them, this rank included.
-  std::string launch;          ///< As RunFolder::ClaimGeneration's.
-  const Listener* door =
-      nullptr;  ///< At its door in the roster. Borrowed; null where nobody else is left.
+  std::string launch = {};     ///< As RunFolder::ClaimGeneration's.
+  /// At its door in the roster. Borrowed; null where nobody else is left.
+  const Listener* door = nullptr;
   std::uint64_t first_generation = 0;  ///< Of these processes.
   std::uint64_t losses_max = 0;        ///< Without a new snapshot in between.
 };

@@ -48,7 +48,7 @@ class Compare : public ::testing::Test {
  protected:
   // Three runs of a sweep: a learning rate that is too small, one that is good, one too large.
   static void SetUpTestSuite() {
-    cluster_ = new Cluster;
+    cluster_ = new TestCluster;
     Train("sweep/small", {"optimizer.adam.learning_rate=0.0001"});
     Train("sweep/good", {"optimizer.adam.learning_rate=0.003"});
     Train("sweep/wild", {"optimizer.adam.learning_rate=0.5"});
@@ -85,10 +85,10 @@ class Compare : public ::testing::Test {
     return Path(name);
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
 };
 
-Cluster* Compare::cluster_ = nullptr;
+TestCluster* Compare::cluster_ = nullptr;
 
 TEST_F(Compare, PrintsATableAndWritesAPage) {
   const Process::Result result =

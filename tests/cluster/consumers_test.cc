@@ -223,7 +223,7 @@ class Trained {
     ASSERT_EQ(result.exit_code, 0) << result.errors;
   }
 
-  const Cluster cluster_;
+  const TestCluster cluster_;
 };
 
 /// The models of all tests, each trained for the first that wants it.

@@ -24,7 +24,7 @@ using ::testing::HasSubstr;
 
 class DryRun : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { cluster_ = new Cluster; }
+  static void SetUpTestSuite() { cluster_ = new TestCluster; }
   static void TearDownTestSuite() {
     delete cluster_;
     cluster_ = nullptr;
@@ -59,9 +59,9 @@ class DryRun : public ::testing::Test {
     return number;
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
 };
-Cluster* DryRun::cluster_ = nullptr;
+TestCluster* DryRun::cluster_ = nullptr;
 
 TEST_F(DryRun, TellsRowsMemoryDiskTrafficAndTime) {
   const Process::Result result = Try(Job("dry"));

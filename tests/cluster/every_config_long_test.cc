@@ -24,7 +24,7 @@ void SplitRatings(const std::string& from, const std::string& training,
   for (std::size_t k = 1; k < lines.size(); ++k) into[k % 5 == 0 ? 1 : 0] << lines[k] << "\n";
 }
 
-void MakeData(const Cluster& cluster) {
+void MakeData(const TestCluster& cluster) {
   const std::string csv = cluster.Path("csv");
   const Process::Result made = RunProgram(
       "cfdata", {"synth", "--users", "200", "--items", "120", "--ratings", "2500", "--csv", csv});
@@ -47,7 +47,7 @@ std::vector<std::string> ConfigNames() {
 }
 
 TEST(EveryConfig, MakesTheSameModelWithAnyRanks) {
-  const Cluster cluster;
+  const TestCluster cluster;
   ASSERT_NO_FATAL_FAILURE(MakeData(cluster));
   const std::vector<std::string> names = ConfigNames();
   EXPECT_GT(names.size(), 20U);

@@ -34,7 +34,7 @@ std::string RawId(const std::string& line) {
 }
 
 // Trains a few epochs with a configuration, with all that a model of its kind can have.
-void TrainFor(const std::string& config, const Cluster& cluster) {
+void TrainFor(const std::string& config, const TestCluster& cluster) {
   std::vector<std::string> set = {"train.epochs=3"};
   if (config == "mlp_10_features") {
     set.insert(set.end(),
@@ -63,7 +63,7 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
   const std::string python = PythonWithNumPy();
   ASSERT_NE(python, "")
       << "python3-numpy is among the packages that launch/install-dependencies installs";
-  const Cluster cluster;
+  const TestCluster cluster;
   TrainFor(GetParam(), cluster);
   const std::string best = cluster.SnapshotPath("run", "best");
   const std::string folder = cluster.Path("export");
@@ -99,7 +99,7 @@ TEST_P(ExportedModelTest, IsServedByNumPyAlone) {
 // Goal: whoever asks an export is told what its snapshot tells, byte for byte. Method: every verb
 // that takes a snapshot's path, for every kind of model.
 TEST_P(AskedModelTest, IsAskedLikeItsSnapshot) {
-  const Cluster cluster;
+  const TestCluster cluster;
   TrainFor(GetParam(), cluster);
   const std::string best = cluster.SnapshotPath("run", "best");
   const std::string folder = cluster.Path("export");

@@ -38,7 +38,7 @@ constexpr char kHostile[] =
 class PageTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    cluster_ = new Cluster;
+    cluster_ = new TestCluster;
     const std::string titles = Path("page_csv/movies.csv");
     EXPECT_EQ(RunProgram("cfdata", {"synth", "--users", "200", "--items", "80", "--ratings", "1600",
                                     "--csv", Path("page_csv"), "--out", Path("page_generated")})
@@ -71,10 +71,10 @@ class PageTest : public testing::Test {
   }
   static std::string Rated() { return cluster_->SnapshotPath("rated", "best"); }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
 };
 
-Cluster* PageTest::cluster_ = nullptr;
+TestCluster* PageTest::cluster_ = nullptr;
 
 // All that `pattern`'s first group matches.
 std::vector<std::string> Matches(const std::string& text, const char* pattern) {

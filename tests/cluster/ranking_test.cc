@@ -76,7 +76,7 @@ TEST_P(RankedModelTest, HasTheFiguresOfBruteForce) {
   const std::string python = PythonWithNumPy();
   ASSERT_NE(python, "")
       << "python3-numpy is among the packages that launch/install-dependencies installs";
-  const Cluster cluster;
+  const TestCluster cluster;
   std::vector<std::string> set = GetParam().set;
   set.push_back("split.given={}");
   cluster.Train(
@@ -129,7 +129,7 @@ INSTANTIATE_TEST_SUITE_P(
     [](const ::testing::TestParamInfo<Model>& model) { return model.param.name; });
 
 // Two epochs with every metric; the columns of its history that do not tell the time.
-std::vector<std::vector<std::string>> Figures(const Cluster& cluster, JobOptions options) {
+std::vector<std::vector<std::string>> Figures(const TestCluster& cluster, JobOptions options) {
   options.set.insert(options.set.end(), {"train.epochs=2", "train.batch_size=2000",
                                          "validation.metrics=" + Joined(kMetrics)});
   const Process::Result result = cluster.Run(options);
@@ -146,7 +146,7 @@ std::vector<std::vector<std::string>> Figures(const Cluster& cluster, JobOptions
 }
 
 TEST(Ranking, HasTheSameBitsWhoeverComputes) {
-  const Cluster cluster;
+  const TestCluster cluster;
   const auto one = Figures(cluster, {.launcher = Launcher::kAlone, .run = "one"});
   EXPECT_EQ(Figures(cluster, {.ranks = 3, .run = "three"}), one);
   EXPECT_EQ(Figures(cluster, {.ranks = 2, .run = "threads", .flags = {"--threads", "2"}}), one);
@@ -169,7 +169,7 @@ TEST(Ranking, HasTheSameBitsWhoeverComputes) {
 }
 
 TEST(Ranking, EarlyStoppingLooksForTheLargestFigure) {
-  const Cluster cluster;
+  const TestCluster cluster;
   const Process::Result result = cluster.Run(
       {.ranks = 2,
        .run = "run",
@@ -196,7 +196,7 @@ TEST(Ranking, EarlyStoppingLooksForTheLargestFigure) {
 }
 
 TEST(Ranking, ValidatesEveryFewEpochs) {
-  const Cluster cluster;
+  const TestCluster cluster;
   const Process::Result result =
       cluster.Run({.launcher = Launcher::kAlone,
                    .run = "run",
@@ -219,7 +219,7 @@ TEST(Ranking, ValidatesEveryFewEpochs) {
 }
 
 TEST(Ranking, RefusesWhatIsNoFigureAndMeasuresTrainingSamplesToo) {
-  const Cluster cluster;
+  const TestCluster cluster;
   cluster.Train({.launcher = Launcher::kAlone, .run = "run", .set = {"train.epochs=1"}});
   const std::string snapshot = cluster.SnapshotPath("run");
   const Process::Result wrong =

@@ -51,7 +51,7 @@ std::vector<std::string> ContentsOf(const std::string& folder) {
 
 class Report : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { cluster_ = new Cluster; }
+  static void SetUpTestSuite() { cluster_ = new TestCluster; }
   static void TearDownTestSuite() {
     delete cluster_;
     cluster_ = nullptr;
@@ -72,10 +72,10 @@ class Report : public ::testing::Test {
         {.launcher = launcher, .ranks = ranks, .data = data, .run = run, .set = set});
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
 };
 
-Cluster* Report::cluster_ = nullptr;
+TestCluster* Report::cluster_ = nullptr;
 
 constexpr char kChromium[] = "/usr/bin/chromium";
 

@@ -46,7 +46,7 @@ class RunCommands : public ::testing::Test {
     });
   }
 
-  Cluster cluster_;
+  TestCluster cluster_;
 };
 
 TEST_F(RunCommands, TellTheTruthFromTheStartToAStopAndTheEnd) {

@@ -31,7 +31,7 @@ using ::testing::StartsWith;
 
 class Run : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { cluster_ = new Cluster; }
+  static void SetUpTestSuite() { cluster_ = new TestCluster; }
   static void TearDownTestSuite() {
     delete cluster_;
     cluster_ = nullptr;
@@ -60,10 +60,10 @@ class Run : public ::testing::Test {
     }
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
 };
 
-Cluster* Run::cluster_ = nullptr;
+TestCluster* Run::cluster_ = nullptr;
 
 // A rate this high overfits after a few epochs.
 const std::vector<std::string>& Overfitting() {

@@ -15,7 +15,7 @@ namespace {
 
 class SameBitsLong : public ::testing::TestWithParam<std::string> {
  protected:
-  static void SetUpTestSuite() { cluster_ = new Cluster; }
+  static void SetUpTestSuite() { cluster_ = new TestCluster; }
   static void TearDownTestSuite() {
     delete cluster_;
     cluster_ = nullptr;
@@ -35,11 +35,11 @@ class SameBitsLong : public ::testing::TestWithParam<std::string> {
     return cluster_->Train(options);
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
   std::string one_;
 };
 
-Cluster* SameBitsLong::cluster_ = nullptr;
+TestCluster* SameBitsLong::cluster_ = nullptr;
 
 TEST_P(SameBitsLong, Ranks) {
   for (const int ranks : {1, 2, 3, 7, 16}) {

@@ -14,7 +14,7 @@ namespace {
 
 class SameBits : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { cluster_ = new Cluster; }
+  static void SetUpTestSuite() { cluster_ = new TestCluster; }
   static void TearDownTestSuite() {
     delete cluster_;
     cluster_ = nullptr;
@@ -29,10 +29,10 @@ class SameBits : public ::testing::Test {
     return cluster_->Train(options);
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
 };
 
-Cluster* SameBits::cluster_ = nullptr;
+TestCluster* SameBits::cluster_ = nullptr;
 
 class SameBitsOf : public SameBits, public ::testing::WithParamInterface<std::string> {};
 

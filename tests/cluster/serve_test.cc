@@ -69,7 +69,7 @@ TEST_P(ServedModelTest, ListsAreThoseOfBruteForceAndOfCfsnapshot) {
   const std::string python = PythonWithNumPy();
   ASSERT_NE(python, "")
       << "python3-numpy is among the packages that launch/install-dependencies installs";
-  const Cluster cluster;
+  const TestCluster cluster;
   cluster.Train({.launcher = Launcher::kAlone,
                  .config = GetParam().config,
                  .run = "run",
@@ -111,7 +111,7 @@ class ServeTest : public testing::Test {
     cluster_.Train({.launcher = Launcher::kAlone, .run = "one", .set = {"train.epochs=1"}});
     best_ = cluster_.SnapshotPath("one", "best");
   }
-  Cluster cluster_;
+  TestCluster cluster_;
   std::string best_;
 };
 

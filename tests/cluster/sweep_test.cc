@@ -42,7 +42,7 @@ class SweepTest : public ::testing::Test {
  protected:
   // One sweep from beginning to end is what the tests compare with.
   static void SetUpTestSuite() {
-    cluster_ = std::make_unique<Cluster>();
+    cluster_ = std::make_unique<TestCluster>();
     std::ofstream(cluster_->Path("jobs.csv")) << kJobs;
     straight_ = Sweep("straight").Wait();
   }
@@ -91,11 +91,11 @@ class SweepTest : public ::testing::Test {
     return static_cast<std::size_t>(std::distance(begin(folder), end(folder)));
   }
 
-  static std::unique_ptr<Cluster> cluster_;
+  static std::unique_ptr<TestCluster> cluster_;
   static Process::Result straight_;
 };
 
-std::unique_ptr<Cluster> SweepTest::cluster_;
+std::unique_ptr<TestCluster> SweepTest::cluster_;
 Process::Result SweepTest::straight_;
 
 TEST_F(SweepTest, TrainsEveryJobAndNamesTheBest) {

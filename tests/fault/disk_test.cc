@@ -52,7 +52,7 @@ const std::vector<Schedule>& Schedules() {
 class Disk : public ::testing::TestWithParam<std::tuple<Schedule, Fault>> {
  protected:
   static void SetUpTestSuite() {
-    cluster_ = new Cluster;
+    cluster_ = new TestCluster;
     const Process::Result made =
         RunProgram("cfdata", {"synth", "--users", "30000", "--items", "500", "--ratings", "75000",
                               "--out", cluster_->Path("many-users")});
@@ -93,10 +93,10 @@ class Disk : public ::testing::TestWithParam<std::tuple<Schedule, Fault>> {
     return digest->second;
   }
 
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
   static std::map<std::string, std::string> digests_;  // By schedule.
 };
-Cluster* Disk::cluster_ = nullptr;
+TestCluster* Disk::cluster_ = nullptr;
 std::map<std::string, std::string> Disk::digests_;
 
 TEST_P(Disk, FailsAndTheJobGoesOnToTheSameBits) {

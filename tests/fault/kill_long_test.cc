@@ -20,7 +20,7 @@ TEST(KillLong, AnythingAtAnyTime) {
   if (const char* seeds = std::getenv("CF_TEST_SEEDS"); seeds != nullptr) {
     ASSERT_EQ(std::sscanf(seeds, "%u:%u", &first, &last), 2) << "CF_TEST_SEEDS is FIRST:LAST";
   }
-  const Cluster cluster;
+  const TestCluster cluster;
   const std::string digest = KillOracle(cluster);
   for (std::uint64_t seed = first; seed <= last; ++seed) {
     for (const Victim victim :

@@ -125,7 +125,7 @@ int CountLines(const std::vector<std::string>& lines, const std::string& text) {
 }
 
 TEST(Strangers, AreDroppedWhileTrainingEndsWithTheSameBits) {
-  const Cluster cluster;
+  const TestCluster cluster;
   JobOptions options = {.launcher = Launcher::kAlone,
                         .run = "undisturbed",
                         .set = {"train.epochs=12", "early_stopping.patience=0"}};

@@ -59,13 +59,13 @@ ShownRun Parse(const std::string& json) {
 }  // namespace
 
 SlurmCluster* InSlurm::slurm_ = nullptr;
-Cluster* InSlurm::cluster_ = nullptr;
+TestCluster* InSlurm::cluster_ = nullptr;
 std::string* InSlurm::digest_ = nullptr;
 
 void InSlurm::StartSlurm(const std::vector<std::string>& settings) {
   if (!SlurmCluster::Missing().empty()) return;
   slurm_ = new SlurmCluster(settings);
-  cluster_ = new Cluster;
+  cluster_ = new TestCluster;
 }
 
 void InSlurm::TearDownTestSuite() {

@@ -60,7 +60,7 @@ class InSlurm : public ::testing::Test {
   static void StartSlurm(const std::vector<std::string>& settings);
 
   static const SlurmCluster& slurm() { return *slurm_; }
-  static const Cluster& cluster() { return *cluster_; }
+  static const TestCluster& cluster() { return *cluster_; }
 
   /// Submits a job and returns its id.
   static std::string Submit(const BatchJobOptions& options);
@@ -82,7 +82,7 @@ class InSlurm : public ::testing::Test {
   static const std::string& UndisturbedDigest();
 
   static SlurmCluster* slurm_;  // Null where there can be none.
-  static Cluster* cluster_;
+  static TestCluster* cluster_;
   static std::string* digest_;  // Null until it is wanted.
 };
 

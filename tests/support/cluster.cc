@@ -152,9 +152,9 @@ bool ClusterJob::WaitUntilNoneIsLeft(std::chrono::seconds deadline) const {
   return Eventually([this] { return Living().empty(); }, deadline);
 }
 
-// --- Cluster -------------------------------------------------------------------------------------
+// --- TestCluster ---------------------------------------------------------------------------------
 
-Cluster::Cluster() {
+TestCluster::TestCluster() {
   std::string name = ::testing::TempDir() + "cf_cluster_XXXXXX";
   Check(::mkdtemp(name.data()) != nullptr, "a test can make a temporary folder");
   folder_ = name;
@@ -166,18 +166,18 @@ Cluster::Cluster() {
   }
 }
 
-Cluster::~Cluster() {
+TestCluster::~TestCluster() {
   std::error_code ignored;
   fs::remove_all(folder_, ignored);
 }
 
-void Cluster::ImportReal(const std::string& source) const {
+void TestCluster::ImportReal(const std::string& source) const {
   MustSucceed("cfdata",
               {"import", "--ratings", source + "/u1.base", "--validation", source + "/u1.test",
                "--titles", source + "/u.item", "--out", Path("data")});
 }
 
-void Cluster::ImportGenerated() const {
+void TestCluster::ImportGenerated() const {
   MustSucceed("cfdata", {"synth", "--preset", "ml-100k", "--out", Path("generated"), "--csv",
                          Path("generated-csv")});
   MustSucceed("cfdata", {"export-split", Path("generated"), "--seed", "42", "--fraction", ".2",
@@ -187,7 +187,7 @@ void Cluster::ImportGenerated() const {
                "--titles", Path("generated-csv/movies.csv"), "--out", Path("data")});
 }
 
-std::unique_ptr<ClusterJob> Cluster::Start(const JobOptions& options) const {
+std::unique_ptr<ClusterJob> TestCluster::Start(const JobOptions& options) const {
   Check(options.launcher != Launcher::kAlone || options.ranks == 1, "alone is one rank");
   std::vector<std::string> command;
   const std::string ranks = std::to_string(options.ranks);
@@ -214,24 +214,24 @@ std::unique_ptr<ClusterJob> Cluster::Start(const JobOptions& options) const {
   return std::make_unique<ClusterJob>(command, Path(options.run), options.environment);
 }
 
-Process::Result Cluster::Run(const JobOptions& options) const {
+Process::Result TestCluster::Run(const JobOptions& options) const {
   return Start(options)->Wait();
 }
 
-std::string Cluster::Train(const JobOptions& options) const {
+std::string TestCluster::Train(const JobOptions& options) const {
   const Process::Result result = Run(options);
   EXPECT_EQ(result.exit_code, 0) << options.run << "\n" << result.output << result.errors;
   return result.exit_code == 0 ? Digest(options.run) : "";
 }
 
-std::string Cluster::Digest(const std::string& run, const std::string& name) const {
+std::string TestCluster::Digest(const std::string& run, const std::string& name) const {
   Process::Result result = RunProgram("cfsnapshot", {"digest", SnapshotPath(run, name)});
   EXPECT_EQ(result.exit_code, 0) << result.errors;
   if (result.exit_code != 0) return "";
   return result.output.substr(0, result.output.find('\n'));
 }
 
-std::vector<std::string> Cluster::Manifests(const std::string& run) const {
+std::vector<std::string> TestCluster::Manifests(const std::string& run) const {
   return ManifestsIn(Path(run));
 }
 

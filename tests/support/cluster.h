@@ -83,12 +83,12 @@ class ClusterJob {
 /// Owner:   the test's fixture.
 /// Threads: one.
 /// Bounds:  some 10 MB on disk, removed at the end.
-class Cluster {
+class TestCluster {
  public:
-  Cluster();
-  ~Cluster();
-  Cluster(const Cluster&) = delete;
-  Cluster& operator=(const Cluster&) = delete;
+  TestCluster();
+  ~TestCluster();
+  TestCluster(const TestCluster&) = delete;
+  TestCluster& operator=(const TestCluster&) = delete;
 
   const std::string& folder() const { return folder_; }
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }

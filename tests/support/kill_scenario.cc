@@ -26,7 +26,7 @@ void WaitForEnd(pid_t pid, int milliseconds) {
   ::close(process);
 }
 
-void CheckHistory(const Cluster& cluster, const std::string& run) {
+void CheckHistory(const TestCluster& cluster, const std::string& run) {
   EXPECT_EQ(HistoryColumn(cluster.Path(run), "epoch"),
             (std::vector<std::string>{"0", "1", "2", "3", "4"}));
 }
@@ -43,13 +43,14 @@ JobOptions RestOfKilledJob(const std::string& run) {
   return {.run = run, .set = {"train.epochs=" + std::to_string(kEpochs), "train.batch_size=2000"}};
 }
 
-std::string KillOracle(const Cluster& cluster) {
+std::string KillOracle(const TestCluster& cluster) {
   JobOptions undisturbed = RestOfKilledJob("undisturbed");  // Nor do snapshots change the result.
   undisturbed.launcher = Launcher::kAlone;
   return cluster.Train(undisturbed);
 }
 
-void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::string& digest) {
+void CheckKill(const TestCluster& cluster, const KillScenario& scenario,
+               const std::string& digest) {
   SCOPED_TRACE("seed " + std::to_string(scenario.seed) + ", victim " +
                std::to_string(static_cast<int>(scenario.victim)) + ", moment " +
                std::to_string(static_cast<int>(scenario.moment)));

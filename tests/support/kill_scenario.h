@@ -31,11 +31,11 @@ JobOptions KilledJob(const std::string& run);
 JobOptions RestOfKilledJob(const std::string& run);
 
 /// The digest of that job when nothing disturbs it.
-std::string KillOracle(const Cluster& cluster);
+std::string KillOracle(const TestCluster& cluster);
 
 /// Runs the job, kills, checks that no process is left, resumes with another number of ranks, where it
 /// has not gone on by itself, and checks that it ends with `digest`.
-void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::string& digest);
+void CheckKill(const TestCluster& cluster, const KillScenario& scenario, const std::string& digest);
 
 /// Tests that disturb KilledJob in various ways and compare with the digest of the undisturbed one.
 ///
@@ -44,7 +44,7 @@ void CheckKill(const Cluster& cluster, const KillScenario& scenario, const std::
 class KilledJobTest : public ::testing::Test {
  protected:
   static void SetUpTestSuite() {
-    cluster_ = std::make_unique<Cluster>();
+    cluster_ = std::make_unique<TestCluster>();
     digest_ = std::make_unique<std::string>(KillOracle(*cluster_));
   }
   static void TearDownTestSuite() {
@@ -52,7 +52,7 @@ class KilledJobTest : public ::testing::Test {
     digest_.reset();
   }
 
-  static inline std::unique_ptr<Cluster> cluster_;
+  static inline std::unique_ptr<TestCluster> cluster_;
   static inline std::unique_ptr<std::string> digest_;
 };
 

@@ -105,7 +105,7 @@ Message Text(const std::string& control, std::size_t payload_bytes = 0) {
 }
 
 /// Some ranks of one job in this process, the others left to raw peers.
-class Cluster {
+class TestCluster {
  public:
   struct Options {
     int size = 2;
@@ -114,7 +114,7 @@ class Cluster {
     std::size_t queued_bytes_max = std::size_t{64} << 20;
   };
 
-  explicit Cluster(const Options& options)
+  explicit TestCluster(const Options& options)
       : options_(options), records_(static_cast<std::size_t>(options.size)) {
     std::vector<Listener> listeners;
     for (int rank = 0; rank < options.size; ++rank) {
@@ -140,7 +140,7 @@ class Cluster {
     }
     for (std::thread& thread : threads) thread.join();
   }
-  ~Cluster() {
+  ~TestCluster() {
     raw_.clear();
     std::vector<std::thread> threads;
     for (auto& mesh : meshes_) threads.emplace_back([&mesh] { mesh.reset(); });
@@ -210,7 +210,7 @@ TEST(Mesh, FourRanksExchangeInOrder) {
     std::iota(words.begin(), words.end(), seed * 2246822519U);
     return words;
   };
-  Cluster cluster({.size = kRanks, .queued_bytes_max = 2 << 20});
+  TestCluster cluster({.size = kRanks, .queued_bytes_max = 2 << 20});
   std::vector<std::thread> threads;
   for (int from = 0; from < kRanks; ++from) {
     threads.emplace_back([&, from] {
@@ -251,7 +251,7 @@ TEST(Mesh, FourRanksExchangeInOrder) {
 
 // Goal: a close loses nothing that was sent before it, and is not taken for a loss.
 TEST(Mesh, CloseFlushesAndIsNoLoss) {
-  Cluster cluster({.size = 3});
+  TestCluster cluster({.size = 3});
   constexpr std::size_t kMessages = 50;
   for (std::size_t k = 0; k < kMessages; ++k) {
     cluster.mesh(0).Send(1, Text("last words", 1 << 20));
@@ -369,7 +369,7 @@ class Strangers : public ::testing::Test {
   explicit Strangers(milliseconds timeout = std::chrono::seconds(20))
       : cluster_({.size = 2, .timeout = timeout}) {}
 
-  Cluster cluster_;
+  TestCluster cluster_;
 };
 
 TEST_F(Strangers, RandomBytes) {
@@ -453,7 +453,7 @@ class BadPeer : public ::testing::Test {
       : cluster_(
             {.size = 3, .raw = 1, .timeout = timeout, .queued_bytes_max = std::size_t{1} << 20}) {}
 
-  Cluster cluster_;
+  TestCluster cluster_;
 };
 
 TEST_F(BadPeer, Dies) {
@@ -539,7 +539,7 @@ TEST_F(StalledPeer, ReadsNothing) {
 
 // Goal: heartbeats keep an idle connection alive for longer than the timeout.
 TEST(Mesh, IdleConnectionsLive) {
-  Cluster cluster({.size = 2, .timeout = std::chrono::seconds(1)});
+  TestCluster cluster({.size = 2, .timeout = std::chrono::seconds(1)});
   // Heartbeats are the only frames here; five of them span more than the timeout.
   std::mutex mutex;
   std::condition_variable never;
