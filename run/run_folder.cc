@@ -390,10 +390,7 @@ absl::Status RunFolder::CheckVisible(const std::string& path, const std::string&
 absl::Status RunFolder::WriteVerdict(const Verdict& verdict) const {
   Verdict own = verdict;
   if (!launch_.empty()) own.launch = launch_;
-  // In place before it is synced, which may take longer than a batch system waits before it kills.
-  absl::Status written = ReplaceFile(verdict_path(), PrintVerdict(own));
-  if (written.ok()) written = SyncPath(verdict_path());
-  return written.ok() ? SyncPath(path_) : written;
+  return WriteFileAtomically(verdict_path(), PrintVerdict(own));
 }
 
 std::string PrintVerdict(const Verdict& verdict) {
@@ -405,10 +402,7 @@ std::string PrintVerdict(const Verdict& verdict) {
 
 absl::StatusOr<Verdict> RunFolder::ReadVerdict() const {
   const absl::StatusOr<std::string> text = ReadOwnFile(verdict_path());
-  if (!text.ok()) return text.status();
-  // A machine that failed before it was synced may have left it empty.
-  if (text->empty()) return absl::NotFoundError(verdict_path() + " is empty");
-  return ParseVerdict(*text, verdict_path());
+  return text.ok() ? ParseVerdict(*text, verdict_path()) : text.status();
 }
 
 absl::StatusOr<Verdict> ParseVerdict(const std::string& text, const std::string& name) {

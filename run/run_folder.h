@@ -74,11 +74,10 @@ class RunFolder {
   /// FailedPrecondition says that the run folder must be shared by all hosts.
   static absl::Status CheckVisible(const std::string& path, const std::string& nonce);
 
-  /// Replaces the verdict as one step, at once and then for good, with the `launch` of the claim that
-  /// this object has.
+  /// Replaces the verdict as one step, with the `launch` of the claim that this object has.
   absl::Status WriteVerdict(const Verdict& verdict) const;
 
-  /// The last verdict. NotFound where the job has not ended, or was killed, it or its machine.
+  /// The last verdict. NotFound where the job has not ended, or was killed.
   absl::StatusOr<Verdict> ReadVerdict() const;
 
   /// Asks the job that is alive here for a snapshot and a clean end.

@@ -228,12 +228,6 @@ TEST_F(RunFolderTest, FilesOfOthersAreNoGenerations) {
   EXPECT_EQ(run.ClaimGeneration().value(), 2U);
 }
 
-TEST_F(RunFolderTest, AVerdictThatNeverReachedTheDiskIsNone) {
-  const absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
-  std::ofstream(path_ + "/verdict").flush();
-  EXPECT_EQ(run->ReadVerdict().status().code(), absl::StatusCode::kNotFound);
-}
-
 TEST_F(RunFolderTest, AGenerationAndItsVerdictTellWhoStartedThem) {
   {
     absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
