@@ -26,7 +26,7 @@ constexpr std::uint64_t kSnapshots = 3;
 constexpr char kWorker[] = R"sh(#!/bin/bash
 cd "$(dirname "$0")/run"
 echo life >> lives
-touch "generation/$(($(ls generation | wc -l) + 1))"
+printf 'launch: %s\nbegun: now\n' "$CF_LAUNCH" > "generation/$(($(ls generation | wc -l) + 1))"
 for manifest in prepared/*.manifest; do
   [[ ! -e $manifest ]] || mv "$manifest" snapshots/
   break

@@ -13,6 +13,7 @@
 namespace cf {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -65,7 +66,8 @@ TEST_F(HostLossInSlurm, TheJobComesBackWithoutItsFirstHost) {
   ASSERT_TRUE(slurm().HastenRestart(job, 1));
   ExpectSameBits(job, "without_n0");
   EXPECT_EQ(slurm().State(job).nodes, "n[1-3]");
-  EXPECT_THAT(slurm().Log(job), HasSubstr("resuming from "));
+  // The others may have gone on in place, and to the end, before Slurm ended them.
+  EXPECT_THAT(slurm().Log(job), AnyOf(HasSubstr("resuming from "), HasSubstr(" is finished: ")));
 }
 
 }  // namespace

@@ -109,19 +109,21 @@ ShownRun InSlurm::Status(const std::string& run) {
 
 void InSlurm::ExpectStatus(const std::string& run, const std::string& what,
                            const std::function<bool(const ShownRun&)>& holds) {
-  EXPECT_TRUE(Eventually([&] { return holds(Status(run)); }))
+  EXPECT_TRUE(Eventually([&] { return holds(Status(run)); }, kJobMax))
       << "cfrun status never said that " << run << " is " << what << "; at last:\n"
       << slurm_->Run({"cfrun", "status", cluster_->Path(run)}).output;
 }
 
 bool InSlurm::WaitForSnapshot(const std::string& run, std::uint64_t step) {
-  return Eventually([&] {
-    const std::vector<std::string> manifests = cluster_->Manifests(run);
-    // "g000001-s000000000080.manifest".
-    return std::any_of(manifests.begin(), manifests.end(), [&](const std::string& name) {
-      return std::stoull(name.substr(name.find("-s") + 2)) >= step;
-    });
-  });
+  return Eventually(
+      [&] {
+        const std::vector<std::string> manifests = cluster_->Manifests(run);
+        // "g000001-s000000000080.manifest".
+        return std::any_of(manifests.begin(), manifests.end(), [&](const std::string& name) {
+          return std::stoull(name.substr(name.find("-s") + 2)) >= step;
+        });
+      },
+      kJobMax);
 }
 
 const std::string& InSlurm::UndisturbedDigest() {

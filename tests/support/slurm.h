@@ -54,7 +54,7 @@ class SlurmCluster {
 
   /// Waits until the job is in `state`; false past the deadline, or when it has ended in another.
   bool WaitForState(const std::string& job, const std::string& state,
-                    std::chrono::seconds deadline = std::chrono::seconds(30)) const;
+                    std::chrono::seconds deadline = std::chrono::seconds(120)) const;
 
   /// Waits until Slurm has put the job back among those that wait for the `restart`th time, and
   /// spares it most of the 6 s that it would now wait for its credentials to expire.
@@ -68,7 +68,7 @@ class SlurmCluster {
   void RestoreLink(int node) const { SetLink(node, "up"); }
 
   /// Waits until all hosts are there and none has a job.
-  bool WaitUntilIdle(std::chrono::seconds deadline = std::chrono::seconds(30)) const;
+  bool WaitUntilIdle(std::chrono::seconds deadline = std::chrono::seconds(120)) const;
 
   /// The processes of jobs that are alive on any of the hosts.
   std::vector<pid_t> ProcessesOfJobs() const;
