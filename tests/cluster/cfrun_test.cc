@@ -299,6 +299,9 @@ TEST_F(CfrunTest, AStartWhoseRanksDoNotMeetIsGivenUp) {
 
 // A rank whose memory is gone would lose it again.
 TEST_F(CfrunTest, SaysThatMemoryRanOutAndDoesNotTryAgain) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "cfrun itself does not fit the control group with AddressSanitizer's shadow";
+#endif
   const std::string group = "/sys/fs/cgroup/memory/cf_test_" + std::to_string(::getpid());
   std::error_code error;
   if (!std::filesystem::create_directory(group, error)) {
