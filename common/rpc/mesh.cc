@@ -171,7 +171,7 @@ void Mesh::Impl::Start() {
     if (handlers_.on_lost) {
       handlers_.on_lost(FirstMissing(),
                         absl::DeadlineExceededError(absl::StrCat("it did not connect within ",
-                                                                 options_.timeout.count(), " ms")));
+                                                                 connect_limit().count(), " ms")));
     }
     Opened(Missing());
   });

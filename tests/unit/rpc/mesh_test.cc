@@ -305,9 +305,18 @@ TEST(Mesh, AnswersFromHandlersPassTheQueueLimit) {
 TEST(Mesh, ConnectNamesWhoIsMissing) {
   Listener here = *Listener::Open("127.0.0.1");
   const Listener nobody = *Listener::Open("127.0.0.1");
-  const Mesh::Options options{
-      .rank = 0, .endpoints = {here.endpoint(), nobody.endpoint()}, .timeout = milliseconds(100)};
-  const auto mesh = Mesh::Connect(std::move(here), options, {});
+  // The shorter of both limits is what counts, and what is said.
+  const Mesh::Options options{.rank = 0,
+                              .endpoints = {here.endpoint(), nobody.endpoint()},
+                              .timeout = kPatience,
+                              .connect_timeout = milliseconds(100)};
+  std::string lost;
+  Mesh::Handlers handlers;
+  handlers.on_lost = [&lost](int peer, const absl::Status& why) {
+    lost = absl::StrCat("rank ", peer, ": ", why.message());
+  };
+  const auto mesh = Mesh::Connect(std::move(here), options, std::move(handlers));
+  EXPECT_EQ(lost, "rank 1: it did not connect within 100 ms");
   EXPECT_EQ(mesh.status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_THAT(std::string(mesh.status().message()), HasSubstr("for rank 1 at 127.0.0.1:"));
 }
