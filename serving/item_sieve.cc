@@ -105,6 +105,12 @@ void ItemSieve::Free::operator()(std::uint8_t* bytes) const {
   std::free(bytes);
 }
 
+std::uint64_t ItemSieve::BytesFor(std::uint32_t items, std::uint32_t dim) {
+  const std::uint64_t tiles = (items + std::uint64_t{kTile} - 1) / kTile;
+  return tiles * (kTile * std::uint64_t{PaddedDim(dim)} + kBlocks * sizeof(RowBounds) +
+                  sizeof(std::atomic<State>));
+}
+
 ItemSieve::ItemSieve(const WeightTable& items, float mean, const KernelSet& kernels)
     : items_(&items),
       mean_(static_cast<double>(mean)),

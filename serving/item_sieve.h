@@ -40,6 +40,9 @@ class ItemSieve {
     double slack_ = 0;     // less what rounding makes of that.
   };
 
+  /// Memory of one for so many items whose vectors have `dim` numbers.
+  static std::uint64_t BytesFor(std::uint32_t items, std::uint32_t dim);
+
   /// Without tiles. `mean` is what is added to every raw sum.
   ItemSieve(const WeightTable& items, float mean, const KernelSet& kernels);
 

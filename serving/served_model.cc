@@ -16,6 +16,7 @@
 #include "common/model/ranker.h"
 #include "common/model/row_optimizer.h"
 #include "common/snapshot/row_stream.h"
+#include "serving/item_sieve.h"
 
 namespace cf {
 
@@ -117,8 +118,10 @@ std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, Se
   if (users == ServedUsers::kInMemory) {
     bytes += WeightTable::BytesFor(user_rows.rows(), user_rows.dim());
   }
+  std::uint32_t compared = item_rows.dim();  // Numbers of an item's vector, as users' meet it.
   for (const NetworkSpec& network : spec.networks()) {
     if (network.role == NetworkRole::kPair) continue;
+    if (network.role == NetworkRole::kItem) compared = network.shape.outputs();
     const std::uint32_t rows =
         network.role == NetworkRole::kUser ? user_rows.rows() : item_rows.rows();
     bytes += WeightTable::BytesFor(rows, network.shape.outputs());
@@ -131,6 +134,7 @@ std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, Se
       bytes += WeightTable::BytesFor(std::max(user_rows.rows(), item_rows.rows()), table.dim());
     }
   }
+  if (!RankerOf(spec.job()).has_value()) bytes += ItemSieve::BytesFor(item_rows.rows(), compared);
   return bytes;
 }
 

@@ -36,7 +36,8 @@ enum class ServedUsers : std::uint8_t {
   kInSnapshot,  ///< Read from it when they are visited.
 };
 
-/// Bytes of the weights of the snapshot's model, as ServedModel has them.
+/// Bytes of the weights of the snapshot's model, as ServedModel has them, and of the ItemSieve that a
+/// Recommender adds to them.
 std::uint64_t BytesOfWeights(const Manifest& manifest, const ModelSpec& spec, ServedUsers users);
 
 /// Whether users may be in the snapshot: what they are served as is their rows alone, without

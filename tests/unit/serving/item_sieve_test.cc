@@ -195,5 +195,10 @@ INSTANTIATE_TEST_SUITE_P(Targets, ItemSieveTest,
                            return test.param == KernelTarget::kAvx2 ? "AVX2" : "AVX512";
                          });
 
+TEST(ItemSieve, ItsMemoryIsCounted) {
+  // Two tiles: a byte a number, padded, 16 bytes an item, and a state each.
+  EXPECT_EQ(ItemSieve::BytesFor(129, 50), 256 * (64 + 16) + 2);
+}
+
 }  // namespace
 }  // namespace cf
