@@ -161,10 +161,6 @@ absl::StatusOr<std::vector<std::string>> MpirunCommand(const RankPlan& plan,
   std::vector<std::string> command = {"mpirun", "--display-map"};
   if (!session_folder.empty()) {
     command.insert(command.end(), {"--mca", "orte_tmpdir_base", session_folder});
-    // Else in /dev/shm, where a rank that is killed while it meets the others leaves it for good.
-    if (std::getenv("OMPI_MCA_btl_vader_backing_directory") == nullptr) {
-      command.insert(command.end(), {"--mca", "btl_vader_backing_directory", session_folder});
-    }
   }
   for (std::size_t k = 0; k < plan.groups.size(); ++k) {
     if (k > 0) command.emplace_back(":");

@@ -30,6 +30,11 @@ namespace {
 class MpiSession {
  public:
   MpiSession() {
+    // Where mpirun, or its daemon, removes it, however the ranks end; in /dev/shm the memory that Open
+    // MPI shares between ranks would stay, of those that are killed while they meet.
+    if (const char* session = std::getenv("PMIX_SERVER_TMPDIR"); session != nullptr) {
+      ::setenv("OMPI_MCA_btl_vader_backing_directory", session, 0);
+    }
     // FUNNELED and not SINGLE: the process has other threads later, though none calls MPI.
     int provided = MPI_THREAD_SINGLE;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);

@@ -255,6 +255,7 @@ absl::Status RunFolder::Hold() {
   const absl::StatusOr<int> lock = Lock(ThisProcess());
   if (!lock.ok()) return lock.status();
   lock_ = *lock;
+  RemoveLeftovers();
   return absl::OkStatus();
 }
 

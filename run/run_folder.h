@@ -49,7 +49,8 @@ class RunFolder {
   absl::StatusOr<std::uint64_t> ClaimGeneration(const std::string& launch = "");
 
   /// Takes the run for work on its files that makes no generation; no job begins here meanwhile. Holds,
-  /// and is refused, as the claim of a generation. Requires: not claimed yet.
+  /// and is refused, as the claim of a generation. What a life before had not finished writing goes.
+  /// Requires: not claimed yet.
   absl::Status Hold();
 
   /// Of a job that is refused before it trains: removes what it has made here, folders included, where

@@ -12,6 +12,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/status.h"
+#include "common/base/temporary_files.h"
 
 namespace cf {
 namespace {
@@ -26,15 +27,43 @@ absl::Status WriteWhole(int file, std::string_view contents, const std::string& 
   return absl::OkStatus();
 }
 
-// Writes a temporary file beside `path`, syncs it if asked to, and gives it its name.
-absl::Status Replace(const std::string& path, std::string_view contents, bool sync) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
+std::string FolderOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Writes a file without a name and gives it that of `temporary`; whether that was possible.
+bool WriteUnnamed(const std::string& path, const std::string& temporary, std::string_view contents,
+                  bool sync, absl::Status& written) {
+  const int file = OpenUnnamed(FolderOf(path), 0644);
+  if (file < 0) return false;
+  const absl::Cleanup close = [file] { ::close(file); };
+  written = WriteWhole(file, contents, path);
+  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, path);
+  if (!written.ok()) return true;
+  // Of a process that had this one's number.
+  ::unlink(temporary.c_str());
+  return NameFile(file, temporary) == 0;
+}
+
+absl::Status WriteNamed(const std::string& path, const std::string& temporary,
+                        std::string_view contents, bool sync) {
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   // Errors name what the caller knows.
   if (file < 0) return ErrnoError(errno, path);
+  const absl::Cleanup close = [file] { ::close(file); };
   absl::Status written = WriteWhole(file, contents, path);
   if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, path);
-  ::close(file);
+  return written;
+}
+
+absl::Status Replace(const std::string& path, std::string_view contents, bool sync) {
+  const std::string temporary = absl::StrCat(path, ".tmp.", ::getpid());
+  absl::Status written;
+  if (!WriteUnnamed(path, temporary, contents, sync, written)) {
+    written = WriteNamed(path, temporary, contents, sync);
+  }
   if (written.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
     written = ErrnoError(errno, path);
   }
@@ -52,12 +81,6 @@ absl::StatusOr<std::string> ReadWhole(int file, const std::string& path) {
     if (got == 0) return contents;
     contents.append(buffer, static_cast<std::size_t>(got));
   }
-}
-
-std::string FolderOf(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 }  // namespace

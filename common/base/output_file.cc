@@ -17,6 +17,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "common/base/temporary_files.h"
 
 namespace cf {
 namespace {
@@ -131,14 +132,21 @@ absl::Status OutputFile::OpenInPlace(int flags) {
   return file_ >= 0 ? absl::OkStatus() : ErrnoError(errno, path_);
 }
 
-absl::Status OutputFile::OpenBeside(const struct stat* replaced) {
+// Short, and not made of the file's own name, which may be as long as a name can be.
+std::string OutputFile::NextName(const std::string& folder) {
   static std::atomic<std::uint64_t> number = 0;
-  const fs::path folder = FolderOf(target_);
-  for (int tries = 0; tries < kNamesMax && file_ < 0; ++tries) {
-    // Short, and not made of the file's own name, which may be as long as a name can be.
-    temporary_ = folder / absl::StrCat(".cf-", ::getpid(), "-", ++number, ".tmp");
+  return absl::StrCat(folder, "/.cf-", ::getpid(), "-", ++number, ".tmp");
+}
+
+absl::Status OutputFile::OpenBeside(const struct stat* replaced) {
+  const std::string folder = FolderOf(target_).string();
+  temporary_ = NextName(folder);
+  file_ = OpenUnnamed(folder, 0666);
+  unnamed_ = file_ >= 0;
+  for (int tries = 1; tries < kNamesMax && file_ < 0; ++tries) {
     file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file_ < 0 && errno != EEXIST) break;
+    if (file_ >= 0 || errno != EEXIST) break;
+    temporary_ = NextName(folder);
   }
   if (file_ < 0) {
     temporary_.clear();
@@ -156,7 +164,7 @@ absl::Status OutputFile::OpenBeside(const struct stat* replaced) {
   }
   // Another user's, which this one may write to: only in place does it stay that user's.
   ::close(std::exchange(file_, -1));
-  ::unlink(temporary_.c_str());
+  if (!std::exchange(unnamed_, false)) ::unlink(temporary_.c_str());
   temporary_.clear();
   return OpenInPlace(0);
 }
@@ -166,6 +174,7 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
       path_(std::move(other.path_)),
       target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
+      unnamed_(std::exchange(other.unnamed_, false)),
       buffer_(std::move(other.buffer_)),
       file_(std::exchange(other.file_, -1)),
       error_(other.error_),
@@ -179,6 +188,7 @@ OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(target_, other.target_);
   std::swap(temporary_, other.temporary_);
+  std::swap(unnamed_, other.unnamed_);
   std::swap(buffer_, other.buffer_);
   std::swap(file_, other.file_);
   std::swap(error_, other.error_);
@@ -190,7 +200,7 @@ OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
 
 OutputFile::~OutputFile() {
   if (file_ >= 0) ::close(file_);
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty() && !unnamed_) ::unlink(temporary_.c_str());
 }
 
 void OutputFile::Write(const void* bytes, std::size_t size) {
@@ -213,10 +223,22 @@ absl::Status OutputFile::status() const {
   return error_ == 0 ? absl::OkStatus() : ErrnoError(error_, path_);
 }
 
+void OutputFile::NameTemporary() {
+  if (!unnamed_ || error_ != 0) return;
+  const std::string folder = FolderOf(target_).string();
+  error_ = NameFile(file_, temporary_);
+  for (int tries = 1; tries < kNamesMax && error_ == EEXIST; ++tries) {
+    temporary_ = NextName(folder);
+    error_ = NameFile(file_, temporary_);
+  }
+  unnamed_ = error_ != 0;
+}
+
 absl::Status OutputFile::Finish() {
   if (file_ < 0) return status();
   Flush();
   if (error_ == 0 && plain_ && ::fsync(file_) != 0) error_ = errno;
+  NameTemporary();
   // A file server may say only now that there was no room.
   if (::close(std::exchange(file_, -1)) != 0 && error_ == 0) error_ = errno;
   return status();

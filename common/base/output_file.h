@@ -16,8 +16,9 @@ struct OutputOptions {
 };
 
 /// A file that somebody asked for by its name, written from one end to the other. What is, or
-/// becomes, a plain file is written under another name beside it and gets its own at the end, so
-/// that nobody sees half of it and what was there stays until then. What a name stands for besides
+/// becomes, a plain file is written without a name, or under another one beside it where there is no
+/// such file, and gets its own at the end, so that nobody sees half of it and what was there stays until
+/// then. What a name stands for besides
 /// is written to as it is: a pipe, a terminal or another device, an open descriptor such as
 /// /dev/stdout. Symbolic links are followed. A file that is replaced keeps its mode and its owner;
 /// one with several names, or in a folder where nothing can be made, is written in place.
@@ -66,12 +67,15 @@ class OutputFile {
   absl::Status OpenInPlace(int flags);
   absl::Status Refusal(const std::string& what) const;
   absl::Status OpenBeside(const struct stat* replaced);
+  static std::string NextName(const std::string& folder);
+  void NameTemporary();
   void Flush();
 
   std::string way_out_ = {};
   std::string path_;            ///< As the user wrote it.
   std::string target_ = {};     ///< Where its links lead.
   std::string temporary_ = {};  ///< The name until Close; empty: written in place.
+  bool unnamed_ = false;        ///< It has that name from Finish on.
   std::string buffer_ = {};
   int file_ = -1;
   int error_ = 0;          ///< errno of the first failure.

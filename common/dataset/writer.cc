@@ -17,6 +17,7 @@
 #include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "common/base/temporary_files.h"
 #include "common/dataset/column_file.h"
 #include "common/dataset/column_sums.h"
 #include "common/dataset/layout.h"
@@ -200,6 +201,7 @@ absl::StatusOr<WriteSummary> DatasetWriter::Finish() {
   std::error_code error;
   const std::string place = std::filesystem::weakly_canonical(options_.folder, error).string();
   if (error) return ErrnoError(error.value(), options_.folder);
+  RemoveLeftBeside(place, ".tmp.");
   const std::string temporary = absl::StrCat(place, ".tmp.", ::getpid());
   std::filesystem::create_directories(temporary, error);
   if (error) return ErrnoError(error.value(), options_.folder);

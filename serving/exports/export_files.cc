@@ -13,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status.h"
+#include "common/base/temporary_files.h"
 #include "serving/exports/model_file.h"
 
 namespace cf {
@@ -117,6 +118,7 @@ absl::Status MakeExportFolder(const std::string& folder, bool overwrite,
   absl::Status free = CheckPlace(target, folder, overwrite);
   if (!free.ok()) return free;
 
+  RemoveLeftBeside(target, ".", ".new");
   const std::string suffix = absl::StrCat(".", getpid());
   const std::string temporary = target + suffix + ".new";
   const std::string replaced = target + suffix + ".old";

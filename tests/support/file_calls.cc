@@ -64,11 +64,12 @@ std::size_t FindSync(const std::vector<FileCall>& calls, std::size_t first, std:
   return last;
 }
 
-/// The last rename to `path` before call `last`; last where there is none.
+/// The last call before call `last` that gave something the name `path`; last where there is none.
 std::size_t FindRename(const std::vector<FileCall>& calls, std::size_t last,
                        const std::string& path) {
   for (std::size_t k = last; k > 0; --k) {
-    if (calls[k - 1].kind == Kind::kRename && calls[k - 1].to == path) return k - 1;
+    const FileCall& call = calls[k - 1];
+    if ((call.kind == Kind::kRename || call.kind == Kind::kName) && call.to == path) return k - 1;
   }
   return last;
 }
@@ -161,6 +162,17 @@ int rename(const char* from, const char* to) noexcept {
               .path = cf::Absolute(from),
               .to = cf::Absolute(to),
               .bytes = 0});
+  }
+  return static_cast<int>(result);
+}
+
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) noexcept {
+  std::error_code error;
+  const std::string before = cf::fs::read_symlink(from, error).string();
+  const long result = ::syscall(SYS_linkat, from_folder, from, to_folder, to, flags);
+  if (result == 0 && !error) {
+    cf::Note(
+        {.kind = cf::FileCall::Kind::kName, .path = before, .to = cf::Absolute(to), .bytes = 0});
   }
   return static_cast<int>(result);
 }

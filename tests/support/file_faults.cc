@@ -1,5 +1,5 @@
 // A library that is preloaded into a program under test and makes one kind of call on files fail from some call on, as a
-// disk does that is full, broken or gone. In the environment:
+// disk does that is full, broken or gone. It has no files without names, so that a path says which one it is. In the environment:
 //
 //   CF_FAULT_CALL   read, write, open or sync
 //   CF_FAULT_PATH   what the file's path contains
@@ -80,6 +80,10 @@ Function* Next(const char* name) {
 
 int OpenNext(const char* name, const char* path, int flags, va_list arguments) {
   const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+  if ((flags & O_TMPFILE) == O_TMPFILE) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
   if (Fails("open", path)) return -1;
   return Next<int(const char*, int, ...)>(name)(path, flags, mode);
 }

@@ -199,6 +199,14 @@ TEST_F(RunFolderTest, ALifeRemovesWhatTheOnesBeforeHadNotFinished) {
                                                     "verdict.tmp.mine", "verdict.txt"));
 }
 
+// Goal: nor does it stay where nobody goes on: cfrun settles the end of a life that was killed.
+TEST_F(RunFolderTest, WhoeverHoldsARunRemovesWhatWasNotFinished) {
+  RunFolder run = RunFolder::Create(path_).value();
+  std::ofstream(path_ + "/verdict.tmp.4711") << "x";
+  ASSERT_TRUE(run.Hold().ok());
+  EXPECT_FALSE(std::filesystem::exists(path_ + "/verdict.tmp.4711"));
+}
+
 // A folder or a pipe where a file should be is nobody's to wait for.
 TEST_F(RunFolderTest, WhatIsNoFileIsMovedAside) {
   RunFolder run = RunFolder::Create(path_).value();
