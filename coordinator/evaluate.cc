@@ -127,7 +127,7 @@ absl::StatusOr<StoragePlan> PlanWithin(const EvaluateOptions& options, Job job,
   job.mutable_cluster()->set_memory_mib(0);
   job.mutable_snapshot()->set_copies_mib(0);
   job.mutable_storage()->set_memory_budget_mib(std::max<std::uint64_t>(1, options.memory >> 20));
-  return PlanStorage(job, data, placement, 0, 0);
+  return PlanStorage(job, data, placement, 0, {});
 }
 
 }  // namespace

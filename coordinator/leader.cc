@@ -173,9 +173,13 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
                        .threads = {set_up.threads().begin(), set_up.threads().end()},
                        .servers = job().cluster().servers()});
   if (!placement.ok()) return placement.status();
+  const std::vector<RosterMember>& members = participant_.roster().members();
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
-    absl::StatusOr<StoragePlan> plan =
-        PlanStorage(job(), data, *placement, rank, participant_.roster().at(rank).memory);
+    const RosterMember& member = participant_.roster().at(rank);
+    const ProcessRoom room = {.bytes = member.memory,
+                              .ranks_on_host = static_cast<std::uint32_t>(
+                                  std::ranges::count(members, member.host, &RosterMember::host))};
+    absl::StatusOr<StoragePlan> plan = PlanStorage(job(), data, *placement, rank, room);
     if (!plan.ok()) return plan.status();
     storage_.push_back(*plan);
     set_up.add_frames(plan->frames);

@@ -9,6 +9,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/piece_file.h"
+#include "common/model/layout.h"
 #include "common/rpc/frame.h"
 #include "paramserver/cached_store.h"
 #include "paramserver/disk_store.h"
@@ -80,6 +81,41 @@ std::uint64_t SnapshotCopies(const Job& job, std::uint64_t rows, std::uint32_t p
                              std::uint64_t left) {
   const std::uint64_t all = rows + partitions * FrozenMemory::kChunkBytes;
   return std::min({job.snapshot().copies_mib() << 20, all, left});
+}
+
+// Of a rank of a tiny job: what it has for itself, and pages of the program and its libraries, and
+// beside other ranks of Open MPI's, which ranks of a host share.
+constexpr std::uint64_t kOwnBytes = std::uint64_t{9} << 20;
+constexpr std::uint64_t kProgramBytes = std::uint64_t{16} << 20;
+constexpr std::uint64_t kOpenMpiBytes = std::uint64_t{6} << 20;
+
+/// What the process takes beside rows and samples: of a batch the gradients, for which there is twice
+/// the room, and of items of other ranks what is sent and what has come, of gradients and of rows.
+std::uint64_t BesideBytes(const Job& job, const TrainingData& data, const Placement& placement,
+                          int rank, std::uint32_t ranks_on_host) {
+  const std::vector<TableSpec> tables = data.Tables();
+  const auto ranks = static_cast<std::uint64_t>(placement.ranks());
+  const std::uint64_t partitions = job.train().partitions();
+  const bool blocks = job.train().schedule() == Train::BLOCKS;
+  std::uint64_t bytes =
+      kOwnBytes + (kProgramBytes + (ranks > 1 ? kOpenMpiBytes : 0)) / ranks_on_host;
+  for (const std::uint32_t seat : placement.workers().OnRank(rank)) {
+    const std::uint64_t worked = blocks ? 1 : placement.workers().range(seat).size();
+    const std::uint64_t samples = std::uint64_t{job.train().batch_size()} * worked / partitions;
+    const TableShape& users = tables[Index(kUsers)].shape;
+    const TableShape& items = tables[Index(kItems)].shape;
+    // A user is of one partition; an item has a gradient for each.
+    const std::uint64_t user_parts = std::min(samples, users.rows * worked / partitions);
+    const std::uint64_t item_parts =
+        std::min(samples * (1 + data.model->negatives()), items.rows * worked);
+    bytes += 2 * sizeof(float) *
+             (user_parts * RowLayout(users).gradient_stride() +
+              item_parts * RowLayout(items).gradient_stride());
+    if (blocks) continue;  // Rows travel instead, which are counted as such.
+    bytes += 4 * sizeof(float) * std::min<std::uint64_t>(item_parts, items.rows) *
+             RowLayout(items).wire_floats() * (ranks - 1) / ranks;
+  }
+  return bytes;
 }
 
 std::uint64_t Mib(std::uint64_t bytes) {
@@ -283,8 +319,7 @@ std::uint64_t MemoryBudget(const Job& job) {
 }
 
 absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data,
-                                        const Placement& placement, int rank,
-                                        std::uint64_t memory) {
+                                        const Placement& placement, int rank, ProcessRoom room) {
   const std::vector<TableSpec> specs = data.Tables();
   const std::vector<RowStore::Table> tables = StoredTables(specs, job);
   const Partitioning partitioning = placement.partitioning();
@@ -311,32 +346,37 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
           " MiB can move with train.schedule BLOCKS: raise train.partitions (another model)"));
     }
   }
-  StoragePlan plan = {.partitions = range.size(), .frames = range.size()};
+  const std::uint64_t beside = BesideBytes(job, data, placement, rank, room.ranks_on_host);
+  StoragePlan plan = {.partitions = range.size(), .frames = range.size(), .beside = beside};
   // Between ranks items are in the store and on their way.
   const std::uint64_t under_way = placement.ranks() > 1 ? item_partition * range.size() : 0;
   plan.memory = rows + under_way + shape.samples();
   const std::uint64_t budget = MemoryBudget(job);
-  const std::uint64_t limit = budget > 0 ? budget : memory;
-  if (limit == 0 || plan.memory < limit) {
+  const std::uint64_t limit = budget > 0 ? budget : room.bytes;
+  const std::uint64_t needed = plan.memory + (budget > 0 ? 0 : beside);
+  if (limit == 0 || needed < limit) {
     // Of a machine's memory half of what is left stays free for everything else.
     const std::uint64_t left = limit == 0   ? ~std::uint64_t{0}
-                               : budget > 0 ? limit - plan.memory
-                                            : (limit - plan.memory) / 2;
+                               : budget > 0 ? limit - needed
+                                            : (limit - needed) / 2;
     plan.snapshot_copies = SnapshotCopies(job, rows, range.size(), left);
     plan.memory += plan.snapshot_copies;
     return plan;
   }
   if (budget == 0) {
     return absl::FailedPreconditionError(absl::StrCat(
-        "rank ", rank, " needs ", Mib(rows + under_way), " MiB for its rows and ",
-        Mib(shape.samples()), " MiB for its samples, and may use ", limit >> 20,
+        "rank ", rank, " needs ", Mib(needed), " MiB, ", Mib(rows + under_way),
+        " of them for its rows, ", Mib(shape.samples()), " for its samples and ", Mib(beside),
+        " for all else, and may use ", limit >> 20,
         " MiB: start ranks on more hosts, ask for more memory, choose smaller vectors, or give a "
         "budget (--memory), so that rows can be on disk"));
   }
   shape.in_memory = plan.memory;
   shape.item_partition = item_partition;
-  return blocks ? PlanPartitions(job, data, placement, shape, budget)
-                : PlanRows(job, data, placement, shape, budget);
+  absl::StatusOr<StoragePlan> on_disk = blocks ? PlanPartitions(job, data, placement, shape, budget)
+                                               : PlanRows(job, data, placement, shape, budget);
+  if (on_disk.ok()) on_disk->beside = beside;
+  return on_disk;
 }
 
 MakeRowStore StoreOf(StoreOptions options) {

@@ -24,6 +24,9 @@ struct StoragePlan {
   std::uint64_t sample_disk = 0;  ///< Bytes of samples on disk.
   /// Where users' and items' rows come and go one by one: bytes of memory for those; else 0.
   std::uint64_t row_bytes = 0;
+  /// Bytes of the process beside all these, about: the program, and the gradients, rows and messages
+  /// of a batch.
+  std::uint64_t beside = 0;
 
   /// Where samples are on disk with any schedule but BLOCKS, where they go with their users.
   bool samples_on_disk = false;
@@ -31,13 +34,19 @@ struct StoragePlan {
   bool keeps_all() const { return frames == partitions && row_bytes == 0; }
 };
 
-/// The plan for `rank` within the job's budget, or within the bytes that it may use, by its machine,
-/// a container or the batch system (`memory`; 0: unknown). Where the job has a budget, what it has no
+/// What a rank's process may use, by its machine, a container or the batch system.
+struct ProcessRoom {
+  std::uint64_t bytes = 0;          ///< 0: unknown.
+  std::uint32_t ranks_on_host = 1;  ///< Which share the program's pages.
+};
+
+/// The plan for `rank` within the job's budget, which is for rows and samples, or within the `room` of
+/// its process. Where the job has a budget, what it has no
 /// room for is on disk, partitions of users, with their samples, with BLOCKS and else rows of users and items;
 /// FailedPrecondition says how much would do where there is too little. Meant to be asked before
 /// anybody takes memory.
 absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data,
-                                        const Placement& placement, int rank, std::uint64_t memory);
+                                        const Placement& placement, int rank, ProcessRoom room);
 
 /// Makes the store of a rank as planned: with room for `frames` partitions of users, or for
 /// `row_bytes` of rows that come and go.

@@ -96,7 +96,7 @@ absl::StatusOr<TrialFigures> RunTrial(Job job, const TrainingData& data,
   absl::StatusOr<Placement> placement = Placement::Make(
       {.partitions = job.train().partitions(), .threads = {options.threads}, .servers = 0});
   if (!placement.ok()) return placement.status();
-  const absl::StatusOr<StoragePlan> plan = PlanStorage(job, data, *placement, 0, 0);
+  const absl::StatusOr<StoragePlan> plan = PlanStorage(job, data, *placement, 0, {});
   if (!plan.ok()) return plan.status();
 
   TrialFigures figures = {.training_samples = data.split.training_count(),

@@ -68,6 +68,34 @@ absl::StatusOr<Placement> PlacementOf(const DryRunOptions& options, Known& known
                           .servers = job.cluster().servers()});
 }
 
+absl::Status PlanAll(const DryRunOptions& options, const TrainingData& data,
+                     const Placement& placement, Known& known) {
+  for (int rank = 0; rank < placement.ranks(); ++rank) {
+    absl::StatusOr<StoragePlan> plan =
+        PlanStorage(options.job, data, placement, rank,
+                    {.bytes = options.memory, .ranks_on_host = options.ranks_on_host});
+    if (!plan.ok()) return plan.status();
+    known.plans.push_back(*plan);
+  }
+  return absl::OkStatus();
+}
+
+// What a process takes: by its plan, and with the data set, rings, its last look at its data, and what
+// was measured of all else (0: nothing was). Never less than the job is refused by.
+std::uint64_t ProcessBytes(const DryRunOptions& options, const TrainingData& data,
+                           const Known& known, const StoragePlan& plan, std::int64_t other_memory) {
+  const std::uint64_t by_parts =
+      known.opened + plan.memory + RingBytes(options.job, data, options.ranks_on_host) +
+      (data.model->predicts_ratings() ? kBiasBytes * data.data.items() : 0);
+  return static_cast<std::uint64_t>(std::max(static_cast<std::int64_t>(by_parts) + other_memory,
+                                             static_cast<std::int64_t>(plan.memory + plan.beside)));
+}
+
+// How many snapshots are there at once: those that are kept, the best, the one that is written.
+std::uint32_t SnapshotsOf(const Job& job) {
+  return job.snapshot().keep() + 2;
+}
+
 std::uint64_t RowsOf(const TrainingData& data) {
   std::uint64_t rows = 0;
   for (const TableBytes& table : BytesOfTables(data)) rows += table.rows;
@@ -149,13 +177,8 @@ std::string TablesText(const TrainingData& data) {
 std::string MemoryText(const DryRunOptions& options, const TrainingData& data, const Known& known,
                        const Measured& measured) {
   const StoragePlan& plan = known.plans.front();
-  std::int64_t process =
-      static_cast<std::int64_t>(known.opened + plan.memory +
-                                RingBytes(options.job, data, options.ranks_on_host)) +
-      measured.trial.other_memory;
-  if (data.model->predicts_ratings()) {
-    process += static_cast<std::int64_t>(kBiasBytes * data.data.items());
-  }
+  const std::uint64_t process =
+      ProcessBytes(options, data, known, plan, measured.trial.other_memory);
   const std::uint64_t budget = MemoryBudget(options.job);
   return absl::StrCat(
       "memory: rank 0 takes ", Mib(static_cast<double>(plan.memory)), " for rows and samples",
@@ -173,7 +196,7 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
   const auto snapshot = static_cast<double>(SnapshotBytes(options.job, data));
   const StoragePlan& plan = known.plans.front();
   std::string text = absl::StrCat("disk: a snapshot takes ", Mib(snapshot), ", and up to ",
-                                  options.job.snapshot().keep() + 2,
+                                  SnapshotsOf(options.job),
                                   " are there while one is written (snapshot.keep, the best)\n");
   const auto ranks = static_cast<int>(options.ranks);
   const double sample_reads = SampleReads(options.job, plan, ranks);
@@ -269,11 +292,8 @@ absl::Status DryRun(const DryRunOptions& options) {
       data->data.name().c_str(), WithThousands(data->split.training_count()).c_str(),
       WithThousands(data->split.validation_count()).c_str(), options.ranks, known.threads,
       options.job.train().partitions(), TablesText(*data).c_str());
-  for (int rank = 0; rank < placement->ranks(); ++rank) {
-    absl::StatusOr<StoragePlan> plan =
-        PlanStorage(options.job, *data, *placement, rank, options.memory);
-    if (!plan.ok()) return plan.status();
-    known.plans.push_back(*plan);
+  if (absl::Status planned = PlanAll(options, *data, *placement, known); !planned.ok()) {
+    return planned;
   }
   Measured measured;
   absl::Status done = Measure(options, *data, known, measured);

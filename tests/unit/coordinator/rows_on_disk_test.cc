@@ -76,7 +76,7 @@ class RowsOnDiskTest : public GenerationTest {
     const Placement placement =
         Placement::Make({.partitions = job.train().partitions(), .threads = threads, .servers = 0})
             .value();
-    return PlanStorage(job, data, placement, 0, 0);
+    return PlanStorage(job, data, placement, 0, {});
   }
 
   /// The least budget that is not refused, which names it.

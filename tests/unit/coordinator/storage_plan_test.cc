@@ -37,7 +37,7 @@ class StoragePlanTest : public GenerationTest {
         Placement::Make(
             {.partitions = job.train().partitions(), .threads = {threads}, .servers = 0})
             .value();
-    return PlanStorage(job, data, placement, 0, memory);
+    return PlanStorage(job, data, placement, 0, {.bytes = memory});
   }
   static Job WithBudget(Job job, std::uint64_t mib) {
     job.mutable_storage()->set_memory_budget_mib(mib);
@@ -46,12 +46,13 @@ class StoragePlanTest : public GenerationTest {
   /// The number behind "needs at least".
   static std::uint64_t LeastOf(const absl::Status& refused) {
     EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
-    const std::string text(refused.message());
-    const std::string before = "needs at least ";
-    std::uint64_t least = 0;
+    return NumberBehind(std::string(refused.message()), "needs at least ");
+  }
+  static std::uint64_t NumberBehind(const std::string& text, const std::string& before) {
+    std::uint64_t number = 0;
     const std::size_t at = text.find(before) + before.size();
-    EXPECT_TRUE(absl::SimpleAtoi(text.substr(at, text.find(' ', at) - at), &least)) << text;
-    return least;
+    EXPECT_TRUE(absl::SimpleAtoi(text.substr(at, text.find(' ', at) - at), &number)) << text;
+    return number;
   }
 };
 
@@ -65,6 +66,23 @@ TEST_F(StoragePlanTest, WithoutABudgetEverythingStaysInMemory) {
   const absl::Status refused = Plan(MakeJob(), std::uint64_t{1} << 20).status();
   EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(refused.message()), HasSubstr("give a budget (--memory)"));
+}
+
+// Goal: what a machine has is for the whole process, of which rows and samples are a part.
+TEST_F(StoragePlanTest, ATooSmallMachineIsRefusedWithTheNumberThatWouldDo) {
+  const Job job = MakeJob(Train::SYNC);
+  const StoragePlan plan = Plan(job).value();
+  EXPECT_GT(plan.beside, std::uint64_t{25} << 20);
+  const std::uint64_t rows_and_samples = plan.memory - plan.snapshot_copies;
+  const absl::Status refused = Plan(job, rows_and_samples + plan.beside).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition) << refused;
+  const std::uint64_t enough = NumberBehind(std::string(refused.message()), "rank 0 needs ");
+  EXPECT_EQ(enough, (rows_and_samples + plan.beside) / (1 << 20) + 1);
+  EXPECT_TRUE(Plan(job, enough << 20).ok());
+  // Larger batches have larger gradients.
+  Job larger = job;
+  larger.mutable_train()->set_batch_size(2 * job.train().batch_size());
+  EXPECT_GE(Plan(larger).value().beside, plan.beside);
 }
 
 // Goal: the number that is named is the least that does.
