@@ -26,6 +26,7 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: cfrun [start] -n N CONFIG [flags]    trains CONFIG with N processes\n"
+    "       cfrun doctor [CONFIG] [flags]        whether a job could begin on its hosts\n"
     "       cfrun status RUN...                  how runs stand\n"
     "       cfrun list [FOLDER]                  the runs of a folder\n"
     "       cfrun stop RUN...                    a snapshot and a clean end\n"
@@ -91,8 +92,13 @@ absl::StatusOr<ExitCode> Start(const std::vector<std::string>& words) {
 using Command = absl::StatusOr<ExitCode> (*)(const std::vector<std::string>& words);
 
 constexpr std::pair<const char*, Command> kCommands[] = {
-    {"start", Start},          {"status", StatusCommand}, {"list", ListCommand},
-    {"stop", StopCommand},     {"sweep", SweepCommand},   {"compare", CompareCommand},
+    {"start", Start},
+    {"doctor", DoctorCommand},
+    {"status", StatusCommand},
+    {"list", ListCommand},
+    {"stop", StopCommand},
+    {"sweep", SweepCommand},
+    {"compare", CompareCommand},
     {"report", ReportCommand},
 };
 

@@ -26,7 +26,9 @@
 #include "coordinator/training_data.h"
 #include "launch/allocation.h"
 #include "launch/command_line.h"
+#include "launch/doctor.h"
 #include "launch/dry_run.h"
+#include "launch/host_examination.h"
 #include "launch/lingering_mpirun.h"
 #include "launch/meeting.h"
 #include "launch/model_summary.h"
@@ -57,6 +59,7 @@ struct Flags {
   bool print_config = false;
   bool summary = false;
   bool dry_run = false;
+  bool examine = false;
 };
 
 // Set by the first SIGUSR1, SIGTERM or SIGINT: a snapshot and a clean end are asked for. The one
@@ -147,27 +150,36 @@ MemberResources ResourcesFor(const Flags& flags, const LaunchPlace& place) {
   return resources;
 }
 
-// What the job would take, which nobody trains.
-absl::Status TryDry(const Flags& flags, const LaunchPlace& place) {
-  const absl::StatusOr<Job> job = MakeJob(flags);
-  if (!job.ok()) return job.status();
+DryRunOptions DryRunOptionsFor(const Flags& flags, const LaunchPlace& place, const Job& job) {
   const MemberResources resources = ResourcesFor(flags, place);
-  DryRunOptions options = {.job = *job,
+  DryRunOptions options = {.job = job,
                            .ranks = static_cast<std::uint32_t>(place.ranks),
                            .ranks_on_host = static_cast<std::uint32_t>(place.ranks_on_host),
                            .cores = resources.cores(),
                            .memory = resources.memory(),
-                           .disk = job->storage().directory()};
+                           .disk = job.storage().directory()};
   // The run folder is not made: what is there of the way to it is on the same disk.
-  if (options.disk.empty() && !flags.run.empty()) {
-    std::error_code error;
-    std::filesystem::path at = std::filesystem::absolute(flags.run, error);
-    while (at.has_relative_path() && !std::filesystem::is_directory(at, error)) {
-      at = at.parent_path();
-    }
-    options.disk = at.string();
+  if (options.disk.empty() && !flags.run.empty()) options.disk = NearestFolder(flags.run);
+  return options;
+}
+
+// What the job would take, which nobody trains.
+absl::Status TryDry(const Flags& flags, const LaunchPlace& place) {
+  const absl::StatusOr<Job> job = MakeJob(flags);
+  if (!job.ok()) return job.status();
+  return DryRun(DryRunOptionsFor(flags, place, *job));
+}
+
+// Whether the job, or any, could begin here.
+absl::StatusOr<ExitCode> ExamineFor(const Flags& flags, const LaunchPlace& place) {
+  DoctorOptions options{.place = place, .run = flags.run};
+  if (flags.width > 0) options.width = static_cast<std::size_t>(flags.width);
+  if (place.rank == 0 && !flags.config.empty()) {
+    const absl::StatusOr<Job> job = MakeJob(flags);
+    options.ready = job.status();
+    if (job.ok()) options.job = DryRunOptionsFor(flags, place, *job);
   }
-  return DryRun(options);
+  return Examine(options);
 }
 
 std::optional<BatchJob> FindBatchJob() {
@@ -312,7 +324,7 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       "whole of it alone.\n"
       "Exit codes: 0 finished, 2 the input is wrong, 75 a snapshot was taken and the job is to be "
       "continued, 1 else.");
-  app.Option("CONFIG", flags.config, "The job, a textproto (see configs/)").Required();
+  app.Option("CONFIG", flags.config, "The job, a textproto (see configs/)");
   app.Option("--data", flags.data, "Folder of the data set (cfdata import)");
   app.Option("--run", flags.run, "Run folder; made, or resumed");
   app.Option("--set", flags.set, "FIELD=VALUE, such as train.epochs=3; may be repeated")
@@ -345,17 +357,22 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       "--dry-run", flags.dry_run,
       "Print what the job takes of memory, disk, traffic and time, measured in a moment, and "
       "end");
+  app.Switch("--examine", flags.examine,
+             "What `cfrun doctor` has every rank do; CONFIG may be missing");
   app.Switch("--print-config", flags.print_config, "Print the whole configuration and end");
   // Of the ranks of a job, one speaks.
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   const bool speaks = !place.ok() || place->rank == 0;
   absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(app, {argv + 1, argv + argc});
-  const bool trains = !flags.print_config && !flags.summary && !flags.dry_run;
+  const bool trains = !flags.print_config && !flags.summary && !flags.dry_run && !flags.examine;
+  if (ended.ok() && !ended->has_value() && !flags.examine && flags.config.empty()) {
+    ended = absl::InvalidArgumentError("CONFIG is missing (try cfworker --help)");
+  }
   if (ended.ok() && !ended->has_value() && trains && flags.run.empty()) {
     ended = absl::InvalidArgumentError(
         "--run is missing: name the folder of this run, such as runs/first");
   }
-  if (!speaks && (!ended.ok() || !trains)) return kExitFinished;
+  if (!speaks && (!ended.ok() || !(trains || flags.examine))) return kExitFinished;
   if (!ended.ok()) return ended.status();
   if (ended->has_value()) return **ended;
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
@@ -375,7 +392,12 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
     if (!tried.ok()) return tried;
     return kExitFinished;
   }
-  absl::StatusOr<ExitCode> code = RunRank(flags);
+  const auto play = [&]() -> absl::StatusOr<ExitCode> {
+    if (!flags.examine) return RunRank(flags);
+    if (!place.ok()) return place.status();
+    return ExamineFor(flags, *place);
+  };
+  absl::StatusOr<ExitCode> code = play();
   if (!code.ok() && code.status().message().empty()) return kExitFinished;
   return code;
 }

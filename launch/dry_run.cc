@@ -278,6 +278,25 @@ EpochSeconds TimeOf(const DryRunOptions& options, const TrainingData& data, cons
 
 }  // namespace
 
+absl::StatusOr<JobNeeds> NeedsOf(const DryRunOptions& options) {
+  const absl::StatusOr<TrainingData> data = TrainingData::Open(options.job);
+  if (!data.ok()) return data.status();
+  Known known;
+  known.opened = ProcessMemory();
+  const absl::StatusOr<Placement> placement = PlacementOf(options, known);
+  if (!placement.ok()) return placement.status();
+  if (absl::Status planned = PlanAll(options, *data, *placement, known); !planned.ok()) {
+    return planned;
+  }
+  JobNeeds needs{.snapshots = SnapshotsOf(options.job) * SnapshotBytes(options.job, *data),
+                 .data_digest = data->data.digest()};
+  for (const StoragePlan& plan : known.plans) {
+    needs.rank_memory = std::max(needs.rank_memory, ProcessBytes(options, *data, known, plan, 0));
+    needs.rank_scratch = std::max(needs.rank_scratch, plan.disk + plan.sample_disk);
+  }
+  return needs;
+}
+
 absl::Status DryRun(const DryRunOptions& options) {
   const absl::StatusOr<TrainingData> data = TrainingData::Open(options.job);
   if (!data.ok()) return data.status();

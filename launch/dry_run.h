@@ -4,6 +4,7 @@
 #include <string>
 
 #include <absl/status/status.h>
+#include <absl/status/statusor.h>
 
 #include "common/config/job.pb.h"
 
@@ -18,6 +19,18 @@ struct DryRunOptions {
   /// Where rows would be that memory has no room for, or a folder on the same disk; empty: unknown.
   std::string disk;
 };
+
+/// What a job needs, as far as can be known without training.
+struct JobNeeds {
+  std::uint64_t rank_memory = 0;   ///< Bytes of the largest process, about.
+  std::uint64_t rank_scratch = 0;  ///< Bytes of a rank's rows and samples on disk, at most.
+  std::uint64_t snapshots = 0;     ///< Bytes of all that are there at once.
+  std::string data_digest;
+};
+
+/// By the plan that the job itself goes by. The error with which the job would be refused, where it
+/// would be.
+absl::StatusOr<JobNeeds> NeedsOf(const DryRunOptions& options);
 
 /// Prints what the job would take: rows, memory, disk, traffic and time, by the plan that the job
 /// itself goes by and a moment of training that is thrown away. Trains nothing and claims no run

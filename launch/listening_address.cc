@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
+#include <cstring>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -129,6 +131,21 @@ absl::StatusOr<std::string> ListeningAddress(const std::vector<std::string>& hos
                    ": set cluster.interface",
                    interfaces->empty() ? std::string(" (it has none but loopback)")
                                        : absl::StrCat(" to one of ", Names(*interfaces))));
+}
+
+std::string AddressText(const std::string& address) {
+  const absl::StatusOr<std::vector<Interface>> interfaces = ListInterfaces();
+  if (!interfaces.ok()) return address;
+  const auto found = std::ranges::find(*interfaces, address, &Interface::address);
+  if (found == interfaces->end()) return address;
+  const std::string text = absl::StrCat(address, ", ", found->name);
+  ifreq request = {};
+  std::strncpy(request.ifr_name, found->name.c_str(), IFNAMSIZ - 1);
+  const int any = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (any < 0) return text;
+  const absl::Cleanup close = [any] { ::close(any); };
+  if (::ioctl(any, SIOCGIFMTU, &request) != 0) return text;
+  return absl::StrCat(text, ", MTU ", request.ifr_mtu);
 }
 
 }  // namespace cf

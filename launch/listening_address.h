@@ -15,4 +15,7 @@ namespace cf {
 absl::StatusOr<std::string> ListeningAddress(const std::vector<std::string>& hosts, int rank,
                                              const std::string& interface);
 
+/// An address of this host for people, with what it is of: "10.0.0.1, eth0, MTU 1500".
+std::string AddressText(const std::string& address);
+
 }  // namespace cf

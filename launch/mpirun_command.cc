@@ -20,6 +20,9 @@
 namespace cf {
 namespace {
 
+// The longest name of a host with which Open MPI 4.1 starts; with longer ones it overruns a buffer.
+constexpr std::size_t kHostNameMax = 56;
+
 absl::StatusOr<std::string> FolderOfThisProgram() {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
@@ -36,6 +39,15 @@ absl::StatusOr<std::string> FindWorker() {
 }
 
 }  // namespace
+
+absl::Status CheckHostName() {
+  const std::string host = HostName();
+  if (host.size() <= kHostNameMax) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("the name of this host has ", host.size(), " characters (", host,
+                   "), and Open MPI 4.1 takes at most ", kHostNameMax,
+                   ": give it a shorter one, or start one process without cfrun (cfworker)"));
+}
 
 std::string FindFlag(const std::vector<std::string>& words, const std::string& name) {
   std::string value;

@@ -4,12 +4,16 @@
 #include <string>
 #include <vector>
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
 #include "common/base/scratch_folder.h"
 #include "launch/allocation.h"
 
 namespace cf {
+
+/// InvalidArgument where this host has a name with which Open MPI does not start.
+absl::Status CheckHostName();
 
 /// The value of `--name value` or `--name=value` among `words`; the last one counts, and none is
 /// empty.

@@ -9,7 +9,7 @@
 
 namespace cf {
 
-// The verbs of cfrun that work on run folders. Each takes the words after the verb, prints what it
+// The verbs of cfrun beside `start`. Each takes the words after the verb, prints what it
 // has to say, and returns the exit code; an error is one line for the user.
 
 /// `cfrun status RUN...`: how runs stand, for people or (--json) for programs.
@@ -26,6 +26,9 @@ absl::StatusOr<ExitCode> CompareCommand(const std::vector<std::string>& words);
 
 /// `cfrun report RUN`: the page that a run ends with, made again.
 absl::StatusOr<ExitCode> ReportCommand(const std::vector<std::string>& words);
+
+/// `cfrun doctor [CONFIG]`: whether a job could begin on its hosts.
+absl::StatusOr<ExitCode> DoctorCommand(const std::vector<std::string>& words);
 
 /// `cfrun sweep JOBS CONFIG`: one job for each line of a file.
 absl::StatusOr<ExitCode> SweepCommand(const std::vector<std::string>& words);

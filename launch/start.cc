@@ -37,8 +37,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kFolderLimit(180);
 // How long Slurm is asked again that does not answer: its controller may be taken over by another.
 constexpr std::chrono::seconds kSlurmLimit(300);
-// The longest name of a host with which Open MPI 4.1 starts; with longer ones it overruns a buffer.
-constexpr std::size_t kHostNameMax = 56;
 // What more than the ranks' time to meet may pass before a start is given up: processes have to start.
 constexpr std::chrono::seconds kMeetingGrace(2);
 // What a job may take to end that was asked to before its ranks had met: nothing is lost with it.
@@ -176,12 +174,7 @@ absl::Status JobRunner::Prepare() {
   absl::StatusOr<std::optional<Allocation>> allocation = FindAllocation();
   if (!allocation.ok()) return allocation.status();
   allocation_ = *std::move(allocation);
-  if (const std::string host = HostName(); host.size() > kHostNameMax) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the name of this host has ", host.size(), " characters (", host,
-                     "), and Open MPI 4.1 takes at most ", kHostNameMax,
-                     ": give it a shorter one, or start one process without cfrun (cfworker)"));
-  }
+  if (absl::Status named = CheckHostName(); !named.ok()) return named;
   Check(options_.ranks > 0 || allocation_.has_value() || !options_.hosts.empty(),
         "there is a number of ranks");
   flags_ = options_.worker;

@@ -339,12 +339,11 @@ TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
       {{}, "cfrun: a command is missing, or -n N and CONFIG of a job (try cfrun --help)\n"},
       {{"foo"},
-       "cfrun: no command \"foo\"; there are start, status, list, stop, sweep, compare, report "
-       "(try "
-       "cfrun --help)\n"},
+       "cfrun: no command \"foo\"; there are start, doctor, status, list, stop, sweep, compare, "
+       "report (try cfrun --help)\n"},
       {{"statsu", "r"},
-       "cfrun: no command \"statsu\" (did you mean status?); there are start, status, list, stop, "
-       "sweep, compare, report (try cfrun --help)\n"},
+       "cfrun: no command \"statsu\" (did you mean status?); there are start, doctor, status, "
+       "list, stop, sweep, compare, report (try cfrun --help)\n"},
       {{"a.textproto"}, "cfrun: -n N is missing (try --help)\n"},
       {{"-n", "1", "c", "--requeue"}, "cfrun: --requeue works in a Slurm allocation only\n"},
       {{"--hosts", "a,b", "--spares", "2", "c"},

@@ -1,16 +1,21 @@
 // Goal: a job that Slurm does not disturb ends as it does without Slurm, on one host, on four, and
 // with dedicated servers. Method: the scripts of launch/slurm on a real Slurm.
 
+#include <chrono>
 #include <string>
 
+#include <absl/strings/str_cat.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "tests/slurm/training.h"
+#include "tests/support/paths.h"
 
 namespace cf {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -32,6 +37,19 @@ TEST_F(PlainInSlurm, FourHosts) {
   EXPECT_LE(running.batch_seconds_left, 300);
   ExpectSameBits(job, "four");
   EXPECT_THAT(slurm().Log(job), HasSubstr("4 ranks on 4 hosts, 8 threads"));
+}
+
+// Goal: cfrun doctor sees each host with its own things, what they share, and the ways between them.
+TEST_F(PlainInSlurm, DoctorLooksAtFourHosts) {
+  const std::string job = slurm().Submit(
+      {"--nodes=4", "--wrap",
+       "cfrun doctor " CF_SOURCE_DIR "/configs/ml_100k_u1_biased_mf.textproto --data " +
+           cluster().Path("data") + " --run " + cluster().Path("examined")});
+  ASSERT_TRUE(slurm().WaitForState(job, "COMPLETED", std::chrono::seconds(60))) << slurm().Log(job);
+  const std::string log = slurm().Log(job);
+  for (const char* way : {"n0 +n1", "n0 +n2", "n0 +n3", "n1 +n2", "n1 +n3", "n2 +n3"})
+    EXPECT_THAT(log, ContainsRegex(absl::StrCat("\n *", way, " +[0-9.]+ +[0-9.]+ +[0-9.]+\n")));
+  EXPECT_THAT(log, AllOf(HasSubstr("shared, locks hold"), HasSubstr("nothing is wrong")));
 }
 
 TEST_F(PlainInSlurm, OneHostWithTwoTasks) {
