@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/status.h"
 #include "tests/slurm/training.h"
 
 namespace cf {
@@ -43,6 +45,33 @@ TEST_F(HostLossBeforeSlurm, TheJobGoesOnInItsAllocation) {
   ExpectSameBits(job, "without_n2");
   EXPECT_EQ(slurm().State(job).restarts, 0);
   EXPECT_THAT(slurm().Log(job), HasSubstr("resuming from "));
+}
+
+// Goal: without a batch system, too, a job goes on without a host whose packets arrive nowhere, which
+// would keep a start waiting; and plain mpirun, which would wait for it for ever, ends.
+TEST_F(HostLossBeforeSlurm, WithoutSlurmASilentHostIsLeftOut) {
+  // From the last host, so that the silent one is neither rank 0's nor where this is started.
+  std::vector<std::string> supervised = {"cfrun", "--hosts", "n0,n1,n2,n3",
+                                         "-n",    "4",       "--no-survival"};
+  std::vector<std::string> plain = {"mpirun", "--quiet",     "-n",      "4",
+                                    "--host", "n0,n1,n2,n3", "cfworker"};
+  const std::vector<std::string> first = WordsOf(ImpatientJob("supervised"));
+  const std::vector<std::string> second = WordsOf(ImpatientJob("plain"));
+  supervised.insert(supervised.end(), first.begin(), first.end());
+  plain.insert(plain.end(), second.begin(), second.end());
+  const auto goes_on = slurm().StartOn(3, supervised);
+  const auto ends = slurm().StartOn(3, plain);
+  ASSERT_TRUE(WaitForSnapshot("supervised", 300) && WaitForSnapshot("plain", 300))
+      << goes_on->ErrorsSoFar() << ends->ErrorsSoFar();
+  slurm().Mute(1);
+  const Process::Result result = goes_on->Wait(std::chrono::seconds(100));
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.output << result.errors;
+  EXPECT_THAT(result.errors, HasSubstr("starting again from the last snapshot without n1 "));
+  const Process::Result ended = ends->Wait(std::chrono::seconds(60));
+  EXPECT_NE(ended.exit_code, kExitFinished);
+  EXPECT_GE(ended.exit_code, 0) << "mpirun waits for the host that was lost";
+  slurm().Unmute(1);
+  ExpectSameDigest("supervised");
 }
 
 class HostLossInSlurm : public InSlurm {

@@ -90,16 +90,24 @@ void InSlurm::TearDown() {
 }
 
 std::string InSlurm::Submit(const BatchJobOptions& options) {
-  const bool path = options.config.find('/') != std::string::npos;
   std::vector<std::string> words = options.sbatch;
-  words.insert(words.end(),
-               {CF_SOURCE_DIR "/launch/slurm/" + options.script,
-                path ? options.config : CF_SOURCE_DIR "/configs/" + options.config + ".textproto",
-                cluster_->Path(options.run), "--data",
-                options.data.empty() ? cluster_->Path("data") : options.data});
+  const std::vector<std::string> flags = WordsOf(options);
+  // CONFIG RUN [flags], where others have --run RUN.
+  words.insert(words.end(), {CF_SOURCE_DIR "/launch/slurm/" + options.script, flags[0],
+                             cluster_->Path(options.run)});
+  words.insert(words.end(), flags.begin() + 3, flags.end());
+  return slurm_->Submit(words);
+}
+
+std::vector<std::string> InSlurm::WordsOf(const BatchJobOptions& options) {
+  const bool path = options.config.find('/') != std::string::npos;
+  std::vector<std::string> words = {
+      path ? options.config : CF_SOURCE_DIR "/configs/" + options.config + ".textproto", "--run",
+      cluster_->Path(options.run), "--data",
+      options.data.empty() ? cluster_->Path("data") : options.data};
   const std::vector<std::string> set = Assignments(options.set);
   words.insert(words.end(), set.begin(), set.end());
-  return slurm_->Submit(words);
+  return words;
 }
 
 ShownRun InSlurm::Status(const std::string& run) {
@@ -135,12 +143,16 @@ const std::string& InSlurm::UndisturbedDigest() {
   return *digest_;
 }
 
+void InSlurm::ExpectSameDigest(const std::string& run) {
+  EXPECT_EQ(cluster_->Digest(run), UndisturbedDigest());
+}
+
 void InSlurm::ExpectSameBits(const std::string& job, const std::string& run) {
   EXPECT_TRUE(slurm_->WaitForState(job, "COMPLETED", kJobMax))
       << slurm_->State(job).state << " " << slurm_->State(job).reason << "\n"
       << slurm_->Log(job);
   EXPECT_EQ(slurm_->State(job).exit_code, "0:0");
-  EXPECT_EQ(cluster_->Digest(run), UndisturbedDigest()) << slurm_->Log(job);
+  ExpectSameDigest(run);
   const ShownRun status = Status(run);
   EXPECT_EQ(status.state, "finished");
   EXPECT_EQ(status.exit_code, 0);

@@ -74,6 +74,12 @@ class InSlurm : public ::testing::Test {
   /// Waits for a snapshot of at least so many steps; false past the deadline.
   static bool WaitForSnapshot(const std::string& run, std::uint64_t step);
 
+  /// The words of cfworker and cfrun for such a job: CONFIG and flags.
+  static std::vector<std::string> WordsOf(const BatchJobOptions& options);
+
+  /// Checks that the run has the digest of the job that nothing disturbed.
+  static void ExpectSameDigest(const std::string& run);
+
   /// Waits until the job is over and checks that it ended well and that the run has the digest of
   /// the job that nothing disturbed.
   static void ExpectSameBits(const std::string& job, const std::string& run);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <unistd.h>
@@ -105,11 +107,57 @@ std::string SlurmCluster::Missing() {
 Process::Result SlurmCluster::Run(std::vector<std::string> command) const {
   command.insert(command.begin(),
                  {"nsenter", "--net=/proc/" + std::to_string(hosts_->pid()) + "/ns/net"});
+  return Process(command, Environment()).Wait();
+}
+
+std::map<std::string, std::string> SlurmCluster::Environment() const {
   const char* const path = std::getenv("PATH");
-  return Process(command, {{"PATH", std::string(CF_BIN_DIR ":") + (path == nullptr ? "" : path)},
-                           {"SLURM_CONF", folder_ + "/slurm.conf"},
-                           {"TMPDIR", folder_ + "/scratch"}})
-      .Wait();
+  return {{"PATH", std::string(CF_BIN_DIR ":") + (path == nullptr ? "" : path)},
+          {"SLURM_CONF", folder_ + "/slurm.conf"},
+          {"TMPDIR", folder_ + "/scratch"}};
+}
+
+std::unique_ptr<Process> SlurmCluster::StartOn(int node,
+                                               const std::vector<std::string>& command) const {
+  const std::string of = "/proc/" + std::to_string(hosts_->pid()) + "/ns/";
+  std::vector<std::string> words = {"nsenter",
+                                    "--net=" + of + "net",
+                                    "--uts=" + of + "uts",
+                                    "--mount=" + of + "mnt",
+                                    "--pid=" + of + "pid_for_children",
+                                    folder_ + "/remote_shell",
+                                    "n" + std::to_string(node)};
+  words.insert(words.end(), command.begin(), command.end());
+  std::map<std::string, std::string> environment = Environment();
+  environment.merge(OpenMpiEnvironment());
+  environment.merge(
+      std::map<std::string, std::string>{{"OMPI_MCA_plm_rsh_agent", folder_ + "/remote_shell"},
+                                         {"OMPI_MCA_btl", "self,tcp"},
+                                         {"OMPI_MCA_btl_tcp_if_include", "eth0"},
+                                         {"OMPI_MCA_oob_tcp_if_include", "eth0"}});
+  return std::make_unique<Process>(words, environment);
+}
+
+void SlurmCluster::TellOfOthers(int node, const std::string& action,
+                                const std::string& what) const {
+  std::string command = "true";
+  for (int other = 0; other < kNodes; ++other) {
+    if (other == node) continue;
+    command += " && ip neigh " + action + " 10.0.0." + std::to_string(other + 1) + what +
+               " dev eth0 nud permanent";
+  }
+  // The shell comes from the control host, which it goes on to answer.
+  const Process::Result told = StartOn(node, {command})->Wait();
+  EXPECT_EQ(told.exit_code, 0) << told.errors;
+}
+
+void SlurmCluster::Mute(int node) const {
+  // To a neighbour that nobody is.
+  TellOfOthers(node, "replace", " lladdr 02:00:00:00:00:99");
+}
+
+void SlurmCluster::Unmute(int node) const {
+  TellOfOthers(node, "del", "");
 }
 
 std::string SlurmCluster::Submit(std::vector<std::string> sbatch_arguments) const {

@@ -45,6 +45,10 @@ class SlurmCluster {
   /// there and in jobs.
   Process::Result Run(std::vector<std::string> command) const;
 
+  /// Starts a command on a host as if there were no Slurm, with what starts others on all hosts in its
+  /// environment (cfrun --hosts, mpirun --host). Words have no spaces.
+  std::unique_ptr<Process> StartOn(int node, const std::vector<std::string>& command) const;
+
   /// Submits a batch job and returns its id. Its output is appended to LogPath(id).
   std::string Submit(std::vector<std::string> sbatch_arguments) const;
   std::string LogPath(const std::string& job) const { return folder_ + "/job-" + job + ".log"; }
@@ -67,6 +71,10 @@ class SlurmCluster {
   void CutLink(int node) const { SetLink(node, "down"); }
   void RestoreLink(int node) const { SetLink(node, "up"); }
 
+  /// What the host sends to others arrives nowhere from now on, while it hears them.
+  void Mute(int node) const;
+  void Unmute(int node) const;
+
   /// Waits until all hosts are there and none has a job.
   bool WaitUntilIdle(std::chrono::seconds deadline = std::chrono::seconds(120)) const;
 
@@ -79,6 +87,8 @@ class SlurmCluster {
 
  private:
   void SetLink(int node, const std::string& state) const;
+  void TellOfOthers(int node, const std::string& action, const std::string& what) const;
+  std::map<std::string, std::string> Environment() const;
   std::vector<pid_t> Processes() const;
 
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
