@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -64,6 +65,11 @@ case $1 in
   begins_and_fails)
     echo "launch: $CF_LAUNCH" > run/generation/1
     exit 3 ;;
+  dies_once)
+    if [[ -e died ]]; then write_verdict 0 finished; exit 0; fi
+    touch died
+    printf 'launch: %s\nbegun: now\n' "$CF_LAUNCH" > run/generation/1
+    kill -9 $$ ;;
   meets)  # Rank 1 is not seen there.
     ((rank > 0)) || echo "launch: $CF_LAUNCH" > run/generation/1
     mkdir -p run/meeting
@@ -324,6 +330,32 @@ TEST_F(CfrunTest, SaysThatMemoryRanOutAndDoesNotTryAgain) {
               AllOf(HasSubstr("; the control group of this job, whose limit is " +
                               std::to_string(limit) + " MiB, ran out of memory (oom_kill "),
                     Not(HasSubstr("starting again"))));
+}
+
+// Goal: that Slurm's controller does not answer, for maintenance say, is not taken for the end of the
+// allocation. Method: a scontrol that finds nobody the first time.
+TEST_F(CfrunTest, NoAnswerOfSlurmIsNoEndOfTheAllocation) {
+  std::ofstream(folder_ + "/scontrol") << R"sh(#!/bin/bash
+cd "$(dirname "$0")"
+if [[ -e asked ]]; then
+  echo "JobId=7 JobState=RUNNING Reason=None Restarts=0 EndTime=Unknown"
+else
+  touch asked
+  echo "slurm_load_jobs error: Unable to contact slurm controller (connect failure)" >&2
+  exit 1
+fi
+)sh";
+  std::filesystem::permissions(folder_ + "/scontrol", std::filesystem::perms::owner_all);
+  const char* const path = std::getenv("PATH");
+  const Process::Result result =
+      Process(Command({"-n", "1", "dies_once", "--run", folder_ + "/run"}),
+              {{"PATH", folder_ + ":" + (path == nullptr ? "" : path)},
+               {"SLURM_JOB_ID", "7"},
+               {"SLURM_JOB_CPUS_PER_NODE", "1"}})
+          .Wait();
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_THAT(result.errors, AllOf(HasSubstr("whether the allocation still lives is not known ("),
+                                   HasSubstr("starting again (1 of 3)")));
 }
 
 // Two cfruns on one run: the second is refused, whatever becomes of the first.
