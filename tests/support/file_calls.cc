@@ -1,5 +1,6 @@
 #include "tests/support/file_calls.h"
 
+#include <cstdarg>
 #include <cstddef>
 #include <cstdio>
 #include <fcntl.h>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/files.h"
 
 namespace cf {
 namespace {
@@ -46,13 +48,26 @@ std::string Absolute(const fs::path& path) {
 
 void NoteSync(int file) {
   std::error_code error;
-  const fs::path path = fs::read_symlink("/proc/self/fd/" + std::to_string(file), error);
+  // By the descriptor, since a file without a name cannot be opened by what the kernel calls it.
+  const std::string descriptor = "/proc/self/fd/" + std::to_string(file);
+  const fs::path path = fs::read_symlink(descriptor, error);
   struct stat info = {};
   if (error || ::fstat(file, &info) != 0) return;
   Note({.kind = Kind::kSync,
         .path = path.string(),
         .to = {},
-        .bytes = static_cast<std::uint64_t>(info.st_size)});
+        .bytes = static_cast<std::uint64_t>(info.st_size),
+        .contents = S_ISREG(info.st_mode) ? ReadFile(descriptor).value_or("") : ""});
+}
+
+int OpenAndNote(const char* path, int flags, va_list arguments) {
+  const mode_t mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(arguments, mode_t) : 0;
+  struct stat info = {};
+  const bool is_new =
+      (flags & O_CREAT) != 0 && ::syscall(SYS_newfstatat, AT_FDCWD, path, &info, 0) != 0;
+  const int file = static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  if (file >= 0 && is_new) Note({.kind = Kind::kCreate, .path = Absolute(path), .to = {}});
+  return file;
 }
 
 /// The place of the last sync of `path` in [first, last); last where there is none.
@@ -144,6 +159,30 @@ std::string WhyNotDurable(const std::vector<FileCall>& calls, const std::string&
 
 // The names of libc: what is linked into the program comes first, for shared libraries, too.
 extern "C" {
+
+int open(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const int file = cf::OpenAndNote(path, flags, arguments);
+  va_end(arguments);
+  return file;
+}
+
+int open64(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const int file = cf::OpenAndNote(path, flags, arguments);
+  va_end(arguments);
+  return file;
+}
+
+int symlink(const char* to, const char* path) noexcept {
+  const long result = ::syscall(SYS_symlinkat, to, AT_FDCWD, path);
+  if (result == 0) {
+    cf::Note({.kind = cf::FileCall::Kind::kLink, .path = cf::Absolute(path), .to = to});
+  }
+  return static_cast<int>(result);
+}
 
 int fsync(int file) {
   cf::NoteSync(file);
