@@ -12,6 +12,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/base/status.h"
 #include "coordinator/starting_biases.h"
 #include "paramserver/row_files.h"
@@ -211,6 +212,7 @@ absl::Status Member::OpenRows(const Seat& seat) {
     if (!fits.ok()) return fits;
   }
   for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
+    FaultAt("rows.open");
     absl::Status opened = options_.snapshot != nullptr
                               ? LoadRows(tables_, *options_.snapshot, PartitionId{p}, *store_)
                               : InitializeRows(tables_, options_.placement->partitioning(),
@@ -517,6 +519,7 @@ absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
   const std::uint64_t turn = turn_;
   turn_ += batches + 1;
   absl::Status done = OnSeats([&](Seat& seat) {
+    FaultAt("validate");
     if (seat.trainer == nullptr) return ServeReads(*seat.service, turn, batches + 1);
     return seat.trainer->Score({.training_samples = command.training_samples(),
                                 .batches_of_partition = of_partition,

@@ -9,6 +9,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/fault_point.h"
 #include "common/model/scorer.h"
 #include "coordinator/member.h"
 #include "worker/evaluator.h"
@@ -83,6 +84,7 @@ absl::Status Member::MeasureLists(const cf::MeasureLists& command, Reply& reply)
   std::vector<std::unique_ptr<Evaluator>> evaluators(seats_.size());
   std::vector<PartitionRanking> found(options_.job.train().partitions());
   absl::Status done = OnSeats([&](Seat& seat) {
+    FaultAt("rank");
     if (seat.trainer == nullptr) return ServeReads(*seat.service, turn, turns);
     const auto k = static_cast<std::size_t>(&seat - seats_.data());
     evaluators[k] = MakeEvaluator(seat, *metrics, turn);

@@ -14,6 +14,7 @@
 #include <absl/strings/str_join.h>
 
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/base/status.h"
 #include "common/rpc/derived_key.h"
 #include "common/rpc/mesh.h"
@@ -174,7 +175,9 @@ absl::StatusOr<GenerationNote> Lead(const Regrouping& from, std::optional<RunFol
   // What is refused leaves no trace, so it is looked at before the claim, and again behind it: a
   // leader that hung may have committed a snapshot with its last breath.
   if (const auto refused = FindContinuation(from, *store); !refused.ok()) return refused.status();
+  FaultAt("regroup.claim");
   if (absl::Status claimed = ClaimNext(claim, from); !claimed.ok()) return claimed;
+  FaultAt("regroup.claimed");
   const absl::StatusOr<Continuation> next = FindContinuation(from, *store);
   if (!next.ok()) return next.status();
   const ResumeChoice& choice = next->choice;
@@ -209,6 +212,7 @@ absl::StatusOr<Regrouped> Regroup(const Regrouping& from, std::optional<RunFolde
                  .roster = from.roster.Of(from.survivors),
                  .rank = static_cast<int>(own - from.survivors.begin()),
                  .key = {}};
+  FaultAt("regroup.meet");
   const absl::StatusOr<std::unique_ptr<Meeting>> meeting =
       Meeting::Open(from, next.roster, next.rank);
   if (!meeting.ok()) {

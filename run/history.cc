@@ -16,6 +16,7 @@
 #include <absl/strings/str_split.h>
 
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/metrics/names.h"
@@ -256,6 +257,9 @@ absl::Status History::Append(const EpochFigures& epoch) {
   epochs_.push_back(epoch);
   if (behind_) return WriteWhole();
   behind_ = true;
+  if (const int fault = ErrnoAt("history.append", path_.c_str()); fault != 0) {
+    return ErrnoError(fault, path_);
+  }
   const int file = ::open(path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file < 0) return ErrnoError(errno, path_);
   const absl::Cleanup close = [file] { ::close(file); };

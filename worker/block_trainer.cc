@@ -5,6 +5,7 @@
 
 #include "common/base/activity.h"
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/kernels/aligned.h"
 
 namespace cf {
@@ -149,6 +150,7 @@ BlockRound BlockTrainer::SamplesOf(const Segment& segment, const Block& block) {
 
 void BlockTrainer::TrainBlock(const Segment& segment, const Block& block, ObjectiveSums& sums) {
   Activity::Tick();
+  FaultAt("train.block");
   const BlockRound samples = SamplesOf(segment, block);
   const std::size_t count = (samples.size() + sub_batch_ - 1) / sub_batch_;
   for (std::size_t k = 0; k < count; ++k) {

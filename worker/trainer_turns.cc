@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "worker/trainer.h"
 
 namespace cf {
@@ -18,6 +19,7 @@ absl::Status Trainer::Run(const Pass& pass, std::span<ObjectiveSums> sums) {
   }
   for (std::uint64_t turn = 0; turn < turns.count(); ++turn) {
     if (!samples_.status().ok()) return samples_.status();
+    FaultAt(pass.training ? "train.turn" : "score.turn");
     const bool makes = turns.BringsRows(turn + ahead);
     const std::uint64_t made = pass.first + turn + ahead;
     Minibatch& next = BatchAt(made);

@@ -11,6 +11,7 @@
 #include <absl/cleanup/cleanup.h>
 #include <absl/strings/str_cat.h>
 
+#include "common/base/fault_point.h"
 #include "common/base/status.h"
 #include "common/base/temporary_files.h"
 
@@ -19,7 +20,9 @@ namespace {
 
 absl::Status WriteWhole(int file, std::string_view contents, const std::string& path) {
   while (!contents.empty()) {
-    const ssize_t written = ::write(file, contents.data(), contents.size());
+    const bool is_short = FaultAt("file.write_part", path.c_str()) == Fault::kShort;
+    const ssize_t written =
+        ::write(file, contents.data(), is_short ? (contents.size() + 1) / 2 : contents.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return ErrnoError(errno, path);
     contents.remove_prefix(static_cast<std::size_t>(written));
@@ -33,14 +36,25 @@ std::string FolderOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+// Errors name `path`, which `file`, now or soon `temporary`, is to be.
+absl::Status WriteAndSync(int file, const std::string& path, const std::string& temporary,
+                          std::string_view contents, bool sync) {
+  int fault = ErrnoAt("file.write", path.c_str());
+  if (fault != 0) return ErrnoError(fault, path);
+  absl::Status written = WriteWhole(file, contents, path);
+  fault = ErrnoAt("file.sync", temporary.c_str());
+  if (written.ok() && fault != 0) written = ErrnoError(fault, path);
+  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, path);
+  return written;
+}
+
 // Writes a file without a name and gives it that of `temporary`; whether that was possible.
 bool WriteUnnamed(const std::string& path, const std::string& temporary, std::string_view contents,
                   bool sync, absl::Status& written) {
   const int file = OpenUnnamed(FolderOf(path), 0644);
   if (file < 0) return false;
   const absl::Cleanup close = [file] { ::close(file); };
-  written = WriteWhole(file, contents, path);
-  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, path);
+  written = WriteAndSync(file, path, temporary, contents, sync);
   if (!written.ok()) return true;
   // Of a process that had this one's number.
   ::unlink(temporary.c_str());
@@ -53,9 +67,7 @@ absl::Status WriteNamed(const std::string& path, const std::string& temporary,
   // Errors name what the caller knows.
   if (file < 0) return ErrnoError(errno, path);
   const absl::Cleanup close = [file] { ::close(file); };
-  absl::Status written = WriteWhole(file, contents, path);
-  if (written.ok() && sync && ::fsync(file) != 0) written = ErrnoError(errno, path);
-  return written;
+  return WriteAndSync(file, path, temporary, contents, sync);
 }
 
 absl::Status Replace(const std::string& path, std::string_view contents, bool sync) {
@@ -64,6 +76,7 @@ absl::Status Replace(const std::string& path, std::string_view contents, bool sy
   if (!WriteUnnamed(path, temporary, contents, sync, written)) {
     written = WriteNamed(path, temporary, contents, sync);
   }
+  FaultAt("file.rename", path.c_str());
   if (written.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
     written = ErrnoError(errno, path);
   }
@@ -137,6 +150,10 @@ absl::Status ReplaceFile(const std::string& path, std::string_view contents) {
 absl::Status SyncPath(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return ErrnoError(errno, path);
+  if (const int fault = ErrnoAt("path.sync", path.c_str()); fault != 0) {
+    ::close(file);
+    return ErrnoError(fault, path);
+  }
   const int result = ::fsync(file);
   const int error = errno;
   ::close(file);

@@ -8,6 +8,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "common/base/fault_point.h"
 #include "common/base/status.h"
 
 namespace cf {
@@ -57,6 +58,9 @@ absl::Status ScratchFile::Reserve(std::uint64_t bytes) {
 // The system's calls may do less than they are asked for.
 
 absl::Status ScratchFile::Write(std::uint64_t at, std::span<const std::byte> bytes) {
+  if (const int fault = ErrnoAt("scratch.write", path_.c_str()); fault != 0) {
+    return ErrnoError(fault, path_);
+  }
   while (!bytes.empty()) {
     const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (written < 0 && errno == EINTR) continue;
@@ -68,6 +72,9 @@ absl::Status ScratchFile::Write(std::uint64_t at, std::span<const std::byte> byt
 }
 
 absl::Status ScratchFile::Read(std::uint64_t at, std::span<std::byte> bytes) const {
+  if (const int fault = ErrnoAt("scratch.read", path_.c_str()); fault != 0) {
+    return ErrnoError(fault, path_);
+  }
   while (!bytes.empty()) {
     const ssize_t got = ::pread(file_, bytes.data(), bytes.size(), static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;

@@ -14,6 +14,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 
+#include "common/base/fault_point.h"
 #include "common/rpc/socket_options.h"
 
 namespace cf::rpc {
@@ -92,6 +93,7 @@ Connection::Outgoing Connection::MakeFrame(FrameKind kind, Message message) cons
 }
 
 void Connection::Send(Message message) {
+  FaultAt("frame.send");
   const FrameKind kind = message.kind;
   Outgoing frame = MakeFrame(kind, std::move(message));
   const bool may_wait = !io_.get_executor().running_in_this_thread();
@@ -125,10 +127,26 @@ void Connection::Enqueue(Outgoing frame) {
     return;
   }
   frame.header = *header;
+  const Fault fault = FaultAt("frame.queue");
+  if (fault == Fault::kFlip) {
+    (frame.payload.size() > 0 ? frame.payload.bytes().back() : frame.header.back()) ^= std::byte{1};
+  }
   const bool idle = queue_.empty();
   if (idle) written_at_ = Clock::now();
   queued_bytes_ += frame.bytes();
   queue_.push_back(std::move(frame));
+  if (fault == Fault::kRepeat) {
+    const Outgoing& sent = queue_.back();
+    Buffer payload = pool_.Take(sent.payload.size());
+    std::ranges::copy(sent.payload.bytes(), payload.bytes().begin());
+    queued_bytes_ += sent.bytes();
+    queue_.push_back({.fields = sent.fields,
+                      .header = sent.header,
+                      .control = sent.control,
+                      .payload = std::move(payload),
+                      .tag = sent.tag,
+                      .tag_bytes = sent.tag_bytes});
+  }
   if (!idle) return;  // Drain is on its way.
 
   absl::Status written = WriteQueued();
@@ -250,6 +268,7 @@ awaitable<absl::Status> Connection::Fill(std::span<std::byte> bytes) {
 }
 
 awaitable<absl::Status> Connection::ReadBody(FrameHeader header, Message& message) {
+  FaultAt("frame.receive");
   message.kind = header.kind;
   message.request_id = header.request_id;
   message.control.resize(header.control_bytes);

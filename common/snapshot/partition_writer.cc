@@ -12,6 +12,7 @@
 
 #include "common/base/activity.h"
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
 #include "common/snapshot/checksum.h"
@@ -95,6 +96,9 @@ absl::StatusOr<PartitionWriter> PartitionWriter::Create(const std::string& folde
   if (claimed < 0) return Marked(ErrnoError(errno, path));
   ::close(claimed);
   auto file = std::make_unique<File>(std::move(rows_folder), id);
+  if (const int fault = ErrnoAt("row_file.open", path.c_str()); fault != 0) {
+    return Marked(ErrnoError(fault, path));
+  }
   const rocksdb::Status opened = file->writer.Open(path);
   if (!opened.ok()) return WriteError(path, opened);
   return PartitionWriter(std::move(file));
@@ -123,6 +127,9 @@ absl::Status PartitionWriter::Add(TableId table, RowId row, std::span<const floa
 absl::StatusOr<FileEntry> PartitionWriter::Finish() {
   Check(!file_->kept, "a row file is finished once");
   if (file_->entry.rows() == 0) return file_->entry;  // RocksDB refuses a file without rows.
+  if (const int fault = ErrnoAt("row_file.sync", file_->path.c_str()); fault != 0) {
+    return Marked(ErrnoError(fault, file_->path));
+  }
   rocksdb::ExternalSstFileInfo info;
   const rocksdb::Status finished = file_->writer.Finish(&info);
   if (!finished.ok()) return WriteError(file_->path, finished);

@@ -12,6 +12,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/base/files.h"
 #include "common/base/status.h"
 
@@ -246,6 +247,7 @@ absl::Status SnapshotStore::Commit(const Manifest& manifest) {
   absl::Status written =
       is_there ? SyncPath(folder_) : WriteFileAtomically(PathOf(manifest.name()), text);
   if (!written.ok()) return written;
+  FaultAt("commit.links");
   // It exists now. Links are for people, and the next opening mends them; what is in their place, or a
   // disk that is full, undoes nothing.
   PointLink("latest", manifest.name()).IgnoreError();
@@ -326,6 +328,7 @@ absl::Status SnapshotStore::Collect(const CollectOptions& options) {
   }
   // A manifest must not come back, after a power cut, when its row files are gone.
   if (absl::Status synced = SyncPath(folder_); !synced.ok()) return synced;
+  FaultAt("collect.files");
   for (const std::string& file : found->files) {
     if (absl::Status removed = Remove(PathOf(file)); !removed.ok()) return removed;
   }
