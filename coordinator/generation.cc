@@ -44,6 +44,7 @@ GenerationEnd Follow(GenerationOptions options) {
   if (connected.ok() && options.on_connected) options.on_connected();
   GenerationEnd end = connected.ok() ? Follower(participant).Run()
                                      : participant.EndBy(connected, participant.rank());
+  if (options.lost_at.has_value()) end = EndInPlace(std::move(end));
   LeaveBehind(participant, options);
   return end;
 }
@@ -66,6 +67,7 @@ GenerationEnd Lead(GenerationOptions options) {
   const absl::Status connected = participant.Connect();
   if (connected.ok() && options.on_connected) options.on_connected();
   GenerationEnd end = connected.ok() ? leader.Run() : participant.EndBy(connected, options.rank);
+  if (options.lost_at.has_value()) end = EndInPlace(std::move(end));
   LeaveBehind(participant, options);
   if (options.survives_loss && end.has_lost()) return end;
   const absl::Status written = options.claim->WriteVerdict(VerdictOf(end));

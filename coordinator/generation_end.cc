@@ -53,6 +53,15 @@ GenerationEnd FailedInMidRunBy(const absl::Status& why, int speaker) {
   return end;
 }
 
+GenerationEnd EndInPlace(GenerationEnd end) {
+  if (!end.has_failed() || ExitCodeOf(FailureOf(end.failed())) != kExitUserInput) return end;
+  GenerationEnd::Failed& failed = *end.mutable_failed();
+  failed.set_message(absl::StrCat("the ranks that are left cannot go on: ", failed.message()));
+  failed.set_code(static_cast<int>(absl::StatusCode::kInternal));
+  failed.set_may_pass(true);
+  return end;
+}
+
 GenerationEnd LossOf(const Roster& roster, int rank, const std::string& how, bool whole_host) {
   GenerationEnd end;
   end.set_speaker(static_cast<std::uint32_t>(roster.SpeakerWithout(rank)));

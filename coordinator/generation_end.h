@@ -20,6 +20,10 @@ GenerationEnd FailedBy(const absl::Status& why, int speaker);
 /// The end by an error in mid-run, after the user's input was accepted. Requires: !why.ok().
 GenerationEnd FailedInMidRunBy(const absl::Status& why, int speaker);
 
+/// The end of a generation in which some ranks went on in place: what it was refused for, such as memory
+/// that fewer ranks have not, was accepted of all of them, who may be started again.
+GenerationEnd EndInPlace(GenerationEnd end);
+
 /// The end by the loss of `rank`, which the roster's leader tells, or who speaks in its place.
 /// `how` says what became of it ("it was silent for 3000 ms").
 GenerationEnd LossOf(const Roster& roster, int rank, const std::string& how,

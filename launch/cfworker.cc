@@ -16,6 +16,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
+#include "common/base/fault_point.h"
 #include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/text/display.h"
@@ -242,6 +243,8 @@ absl::StatusOr<ExitCode> TellFinished(const Flags& flags,
   if (!preparation.has_value()) return kExitFinished;
   const Verdict& verdict = *preparation->finished;
   std::printf("%s is finished: %s\n", flags.run.c_str(), verdict.text.c_str());
+  // The life before may have been killed while it wrote the same.
+  preparation->folder.RemoveLeftovers();
   absl::Status written = preparation->folder.WriteVerdict(verdict);
   if (!written.ok()) return written;
   return verdict.exit_code;
@@ -278,13 +281,16 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
   constexpr int kFirstLeader = 0;
   const auto prepare = [&]() -> absl::StatusOr<std::optional<Preparation>> {
     if (place->rank != kFirstLeader) return std::optional<Preparation>();
-    return Prepare(flags, *place);
+    absl::StatusOr<Preparation> prepared = Prepare(flags, *place);
+    FaultAt("start.prepared");
+    return prepared;
   };
   absl::StatusOr<std::optional<Preparation>> preparation = prepare();
   if (watch.has_value()) watch->Arrive();
   absl::StatusOr<Rendezvous> met = Meet(flags, *place, kFirstLeader, preparation);
   watch.reset();
   if (!met.ok()) return met.status();
+  FaultAt("start.met");
   GenerationNote note;
   Check(note.ParseFromString(met->note), "a note that was checked parses");
   if (note.finished()) return TellFinished(flags, *preparation);

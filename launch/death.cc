@@ -43,7 +43,10 @@ Death ExplainDeath(const JobEnd& end, const std::optional<Verdict>& verdict,
     death.why = verdict->text;
   } else {
     death.why = LastLineOfRanks(end.errors);
-    if (death.why.empty()) {
+    if (death.why.empty() && end.signal != 0) {
+      death.why = absl::StrCat("mpirun was killed by signal ", end.signal, " (",
+                               ::strsignal(end.signal), ")");
+    } else if (death.why.empty()) {
       death.why = absl::StrCat("mpirun ended with exit code ", end.exit_code);
     }
     death.said = ExplanationIn(end.errors);
@@ -51,9 +54,12 @@ Death ExplainDeath(const JobEnd& end, const std::optional<Verdict>& verdict,
   if (verdict.has_value() && !IsHangUp(*verdict)) return death;
   const std::optional<RankDeath> killed = FindDeath(end.errors);
   if (killed.has_value()) {
+    const std::size_t not_in_place = death.why.find("; not in place, as ");
+    const std::string rest =
+        not_in_place == std::string::npos ? "" : death.why.substr(not_in_place);
     death.why = absl::StrCat("rank ", killed->rank, " on ", killed->host, " was killed by signal ",
                              killed->signal, " (", ::strsignal(killed->signal),
-                             LimitBehind(killed->signal), ")");
+                             LimitBehind(killed->signal), ")", rest);
   }
   if (killed.has_value() && killed->signal != SIGKILL) return death;
   if (const std::string kills = memory.Since(); !kills.empty()) {

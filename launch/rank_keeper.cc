@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
@@ -37,6 +38,19 @@ bool IsSpared(int rank) {
   return spared;
 }
 
+// As the rank did, so that mpirun can say of what.
+[[noreturn]] void DieOf(int signal) {
+  const rlimit no_core = {};
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  std::signal(signal, SIG_DFL);
+  sigset_t alone;
+  ::sigemptyset(&alone);
+  ::sigaddset(&alone, signal);
+  ::kill(::getpid(), signal);
+  ::sigprocmask(SIG_UNBLOCK, &alone, nullptr);
+  ::_exit(128 + signal);  // Nobody dies of this one.
+}
+
 [[noreturn]] void Keep(pid_t rank, int from_rank, pid_t mpirun, const sigset_t& signals) {
   ::prctl(PR_SET_NAME, "cf-keeper");
   for (;;) {
@@ -51,7 +65,8 @@ bool IsSpared(int rank) {
     int status = 0;
     if (::waitpid(rank, &status, WNOHANG) != rank) continue;
     if (WIFEXITED(status)) ::_exit(WEXITSTATUS(status));
-    ::_exit(IsSpared(from_rank) ? kExitFinished : 128 + WTERMSIG(status));
+    if (IsSpared(from_rank)) ::_exit(kExitFinished);
+    DieOf(WTERMSIG(status));
   }
 }
 

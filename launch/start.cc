@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
@@ -320,8 +321,9 @@ JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, const JobLi
     return {.died = true, .why = std::move(death.why), .said = std::move(death.said)};
   }
   Death death = ExplainDeath(end, std::nullopt, memory);
-  // Where the ranks have never met, what kept them from it would again, unless a signal did.
-  const bool may_pass = again || stage == LifeStage::kBegun ||
+  // Where the ranks have never met, what kept them from it would again, unless a signal did: mpirun
+  // does not die of its own.
+  const bool may_pass = again || stage == LifeStage::kBegun || end.signal == SIGKILL ||
                         (stage == LifeStage::kClaimed && FindDeath(end.errors).has_value());
   return {
       .died = may_pass && death.again, .why = std::move(death.why), .said = std::move(death.said)};

@@ -208,14 +208,20 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
   bool given_up = false;
   for (;;) {
     int status = 0;
-    const pid_t ended = ::waitpid(*job, &status, WNOHANG);
+    const pid_t ended = ::waitpid(*job, &status, WNOHANG | WUNTRACED);
     if (ended < 0) return ErrnoError(errno, "waiting for mpirun");
+    if (ended == *job && WIFSTOPPED(status)) {
+      // The ranks would go on until what they print is read by nobody, and hear of no request.
+      ::kill(*job, SIGCONT);
+      continue;
+    }
     if (ended == *job) {
       if (const int error = relays.output.Finish(); error != 0) output_error_ = error;
       relays.errors.Finish();
       EndOrphans();
       const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
       return JobEnd{.exit_code = code,
+                    .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
                     .by_stop_signal = code == 128 + kStopSignal,
                     .killed = requests_ > 1,
                     .given_up = given_up,

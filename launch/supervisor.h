@@ -14,6 +14,7 @@ namespace cf {
 /// How a supervised mpirun ended.
 struct JobEnd {
   int exit_code = 0;            ///< Its own, or 128 plus the signal that it died of.
+  int signal = 0;               ///< That signal; 0: none.
   bool by_stop_signal = false;  ///< It, or a rank, died of the request: nothing was ready to hear.
   bool killed = false;          ///< By the user's second signal.
   bool given_up = false;        ///< As nothing could come of it any more (JobWatch).
@@ -43,7 +44,8 @@ struct JobWatch {
 /// Bounds:  one job at a time.
 /// Invariants: mpirun has a process group of its own, so that Ctrl-C at a terminal comes from here
 ///   alone, and ends with this process, however that dies. No process of it is left on this host
-///   when Run returns. What it prints passes through here: a reader that goes ends nothing.
+///   when Run returns. What it prints passes through here: a reader that goes ends nothing. An mpirun
+///   that somebody stops is woken.
 class Supervisor {
  public:
   Supervisor();

@@ -350,6 +350,7 @@ absl::Status RunFolder::Continue() const {
 }
 
 void RunFolder::RemoveLeftovers() const {
+  Check(lock_ >= 0, "what is left may be a living job's");
   std::vector<std::string> ours;
   for (const std::string& path : files()) ours.push_back(fs::path(path).filename().string());
   std::error_code ignored;

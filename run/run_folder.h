@@ -67,6 +67,10 @@ class RunFolder {
   /// leader that died had not finished writing goes, and the verdict of a life before, if it is there still.
   absl::Status Continue() const;
 
+  /// Removes what lives before had not finished writing; Begin and Continue do so, too.
+  /// Requires: claimed.
+  void RemoveLeftovers() const;
+
   /// Names this claim; other ranks prove with it that they see the same folder.
   /// Requires: claimed.
   const std::string& nonce() const;
@@ -121,7 +125,6 @@ class RunFolder {
             status_path(), report_path(),  stop_path()};
   }
   absl::Status NoteBegun() const;
-  void RemoveLeftovers() const;
 
   std::string path_;
   std::string made_ = {};  ///< The outermost folder that Create made; empty: all were there.

@@ -88,5 +88,16 @@ TEST(GenerationEnd, ThatSaysNothingIsAFailure) {
   EXPECT_FALSE(StatusOf(end).ok());
 }
 
+// What all ranks were accepted with may be too much for those who are left, and is nobody's fault.
+TEST(GenerationEnd, InPlaceIsNoRefusal) {
+  EXPECT_EQ(VerdictOf(EndInPlace(FailedBy(absl::FailedPreconditionError("it needs 9 MiB"), 0))),
+            (Verdict{.exit_code = kExitFailed,
+                     .cause = EndCause::kLost,
+                     .text = "the ranks that are left cannot go on: it needs 9 MiB"}));
+  const GenerationEnd others[] = {FailedInMidRunBy(absl::DataLossError("damaged"), 1),
+                                  LossOf(TwoMembers(), 1, "it hung up")};
+  for (const GenerationEnd& end : others) EXPECT_EQ(VerdictOf(EndInPlace(end)), VerdictOf(end));
+}
+
 }  // namespace
 }  // namespace cf
