@@ -104,9 +104,9 @@ std::vector<pid_t> ClusterJob::Living() const {
   return pids;
 }
 
-pid_t ClusterJob::FindRank(int rank) const {
+pid_t ClusterJob::FindProcess(const std::string& name, int rank) const {
   for (const pid_t pid : Living()) {
-    if (CommandNameOf(pid) == "cfworker" &&
+    if (CommandNameOf(pid) == name &&
         HasVariable(EnvironmentOf(pid), "OMPI_COMM_WORLD_RANK", std::to_string(rank))) {
       return pid;
     }

@@ -51,8 +51,9 @@ class ClusterJob {
   /// What was started: cfworker, mpirun or cfrun.
   Process& launcher() { return *launcher_; }
 
-  /// The process of rank `rank`, of mpirun; 0 where it is not there.
-  pid_t FindRank(int rank) const;
+  /// The process of rank `rank`, its keeper's, mpirun's; 0 where it is not there.
+  pid_t FindRank(int rank) const { return FindProcess("cfworker", rank); }
+  pid_t FindKeeper(int rank) const { return FindProcess("cf-keeper", rank); }
   pid_t FindMpirun() const;
 
   /// Waits for a line with `text` in the run's log, written by this job; false past the deadline or
@@ -69,6 +70,7 @@ class ClusterJob {
 
  private:
   std::vector<pid_t> Living() const;
+  pid_t FindProcess(const std::string& name, int rank) const;
   bool WaitWhileItRuns(const std::function<bool()>& holds) const;
 
   std::string run_path_;
