@@ -123,7 +123,26 @@ const Fault kScratchFaults[] = {{"ScratchIsFull", "write", "/scratch/", ENOSPC, 
 const Fault kSnapshotFaults[] = {{"SnapshotsAreFull", "write", "/snapshots/", ENOSPC, 3},
                                  {"SnapshotsCannotBeWritten", "write", "/snapshots/", EIO, 0},
                                  {"SnapshotsCannotBeSynced", "sync", "/snapshots/", EIO, 0},
-                                 {"SnapshotsAreReadOnly", "open", "/snapshots/", EROFS, 0}};
+                                 {"SnapshotsAreReadOnly", "open", "/snapshots/", EROFS, 0},
+                                 {"SnapshotsMayNotBeOpened", "open", "/snapshots/", EACCES, 0},
+                                 {"SnapshotsAreGone", "open", "/snapshots/rows/", ENOENT, 0}};
+
+// What rows are on is opened before there is a snapshot.
+TEST_F(Disk, WhoseRowsCannotBeOpenedIsNamedAndTheJobBeginsOnceTheyCan) {
+  const Schedule& schedule = Schedules().front();
+  const std::string run = "unopened";
+  for (const int error : {EACCES, ENOENT, ENOSPC}) {
+    const Fault fault = {"", "open", "/scratch/", error, 0};
+    JobOptions options = JobOf(schedule, run);
+    options.environment = EnvironmentOf(fault, run);
+    options.environment.erase("CF_FAULT_WHEN");
+    const Process::Result failed = cluster_->Run(options);
+    EXPECT_NE(failed.exit_code, kExitFinished);
+    EXPECT_THAT(failed.errors, AllOf(HasSubstr("/scratch"), HasSubstr(std::strerror(error))));
+    EXPECT_EQ(std::ranges::count(failed.errors, '\n'), 1) << failed.errors;
+  }
+  EXPECT_EQ(cluster_->Train(JobOf(schedule, run)), DigestOf(schedule));
+}
 
 TEST_F(Disk, TakesNoSnapshotForAWhileAndTheJobGoesOn) {
   const Schedule& schedule = Schedules().front();
