@@ -25,13 +25,6 @@
 namespace cf {
 namespace {
 
-/// The partitions of all seats of `rank`, which follow each other.
-SeatRange RangeOfRank(const Placement::Role& role, int rank) {
-  const std::vector<std::uint32_t> seats = role.OnRank(rank);
-  if (seats.empty()) return {};
-  return {role.range(seats.front()).first, role.range(seats.back()).last};
-}
-
 /// A training sample that stays in memory.
 std::size_t BytesPerSample(const Job& job, const TrainingData& data) {
   if (job.train().schedule() == Train::BLOCKS) {
@@ -52,7 +45,7 @@ std::uint64_t AboutSamplesBytes(const Job& job, const TrainingData& data,
   const std::uint64_t partitions = job.train().partitions();
   std::uint64_t bytes = data.split.samples() / 8;  // Which of them are of validation.
   if (job.train().schedule() == Train::BLOCKS) {
-    bytes += RangeOfRank(workers, rank).size() * partitions * BlockSamples::kBytesPerBlock;
+    bytes += workers.RangeOnRank(rank).size() * partitions * BlockSamples::kBytesPerBlock;
   }
   const std::uint64_t samples = data.split.training_count();
   if (data.model->batch_is_candidates()) {
@@ -67,7 +60,7 @@ std::uint64_t AboutSamplesBytes(const Job& job, const TrainingData& data,
 
 /// The rank's share of `bytes` for all samples, as if all partitions had the same number.
 std::uint64_t ShareOf(std::uint64_t bytes, const Placement& placement, int rank) {
-  return bytes * RangeOfRank(placement.workers(), rank).size() / placement.partitioning().count();
+  return bytes * placement.workers().RangeOnRank(rank).size() / placement.partitioning().count();
 }
 
 /// What is in memory of `bytes` of samples that are on disk, in a section for each partition.
@@ -323,7 +316,7 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   const std::vector<TableSpec> specs = data.Tables();
   const std::vector<RowStore::Table> tables = StoredTables(specs, job);
   const Partitioning partitioning = placement.partitioning();
-  const SeatRange range = RangeOfRank(placement.servers(), rank);
+  const SeatRange range = placement.servers().RangeOnRank(rank);
   const std::uint64_t rows = SlabStore::BytesFor(tables, partitioning, range);
   RankShape shape = {
       .tables = tables,

@@ -20,11 +20,6 @@ std::uint32_t SlicesOf(const Placement& placement, std::uint32_t users) {
   return CeilOf(CeilOf(users, placement.partitioning().count()), Evaluator::kUsersMax);
 }
 
-/// Of every seat: how many partitions the one with the most has.
-std::uint32_t PartitionsOf(const Placement& placement) {
-  return CeilOf(placement.partitioning().count(), placement.workers().size());
-}
-
 /// Length of the items' vectors, padded: what distances are taken of.
 std::size_t VectorDim(const Scorer& scorer, const RowLayout& items) {
   const Network* tower = scorer.tower(NetworkRole::kItem);
@@ -64,7 +59,7 @@ std::uint64_t Evaluator::TurnsOf(const Placement& placement, const Dataset& data
   const std::uint64_t of_users = 1 + FeatureReader::TurnsOf(added, FeatureSide::kUser);
   const std::uint64_t of_chunk = 1 + FeatureReader::TurnsOf(added, FeatureSide::kItem);
   const std::uint64_t of_slice = of_users + passes * of_chunk * CeilOf(data.items(), kItemsMax);
-  return layers + of_slice * PartitionsOf(placement) * SlicesOf(placement, data.users());
+  return layers + of_slice * placement.workers().largest() * SlicesOf(placement, data.users());
 }
 
 Evaluator::Evaluator(Options options)
@@ -110,7 +105,7 @@ absl::Status Evaluator::Run(std::span<PartitionRanking> found) {
   for (PartitionRanking& partition : found) partition.sums.resize(options_.metrics.size());
   if (absl::Status read = ReadLayers(); !read.ok()) return read;
   PartitionRanking nothing = {.sums = std::vector<MetricSum>(options_.metrics.size())};
-  for (std::uint32_t p = 0; p < PartitionsOf(placement); ++p) {
+  for (std::uint32_t p = 0; p < placement.workers().largest(); ++p) {
     for (std::uint32_t slice = 0; slice < SlicesOf(placement, options_.data->users()); ++slice) {
       // A seat that has fewer partitions keeps step with an empty slice.
       users_.clear();

@@ -122,11 +122,29 @@ absl::StatusOr<DataSplit> DataSplit::MakeFor(const UsersOfPartitions& users, con
   if (!possible.ok()) return possible;
   DataSplit split(data.samples());
   split.whole_ = false;
+  split.known_.resize(users.partitioning.count());
   split.cut_ = cut;
   split.validation_count_ = ShareOf(config.random().fraction(), data.samples());
   split.name_ = NameOf(config.random());
-  split.MarkUpToCut(data, config.random().seed(), users);
+  split.Include(users, data, config);
   return split;
+}
+
+void DataSplit::Include(const UsersOfPartitions& users, const Dataset& data, const Split& config) {
+  if (whole_) return;
+  UsersOfPartitions unknown = {.partitioning = users.partitioning, .ranges = {}};
+  for (const SeatRange& range : users.ranges) {
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      if (known_[p]) continue;
+      known_[p] = true;
+      if (!unknown.ranges.empty() && unknown.ranges.back().last == p) {
+        ++unknown.ranges.back().last;
+      } else {
+        unknown.ranges.push_back({p, p + 1});
+      }
+    }
+  }
+  MarkUpToCut(data, config.random().seed(), unknown);
 }
 
 void DataSplit::MarkRandom(const Dataset& data, std::uint64_t seed) {

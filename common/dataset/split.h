@@ -44,13 +44,17 @@ class DataSplit {
   static absl::StatusOr<DataSplit> MakeFor(const UsersOfPartitions& users, const RandomCut& cut,
                                            const Dataset& data, const Split& config);
 
+  /// Makes it know the samples of these users, too; those that it knows are not looked at again.
+  /// Requires: what it was made from, and the same partitioning as MakeFor's.
+  void Include(const UsersOfPartitions& users, const Dataset& data, const Split& config);
+
   /// Whether it knows the samples of every user.
   bool whole() const { return whole_; }
   /// Where a random split cuts; zeros for other kinds.
   const RandomCut& cut() const { return cut_; }
 
   /// Samples are numbered in canonical order. Requires: whole(), or the sample of a user that this
-  /// was made for.
+  /// was made for or that was included.
   bool is_validation(std::uint64_t sample) const {
     return ((bits_[sample / 64] >> (sample % 64)) & 1) != 0;
   }
@@ -90,6 +94,7 @@ class DataSplit {
   std::vector<std::uint64_t> bits_;
   RandomCut cut_;
   bool whole_ = true;
+  std::vector<bool> known_;  // By partition, where it is not whole.
   std::string name_;
 };
 

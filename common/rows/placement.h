@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -11,7 +12,8 @@ namespace cf {
 
 /// Which compute thread of which rank works through which partitions' samples, and which hosts
 /// their rows. The threads that work are numbered as worker seats, those that serve as server
-/// seats, both in the order of ranks and threads; seat s has a contiguous range of partitions.
+/// seats, both in the order of ranks and threads; seat s has a contiguous range of partitions. These
+/// are as equal as they can be, over all seats or, where a rank's are given, over its own.
 /// Without dedicated servers every thread has both roles and the same number in each.
 ///
 /// Owner:   a value.
@@ -22,9 +24,12 @@ class Placement {
     std::uint32_t partitions = 16;
     std::vector<std::uint32_t> threads;  ///< Compute threads of each rank.
     std::uint32_t servers = 0;           ///< So many of the last ranks only serve.
+    /// By rank: the first of its partitions, which follow each other. Empty: over all seats.
+    /// Without dedicated servers only.
+    std::vector<std::uint32_t> firsts = {};
   };
   /// InvalidArgument, with the numbers and the cure: more seats of a role than partitions, or no
-  /// rank left to work.
+  /// rank left to work; without a cure: these are no first partitions.
   static absl::StatusOr<Placement> Make(const Options& options);
 
   struct Seat {
@@ -34,18 +39,23 @@ class Placement {
   /// The seats of one role.
   class Role {
    public:
-    Role(std::vector<Seat> seats, std::uint32_t partitions);
+    /// Requires: the ranges, by seat, follow each other.
+    Role(std::vector<Seat> seats, std::vector<SeatRange> ranges);
 
     std::uint32_t size() const { return static_cast<std::uint32_t>(seats_.size()); }
     const Seat& seat(std::uint32_t s) const { return seats_[s]; }
-    SeatRange range(std::uint32_t s) const { return RangeOfSeat(s, size(), partitions_); }
+    SeatRange range(std::uint32_t s) const { return ranges_[s]; }
+    /// The most partitions that a seat has.
+    std::uint32_t largest() const;
     std::uint32_t SeatOf(PartitionId partition) const { return seat_of_[Index(partition)]; }
     /// The seats on `rank`, in the order of its threads; empty where it does not play this role.
     std::vector<std::uint32_t> OnRank(int rank) const;
+    /// The partitions of all of them, which follow each other.
+    SeatRange RangeOnRank(int rank) const;
 
    private:
     std::vector<Seat> seats_;
-    std::uint32_t partitions_;
+    std::vector<SeatRange> ranges_;
     std::vector<std::uint32_t> seat_of_;  // By partition.
   };
 
@@ -65,5 +75,13 @@ class Placement {
   Role workers_;
   Role servers_;
 };
+
+/// Placement::Options' `firsts` for ranks that have had the partitions `before`, ascending and without
+/// those of ranks that are gone, and have so many `threads`. Each keeps what it had, and neighbours share
+/// what is nobody's, as far as no thread gets more to do than it would if all were dealt anew.
+/// Requires: a range and a thread for each rank, and no more threads than partitions.
+std::vector<std::uint32_t> FirstsNear(std::span<const SeatRange> before,
+                                      std::span<const std::uint32_t> threads,
+                                      std::uint32_t partitions);
 
 }  // namespace cf

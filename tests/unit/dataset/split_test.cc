@@ -130,18 +130,24 @@ TEST(DataSplit, OfSomePartitionsIsThatOfTheWhole) {
     config.mutable_random()->set_fraction(fraction);
     const DataSplit whole = SplitOrDie(data, config);
     const std::vector<SeatRange> ranges = {{.first = 1, .last = 3}, {.first = 6, .last = 7}};
-    const DataSplit part = DataSplit::MakeFor({.partitioning = partitioning, .ranges = ranges},
-                                              whole.cut(), data, config)
-                               .value();
+    DataSplit part = DataSplit::MakeFor({.partitioning = partitioning, .ranges = ranges},
+                                        whole.cut(), data, config)
+                         .value();
     EXPECT_TRUE(whole.whole());
     EXPECT_FALSE(part.whole());
     EXPECT_EQ(part.validation_count(), whole.validation_count());
     EXPECT_EQ(part.name(), whole.name());
-    for (std::uint64_t k = 0; k < data.samples(); ++k) {
-      const PartitionId partition = partitioning.Of(RowId{users[k]});
-      const bool known = ranges[0].Contains(partition) || ranges[1].Contains(partition);
-      ASSERT_EQ(part.is_validation(k), known && whole.is_validation(k)) << k;
-    }
+    std::vector<bool> known = {false, true, true, false, false, false, true, false};
+    const auto expect_known = [&] {
+      for (std::uint64_t k = 0; k < data.samples(); ++k) {
+        const std::size_t partition = Index(partitioning.Of(RowId{users[k]}));
+        ASSERT_EQ(part.is_validation(k), known[partition] && whole.is_validation(k)) << k;
+      }
+    };
+    expect_known();
+    part.Include({.partitioning = partitioning, .ranges = {{.first = 0, .last = 4}}}, data, config);
+    known[0] = known[3] = true;
+    expect_known();
   }
 }
 

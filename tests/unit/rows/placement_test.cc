@@ -1,5 +1,8 @@
 #include "common/rows/placement.h"
 
+#include <utility>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -50,6 +53,60 @@ TEST(Placement, SeatsShareOutAllPartitionsAsEquallyAsCanBe) {
       next = range.last;
     }
     EXPECT_EQ(next, 16U);
+  }
+}
+
+// Goal: whatever first partitions come over the wire, each thread has a range and all have all.
+TEST(Placement, RanksMayHaveTheirOwnShares) {
+  const auto make = [](std::vector<std::uint32_t> firsts) {
+    return Placement::Make({.partitions = 16, .threads = {1, 2, 1}, .firsts = std::move(firsts)});
+  };
+  const Placement placement = make({0, 3, 10}).value();
+  EXPECT_EQ(placement.workers().RangeOnRank(0), (SeatRange{0, 3}));
+  EXPECT_EQ(placement.workers().range(1), (SeatRange{3, 6}));
+  EXPECT_EQ(placement.servers().range(2), (SeatRange{6, 10}));
+  EXPECT_EQ(placement.servers().RangeOnRank(1), (SeatRange{3, 10}));
+  EXPECT_EQ(placement.workers().largest(), 6U);
+  for (std::uint32_t p = 0; p < 16; ++p) {
+    const std::uint32_t seat = placement.workers().SeatOf(PartitionId{p});
+    EXPECT_TRUE(placement.workers().range(seat).Contains(PartitionId{p})) << p;
+  }
+  for (const std::vector<std::uint32_t>& firsts : std::vector<std::vector<std::uint32_t>>{
+           {0, 3}, {1, 3, 10}, {0, 3, 4}, {0, 10, 3}, {0, 3, 16}, {0, 3, 4294967295U}}) {
+    EXPECT_EQ(make(firsts).status().code(), absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(FirstsNear, KeepWhatRanksHadAndShareOutTheRest) {
+  const auto firsts = [](std::vector<SeatRange> before, std::vector<std::uint32_t> threads) {
+    return FirstsNear(before, threads, 16);
+  };
+  // Of four, one in the middle is lost: its neighbours take a half each.
+  EXPECT_THAT(firsts({{0, 4}, {8, 12}, {12, 16}}, {1, 1, 1}), ElementsAre(0, 6, 12));
+  // The last one's neighbour would have twice as much as the others.
+  EXPECT_THAT(firsts({{0, 4}, {4, 8}, {8, 12}}, {1, 1, 1}), ElementsAre(0, 4, 10));
+  EXPECT_THAT(firsts({{4, 8}, {8, 12}, {12, 16}}, {1, 1, 1}), ElementsAre(0, 6, 12));
+  EXPECT_THAT(firsts({{0, 8}}, {1}), ElementsAre(0));
+  // A rank with more threads takes more, and each thread has some.
+  EXPECT_THAT(firsts({{0, 4}, {12, 16}}, {1, 3}), ElementsAre(0, 4));
+  EXPECT_THAT(firsts({{0, 1}, {1, 2}}, {8, 8}), ElementsAre(0, 8));
+}
+
+// Goal: after any losses nobody has more to do than after a deal to all, and whoever has no more than
+// that keeps all of it. Method: all losses of some ranks of eight.
+TEST(FirstsNear, NeverLeaveOneRankWithTooMuch) {
+  for (std::uint32_t lost = 0; lost < 255; ++lost) {
+    std::vector<SeatRange> before;
+    for (std::uint32_t rank = 0; rank < 8; ++rank) {
+      if (((lost >> rank) & 1U) == 0) before.push_back(RangeOfSeat(rank, 8, 64));
+    }
+    const auto ranks = static_cast<std::uint32_t>(before.size());
+    const std::vector<std::uint32_t> threads(ranks, 1);
+    const Placement placement =
+        Placement::Make(
+            {.partitions = 64, .threads = threads, .firsts = FirstsNear(before, threads, 64)})
+            .value();
+    EXPECT_LE(placement.workers().largest(), (64 + ranks - 1) / ranks) << lost;
   }
 }
 
