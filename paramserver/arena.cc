@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <sys/mman.h>
+#include <unistd.h>
 #include <utility>
 
 #include <absl/strings/str_cat.h>
@@ -33,6 +34,13 @@ absl::StatusOr<Arena> Arena::Map(std::size_t bytes) {
   // Advice only: without transparent huge pages the memory serves as well.
   ::madvise(arena.data_, arena.mapped_bytes_ - kHugePage, MADV_HUGEPAGE);
   return arena;
+}
+
+void Arena::GiveBack(std::byte* first, std::size_t bytes) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  const std::size_t before = (page - reinterpret_cast<std::uintptr_t>(first) % page) % page;
+  if (bytes < before + page) return;
+  ::madvise(first + before, (bytes - before) / page * page, MADV_DONTNEED);
 }
 
 Arena::Arena(Arena&& other) noexcept

@@ -24,6 +24,9 @@ class Arena {
   /// 2 MiB aligned.
   std::byte* data() const { return data_; }
 
+  /// Gives the system the pages that lie in `bytes` from `first` on, of an arena: they are zeros then.
+  static void GiveBack(std::byte* first, std::size_t bytes);
+
  private:
   std::byte* data_ = nullptr;
   std::byte* mapped_ = nullptr;

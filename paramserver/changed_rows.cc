@@ -2,22 +2,37 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 namespace cf {
 
 ChangedRows::ChangedRows(std::span<const RowStore::Table> tables, Partitioning partitioning,
-                         SeatRange range)
+                         SeatRange range, Remember remember)
     : tables_(tables.begin(), tables.end()),
       partitioning_(partitioning),
-      range_(range),
+      remember_(remember),
       bits_(tables.size()) {
-  for (std::size_t t = 0; t < tables.size(); ++t) {
+  MoveTo(range);
+}
+
+void ChangedRows::MoveTo(SeatRange range) {
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    std::vector<Bits> moved;
     for (std::uint32_t p = range.first; p < range.last; ++p) {
-      const std::size_t words = (partitioning.RowsIn(PartitionId{p}, tables[t].rows) + 63) / 64;
-      bits_[t].push_back({.changed = std::vector<std::uint64_t>(words),
-                          .written = std::vector<std::uint64_t>(words)});
+      moved.push_back(range_.Contains(PartitionId{p}) ? std::move(bits_[t][p - range_.first])
+                                                      : MakeBits(t, p));
     }
+    bits_[t] = std::move(moved);
   }
+  range_ = range;
+}
+
+ChangedRows::Bits ChangedRows::MakeBits(std::size_t table, std::uint32_t partition) const {
+  const std::uint32_t rows = partitioning_.RowsIn(PartitionId{partition}, tables_[table].rows);
+  const std::vector<std::uint64_t> none((rows + 63) / 64);
+  Bits bits{.changed = none, .written = none, .committed = {}};
+  if (remember_ == Remember::kCommitBefore) bits.committed = none;
+  return bits;
 }
 
 std::size_t ChangedRows::BytesFor(std::span<const RowStore::Table> tables,
@@ -65,7 +80,30 @@ void ChangedRows::MarkWritten(PartitionId partition) {
 
 void ChangedRows::Commit(PartitionId partition) {
   for (std::uint32_t t = 0; t < bits_.size(); ++t) {
-    std::ranges::fill(BitsOf(TableId{t}, partition).written, 0);
+    Bits& bits = BitsOf(TableId{t}, partition);
+    if (remember_ == Remember::kCommitBefore) std::swap(bits.committed, bits.written);
+    std::ranges::fill(bits.written, 0);
+  }
+}
+
+std::vector<std::uint64_t> ChangedRows::Since(TableId table, PartitionId partition,
+                                              Filed state) const {
+  const Bits& bits = BitsOf(table, partition);
+  std::vector<std::uint64_t> since = bits.changed;
+  for (std::size_t word = 0; word < since.size(); ++word) {
+    if (state != Filed::kWritten) since[word] |= bits.written[word];
+    if (state == Filed::kCommittedBefore) since[word] |= bits.committed[word];
+  }
+  return since;
+}
+
+void ChangedRows::Restored(PartitionId partition, Filed state) {
+  if (state == Filed::kWritten) Commit(partition);
+  for (std::uint32_t t = 0; t < bits_.size(); ++t) {
+    Bits& bits = BitsOf(TableId{t}, partition);
+    std::ranges::fill(bits.changed, 0);
+    std::ranges::fill(bits.written, 0);
+    if (state == Filed::kCommittedBefore) std::ranges::fill(bits.committed, 0);
   }
 }
 

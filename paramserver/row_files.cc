@@ -90,6 +90,30 @@ absl::Status LoadRows(const std::vector<TableSpec>& tables, const Snapshot& snap
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::uint64_t> RestoreRows(const std::vector<TableSpec>& tables,
+                                          const Snapshot& snapshot, PartitionId partition,
+                                          Filed state, SlabStore& store) {
+  std::vector<std::vector<std::uint64_t>> changed;
+  bool any = false;
+  for (std::uint32_t t = 0; t < tables.size(); ++t) {
+    changed.push_back(store.ChangedSince(TableId{t}, partition, state));
+    any = any || std::ranges::any_of(changed.back(), [](std::uint64_t word) { return word != 0; });
+  }
+  std::uint64_t taken = 0;
+  if (any) {
+    FilledRows rows(tables, store);
+    absl::Status read = snapshot.ReadRows(
+        partition, changed, [&](TableId table, RowId id, std::span<const float> record) {
+          ++taken;
+          return rows.Fill(table, id, record);
+        });
+    if (read.ok()) read = rows.Flush();
+    if (!read.ok()) return read;
+  }
+  store.Restored(partition, state);
+  return taken;
+}
+
 absl::Status WriteRows(const std::vector<TableSpec>& tables, PartitionId partition,
                        RowStore::Which which, RowStore& store, PartitionWriter& writer) {
   for (std::uint32_t t = 0; t < tables.size(); ++t) {

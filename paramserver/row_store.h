@@ -26,6 +26,8 @@ class RowMaker {
   virtual void Make(TableId table, RowId id, std::span<float> row) const = 0;
 };
 
+class SlabStore;
+
 /// Where the rows of a rank's partitions are: one store for all its threads, which share one budget
 /// of memory. To the store a row is so many floats (RowLayout::stride); it knows neither what they
 /// mean nor who asks.
@@ -73,6 +75,8 @@ class RowStore {
 
   /// Whether no row ever leaves memory.
   virtual bool keeps_all() const = 0;
+  /// The store itself, where it may outlive a generation; else null.
+  virtual SlabStore* AsSlabs() { return nullptr; }
 
   /// Whether the rows of a partition of users never leave memory, or come and go whole: what else is
   /// known of the users may then go the same way.

@@ -1,5 +1,7 @@
 #include "paramserver/slab_store.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace cf {
@@ -27,27 +29,71 @@ std::size_t SlabStore::BytesFor(std::span<const Table> tables, Partitioning part
 absl::StatusOr<std::unique_ptr<SlabStore>> SlabStore::Open(std::span<const Table> tables,
                                                            Partitioning partitioning,
                                                            SeatRange range) {
-  absl::StatusOr<Arena> arena = Arena::Map(BytesFor(tables, partitioning, range));
-  if (!arena.ok()) return arena.status();
-  return std::unique_ptr<SlabStore>(new SlabStore(tables, partitioning, range, *std::move(arena)));
+  std::unique_ptr<SlabStore> store(new SlabStore(tables, partitioning));
+  absl::Status moved = store->MoveTo(range);
+  if (!moved.ok()) return moved;
+  return store;
 }
 
-SlabStore::SlabStore(std::span<const Table> tables, Partitioning partitioning, SeatRange range,
-                     Arena arena)
+SlabStore::SlabStore(std::span<const Table> tables, Partitioning partitioning)
     : tables_(tables.begin(), tables.end()),
       partitioning_(partitioning),
-      range_(range),
-      arena_(std::move(arena)),
       slabs_(tables.size()),
-      changed_(tables, partitioning, range) {
+      changed_(tables, partitioning, {}, cf::ChangedRows::Remember::kCommitBefore) {
+}
+
+std::size_t SlabStore::BytesOf(PartitionId partition) const {
+  std::size_t bytes = 0;
+  for (const Table& table : tables_) bytes += SlabBytes(table, partitioning_, partition);
+  return bytes;
+}
+
+absl::Status SlabStore::MoveTo(SeatRange range) {
+  std::vector<std::pair<SeatRange, Arena>> come;
+  for (const SeatRange added : {SeatRange{range.first, std::min(range.last, range_.first)},
+                                SeatRange{std::max(range.first, range_.last), range.last}}) {
+    if (added.first >= added.last) continue;
+    absl::StatusOr<Arena> arena = Arena::Map(BytesFor(tables_, partitioning_, added));
+    if (!arena.ok()) return arena.status();
+    come.emplace_back(added, *std::move(arena));
+  }
+  for (std::uint32_t p = range_.first; p < range_.last; ++p) {
+    if (range.Contains(PartitionId{p})) continue;
+    Arena::GiveBack(reinterpret_cast<std::byte*>(Slab(TableId{0}, PartitionId{p})),
+                    BytesOf(PartitionId{p}));
+  }
   // A partition's slabs of all tables are adjacent, so that the partitions of a thread are, too.
-  std::byte* at = arena_.data();
-  for (std::uint32_t p = range.first; p < range.last; ++p) {
-    for (std::size_t t = 0; t < tables_.size(); ++t) {
-      slabs_[t].push_back(reinterpret_cast<float*>(at));
-      at += SlabBytes(tables_[t], partitioning_, PartitionId{p});
+  std::vector<std::vector<float*>> slabs(tables_.size());
+  for (std::size_t t = 0; t < tables_.size(); ++t) {
+    slabs[t].resize(range.size());
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      if (range_.Contains(PartitionId{p})) slabs[t][p - range.first] = slabs_[t][p - range_.first];
     }
   }
+  for (const auto& [added, arena] : come) {
+    std::byte* at = arena.data();
+    for (std::uint32_t p = added.first; p < added.last; ++p) {
+      for (std::size_t t = 0; t < tables_.size(); ++t) {
+        slabs[t][p - range.first] = reinterpret_cast<float*>(at);
+        at += SlabBytes(tables_[t], partitioning_, PartitionId{p});
+      }
+    }
+  }
+  slabs_ = std::move(slabs);
+  std::erase_if(arenas_, [range](const auto& arena) {
+    return arena.first.last <= range.first || arena.first.first >= range.last;
+  });
+  std::ranges::move(come, std::back_inserter(arenas_));
+  changed_.MoveTo(range);
+  range_ = range;
+  return absl::OkStatus();
+}
+
+std::vector<std::uint64_t> SlabStore::ChangedSince(TableId table, PartitionId partition,
+                                                   Filed state) const {
+  std::vector<std::uint64_t> since = changed_.Since(table, partition, state);
+  if (tables_[Index(table)].change_places) std::ranges::fill(since, ~std::uint64_t{0});
+  return since;
 }
 
 void SlabStore::Announce(TableId /*table*/, std::span<const RowId> /*ids*/) {

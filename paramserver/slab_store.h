@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -17,9 +19,13 @@ namespace cf {
 /// A store whose rows are all in memory and never move: a partition's rows of a table are one slab,
 /// found by slot. Pinning costs nothing but finding.
 ///
-/// Owner:   Member.
+/// It may outlive a generation and be another's, with other partitions: it knows which rows are not as
+/// the snapshots have them that the next one may go on from.
+///
+/// Owner:   Member, and between two generations KeptWork.
 /// Threads: those of RowStore.
-/// Bounds:  BytesFor, from Open on; rows are zeros until they are updated.
+/// Bounds:  BytesFor, from Open on; rows are zeros until they are updated. Partitions that it leaves
+///          give their pages back.
 class SlabStore : public RowStore {
  public:
   /// The memory that the rows of some partitions take.
@@ -32,6 +38,19 @@ class SlabStore : public RowStore {
                                                          SeatRange range);
 
   bool keeps_all() const override { return true; }
+  SlabStore* AsSlabs() override { return this; }
+
+  SeatRange range() const { return range_; }
+  /// From now on of these partitions: the rows of those that it had are as they were, the others
+  /// zeros. ResourceExhausted, and all is as it was, where there is no memory.
+  absl::Status MoveTo(SeatRange range);
+
+  /// By slot, a bit each: the rows that may not be as that state had them. All of them where
+  /// partitions change places, so that nobody knows whose rows there are.
+  std::vector<std::uint64_t> ChangedSince(TableId table, PartitionId partition, Filed state) const;
+  /// All rows of the partition are as that state had them, which a committed manifest has: they are clean.
+  void Restored(PartitionId partition, Filed state) { changed_.Restored(partition, state); }
+
   void Announce(TableId table, std::span<const RowId> ids) override;
   void AnnouncePartition(TableId table, PartitionId partition) override;
   absl::Status Pin(TableId table, std::span<const RowId> ids, Access access,
@@ -50,7 +69,8 @@ class SlabStore : public RowStore {
   void Commit(PartitionId partition) override { changed_.Commit(partition); }
 
  private:
-  SlabStore(std::span<const Table> tables, Partitioning partitioning, SeatRange range, Arena arena);
+  SlabStore(std::span<const Table> tables, Partitioning partitioning);
+  std::size_t BytesOf(PartitionId partition) const;
 
   float* Slab(TableId table, PartitionId partition) const {
     return slabs_[Index(table)][Index(partition) - range_.first];
@@ -58,8 +78,9 @@ class SlabStore : public RowStore {
 
   const std::vector<Table> tables_;
   const Partitioning partitioning_;
-  const SeatRange range_;
-  Arena arena_;
+  SeatRange range_;
+  // The partitions whose slabs each has, adjacent, and all tables' of a partition.
+  std::vector<std::pair<SeatRange, Arena>> arenas_;
   std::vector<std::vector<float*>> slabs_;  // By table, by partition of the range.
   cf::ChangedRows changed_;
 };

@@ -17,6 +17,8 @@ namespace cf {
 namespace {
 
 constexpr std::size_t kReadAheadOfAll = std::size_t{64} << 20;
+// Rows of a file that are passed one by one: to seek takes as long as some tens of them.
+constexpr int kStepsBeforeSeek = 32;
 // Less is not worth a buffer: the system reads ahead by itself.
 constexpr std::size_t kReadAheadMin = std::size_t{64} << 10;
 
@@ -76,6 +78,12 @@ struct PartitionRows::Source {
   absl::Status Advance() {
     iterator->Next();
     ++rows_passed;
+    return ReadKey();
+  }
+
+  absl::Status Seek(RowKey to) {
+    const KeyBytes bytes = BytesOf(to);
+    iterator->Seek(rocksdb::Slice(bytes.data(), bytes.size()));
     return ReadKey();
   }
 
@@ -146,6 +154,17 @@ absl::StatusOr<std::span<const float>> PartitionRows::Next(TableId table, RowId 
     if (absl::Status advanced = source->Advance(); !advanced.ok()) return advanced;
   }
   return std::span<const float>(record_);
+}
+
+absl::Status PartitionRows::SkipTo(TableId table, RowId row) {
+  const RowKey next = KeyOf(table, row);
+  for (const auto& source : sources_) {
+    for (int steps = 0; !source->at_end && source->key < next; ++steps) {
+      absl::Status passed = steps < kStepsBeforeSeek ? source->Advance() : source->Seek(next);
+      if (!passed.ok()) return passed;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status PartitionRows::ExpectEnd() const {

@@ -36,6 +36,10 @@ class PartitionRows {
   /// next call. DataLoss says how the files differ from that.
   absl::StatusOr<std::span<const float>> Next(TableId table, RowId row, std::size_t floats);
 
+  /// The next row will be this one, which is not before it; those between are not looked at. The end may
+  /// not be asked for any more.
+  absl::Status SkipTo(TableId table, RowId row);
+
   /// DataLoss if a file has rows left, or had another number of them than its entry says.
   absl::Status ExpectEnd() const;
 

@@ -106,6 +106,36 @@ absl::Status Snapshot::ReadPartition(PartitionId partition, const RowVisitor& vi
   return rows->ExpectEnd();
 }
 
+absl::Status Snapshot::ReadRows(PartitionId partition,
+                                std::span<const std::vector<std::uint64_t>> wanted,
+                                const RowVisitor& visit) const {
+  Check(Index(partition) < manifest_.partitions(), "the partition is one of the snapshot's");
+  absl::StatusOr<PartitionRows> rows = PartitionRows::Open(folder_, ChainOf(manifest_, partition));
+  if (!rows.ok()) return rows.status();
+  const Partitioning partitioning(manifest_.partitions());
+  for (int t = 0; t < manifest_.tables_size(); ++t) {
+    const SnapshotTable& shape = manifest_.tables(t);
+    const std::vector<std::uint64_t>& bits = wanted[static_cast<std::size_t>(t)];
+    const std::uint32_t slots = partitioning.RowsIn(partition, shape.rows());
+    for (std::uint32_t slot = 0; slot < slots; ++slot) {
+      const std::uint64_t left = bits[slot / 64] >> (slot % 64);
+      if ((left & 1) == 0) {
+        // To the next bit of the word, or to the next word.
+        slot += left == 0 ? 63 - slot % 64 : static_cast<std::uint32_t>(std::countr_zero(left)) - 1;
+        continue;
+      }
+      Activity::Tick();
+      const auto table = static_cast<TableId>(t);
+      const RowId id = partitioning.IdAt(partition, slot);
+      if (absl::Status there = rows->SkipTo(table, id); !there.ok()) return there;
+      absl::StatusOr<std::span<const float>> record = rows->Next(table, id, RecordFloats(shape));
+      if (!record.ok()) return record.status();
+      if (absl::Status visited = visit(table, id, *record); !visited.ok()) return visited;
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Snapshot::ReadAll(const RowVisitor& visit) const {
   absl::StatusOr<RowStream> stream = RowStream::Open(folder_, manifest_);
   if (!stream.ok()) return stream.status();

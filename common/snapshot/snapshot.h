@@ -1,9 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
@@ -36,6 +38,11 @@ class Snapshot {
   /// Every row of one partition, ascending by (table, id). DataLoss names a file that cannot be
   /// read, or a row that is missing, unexpected or of the wrong length. Requires: partition < P.
   absl::Status ReadPartition(PartitionId partition, const RowVisitor& visit) const;
+
+  /// The same for those rows whose slots have a bit in `wanted`, by table; what stands between them is
+  /// not looked at, but every file of the partition has its checksum. Requires: a bit for each slot.
+  absl::Status ReadRows(PartitionId partition, std::span<const std::vector<std::uint64_t>> wanted,
+                        const RowVisitor& visit) const;
 
   /// Every row of the snapshot, ascending by (table, id). Errors as above.
   absl::Status ReadAll(const RowVisitor& visit) const;

@@ -42,6 +42,7 @@ class LocalRows {
     Optimizer optimizer = MakeOptimizer("sgd {}");
     std::uint64_t steps_per_epoch = 20;
     std::uint64_t seed = 42;
+    bool change_places = true;
   };
 
   explicit LocalRows(const Options& options)
@@ -56,7 +57,7 @@ class LocalRows {
     for (const TableSpec& table : options.tables) {
       stored.push_back({.rows = table.shape.rows,
                         .stride = RowLayout(table.shape).stride(),
-                        .change_places = true});
+                        .change_places = options.change_places});
     }
     store_ = SlabStore::Open(stored, placement_.partitioning(), {0, options.partitions}).value();
     std::vector<const RowHost*> hosts;

@@ -1,9 +1,12 @@
 #include "paramserver/row_files.h"
 
+#include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -28,7 +31,8 @@ class RowFilesTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(run_); }
 
-  void Write(LocalRows& local, FileKind kind, std::uint64_t step) {
+  /// `told`: whether the store hears that the snapshot is committed.
+  void Write(LocalRows& local, FileKind kind, std::uint64_t step, bool told = true) {
     for (std::uint32_t p = 0; p < kPartitions; ++p) {
       const RowFileId file{.time = {1, step}, .partition = PartitionId{p}, .kind = kind};
       PartitionWriter writer = PartitionWriter::Create(store_->folder(), file).value();
@@ -37,7 +41,7 @@ class RowFilesTest : public ::testing::Test {
       ASSERT_TRUE(WriteRows(MakeTables(), PartitionId{p}, which, local.store(), writer).ok());
       files_[p].push_back(writer.Finish().value());
       local.store().MarkWritten(PartitionId{p});
-      local.store().Commit(PartitionId{p});
+      if (told) local.store().Commit(PartitionId{p});
     }
   }
 
@@ -94,6 +98,89 @@ TEST_F(RowFilesTest, RowsComeBackFromDiskToAnyNumberOfSeats) {
     }
     EXPECT_EQ(BitsOf(AllRecords(read)), BitsOf(AllRecords(written)));
   }
+}
+
+/// A store in mid-training, after three snapshots the last of which it does not know to be committed.
+class KeptRowsTest : public RowFilesTest {
+ protected:
+  void SetUp() override {
+    RowFilesTest::SetUp();
+    LocalRows::Options options = MakeOptions("adam {}", 2);
+    options.change_places = false;
+    local_ = std::make_unique<LocalRows>(options);
+    local_->Initialize();
+    ApplyTo({{kUsers, 3}});
+    for (const std::uint64_t step : {1, 2, 3}) {
+      Write(*local_, step == 1 ? BASE : DELTA, step, /*told=*/step < 3);
+      snapshots_.push_back(Commit(MakeTables(), step));
+      truths_.push_back(BitsOf(AllRecords(*local_)));
+      // Some rows again, and some that no other step touches.
+      const auto own = static_cast<std::uint32_t>(step);
+      ApplyTo({{kUsers, 3}, {kUsers, 20 + own}, {kItems, own}, {kItems, 10 + own}});
+    }
+  }
+
+  void ApplyTo(const std::vector<std::pair<TableId, std::uint32_t>>& rows) {
+    const std::vector<float> gradient(kWireFloats, 0.125F);
+    for (const auto& [table, id] : rows) local_->Apply(table, step_, RowId{id}, gradient);
+    ++step_;
+  }
+
+  // How many rows of the snapshot of that step were taken; all are its own then.
+  std::uint64_t Restore(std::size_t step, Filed state) {
+    std::uint64_t taken = 0;
+    for (std::uint32_t p = 0; p < kPartitions; ++p) {
+      taken +=
+          RestoreRows(MakeTables(), snapshots_[step - 1], PartitionId{p}, state, store()).value();
+      EXPECT_EQ(store().ChangedRows(PartitionId{p}), 0U);
+    }
+    EXPECT_EQ(BitsOf(AllRecords(*local_)), truths_[step - 1]);
+    return taken;
+  }
+
+  SlabStore& store() { return *local_->store().AsSlabs(); }
+
+  std::unique_ptr<LocalRows> local_;
+  std::vector<Snapshot> snapshots_;                 // Of steps 1, 2 and 3,
+  std::vector<std::vector<std::uint32_t>> truths_;  // and the bits of all rows there.
+  std::uint64_t step_ = 0;
+};
+
+// A leader that dies behind the rename has told nobody of the commit.
+TEST_F(KeptRowsTest, TakeWhatChangedSinceTheSnapshotNobodyTold) {
+  EXPECT_EQ(Restore(3, Filed::kWritten), 4U);
+  ApplyTo({{kUsers, 7}});
+  // And if that one is damaged, after all.
+  EXPECT_EQ(Restore(2, Filed::kCommittedBefore), 5U);
+}
+
+TEST_F(KeptRowsTest, TakeWhatChangedSinceTheLastCommitOrTheOneBefore) {
+  EXPECT_EQ(Restore(2, Filed::kCommitted), 7U);
+  EXPECT_EQ(Restore(1, Filed::kCommittedBefore), 4U);
+  ApplyTo({{kItems, 0}});
+  EXPECT_EQ(Restore(1, Filed::kCommitted), 1U);
+}
+
+TEST_F(KeptRowsTest, KnowWhatToTakeAfterAFileThatCannotBeRead) {
+  for (const std::vector<FileEntry>& chain : files_) {
+    if (chain.back().rows() == 0) continue;
+    std::filesystem::resize_file(RowFilePath(store_->folder(), chain.back().file()), 10);
+  }
+  int failed = 0;
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    if (!RestoreRows(MakeTables(), snapshots_[2], PartitionId{p}, Filed::kWritten, store()).ok()) {
+      ++failed;
+    }
+  }
+  EXPECT_GT(failed, 0);
+  // What was taken of the damaged one is not trusted.
+  for (std::uint32_t p = 0; p < kPartitions; ++p) {
+    const PartitionId partition{p};
+    const bool taken = store().ChangedRows(partition) == 0;
+    const Filed state = taken ? Filed::kCommittedBefore : Filed::kCommitted;
+    ASSERT_TRUE(RestoreRows(MakeTables(), snapshots_[1], partition, state, store()).ok());
+  }
+  EXPECT_EQ(BitsOf(AllRecords(*local_)), truths_[1]);
 }
 
 TEST_F(RowFilesTest, AnotherShapeIsRefused) {

@@ -1,5 +1,7 @@
 #include "paramserver/slab_store.h"
 
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -77,6 +79,67 @@ TEST(SlabStore, APartitionsRowsStandBySlot) {
     const float* const rows = local.store().PinPartition(kUsers, partition).value();
     EXPECT_EQ(rows + partitioning.SlotOf(RowId{id}) * stride, local.Row(kUsers, RowId{id}));
     local.store().ReleasePartition(kUsers, partition);
+  }
+}
+
+/// A store of some partitions of one table, whose rows say which they are.
+class MovedStore : public ::testing::Test {
+ protected:
+  static constexpr std::uint32_t kRows = 20'000;
+  static constexpr std::size_t kStride = 16;
+
+  static float* Row(SlabStore& store, std::uint32_t partition, std::uint32_t slot) {
+    return store.PinPartition(kUsers, PartitionId{partition}).value() + slot * kStride;
+  }
+  void Fill(SlabStore& store) const {
+    for (std::uint32_t p = store.range().first; p < store.range().last; ++p) {
+      for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(PartitionId{p}, kRows); ++slot) {
+        Row(store, p, slot)[0] =
+            static_cast<float>(Index(partitioning_.IdAt(PartitionId{p}, slot)));
+      }
+    }
+  }
+
+  const Partitioning partitioning_{kPartitions};
+  const std::vector<RowStore::Table> tables_ = {{.rows = kRows, .stride = kStride}};
+};
+
+// Goal: whatever ranges a store moves to, rows that it has had all the while are as they were, and others
+// are zeros; and so with what it knows of changes.
+TEST_F(MovedStore, KeepsTheRowsOfPartitionsThatStay) {
+  const std::vector<std::vector<SeatRange>> lives = {
+      {{1, 6}}, {{3, 8}, {2, 5}}, {{0, 2}}, {{4, 5}, {0, 8}, {4, 6}}, {{5, 8}, {2, 8}}, {{2, 5}}};
+  for (const std::vector<SeatRange>& life : lives) {
+    const std::unique_ptr<SlabStore> store =
+        SlabStore::Open(tables_, partitioning_, {2, 5}).value();
+    Fill(*store);
+    for (std::uint32_t p = 2; p < 5; ++p) store->MarkChanged(kUsers, PartitionId{p}, {{p}});
+    std::vector<bool> stays = {false, false, true, true, true, false, false, false};
+    for (const SeatRange& range : life) {
+      ASSERT_TRUE(store->MoveTo(range).ok());
+      for (std::uint32_t p = 0; p < kPartitions; ++p) {
+        stays[p] = stays[p] && range.Contains(PartitionId{p});
+      }
+    }
+    for (std::uint32_t p = life.back().first; p < life.back().last; ++p) {
+      const PartitionId partition{p};
+      for (std::uint32_t slot = 0; slot < partitioning_.RowsIn(partition, kRows); ++slot) {
+        const auto id = static_cast<float>(Index(partitioning_.IdAt(partition, slot)));
+        ASSERT_EQ(Row(*store, p, slot)[0], stays[p] ? id : 0.0F) << p << ", slot " << slot;
+      }
+      EXPECT_EQ(store->ChangedRows(partition), stays[p] ? 1U : 0U);
+      const auto since = store->ChangedSince(kUsers, partition, Filed::kCommitted);
+      EXPECT_EQ(since[0], stays[p] ? std::uint64_t{1} << p : 0U);
+    }
+  }
+}
+
+// Which rows are where in a partition that others have worked on nobody knows.
+TEST_F(MovedStore, TrustsNoRowThatMayHaveChangedPlaces) {
+  const RowStore::Table items[] = {{.rows = kRows, .stride = kStride, .change_places = true}};
+  const auto store = SlabStore::Open(items, partitioning_, {0, 1}).value();
+  for (const std::uint64_t word : store->ChangedSince(kUsers, PartitionId{0}, Filed::kWritten)) {
+    EXPECT_EQ(word, ~std::uint64_t{0});
   }
 }
 

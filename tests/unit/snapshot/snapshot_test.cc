@@ -83,6 +83,40 @@ std::vector<FileEntry> TouchAndWriteDelta(TestModel& model, const std::string& f
   return model.Write(folder, time, DELTA, chosen);
 }
 
+// Goal: some rows of a partition come as the whole would have them, however far they are apart.
+TEST(Snapshot, SomeRowsComeBackOfBaseAndDelta) {
+  const TestFolder folder;
+  absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(folder.path());
+  ASSERT_TRUE(store.ok()) << store.status();
+  TestModel model(2, 3001, 900);
+  const auto base = model.WriteBase(folder.path(), kBaseTime);
+  const auto delta = TouchAndWriteDelta(model, folder.path(), kFirstDelta, 7);
+  CommitLayers(*store, model, kFirstDelta, {base, delta});
+  const Snapshot snapshot = Snapshot::Open(store->PathOf(SnapshotName(kFirstDelta))).value();
+  for (const std::uint32_t every : {1U, 2U, 63U, 64U, 65U, 400U, 1'000'000U}) {
+    for (std::uint32_t p = 0; p < 2; ++p) {
+      std::vector<std::vector<std::uint64_t>> wanted(2, std::vector<std::uint64_t>(24));
+      std::vector<std::pair<TableId, RowId>> expected;
+      std::uint32_t number = 0;
+      model.ForRows(PartitionId{p}, [&](TableId table, RowId id) {
+        if (++number % every != 0) return;
+        expected.emplace_back(table, id);
+        const std::uint32_t slot = model.partitioning().SlotOf(id);
+        wanted[Index(table)][slot / 64] |= std::uint64_t{1} << (slot % 64);
+      });
+      std::vector<std::pair<TableId, RowId>> read;
+      const absl::Status done = snapshot.ReadRows(
+          PartitionId{p}, wanted, [&](TableId table, RowId id, std::span<const float> record) {
+            read.emplace_back(table, id);
+            EXPECT_EQ(std::vector<float>(record.begin(), record.end()), model.Record(table, id));
+            return absl::OkStatus();
+          });
+      EXPECT_TRUE(done.ok()) << done;
+      EXPECT_EQ(read, expected) << every;
+    }
+  }
+}
+
 TEST(Snapshot, BaseAndTwoDeltasComeBack) {
   const TestFolder folder;
   absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(folder.path());
