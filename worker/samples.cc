@@ -3,9 +3,26 @@
 #include <utility>
 
 #include "common/base/activity.h"
+#include "common/base/check.h"
 #include "worker/disk_samples.h"
 
 namespace cf {
+namespace {
+
+/// The longest runs of partitions of a range for which `holds(p)`, where p counts from its first.
+template <class Holds>
+std::vector<SeatRange> RunsOf(SeatRange range, const Holds& holds) {
+  std::vector<SeatRange> runs;
+  for (std::uint32_t p = 0; p < range.size(); ++p) {
+    if (!holds(p)) continue;
+    const std::uint32_t partition = range.first + p;
+    if (runs.empty() || runs.back().last != partition) runs.push_back({partition, partition});
+    ++runs.back().last;
+  }
+  return runs;
+}
+
+}  // namespace
 
 std::vector<std::uint64_t> CountSamples(const Dataset& data, const DataSplit& split,
                                         Partitioning partitioning, SeatRange range,
@@ -76,14 +93,17 @@ SampleRange PartitionSamples::OfBatch(std::uint64_t t, std::uint64_t batches) co
 }
 
 SeatSamples::SeatSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
-                         SeatRange range, std::string scratch)
+                         SeatRange range, std::string scratch, KeptSamples* kept)
     : data_(data),
       split_(split),
       partitioning_(partitioning),
       range_(range),
-      counts_{CountSamples(data, split, partitioning, range, SampleKind::kTraining),
-              CountSamples(data, split, partitioning, range, SampleKind::kValidation)} {
+      counts_{std::vector<std::uint64_t>(range.size()), std::vector<std::uint64_t>(range.size())} {
   if (!scratch.empty()) {
+    for (const SampleKind kind : {SampleKind::kTraining, SampleKind::kValidation}) {
+      counts_[static_cast<std::size_t>(kind)] =
+          CountSamples(data, split, partitioning, range, kind);
+    }
     disk_ = std::make_unique<DiskSamples>(DiskSamples::Options{.data = &data,
                                                                .split = &split,
                                                                .partitioning = partitioning,
@@ -92,25 +112,57 @@ SeatSamples::SeatSamples(const Dataset& data, const DataSplit& split, Partitioni
     return;
   }
   partitions_.resize(range.size());
-  for (std::uint32_t p = 0; p < range.size(); ++p) {
-    partitions_[p].validation_.reserve(Count(SampleKind::kValidation, p));
+  epochs_.resize(range.size());
+  std::vector<bool> taken(range.size());
+  for (std::uint32_t p = 0; kept != nullptr && p < range.size(); ++p) {
+    if (range.first + p >= kept->size()) break;
+    std::optional<KeptPartitionSamples> there =
+        std::exchange((*kept)[range.first + p], std::nullopt);
+    if (!there.has_value()) continue;
+    taken[p] = true;
+    partitions_[p] = std::move(there->samples);
+    epochs_[p] = there->epoch;
+    for (std::size_t kind = 0; kind < counts_.size(); ++kind)
+      counts_[kind][p] = there->counts[kind];
   }
-  ForUsers(partitioning_, range_, data_, [&](std::uint32_t p, RowId user) {
-    ForSamples(data_, split_, SampleKind::kValidation, user,
-               [&](const Sample& sample) { partitions_[p].validation_.push_back(sample); });
-  });
+  for (const SeatRange run : RunsOf(range, [&](std::uint32_t p) { return !taken[p]; })) Read(run);
 }
 
 SeatSamples::~SeatSamples() = default;
 
-void SeatSamples::TakeCanonicalInMemory() {
+void SeatSamples::GiveTo(KeptSamples& kept) {
+  for (std::uint32_t p = 0; p < partitions_.size(); ++p) {
+    kept[range_.first + p] = {.samples = std::move(partitions_[p]),
+                              .counts = {counts_[0][p], counts_[1][p]},
+                              .epoch = epochs_[p]};
+  }
+}
+
+void SeatSamples::Read(SeatRange run) {
+  for (const SampleKind kind : {SampleKind::kTraining, SampleKind::kValidation}) {
+    std::ranges::copy(CountSamples(data_, split_, partitioning_, run, kind),
+                      counts_[static_cast<std::size_t>(kind)].begin() + (run.first - range_.first));
+  }
+  PartitionSamples* const of = &partitions_[run.first - range_.first];
+  for (std::uint32_t p = 0; p < run.size(); ++p) {
+    of[p].validation_.reserve(Count(SampleKind::kValidation, run.first - range_.first + p));
+  }
+  ForUsers(partitioning_, run, data_, [&](std::uint32_t p, RowId user) {
+    ForSamples(data_, split_, SampleKind::kValidation, user,
+               [&](const Sample& sample) { of[p].validation_.push_back(sample); });
+  });
+}
+
+void SeatSamples::TakeCanonicalInMemory(SeatRange run) {
+  const std::uint32_t first = run.first - range_.first;
   std::vector<Sample*> next;  // By partition.
-  for (std::uint32_t p = 0; p < range_.size(); ++p) {
+  for (std::uint32_t p = first; p < first + run.size(); ++p) {
+    epochs_[p].reset();
     partitions_[p].training_.resize(Count(SampleKind::kTraining, p));
     partitions_[p].group_ends_.clear();
     next.push_back(partitions_[p].training_.data());
   }
-  ForUsers(partitioning_, range_, data_, [&](std::uint32_t p, RowId user) {
+  ForUsers(partitioning_, run, data_, [&](std::uint32_t p, RowId user) {
     Sample* to = next[p];
     ForSamples(data_, split_, SampleKind::kTraining, user,
                [&to](const Sample& sample) { *to++ = sample; });
@@ -121,17 +173,20 @@ void SeatSamples::TakeCanonicalInMemory() {
 absl::Status SeatSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch,
                                     std::uint32_t user_group, std::uint64_t batches) {
   if (disk_ != nullptr) return disk_->TakeEpoch(seed, epoch, user_group, batches);
-  TakeCanonicalInMemory();
-  for (std::uint32_t p = 0; p < range_.size(); ++p) {
-    partitions_[p].ShuffleEpoch(seed, epoch, PartitionId{range_.first + p}, user_group,
-                                partitioning_);
+  for (const SeatRange run : RunsOf(range_, [&](std::uint32_t p) { return epochs_[p] != epoch; })) {
+    TakeCanonicalInMemory(run);
+    for (std::uint32_t partition = run.first; partition < run.last; ++partition) {
+      const std::uint32_t p = partition - range_.first;
+      partitions_[p].ShuffleEpoch(seed, epoch, PartitionId{partition}, user_group, partitioning_);
+      epochs_[p] = epoch;
+    }
   }
   return absl::OkStatus();
 }
 
 absl::Status SeatSamples::TakeCanonical() {
   if (disk_ != nullptr) return disk_->TakeCanonical();
-  TakeCanonicalInMemory();
+  TakeCanonicalInMemory(range_);
   return absl::OkStatus();
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -122,6 +123,16 @@ class PartitionSamples {
   std::vector<std::uint32_t> group_ends_;
 };
 
+/// The samples of a partition, as one generation of the job leaves them to the next.
+struct KeptPartitionSamples {
+  PartitionSamples samples;
+  std::array<std::uint64_t, 2> counts =
+      {};                                   ///< By kind; the training samples may not be there yet.
+  std::optional<std::uint64_t> epoch = {};  ///< Whose order they are in.
+};
+/// By partition of the job.
+using KeptSamples = std::vector<std::optional<KeptPartitionSamples>>;
+
 class DiskSamples;
 
 /// The samples of the partitions of one seat. The data set has them in canonical order, so no order
@@ -137,10 +148,15 @@ class DiskSamples;
 class SeatSamples {
  public:
   /// `data` and `split`, which was made from it, are borrowed. `scratch`: how names of files with
-  /// samples begin, "FOLDER/0-"; empty: they are in memory.
+  /// samples begin, "FOLDER/0-"; empty: they are in memory. `kept`: what need not be read again, and
+  /// is taken from there; may be null, and so may its entries.
   SeatSamples(const Dataset& data, const DataSplit& split, Partitioning partitioning,
-              SeatRange range, std::string scratch = {});
+              SeatRange range, std::string scratch = {}, KeptSamples* kept = nullptr);
   ~SeatSamples();
+
+  /// Puts what is in memory there; nothing may be asked of this one afterwards. Requires: an entry
+  /// for each partition of the job.
+  void GiveTo(KeptSamples& kept);
 
   /// In memory, by partition of the range.
   std::span<const PartitionSamples> partitions() const { return partitions_; }
@@ -149,7 +165,7 @@ class SeatSamples {
     return counts_[static_cast<std::size_t>(kind)][p];
   }
 
-  /// Takes the order of `epoch`, counted from 0, in which up to `user_group` samples of one user
+  /// Takes the order of `epoch`, counted from 0 and with the same seed and groups at each call, in which up to `user_group` samples of one user
   /// stay side by side (docs/arithmetic.md, Groups). `batches`: of which OfBatch is asked for.
   /// Requires: user_group > 0. Errors are those of the disk.
   absl::Status TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group,
@@ -174,7 +190,9 @@ class SeatSamples {
   const absl::Status& status() const { return status_; }
 
  private:
-  void TakeCanonicalInMemory();
+  // Of some partitions of the range, into memory.
+  void Read(SeatRange run);
+  void TakeCanonicalInMemory(SeatRange run);
   std::span<const Sample> TakeFromDisk(SampleKind kind, std::uint32_t p, SampleRange range);
 
   const Dataset& data_;
@@ -182,7 +200,8 @@ class SeatSamples {
   const Partitioning partitioning_;
   const SeatRange range_;
   std::array<std::vector<std::uint64_t>, 2> counts_;  // By kind and partition.
-  std::vector<PartitionSamples> partitions_;          // Empty where they are on disk.
+  std::vector<PartitionSamples> partitions_;          // Empty where they are on disk,
+  std::vector<std::optional<std::uint64_t>> epochs_;  // as is this: whose order they are in.
   std::unique_ptr<DiskSamples> disk_;                 // Null where they are in memory.
   absl::Status status_;
 };

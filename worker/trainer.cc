@@ -25,7 +25,7 @@ Trainer::Trainer(const Options& options, const Dataset& data, const DataSplit& s
                                   .layouts = layouts_,
                                   .seed = options_.shuffle_seed,
                                   .profile = options_.profile})),
-      samples_(data, split, partitioning_, range_, options_.samples_scratch),
+      samples_(data, split, partitioning_, range_, options_.samples_scratch, options_.kept_samples),
       indices_(layouts_.size()),
       steps_(options_.delay + 1),
       applies_at_once_(OwnsUsers() && options_.delay == 0 && !model_->traits().computes_together),

@@ -59,11 +59,15 @@ class Trainer {
     std::uint32_t lookahead = 0;
     /// As SeatSamples has it: where samples are on disk.
     std::string samples_scratch = {};
-    Profile* profile = nullptr;  ///< Of the same thread; null for none.
+    KeptSamples* kept_samples = nullptr;  ///< As SeatSamples has it. For the constructor only.
+    Profile* profile = nullptr;           ///< Of the same thread; null for none.
   };
 
   /// `data` and `split` are borrowed.
   Trainer(const Options& options, const Dataset& data, const DataSplit& split);
+
+  /// As SeatSamples' does.
+  void GiveSamplesTo(KeptSamples& kept) { samples_.GiveTo(kept); }
 
   /// A run of steps `first` to `last` - 1 of `epoch` (counted from 0), as turns from `turn` on;
   /// `sums`, by partition of the seat's range, are added to. `applied` is how many global steps

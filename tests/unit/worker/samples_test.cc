@@ -65,6 +65,47 @@ class SamplesTest : public ::testing::Test {
   std::optional<DataSplit> split_;
 };
 
+// Goal: samples that a seat is given are those that it would have read, whatever orders were taken before and
+// whichever partitions come beside.
+TEST_F(SamplesTest, ThoseThatWereKeptAreAsIfTheyHadBeenRead) {
+  constexpr std::uint64_t kSeed = 7;
+  for (const std::uint32_t user_group : {1U, 3U}) {
+    for (const std::optional<std::uint64_t> kept_epoch :
+         {std::optional<std::uint64_t>(), {1}, {2}}) {
+      KeptSamples kept(kPartitions);
+      const Sample* of_partition_4 = nullptr;
+      {
+        SeatSamples before = Samples({2, 6});
+        if (kept_epoch.has_value()) {
+          ASSERT_TRUE(before.TakeEpoch(kSeed, *kept_epoch, user_group).ok());
+        }
+        of_partition_4 = before.partitions()[2].validation().data();
+        before.GiveTo(kept);
+      }
+      kept[3].reset();
+      SeatSamples after(data_, *split_, Partitioning(kPartitions), {1, 7}, "", &kept);
+      SeatSamples read = Samples({1, 7});
+      EXPECT_EQ(after.partitions()[3].validation().data(), of_partition_4) << "it was read again";
+      for (const std::uint64_t epoch : {1U, 2U, 1U}) {
+        ASSERT_TRUE(after.TakeEpoch(kSeed, epoch, user_group).ok());
+        ASSERT_TRUE(read.TakeEpoch(kSeed, epoch, user_group).ok());
+        for (std::uint32_t p = 0; p < 6; ++p) {
+          EXPECT_EQ(PairsOf(after.partitions()[p].training()),
+                    PairsOf(read.partitions()[p].training()));
+          EXPECT_EQ(PairsOf(after.partitions()[p].validation()),
+                    PairsOf(read.partitions()[p].validation()));
+          EXPECT_EQ(after.Count(SampleKind::kTraining, p), read.Count(SampleKind::kTraining, p));
+          EXPECT_EQ(after.OfBatch(p, 2, 5).last, read.OfBatch(p, 2, 5).last);
+        }
+      }
+      ASSERT_TRUE(after.TakeCanonical().ok());
+      ASSERT_TRUE(read.TakeCanonical().ok());
+      EXPECT_EQ(PairsOf(after.partitions()[3].training()),
+                PairsOf(read.partitions()[3].training()));
+    }
+  }
+}
+
 // Goal: seats share out all samples, and canonical order is that of the data set. Method: seats of
 // one partition, of all, and of what is left and right of an odd place.
 TEST_F(SamplesTest, EverySampleIsInItsUsersPartitionInCanonicalOrder) {
@@ -122,14 +163,15 @@ TEST_F(SamplesTest, AnEpochIsAShuffleOfCanonicalOrder) {
 TEST_F(SamplesTest, AnOrderIsAFunctionOfSeedEpochAndPartition) {
   for (const std::uint32_t user_group : {1U, 3U}) {
     SeatSamples samples = Samples();
-    const auto taken = [&](std::uint64_t seed, std::uint64_t epoch) {
-      EXPECT_EQ(samples.TakeEpoch(seed, epoch, user_group), absl::OkStatus());
-      return PairsOf(samples.partitions()[4].training());
+    SeatSamples of_other_seed = Samples();
+    const auto taken = [user_group](SeatSamples& of, std::uint64_t seed, std::uint64_t epoch) {
+      EXPECT_EQ(of.TakeEpoch(seed, epoch, user_group), absl::OkStatus());
+      return PairsOf(of.partitions()[4].training());
     };
-    const Pairs third = taken(42, 3);
-    EXPECT_NE(taken(42, 4), third);
-    EXPECT_NE(taken(43, 3), third);
-    EXPECT_EQ(taken(42, 3), third);
+    const Pairs third = taken(samples, 42, 3);
+    EXPECT_NE(taken(samples, 42, 4), third);
+    EXPECT_NE(taken(of_other_seed, 43, 3), third);
+    EXPECT_EQ(taken(samples, 42, 3), third);
     SeatSamples again = Samples({4, 6});
     EXPECT_EQ(again.TakeEpoch(42, 3, user_group), absl::OkStatus());
     EXPECT_EQ(PairsOf(again.partitions()[0].training()), third);
@@ -141,7 +183,6 @@ TEST_F(SamplesTest, AnOrderIsAFunctionOfSeedEpochAndPartition) {
 // Where every sample is a group of its own, batches have what they had before there were groups.
 TEST_F(SamplesTest, WithoutGroupsABatchHasItsShareOfTheSamples) {
   SeatSamples samples = Samples();
-  EXPECT_EQ(samples.TakeEpoch(42, 0, 4), absl::OkStatus());
   EXPECT_EQ(samples.TakeEpoch(42, 0, 1), absl::OkStatus());
   const PartitionSamples& partition = samples.partitions()[0];
   for (std::uint64_t t = 0; t < 7; ++t) {
