@@ -102,6 +102,19 @@ void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& dire
       static_cast<double>(disk) / 1048576.0, static_cast<double>(samples) / 1048576.0, directory));
 }
 
+void AnnounceKeptRows(std::span<const Reply> replies, Console& console) {
+  std::uint64_t kept = 0;
+  std::uint64_t put_back = 0;
+  std::uint64_t loaded = 0;
+  for (const Reply& reply : replies) {
+    kept += reply.rows_kept();
+    put_back += reply.rows_put_back();
+    loaded += reply.rows_loaded();
+  }
+  console.Line(absl::StrCat("  rows: ", WithThousands(kept), " kept, ", WithThousands(put_back),
+                            " put back, ", WithThousands(loaded), " loaded"));
+}
+
 RunStatus FirstStatus(const GenerationNote& note, const Roster& roster, const SetUp& set_up) {
   RunStatus status;
   status.set_generation(note.generation());

@@ -20,6 +20,9 @@ void Announce(const Job& job, const Roster& roster, const TrainingData& data, co
 void AnnounceStorage(std::span<const StoragePlan> plans, const std::string& directory,
                      Console& console);
 
+/// How the ranks have come by their rows after a loss; `replies` are those to SetUp.
+void AnnounceKeptRows(std::span<const Reply> replies, Console& console);
+
 /// What the run's status says of a generation whose members still open their parts.
 RunStatus FirstStatus(const GenerationNote& note, const Roster& roster, const SetUp& set_up);
 

@@ -27,11 +27,16 @@ Participant::Options PartOf(GenerationOptions& options,
           .on_log = std::move(on_log),
           .on_hang = options.on_hang,
           .connect_limit = options.connect_limit,
-          .data_checked = options.data_checked};
+          .data_checked = options.data_checked,
+          .kept = options.kept != nullptr ? std::move(*options.kept) : KeptWork()};
 }
 
-void LeaveBehind(const Participant& participant, const GenerationOptions& options) {
+void LeaveBehind(Participant& participant, const GenerationEnd& end,
+                 const GenerationOptions& options) {
   if (options.aftermath != nullptr) *options.aftermath = participant.aftermath();
+  if (options.kept == nullptr) return;
+  const bool goes_on = options.survives_loss && end.has_lost();
+  *options.kept = goes_on ? participant.KeepWork() : KeptWork();
 }
 
 GenerationEnd Follow(GenerationOptions options) {
@@ -45,7 +50,7 @@ GenerationEnd Follow(GenerationOptions options) {
   GenerationEnd end = connected.ok() ? Follower(participant).Run()
                                      : participant.EndBy(connected, participant.rank());
   if (options.lost_at.has_value()) end = EndInPlace(std::move(end));
-  LeaveBehind(participant, options);
+  LeaveBehind(participant, end, options);
   return end;
 }
 
@@ -68,7 +73,7 @@ GenerationEnd Lead(GenerationOptions options) {
   if (connected.ok() && options.on_connected) options.on_connected();
   GenerationEnd end = connected.ok() ? leader.Run() : participant.EndBy(connected, options.rank);
   if (options.lost_at.has_value()) end = EndInPlace(std::move(end));
-  LeaveBehind(participant, options);
+  LeaveBehind(participant, end, options);
   if (options.survives_loss && end.has_lost()) return end;
   const absl::Status written = options.claim->WriteVerdict(VerdictOf(end));
   if (!written.ok() && (end.has_finished() || end.has_stopped())) {

@@ -10,6 +10,7 @@
 #include "common/rpc/mesh.h"
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
+#include "coordinator/kept_work.h"
 #include "coordinator/member.h"
 #include "coordinator/roster.h"
 #include "coordinator/survival.h"
@@ -40,6 +41,9 @@ struct GenerationOptions {
   /// known of the others goes to `aftermath`, which is borrowed and may be null.
   bool survives_loss = false;
   Aftermath* aftermath = nullptr;
+  /// Of a generation before, in this process; where this one ends by a loss that is survived, what it
+  /// leaves. Borrowed; null where nothing is kept.
+  KeptWork* kept = nullptr;
   /// As Participant's.
   std::chrono::milliseconds connect_limit{0};
   bool data_checked = false;

@@ -53,9 +53,11 @@ GenerationEnd Leader::Run() {
 
 absl::StatusOr<Verdict> Leader::Coordinate() {
   // Opened first, so that the summary and the user's mistakes come before any memory is taken.
-  absl::StatusOr<TrainingData> data = OpenData();
-  if (!data.ok()) return data.status();
-  participant_.Adopt(*std::move(data));
+  if (!participant_.has_all_data()) {
+    absl::StatusOr<TrainingData> data = OpenData();
+    if (!data.ok()) return data.status();
+    participant_.Adopt(*std::move(data));
+  }
   const absl::StatusOr<SetUp> set_up = AgreeOnSetUp();
   if (!set_up.ok()) return set_up.status();
   Announce(job(), participant_.roster(), participant_.data(), *set_up, *options_.console);
@@ -65,6 +67,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   WriteStatus(*options_.claim, status).IgnoreError();  // Nothing is decided by it.
   absl::StatusOr<std::vector<Reply>> ready = SetUpEverywhere(*set_up, status);
   if (!ready.ok()) return ready.status();
+  if (options_.lost_at.has_value()) AnnounceKeptRows(*ready, *options_.console);
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
     const std::string& doubt = (*ready)[static_cast<std::size_t>(rank)].doubt();
     if (doubt.empty()) continue;
@@ -167,11 +170,13 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
   set_up.set_rating_max(data.statistics.max);
   set_up.set_cut_key(data.split.cut().key);
   set_up.set_cut_sample(data.split.cut().sample);
+  KeepPlaces(set_up);
   // Refused before anybody works on it.
-  absl::StatusOr<Placement> placement =
-      Placement::Make({.partitions = job().train().partitions(),
-                       .threads = {set_up.threads().begin(), set_up.threads().end()},
-                       .servers = job().cluster().servers()});
+  absl::StatusOr<Placement> placement = Placement::Make(
+      {.partitions = job().train().partitions(),
+       .threads = {set_up.threads().begin(), set_up.threads().end()},
+       .servers = job().cluster().servers(),
+       .firsts = {set_up.first_partitions().begin(), set_up.first_partitions().end()}});
   if (!placement.ok()) return placement.status();
   const std::vector<RosterMember>& members = participant_.roster().members();
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
@@ -205,6 +210,19 @@ void Leader::AgreeOnThreads(SetUp& set_up) const {
   if (unused > 0) {
     options_.console->Line(absl::StrCat(unused, " cores stay unused: train.partitions is ",
                                         job().train().partitions(), ", and each can use one"));
+  }
+}
+
+void Leader::KeepPlaces(SetUp& set_up) const {
+  std::vector<SeatRange> before;
+  for (const RosterMember& member : participant_.roster().members()) {
+    const auto place = participant_.places_before().find(member.id);
+    if (place == participant_.places_before().end()) return;
+    before.push_back(place->second);
+  }
+  const std::vector<std::uint32_t> threads = {set_up.threads().begin(), set_up.threads().end()};
+  for (const std::uint32_t first : FirstsNear(before, threads, job().train().partitions())) {
+    set_up.add_first_partitions(first);
   }
 }
 

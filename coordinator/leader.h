@@ -49,6 +49,8 @@ class Leader {
   absl::StatusOr<TrainingData> OpenData() const;
   absl::StatusOr<SetUp> AgreeOnSetUp();
   void AgreeOnThreads(SetUp& set_up) const;
+  // Ranks that have had partitions in a generation before keep what they can of them.
+  void KeepPlaces(SetUp& set_up) const;
   // Until every rank has all rows of one snapshot: where some are not as they were written, all
   // take the next older one that is whole, if the user has not named this one.
   absl::StatusOr<std::vector<Reply>> SetUpEverywhere(SetUp set_up, RunStatus& status);

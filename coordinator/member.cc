@@ -55,6 +55,7 @@ Member::Member(Options options, const KernelSet& kernels)
       optimizer_(options_.job.optimizer(), options_.data->steps_per_epoch(options_.job)),
       blocks_(BlocksOf(options_.job, options_.data->steps_per_epoch(options_.job))),
       tables_(options_.data->Tables()),
+      histories_(options_.job.train().partitions()),
       sums_(options_.job.train().partitions()),
       user_penalties_(options_.job.train().partitions()),
       writer_(std::make_unique<SnapshotWriter>(SnapshotWriter::Options{
@@ -81,8 +82,9 @@ absl::StatusOr<std::unique_ptr<Member>> Member::Open(Options options) {
     }
   }
   absl::Status opened = member->OpenSeats();
-  if (!opened.ok()) return opened;
-  return member;
+  if (opened.ok()) return member;
+  if (member->options_.kept != nullptr) *member->options_.kept = member->Keep();
+  return opened;
 }
 
 absl::Status Member::OpenSeats() {
@@ -135,6 +137,7 @@ absl::Status Member::OpenSeats() {
   }
   // A batch's rows are read while the one before is waited for and computed.
   const std::uint32_t lookahead = store_ != nullptr && !store_->keeps_all() ? 1 : 0;
+  KeptSamples* const kept_samples = options_.kept == nullptr ? nullptr : &options_.kept->samples;
   // On the threads that will use them, so that memory is near.
   absl::Status opened = OnSeats([&](Seat& seat) -> absl::Status {
     if (absl::Status rows = OpenRows(seat); !rows.ok()) return rows;
@@ -154,6 +157,7 @@ absl::Status Member::OpenSeats() {
                                                    .delay = options_.job.train().delay(),
                                                    .lookahead = lookahead,
                                                    .samples_scratch = scratch,
+                                                   .kept_samples = kept_samples,
                                                    .profile = seat.profile.get()},
                                   data.data, data.split);
     return absl::OkStatus();
@@ -164,14 +168,9 @@ absl::Status Member::OpenSeats() {
 
 absl::Status Member::OpenStore() {
   const Placement& placement = *options_.placement;
-  const std::vector<std::uint32_t> serving = placement.servers().OnRank(options_.rank);
-  if (serving.empty()) return absl::OkStatus();
-  const std::vector<RowStore::Table> stored = StoredTables(tables_, options_.job);
-  // Seats of a rank follow each other, and so do their partitions.
-  const SeatRange range{placement.servers().range(serving.front()).first,
-                        placement.servers().range(serving.back()).last};
-  absl::StatusOr<std::unique_ptr<RowStore>> store =
-      options_.make_store(stored, placement.partitioning(), range);
+  const SeatRange range = placement.servers().RangeOnRank(options_.rank);
+  if (range.size() == 0) return absl::OkStatus();
+  absl::StatusOr<std::unique_ptr<RowStore>> store = MakeStore(range);
   if (!store.ok()) return store.status();
   store_ = *std::move(store);
   if (options_.snapshot_copies == 0) return absl::OkStatus();
@@ -180,6 +179,34 @@ absl::Status Member::OpenStore() {
   if (!copies.ok()) return copies.status();
   copies_ = *std::move(copies);
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<RowStore>> Member::MakeStore(SeatRange range) {
+  KeptPartitions* const kept = options_.kept;
+  if (kept != nullptr && kept->store != nullptr) {
+    std::vector<RowHistory> histories = std::move(kept->histories);
+    const SeatRange before = kept->store->range();
+    if (absl::Status moved = kept->store->MoveTo(range); !moved.ok()) return moved;
+    for (std::uint32_t p = range.first; p < range.last; ++p) {
+      if (before.Contains(PartitionId{p})) histories_[p] = histories[p];
+    }
+    return std::move(kept->store);
+  }
+  return options_.make_store(StoredTables(tables_, options_.job),
+                             options_.placement->partitioning(), range);
+}
+
+KeptPartitions Member::Keep() {
+  KeptPartitions kept;
+  if (store_ != nullptr && store_->AsSlabs() != nullptr) {
+    kept.store.reset(store_.release()->AsSlabs());
+    kept.histories = std::move(histories_);
+  }
+  kept.samples.resize(sums_.size());
+  for (const Seat& seat : seats_) {
+    if (seat.trainer != nullptr) seat.trainer->GiveSamplesTo(kept.samples);
+  }
+  return kept;
 }
 
 absl::Status Member::BeginRows() {
@@ -213,13 +240,35 @@ absl::Status Member::OpenRows(const Seat& seat) {
   }
   for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
     FaultAt("rows.open");
-    absl::Status opened = options_.snapshot != nullptr
-                              ? LoadRows(tables_, *options_.snapshot, PartitionId{p}, *store_)
-                              : InitializeRows(tables_, options_.placement->partitioning(),
-                                               PartitionId{p}, *initial_, *store_);
-    if (!opened.ok()) return opened;
+    if (absl::Status opened = OpenPartition(PartitionId{p}); !opened.ok()) return opened;
   }
   return absl::OkStatus();
+}
+
+absl::Status Member::OpenPartition(PartitionId partition) {
+  RowHistory& history = histories_[Index(partition)];
+  if (options_.snapshot == nullptr) {
+    history = {};
+    return InitializeRows(tables_, options_.placement->partitioning(), partition, *initial_,
+                          *store_);
+  }
+  const SnapshotTime time = TimeOf(options_.snapshot->manifest());
+  const std::optional<Filed> state = history.StateOf(time);
+  if (state.has_value()) {
+    const absl::StatusOr<std::uint64_t> taken =
+        RestoreRows(tables_, *options_.snapshot, partition, *state, *store_->AsSlabs());
+    if (!taken.ok()) return taken.status();
+    history.Restore(*state);
+    opened_rows_.kept += store_->Rows(partition) - *taken;
+    opened_rows_.put_back += *taken;
+    return absl::OkStatus();
+  }
+  history = {};
+  opened_rows_.loaded += store_->Rows(partition);
+  absl::Status loaded = LoadRows(tables_, *options_.snapshot, partition, *store_);
+  // Of another run's snapshots nobody knows which rows have changed between them.
+  if (loaded.ok() && has_bases_) history.committed = time;
+  return loaded;
 }
 
 absl::Status Member::OpenSamplesFolder() {
@@ -509,12 +558,9 @@ absl::Status Member::TrainBatches(const TrainSteps& steps) {
 }
 
 absl::Status Member::Validate(const cf::Validate& command, Reply& reply) {
-  const Placement::Role& workers = options_.placement->workers();
-  const std::uint64_t partitions_max =
-      (options_.job.train().partitions() + workers.size() - 1) / workers.size();
   const std::uint64_t of_partition = command.batches_of_partition();
   const std::uint64_t batches =
-      of_partition > 0 ? of_partition * partitions_max : command.batches();
+      of_partition > 0 ? of_partition * options_.placement->workers().largest() : command.batches();
   std::vector<ObjectiveSums> sums(sums_.size());
   const std::uint64_t turn = turn_;
   turn_ += batches + 1;

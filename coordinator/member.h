@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 #include "common/rows/turns.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/control.pb.h"
+#include "coordinator/kept_partitions.h"
 #include "coordinator/snapshot_writer.h"
 #include "coordinator/training_data.h"
 #include "paramserver/block_host.h"
@@ -66,6 +68,9 @@ class Member {
     const Placement* placement = nullptr;
     Mesh* mesh = nullptr;                     ///< Null in a job of one rank.
     MakeRowStore make_store = MakeSlabStore;  ///< The rank's.
+    /// Rows of the same job that this process has had, where they are to stay in memory: taken, and
+    /// put back where Open fails. Borrowed for Open only; null: none.
+    KeptPartitions* kept = nullptr;
     /// Of the folder for samples on disk.
     std::string scratch_directory = {};
     /// Whether they are there with any schedule but BLOCKS, where they go with their users.
@@ -89,7 +94,19 @@ class Member {
   /// error, but a part of the answer (SnapshotTrouble).
   absl::StatusOr<Reply> Execute(const Command& command);
 
+  /// The rows, for another member; none where they do not stay in memory. Nothing may be asked of this
+  /// one afterwards.
+  KeptPartitions Keep();
+
   Exchange& exchange() { return *exchange_; }
+  /// How Open has come by the rows of a snapshot.
+  struct OpenedRows {
+    std::atomic<std::uint64_t> kept = 0;      ///< They were there,
+    std::atomic<std::uint64_t> put_back = 0;  ///< or had changed since,
+    std::atomic<std::uint64_t> loaded = 0;    ///< or their partition came anew.
+  };
+  const OpenedRows& opened_rows() const { return opened_rows_; }
+
   bool has_users_on_disk() const { return store_ != nullptr && !store_->keeps_all(); }
   bool has_samples_on_disk() const {
     return blocks_.has_value() ? has_users_on_disk() : options_.samples_on_disk;
@@ -111,8 +128,10 @@ class Member {
   Member(Options options, const KernelSet& kernels);
   absl::Status OpenSeats();
   absl::Status OpenStore();
+  absl::StatusOr<std::unique_ptr<RowStore>> MakeStore(SeatRange range);
   absl::Status BeginRows();
   absl::Status OpenRows(const Seat& seat);
+  absl::Status OpenPartition(PartitionId partition);
   std::vector<const RowHost*> HostsInPlace() const;  // By server seat, for RowClient.
   // Runs `work` for each seat on a thread of its own; no rows are pinned when it returns.
   absl::Status OnSeats(const std::function<absl::Status(Seat&)>& work);
@@ -159,6 +178,7 @@ class Member {
   absl::Status Write(const cf::Write& command, Reply& reply);
   absl::Status TakePartition(const Seat& seat, const RowFileId& file, Taken& taken);
   absl::StatusOr<FileEntry> WritePartition(const RowFileId& file);
+  void MarkWritten(const RowFileId& file);
   // Tells the files of the snapshot that is written behind, if they are there, or what keeps them.
   static void TellFiles(SnapshotWriter::Progress progress, Reply& reply);
   void Commit();
@@ -172,7 +192,9 @@ class Member {
   const std::optional<BlockSchedule> blocks_;  // Nothing with SYNC.
   const std::vector<TableSpec> tables_;
   std::unique_ptr<Exchange> exchange_;
-  std::unique_ptr<RowStore> store_;  // Null on a rank that only works.
+  std::unique_ptr<RowStore> store_;    // Null on a rank that only works.
+  std::vector<RowHistory> histories_;  // By partition of the job, of those that it hosts.
+  OpenedRows opened_rows_;
   // What rows begin as. Null once nobody asks: only a store that makes rows keeps it.
   std::unique_ptr<InitialRows> initial_;
   bool store_makes_rows_ = false;

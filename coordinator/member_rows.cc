@@ -133,7 +133,11 @@ absl::Status Member::Write(const cf::Write& command, Reply& reply) {
       return bases || store_->ChangedRows(PartitionId{p}) > 0;
     };
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
-      if (!is_due(p)) continue;
+      if (!is_due(p)) {
+        // The files that there are have this snapshot's rows, too.
+        histories_[p].written = {options_.generation, command.step()};
+        continue;
+      }
       if (p + 1 < seat.served.last && is_due(p + 1)) AnnouncePartition(p + 1);
       const PartitionId partition{p};
       // A delta is worth it while it is much smaller than a base.
@@ -182,7 +186,7 @@ absl::Status Member::TakePartition(const Seat& seat, const RowFileId& file, Take
     if (!fits.ok()) return fits.status();
     taken.full = !*fits;
     if (*fits) {
-      store_->MarkWritten(file.partition);
+      MarkWritten(file);
       taken.copies.push_back({.file = file, .rows = std::move(rows)});
       return absl::OkStatus();
     }
@@ -200,9 +204,14 @@ absl::Status Member::TakePartition(const Seat& seat, const RowFileId& file, Take
     return absl::OkStatus();
   }
   if (!written.ok()) return written.status();
-  store_->MarkWritten(file.partition);
+  MarkWritten(file);
   taken.files.push_back(*std::move(written));
   return absl::OkStatus();
+}
+
+void Member::MarkWritten(const RowFileId& file) {
+  store_->MarkWritten(file.partition);
+  histories_[Index(file.partition)].written = file.time;
 }
 
 absl::StatusOr<FileEntry> Member::WritePartition(const RowFileId& file) {
@@ -228,6 +237,7 @@ void Member::Commit() {
   for (const Seat& seat : seats_) {
     for (std::uint32_t p = seat.served.first; p < seat.served.last; ++p) {
       store_->Commit(PartitionId{p});
+      histories_[p].Commit();
     }
   }
 }

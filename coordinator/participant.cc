@@ -67,6 +67,9 @@ Participant::Participant(Options options)
       activities_(std::max(1U, roster().at(rank()).threads) + 1),
       probe_(activities_),
       link_(options_.roster.size()),
+      data_(std::move(options_.kept.data)),
+      places_(std::move(options_.kept.places)),
+      kept_partitions_(std::move(options_.kept.partitions)),
       data_checked_(options_.data_checked),
       data_checked_by_all_(options_.data_checked),
       progress_(options_.roster.size(), limit_) {
@@ -136,9 +139,18 @@ Aftermath Participant::aftermath() const {
           .data_checked = data_checked_by_all_};
 }
 
+KeptWork Participant::KeepWork() {
+  Check(end().has_value(), "nobody works after the end");
+  FreeMember();
+  return {.places = std::move(places_),
+          .data = std::exchange(data_, std::nullopt),
+          .partitions = std::move(kept_partitions_)};
+}
+
 void Participant::FreeWork() {
   Check(end().has_value(), "nobody works after the end");
   FreeMember();
+  kept_partitions_ = {};
   data_.reset();
 }
 
@@ -274,11 +286,11 @@ absl::StatusOr<Reply> Participant::Execute(const Command& command) {
 }
 
 absl::Status Participant::OpenData(const SetUp& set_up) {
-  if (!data_.has_value()) {
-    UsersOfPartitions users = {.partitioning = placement_->partitioning(), .ranges = {}};
-    for (const std::uint32_t seat : placement_->workers().OnRank(rank())) {
-      users.ranges.push_back(placement_->workers().range(seat));
-    }
+  const UsersOfPartitions users = {.partitioning = placement_->partitioning(),
+                                   .ranges = {placement_->workers().RangeOnRank(rank())}};
+  if (data_.has_value()) {
+    data_->Include(job(), users);
+  } else {
     absl::StatusOr<TrainingData> data = TrainingData::OpenPart(
         job(), users, {.key = set_up.cut_key(), .sample = set_up.cut_sample()},
         {.mean = set_up.rating_mean(),
@@ -310,6 +322,7 @@ void Participant::FreeMember() {
     const std::lock_guard lock(exchange_mutex_);
     exchange_ = nullptr;
   }
+  if (member_ != nullptr) kept_partitions_ = member_->Keep();
   member_.reset();
   snapshot_.reset();
 }
@@ -325,12 +338,17 @@ absl::StatusOr<Reply> Participant::ReplyTo(const absl::Status& not_set_up) {
 
 absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
   FreeMember();
-  absl::StatusOr<Placement> placement =
-      Placement::Make({.partitions = job().train().partitions(),
-                       .threads = {set_up.threads().begin(), set_up.threads().end()},
-                       .servers = job().cluster().servers()});
+  absl::StatusOr<Placement> placement = Placement::Make(
+      {.partitions = job().train().partitions(),
+       .threads = {set_up.threads().begin(), set_up.threads().end()},
+       .servers = job().cluster().servers(),
+       .firsts = {set_up.first_partitions().begin(), set_up.first_partitions().end()}});
   if (!placement.ok()) return placement.status();
   placement_ = *std::move(placement);
+  places_.clear();
+  for (int other = 0; placement_->combined() && other < placement_->ranks(); ++other) {
+    places_[roster().at(other).id] = placement_->workers().RangeOnRank(other);
+  }
   absl::Status opened = OpenData(set_up);
   if (!opened.ok()) return opened;
   if (!set_up.snapshot().empty()) {
@@ -343,6 +361,10 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
       set_up.samples_on_disk_size() <= rank()) {
     return absl::DataLossError("nothing about the threads and the memory of this rank");
   }
+  // Rows that do not all stay in memory this time leave it first.
+  const bool stay = set_up.row_bytes(rank()) == 0 &&
+                    set_up.frames(rank()) >= placement_->servers().RangeOnRank(rank()).size();
+  if (!stay || options_.make_store) kept_partitions_ = {};
   absl::StatusOr<std::unique_ptr<Member>> member = Member::Open(
       {.job = job(),
        .rank = rank(),
@@ -357,6 +379,7 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
                                                     .threads = set_up.threads(rank()),
                                                     .directory = rows_directory(),
                                                     .row_bytes = set_up.row_bytes(rank())}),
+       .kept = &kept_partitions_,
        .scratch_directory = rows_directory(),
        .samples_on_disk = set_up.samples_on_disk(rank()),
        .activities = std::span(activities_).first(activities_.size() - 1),
@@ -374,6 +397,9 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
   }
   Reply reply;
   reply.set_users_on_disk(member_->has_users_on_disk());
+  reply.set_rows_kept(member_->opened_rows().kept);
+  reply.set_rows_put_back(member_->opened_rows().put_back);
+  reply.set_rows_loaded(member_->opened_rows().loaded);
   if (member_->has_users_on_disk() || member_->has_samples_on_disk()) {
     reply.set_doubt(DoubtAbout(rows_directory()));
   }

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "common/rpc/mesh.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/control_link.h"
+#include "coordinator/kept_work.h"
 #include "coordinator/member.h"
 #include "coordinator/progress.h"
 #include "coordinator/roster.h"
@@ -58,6 +60,7 @@ class Participant {
     /// How long Connect may take where that is less than cluster.timeout_seconds; zero: as long.
     std::chrono::milliseconds connect_limit{0};
     bool data_checked = false;  ///< The bytes of the data set, by a generation before.
+    KeptWork kept = {};         ///< By that, too.
   };
   explicit Participant(Options options);
 
@@ -84,6 +87,10 @@ class Participant {
   /// What is known of the others beside the end, and of the data. Complete after Leave.
   Aftermath aftermath() const;
 
+  /// What the next generation in this process may begin with. To be called after Leave; nothing of the
+  /// work may be asked for any more.
+  KeptWork KeepWork();
+
   /// Gives back what the work has taken of memory: rows, samples and the data set. Nothing of them may
   /// be asked for any more. To be called after Leave.
   void FreeWork();
@@ -95,7 +102,12 @@ class Participant {
   /// Plays this rank's part of `command`.
   absl::StatusOr<Reply> Execute(const Command& command);
 
-  /// The data of all users, so that SetUp need not open its part: the leader looks at them first.
+  /// The places of a generation before.
+  const std::map<MemberId, SeatRange>& places_before() const { return places_; }
+
+  /// Whether it has the data of all users.
+  bool has_all_data() const { return data_.has_value() && data_->split.whole(); }
+  /// Those, so that SetUp need not open its part: the leader looks at them first.
   void Adopt(TrainingData data) { data_.emplace(std::move(data)); }
   /// Requires: adopted, or SetUp was executed.
   const TrainingData& data() const { return *data_; }
@@ -134,8 +146,10 @@ class Participant {
   ControlLink link_;
   std::optional<Snapshot> snapshot_;
   std::optional<TrainingData> data_;
-  bool data_checked_;         // Its bytes, against its manifest: this rank's share,
-  bool data_checked_by_all_;  // and everybody's.
+  std::map<MemberId, SeatRange> places_;
+  KeptPartitions kept_partitions_;  // Between two members.
+  bool data_checked_;               // Its bytes, against its manifest: this rank's share,
+  bool data_checked_by_all_;        // and everybody's.
   std::optional<Placement> placement_;
   // The work, the I/O thread and the watch may notice the end, and the last two share the table.
   mutable std::mutex mutex_;

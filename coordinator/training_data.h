@@ -31,6 +31,10 @@ struct TrainingData {
   static absl::StatusOr<TrainingData> OpenPart(const Job& job, const UsersOfPartitions& users,
                                                const RandomCut& cut,
                                                const TrainingStatistics& statistics);
+  /// Makes it what a rank needs that works for these users, too.
+  void Include(const Job& job, const UsersOfPartitions& users) {
+    split.Include(users, data, job.split());
+  }
   /// The tables and the objective of the model over this data.
   std::vector<TableSpec> Tables() const;
   Objective MakeObjective() const;

@@ -64,7 +64,8 @@ class RankLife {
   RankLifeOptions options_;  // As of the generation that runs, or is next.
   const int original_;       // Ranks.
   const std::uint64_t first_generation_;
-  Aftermath aftermath_;    // Of the last generation.
+  Aftermath aftermath_;    // Of the last generation,
+  KeptWork kept_;          // and what it has left for the next.
   std::string lost_host_;  // The last that fell silent as a whole.
 };
 
@@ -78,6 +79,7 @@ GenerationOptions RankLife::NextGeneration() {
                          .on_connected = [this] { Spare(survives_loss()); },
                          .survives_loss = survives_loss(),
                          .aftermath = &aftermath_,
+                         .kept = &kept_,
                          .data_checked = aftermath_.data_checked,
                          .console = options_.console,
                          .batch = options_.batch,

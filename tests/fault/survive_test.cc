@@ -53,6 +53,17 @@ class Survive : public KilledJobTest {
     return processes;
   }
 
+  // Whether all threads of the process have stopped.
+  static bool StandsStill(pid_t process) {
+    std::error_code error;
+    const std::string tasks = "/proc/" + std::to_string(process) + "/task";
+    for (const auto& task : std::filesystem::directory_iterator(tasks, error)) {
+      const std::string stat = ReadFile(task.path() / "stat").value_or("");
+      if (stat.find(") T ") == std::string::npos) return false;
+    }
+    return !error;
+  }
+
   // The line of the log that says who goes on.
   static std::string Goes(int left, int of, int loss) {
     return std::to_string(left) + " of " + std::to_string(of) + " ranks go on in place (" +
@@ -82,6 +93,8 @@ TEST_F(Survive, TheDeathOfAFollower) {
   EXPECT_THAT(LogOf("follower"),
               AllOf(ContainsRegex("\nrank 1 on [^ ]+ was lost: [^\n]*; " /* as Goes */
                                   "2 of 3 ranks go on in place \\(1 of 3\\)\nresuming from "),
+                    // Those of the five partitions that were lost.
+                    ContainsRegex("\n  rows: [0-9,]+ kept, [0-9,]+ put back, 82[01] loaded\n"),
                     Not(HasSubstr("2 of 3)\n"))));
 }
 
@@ -126,6 +139,36 @@ TEST_F(Survive, TheDeathOfTheLeaderWhileASnapshotIsCommitted) {
   Kill(*job, 0);
   ASSERT_TRUE(job->WaitForLog(Goes(2, 3, 1))) << job->Wait().errors;
   CheckEnd(*job, "commit", *digest_);
+}
+
+// Whoever takes the lost partitions reads their files, and finds that; the others then put back what has
+// changed since the snapshot before.
+TEST_F(Survive, ADeathAfterWhichTheNewestSnapshotIsNotWhole) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("damaged", 3));
+  ASSERT_TRUE(job->WaitForSnapshot(45)) << job->Wait().errors;
+  // The leader commits nothing while it stands still.
+  const pid_t leader = job->FindRank(0);
+  Kill(*job, 0, SIGSTOP);
+  ASSERT_TRUE(Eventually([leader] { return StandsStill(leader); }));
+  const std::string newest = cluster_->Manifests("damaged").back();
+  int damaged = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(cluster_->SnapshotPath("damaged", "rows"))) {
+    // Of 16 partitions the second of three ranks has 5 to 9.
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(newest.substr(0, newest.find('.')) + "-p00007-")) continue;
+    std::string contents = ReadFile(entry.path()).value();
+    contents[contents.size() / 2] = static_cast<char>(contents[contents.size() / 2] ^ 1);
+    ASSERT_TRUE(ReplaceFile(entry.path(), contents).ok());
+    ++damaged;
+  }
+  ASSERT_EQ(damaged, 1);
+  Kill(*job, 1);
+  ::kill(leader, SIGCONT);
+  ASSERT_TRUE(job->WaitForLog("snapshot " + newest + " is not whole")) << job->Wait().errors;
+  CheckEnd(*job, "damaged", *digest_);
+  EXPECT_THAT(LogOf("damaged"),
+              ContainsRegex("\n  rows: [0-9,]+ kept, [0-9,]+ put back, 82[01] loaded\n"));
 }
 
 TEST_F(Survive, DeathsWithBlocks) {
