@@ -73,7 +73,7 @@ void FillWeights(const TableSpec& spec, const CounterRandom& random, std::span<f
 }
 
 // Rows that are pinned together while they are written.
-constexpr std::uint32_t kRowsTogether = 256;
+constexpr std::uint32_t kRowsAtOnce = 256;
 
 /// Writes the rows of one table of a partition.
 absl::Status InitializeTable(TableId table, const TableShape& shape, Partitioning partitioning,
@@ -83,7 +83,7 @@ absl::Status InitializeTable(TableId table, const TableShape& shape, Partitionin
   std::vector<RowId> ids;
   std::vector<float*> rows;
   for (std::uint32_t slot = 0; slot < count;) {
-    const std::uint32_t last = std::min(count, slot + kRowsTogether);
+    const std::uint32_t last = std::min(count, slot + kRowsAtOnce);
     ids.clear();
     for (; slot < last; ++slot) ids.push_back(partitioning.IdAt(partition, slot));
     rows.resize(ids.size());

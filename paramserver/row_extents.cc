@@ -12,7 +12,7 @@ namespace cf {
 namespace {
 
 // Rows that are written together, if not a few more.
-constexpr std::size_t kRowsTogether = 8;
+constexpr std::size_t kRowsOfPage = 8;
 // Rows of an extent: large pieces to read and to write, of which one is in memory for each thread; and
 // a page of every extent is in memory, so that there should be few.
 constexpr std::uint64_t kExtentBytesMax = std::uint64_t{4} << 20;
@@ -30,7 +30,7 @@ std::size_t WaysFor(std::size_t extents) {
 
 RowExtents::Shape::Shape(std::size_t stride)
     : stored(stored_row::BytesFor(stride)),
-      bytes(InWholePages(kRowsTogether * stored)),
+      bytes(InWholePages(kRowsOfPage * stored)),
       rows(static_cast<std::uint32_t>(bytes / stored)) {
 }
 

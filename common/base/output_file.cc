@@ -36,7 +36,7 @@ struct Destination {
   std::optional<int> descriptor;  ///< Of this process, where it is one.
 };
 
-fs::path FolderOf(const fs::path& path) {
+fs::path ParentOf(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
@@ -47,10 +47,10 @@ absl::StatusOr<Destination> Follow(const std::string& path) {
   const std::string own = absl::StrCat("/proc/", ::getpid(), "/fd");
   for (int links = 0; links < kLinksMax; ++links) {
     std::error_code error;
-    const fs::path folder = fs::canonical(FolderOf(at), error);
+    const fs::path folder = fs::canonical(ParentOf(at), error);
     if (error == std::errc::no_such_file_or_directory) {
       return absl::NotFoundError(
-          absl::StrCat(path, ": there is no folder ", FolderOf(at).string()));
+          absl::StrCat(path, ": there is no folder ", ParentOf(at).string()));
     }
     if (error) return ErrnoError(error.value(), path);
     int descriptor = 0;
@@ -139,7 +139,7 @@ std::string OutputFile::NextName(const std::string& folder) {
 }
 
 absl::Status OutputFile::OpenBeside(const struct stat* replaced) {
-  const std::string folder = FolderOf(target_).string();
+  const std::string folder = ParentOf(target_).string();
   temporary_ = NextName(folder);
   file_ = OpenUnnamed(folder, 0666);
   unnamed_ = file_ >= 0;
@@ -225,7 +225,7 @@ absl::Status OutputFile::status() const {
 
 void OutputFile::NameTemporary() {
   if (!unnamed_ || error_ != 0) return;
-  const std::string folder = FolderOf(target_).string();
+  const std::string folder = ParentOf(target_).string();
   error_ = NameFile(file_, temporary_);
   for (int tries = 1; tries < kNamesMax && error_ == EEXIST; ++tries) {
     temporary_ = NextName(folder);
@@ -253,7 +253,7 @@ absl::Status OutputFile::Close() {
   }
   if (std::rename(temporary_.c_str(), target_.c_str()) != 0) return ErrnoError(errno, path_);
   temporary_.clear();
-  return SyncPath(FolderOf(target_).string());
+  return SyncPath(ParentOf(target_).string());
 }
 
 absl::Status WriteOutput(const std::string& path, std::string_view contents,

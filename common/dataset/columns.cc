@@ -11,21 +11,18 @@
 #include "common/dataset/vocabulary.h"
 
 namespace cf {
-namespace {
-
-absl::Status Damaged(const std::string& path, const std::string& what) {
+absl::Status DamagedDataset(const std::string& path, const std::string& what) {
   return absl::DataLossError(absl::StrCat(path, ": ", what));
 }
-
-}  // namespace
 
 absl::StatusOr<MappedFile> OpenColumn(const std::string& path, std::uint64_t rows,
                                       std::size_t width) {
   absl::StatusOr<MappedFile> file = MappedFile::Open(path);
-  if (!file.ok()) return Damaged(path, "the data set lacks this column");
+  if (!file.ok()) return DamagedDataset(path, "the data set lacks this column");
   const std::uint64_t found = file->bytes().size();
   if (found % width != 0 || found / width != rows) {
-    return Damaged(path, absl::StrCat("has ", found, " bytes, expected ", rows, " times ", width));
+    return DamagedDataset(path,
+                          absl::StrCat("has ", found, " bytes, expected ", rows, " times ", width));
   }
   return file;
 }
@@ -36,7 +33,8 @@ absl::Status CheckOffsets(const std::string& path, std::span<const std::uint64_t
       std::is_sorted(offsets.begin(), offsets.end())) {
     return absl::OkStatus();
   }
-  return Damaged(path, "the offsets do not ascend from the first to the last byte or sample");
+  return DamagedDataset(path,
+                        "the offsets do not ascend from the first to the last byte or sample");
 }
 
 absl::StatusOr<TextColumn> TextColumn::Open(const std::string& path, std::uint32_t rows) {
@@ -47,7 +45,8 @@ absl::StatusOr<TextColumn> TextColumn::Open(const std::string& path, std::uint32
   if (!offsets.ok()) return offsets.status();
   column.offsets = *std::move(offsets);
   absl::StatusOr<MappedFile> bytes = MappedFile::Open(path + layout::kTextBytes);
-  if (!bytes.ok()) return Damaged(path + layout::kTextBytes, "the data set lacks this column");
+  if (!bytes.ok())
+    return DamagedDataset(path + layout::kTextBytes, "the data set lacks this column");
   column.bytes = *std::move(bytes);
   absl::Status checked =
       CheckOffsets(offsets_path, column.offsets.As<std::uint64_t>(), column.bytes.bytes().size());
@@ -73,7 +72,7 @@ absl::StatusOr<RawIdColumn> RawIdColumn::Open(const std::string& path, std::uint
   if (!order.ok()) return order.status();
   ids.order = *std::move(order);
   for (const RowId id : ids.order.As<RowId>()) {
-    if (Index(id) >= rows) return Damaged(order_path, "an id is out of range");
+    if (Index(id) >= rows) return DamagedDataset(order_path, "an id is out of range");
   }
   if (numeric) {
     absl::StatusOr<MappedFile> numbers =

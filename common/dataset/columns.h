@@ -14,6 +14,9 @@
 
 namespace cf {
 
+/// DataLoss that names a file of a data set and what is wrong with it.
+absl::Status DamagedDataset(const std::string& path, const std::string& what);
+
 /// A column of byte strings: all bytes, and where each string begins.
 ///
 /// Owner:   DatasetColumns.

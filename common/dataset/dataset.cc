@@ -22,10 +22,6 @@ constexpr int kNestingMax = 32;
 // Items that are looked at before their pages may be given back.
 constexpr std::size_t kCheckedAtOnce = std::size_t{1} << 22;
 
-absl::Status Damaged(const std::string& path, const std::string& what) {
-  return absl::DataLossError(absl::StrCat(path, ": ", what));
-}
-
 absl::StatusOr<DatasetManifest> ReadManifest(const std::string& folder) {
   const std::string path = absl::StrCat(folder, "/", layout::kManifest);
   const absl::StatusOr<std::string> text = ReadFile(path);
@@ -46,7 +42,7 @@ absl::StatusOr<DatasetManifest> ReadManifest(const std::string& folder) {
   google::protobuf::TextFormat::Parser parser;
   parser.AllowUnknownField(true);
   parser.SetRecursionLimit(kNestingMax);
-  if (!parser.ParseFromString(*text, &manifest)) return Damaged(path, "is not a manifest");
+  if (!parser.ParseFromString(*text, &manifest)) return DamagedDataset(path, "is not a manifest");
   if (manifest.version() != layout::kVersion) {
     return absl::FailedPreconditionError(
         absl::StrCat(path, ": version ", manifest.version(), " of the format, this program reads ",
@@ -153,7 +149,7 @@ absl::Status Dataset::CheckRanges() const {
     GiveBackPages();
   }
   if (samples() == 0 || Index(largest) >= items()) {
-    return Damaged(absl::StrCat(folder_, "/", layout::kItems), "an id is out of range");
+    return DamagedDataset(absl::StrCat(folder_, "/", layout::kItems), "an id is out of range");
   }
   return absl::OkStatus();
 }
@@ -193,8 +189,8 @@ absl::Status Dataset::Verify() const {
   const absl::StatusOr<std::string> found = DigestOf(folder_, *manifest_);
   if (!found.ok()) return found.status();
   if (*found == digest()) return absl::OkStatus();
-  return Damaged(absl::StrCat(folder_, "/", layout::kManifest),
-                 absl::StrCat("the columns' digest is ", *found, ", not ", digest()));
+  return DamagedDataset(absl::StrCat(folder_, "/", layout::kManifest),
+                        absl::StrCat("the columns' digest is ", *found, ", not ", digest()));
 }
 
 }  // namespace cf

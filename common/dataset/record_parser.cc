@@ -14,27 +14,25 @@ namespace {
 /// Longer ids are surely not ids; a lost quote or separator must not make a vocabulary of a file.
 constexpr std::size_t kIdBytesMax = 1024;
 
-absl::Status Wrong(const std::string& what) {
-  return absl::InvalidArgumentError(what);
-}
-
 absl::Status ReadId(const char* what, std::string_view field, Encoding encoding, RawId* id) {
   id->number = NumberOf(field);
   if (id->number.has_value()) return absl::OkStatus();
-  if (field.empty()) return Wrong(absl::StrCat("the ", what, " is empty"));
+  if (field.empty()) return absl::InvalidArgumentError(absl::StrCat("the ", what, " is empty"));
   if (field.size() > kIdBytesMax) {
-    return Wrong(absl::StrCat("the ", what, " has ", field.size(), " bytes, at most ", kIdBytesMax,
-                              " are allowed"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the ", what, " has ", field.size(), " bytes, at most ", kIdBytesMax, " are allowed"));
   }
   for (const char c : field) {
     if (static_cast<unsigned char>(c) < ' ') {
-      return Wrong(absl::StrCat("the ", what, " ", Quoted(field), " has a control character"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("the ", what, " ", Quoted(field), " has a control character"));
     }
   }
   std::optional<std::string> text = Decode(field, encoding);
   if (!text.has_value()) {
-    return Wrong(absl::StrCat("the ", what, " ", Quoted(field),
-                              " is not UTF-8 (--encoding latin-1 or cp1252 reads that)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the ", what, " ", Quoted(field),
+                     " is not UTF-8 (--encoding latin-1 or cp1252 reads that)"));
   }
   id->text = *std::move(text);
   return absl::OkStatus();
@@ -42,14 +40,16 @@ absl::Status ReadId(const char* what, std::string_view field, Encoding encoding,
 
 absl::Status WrongRating(std::string_view field) {
   const bool comma = field.find(',') != std::string_view::npos;
-  return Wrong(absl::StrCat("the rating is ", Quoted(field), ", expected a number",
-                            comma ? " with a point, as 4.5" : ""));
+  return absl::InvalidArgumentError(absl::StrCat("the rating is ", Quoted(field),
+                                                 ", expected a number",
+                                                 comma ? " with a point, as 4.5" : ""));
 }
 
 absl::Status WrongTime(std::string_view field) {
-  return Wrong(absl::StrCat("the timestamp is ", Quoted(field),
-                            ", expected seconds since 1970, YYYY-MM-DD or YYYY-MM-DD HH:MM:SS; "
-                            "--columns without timestamp reads the rest"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the timestamp is ", Quoted(field),
+                   ", expected seconds since 1970, YYYY-MM-DD or YYYY-MM-DD HH:MM:SS; "
+                   "--columns without timestamp reads the rest"));
 }
 
 /// Of numbers that are no time in this unit: which one they may be in.
@@ -58,8 +58,9 @@ absl::Status BeyondTime(std::string_view field, std::int64_t seconds) {
   const char* const unit = seconds / 1'000 <= kTimestampMax       ? "milliseconds"
                            : seconds / 1'000'000 <= kTimestampMax ? "microseconds"
                                                                   : "nanoseconds";
-  return Wrong(absl::StrCat("the timestamp is ", Quoted(field), ", in seconds the year ", years,
-                            "; --time-unit ", unit, " reads it as such"));
+  return absl::InvalidArgumentError(absl::StrCat("the timestamp is ", Quoted(field),
+                                                 ", in seconds the year ", years, "; --time-unit ",
+                                                 unit, " reads it as such"));
 }
 
 absl::Status ReadTime(std::string_view field, TimeUnit unit, std::int64_t* timestamp) {
@@ -93,7 +94,8 @@ std::optional<float> ParseRating(std::string_view text) {
 
 absl::Status ParseRecord(const RecordFormat& format, std::string_view record,
                          ParsedRecord* parsed) {
-  if (record.size() >= kRecordBytesMax) return Wrong("the line is longer than a mebibyte");
+  if (record.size() >= kRecordBytesMax)
+    return absl::InvalidArgumentError("the line is longer than a mebibyte");
   FieldReader reader(record, format.syntax.separator, format.syntax.quotes);
   int place = 0;
   absl::Status status;
@@ -114,11 +116,11 @@ absl::Status ParseRecord(const RecordFormat& format, std::string_view record,
       status = ReadTime(field, format.time_unit, &parsed->timestamp);
     }
   }
-  if (reader.error() != nullptr) return Wrong(reader.error());
+  if (reader.error() != nullptr) return absl::InvalidArgumentError(reader.error());
   if (place != format.fields) {
-    return Wrong(absl::StrCat(place, place == 1 ? " field" : " fields", ", expected ",
-                              format.fields, " separated by ",
-                              SeparatorName(format.syntax.separator)));
+    return absl::InvalidArgumentError(absl::StrCat(place, place == 1 ? " field" : " fields",
+                                                   ", expected ", format.fields, " separated by ",
+                                                   SeparatorName(format.syntax.separator)));
   }
   return status;
 }

@@ -19,10 +19,6 @@ using Rows = std::vector<std::vector<std::string>>;
 /// More columns of numbers than a file of ratings has.
 constexpr std::size_t kMatrixFields = 8;
 
-absl::Status Wrong(const std::string& what) {
-  return absl::InvalidArgumentError(what);
-}
-
 bool IsUsualName(Role role, std::string_view field) {
   const std::span<const std::string_view> names = UsualNames(role);
   return std::find(names.begin(), names.end(), NormalizedName(field)) != names.end();
@@ -126,7 +122,7 @@ absl::Status AskForRating(const RecordTable& table, const RecordOptions& options
   with.rating = candidates.front();
   const bool several = candidates.size() > 1;
   for (std::string& name : candidates) name = Quoted(name);
-  return Wrong(
+  return absl::InvalidArgumentError(
       absl::StrCat(options.columns.empty() ? "no column is called a rating, but "
                                            : "--columns names no rating, but ",
                    absl::StrJoin(candidates, " and "), " may be one; ", ColumnsFlag(with),
@@ -143,11 +139,11 @@ absl::Status AskForPositions(const RecordTable& table, const RecordOptions& opti
     const std::optional<float> rating = ParseRating(FieldOf(row, format.rating));
     if (!rating.has_value() || *rating < kEpoch) return absl::OkStatus();
   }
-  return Wrong(absl::StrCat("without a header column ", format.rating + 1,
-                            " is the rating, but column ", format.rating + 1, " has ",
-                            Quoted(FieldOf(table.rows.front(), format.rating)),
-                            "; --columns user=1,item=2,timestamp=", format.rating + 1,
-                            " or the like says which is what"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("without a header column ", format.rating + 1, " is the rating, but column ",
+                   format.rating + 1, " has ", Quoted(FieldOf(table.rows.front(), format.rating)),
+                   "; --columns user=1,item=2,timestamp=", format.rating + 1,
+                   " or the like says which is what"));
 }
 
 absl::Status AskForDates(const RecordTable& table, const RecordFormat& format) {
@@ -160,10 +156,10 @@ absl::Status AskForDates(const RecordTable& table, const RecordFormat& format) {
     const std::optional<std::int64_t> number = NumberOf(FieldOf(table.rows[k], format.timestamp));
     if (!number.has_value() || !SecondsOfCompactDate(*number).has_value()) return absl::OkStatus();
   }
-  return Wrong(absl::StrCat("the timestamp is ",
-                            Quoted(FieldOf(table.rows[first], format.timestamp)),
-                            ": --time-unit dates reads it as a day, --time-unit seconds as seconds "
-                            "since 1970"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the timestamp is ", Quoted(FieldOf(table.rows[first], format.timestamp)),
+                   ": --time-unit dates reads it as a day, --time-unit seconds as seconds "
+                   "since 1970"));
 }
 
 /// The most fields that another separator than the table's would make of its first record.
@@ -216,9 +212,10 @@ absl::Status CheckNoHeader(const Rows& rows, const RecordFormat& format, const s
                          !LooksLikeNumber(FieldOf(first, format.rating));
   if (!named && !no_rating && !HasTextAboveNumbers(rows, format)) return absl::OkStatus();
   const std::string flag = FlagByNames(first, format);
-  return Wrong(absl::StrCat(Quoted(absl::StrJoin(first, ",")), " looks like a header, and ", why,
-                            why.starts_with("numbers") ? " mean" : " means",
-                            " that there is none; ", flag, " reads it by its names"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(Quoted(absl::StrJoin(first, ",")), " looks like a header, and ", why,
+                   why.starts_with("numbers") ? " mean" : " means", " that there is none; ", flag,
+                   " reads it by its names"));
 }
 
 std::string WhyNoColumns(const RecordTable& table) {

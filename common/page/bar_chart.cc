@@ -14,7 +14,6 @@
 namespace cf {
 namespace {
 
-constexpr std::size_t kTicksMax = 7;
 constexpr double kDigitWidth = 8.5;  // Of a label's character on a phone, where text is larger.
 constexpr double kLabelGap = 8;
 constexpr double kBarShare = 0.84;  // Of a bar's place; the rest keeps it apart from the next.

@@ -20,7 +20,6 @@ namespace {
 constexpr double kRing = 5;
 constexpr double kMargin = 8;  // Around the plot, for the half of a ring on its edge.
 
-constexpr std::size_t kTicksMax = 7;
 constexpr std::size_t kDotsMax = 60;       // More of them would hide the line.
 constexpr std::size_t kTooltipsMax = 400;  // A point each is one or two units of width.
 

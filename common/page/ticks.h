@@ -6,6 +6,9 @@
 
 namespace cf {
 
+/// How many ticks an axis of a chart has at most, so that their labels stand apart.
+constexpr std::size_t kTicksMax = 7;
+
 /// The part of an axis that a chart shows. Requires: low < high.
 struct AxisRange {
   double low = 0;

@@ -12,7 +12,7 @@ namespace cf {
 namespace {
 
 constexpr double kMost = 0x1p50;
-constexpr double kLeast = 0x1p20;
+constexpr double kLeastBytes = 0x1p20;
 
 /// Bytes of a unit; 0 for what is none.
 double BytesOf(std::string unit) {
@@ -34,7 +34,7 @@ absl::StatusOr<std::uint64_t> ParseMemorySize(const std::string& text) {
   double number = 0;
   const bool is_number = absl::SimpleAtod(text.substr(0, digits), &number);
   const double bytes = number * BytesOf(text.substr(digits));
-  if (!is_number || !(bytes >= kLeast) || bytes > kMost) {
+  if (!is_number || !(bytes >= kLeastBytes) || bytes > kMost) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", text, "\": expected a size of memory, such as 2GiB or 800 (MiB)"));
   }
