@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::activity_test {
 namespace {
 
 TEST(Activity, OfAThreadThatNobodyWatchesIsNothing) {
@@ -104,4 +104,4 @@ TEST(Activity, BelongsToItsThread) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::activity_test

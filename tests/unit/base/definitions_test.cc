@@ -19,7 +19,7 @@
 #include "common/base/files.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::definitions_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -172,4 +172,4 @@ TEST(Definitions, AreReadByTheirWholeNames) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::definitions_test

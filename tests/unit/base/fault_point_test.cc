@@ -14,7 +14,7 @@
 
 #include "common/base/files.h"
 
-namespace cf {
+namespace cf::fault_point_test {
 namespace {
 
 using ::testing::ExitedWithCode;
@@ -88,4 +88,4 @@ TEST_F(FaultPoint, OfAFileThatIsReplaced) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::fault_point_test

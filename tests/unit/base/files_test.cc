@@ -16,7 +16,7 @@
 #include "common/base/temporary_files.h"
 #include "tests/support/file_calls.h"
 
-namespace cf {
+namespace cf::files_test {
 namespace {
 
 class FilesTest : public ::testing::Test {
@@ -173,4 +173,4 @@ TEST_F(FilesTest, WhyNotDurableMissesNoMissingCall) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::files_test

@@ -18,7 +18,7 @@
 #include "common/base/files.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::includes_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -198,4 +198,4 @@ TEST(Includes, WhatTheArchitectureAllowsPasses) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::includes_test

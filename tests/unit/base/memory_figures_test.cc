@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::memory_figures_test {
 namespace {
 
 TEST(MemoryFigures, CountWhatIsTouched) {
@@ -21,4 +21,4 @@ TEST(MemoryFigures, CountWhatIsTouched) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::memory_figures_test

@@ -22,7 +22,7 @@
 #include "tests/support/devices.h"
 #include "tests/support/file_calls.h"
 
-namespace cf {
+namespace cf::output_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -247,4 +247,4 @@ TEST_F(OutputFileTest, AFileInAFolderOfSomebodyElseIsWrittenInPlace) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::output_file_test

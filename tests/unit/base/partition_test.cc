@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::partition_test {
 namespace {
 
 TEST(Partitioning, IsSerpentineAsTheDesignSays) {
@@ -54,4 +54,4 @@ TEST(SumAlongTree, PairsNeighbours) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::partition_test

@@ -12,7 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::piece_file_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -137,4 +137,4 @@ TEST(PieceFile, APieceOfEachSectionTakesSomeMegabytes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::piece_file_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::profile_test {
 namespace {
 
 /// A clock that goes as the test says, with 3 ticks a second.
@@ -73,4 +73,4 @@ TEST_F(ProfileTest, ChargesNothingWhileItIsStopped) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::profile_test

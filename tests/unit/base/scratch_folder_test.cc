@@ -13,7 +13,7 @@
 
 #include "common/base/files.h"
 
-namespace cf {
+namespace cf::scratch_folder_test {
 namespace {
 
 class ScratchFolderTest : public ::testing::Test {
@@ -84,4 +84,4 @@ TEST(DoubtAboutScratch, MemoryIsNoDisk) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::scratch_folder_test

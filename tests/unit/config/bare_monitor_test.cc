@@ -4,7 +4,7 @@
 
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::bare_monitor_test {
 namespace {
 
 TEST(QuoteBareMonitor, QuotesTheWordAndNothingElse) {
@@ -41,4 +41,4 @@ TEST(QuoteBareMonitor, JobsReadTheMonitorsOfTheEnum) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::bare_monitor_test

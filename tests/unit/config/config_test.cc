@@ -8,7 +8,7 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::config_test {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
@@ -222,4 +222,4 @@ TEST(PrintJob, ReadsBackTheSameBits) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::config_test

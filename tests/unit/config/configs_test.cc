@@ -11,7 +11,7 @@
 #include "common/config/config.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::configs_test {
 namespace {
 
 const std::filesystem::path kConfigs = std::filesystem::path(CF_SOURCE_DIR) / "configs";
@@ -136,4 +136,4 @@ TEST(Configs, TheNotebooksFactorizationsAreTheirs) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::configs_test

@@ -7,7 +7,7 @@
 #include "common/config/config.h"
 #include "tests/unit/config/wrong_job.h"
 
-namespace cf {
+namespace cf::feature_rules_test {
 namespace {
 
 Job JobOf(const std::string& model) {
@@ -96,4 +96,4 @@ TEST(FeatureRules, AResumedRunHasTheSameFeatures) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::feature_rules_test

@@ -9,7 +9,7 @@
 #include "common/base/check.h"
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::job_differences_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -87,4 +87,4 @@ TEST(DifferingFields, ReachIntoNestedKinds) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::job_differences_test

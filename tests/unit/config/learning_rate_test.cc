@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::learning_rate_test {
 namespace {
 
 constexpr double kPi = 3.14159265358979323846;
@@ -118,4 +118,4 @@ TEST(Plateau, OfTheStepsOnlyTheWarmUpCounts) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::learning_rate_test

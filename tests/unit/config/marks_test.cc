@@ -10,7 +10,7 @@
 
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::marks_test {
 namespace {
 
 using google::protobuf::Descriptor;
@@ -45,4 +45,4 @@ TEST(Marks, OnlyTheseFieldsMayChangeAtAResume) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::marks_test

@@ -9,7 +9,7 @@
 #include "common/config/config.h"
 #include "tests/unit/config/wrong_job.h"
 
-namespace cf {
+namespace cf::ranker_rules_test {
 namespace {
 
 /// Two hidden layers.
@@ -125,4 +125,4 @@ TEST(RankerRules, APrintedJobReadsBack) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::ranker_rules_test

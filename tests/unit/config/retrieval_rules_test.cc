@@ -8,7 +8,7 @@
 #include "common/config/config.h"
 #include "tests/unit/config/wrong_job.h"
 
-namespace cf {
+namespace cf::retrieval_rules_test {
 namespace {
 
 Job RetrievalJob(const std::string& split = "split { random {} }") {
@@ -141,4 +141,4 @@ TEST(RetrievalRules, AResumedRunHasTheSameSoftmax) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::retrieval_rules_test

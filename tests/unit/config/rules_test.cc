@@ -10,7 +10,7 @@
 #include "common/config/config.h"
 #include "common/metrics/names.h"
 
-namespace cf {
+namespace cf::rules_test {
 namespace {
 
 using google::protobuf::Descriptor;
@@ -25,7 +25,7 @@ Job SmallJob() {
   return job;
 }
 
-Job With(Job job, const std::vector<std::string>& assignments) {
+Job WithAll(Job job, const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) {
     const absl::Status set = SetField(job, assignment);
     EXPECT_TRUE(set.ok()) << set;
@@ -213,7 +213,7 @@ storage {
 }
 
 TEST(FillDefaults, KeepsWhatIsGivenAndMonitorsTrainingWithoutASplit) {
-  Job job = With(
+  Job job = WithAll(
       Job(), {"optimizer.sgd={}", "train.epochs=3", "model.matrix_factorization.vectors.zeros={}",
               "model.matrix_factorization.bias_values.normal.deviation=2"});
   FillDefaults(job);
@@ -232,7 +232,7 @@ TEST(FillDefaults, KeepsWhatIsGivenAndMonitorsTrainingWithoutASplit) {
 
 TEST(FillDefaults, LooksForTheLargestFigureOfRanking) {
   const auto mode = [](const std::vector<std::string>& assignments) {
-    Job job = With(SmallJob(), assignments);
+    Job job = WithAll(SmallJob(), assignments);
     FillDefaults(job);
     return job.early_stopping().mode();
   };
@@ -249,7 +249,7 @@ TEST(ValidateJob, AcceptsEveryKindWithItsDefaults) {
     if (field.message_type() == nullptr) return;
     // A feature is nothing without its source.
     const char* const value = path.ends_with(".feature") ? "={source: ITEM_GENRES}" : "={}";
-    const absl::Status status = ValidateJob(With(JobFor(path), {path + value}));
+    const absl::Status status = ValidateJob(WithAll(JobFor(path), {path + value}));
     EXPECT_TRUE(status.ok()) << path << ": " << status;
   });
 }
@@ -278,21 +278,22 @@ TEST(ValidateJob, AcceptsTheEdges) {
            {"train.metrics=false", "validation.every_epochs=7"}}) {
     Job job = SmallJob();
     if (assignments.front() == "split={}") job.clear_split();
-    const absl::Status status = ValidateJob(With(job, assignments));
+    const absl::Status status = ValidateJob(WithAll(job, assignments));
     EXPECT_TRUE(status.ok()) << assignments.front() << ": " << status;
   }
 }
 
 TEST(ValidateJob, WithNegativesNoRatingIsPredicted) {
   const std::string mf = "model.matrix_factorization.";
-  Job job = With(SmallJob(),
-                 {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false", mf + "negatives=8"});
+  Job job = WithAll(SmallJob(),
+                    {mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false", mf + "negatives=8"});
   EXPECT_FALSE(PredictsRatings(job));
-  EXPECT_TRUE(PredictsRatings(With(job, {mf + "negatives=0"})));
+  EXPECT_TRUE(PredictsRatings(WithAll(job, {mf + "negatives=0"})));
   for (const char* figure : {"val_rmse", "val_mae", "val_bce", "train_rmse"}) {
-    EXPECT_EQ(ValidateJob(With(job, {std::string("early_stopping.monitor=") + figure})).message(),
-              std::string("early_stopping.monitor is ") + figure +
-                  "; expected another figure, as the model predicts no ratings");
+    EXPECT_EQ(
+        ValidateJob(WithAll(job, {std::string("early_stopping.monitor=") + figure})).message(),
+        std::string("early_stopping.monitor is ") + figure +
+            "; expected another figure, as the model predicts no ratings");
   }
   FillDefaults(job);
   EXPECT_EQ(job.early_stopping().monitor(), "val_loss");
@@ -300,7 +301,7 @@ TEST(ValidateJob, WithNegativesNoRatingIsPredicted) {
 
 TEST(FillDefaults, APlateauIsOfWhatEarlyStoppingMonitorsUnlessItNamesItsOwn) {
   const auto monitor = [](const std::vector<std::string>& assignments) {
-    Job job = With(SmallJob(), assignments);
+    Job job = WithAll(SmallJob(), assignments);
     FillDefaults(job);
     EXPECT_TRUE(ValidateJob(job).ok());
     return job.optimizer().schedule().plateau().monitor();
@@ -398,7 +399,7 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
   };
   for (const auto& [assignment, error] : cases) {
     const std::string path = assignment.substr(0, assignment.find('='));
-    const absl::Status status = ValidateJob(With(SmallJob(), {assignment}));
+    const absl::Status status = ValidateJob(WithAll(SmallJob(), {assignment}));
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << assignment;
     EXPECT_EQ(status.message(), path + error);
   }
@@ -407,8 +408,8 @@ TEST(ValidateJob, RefusesEachValueOutOfRange) {
 // Goal: momentum that does not fade beside the second moment's root is refused where it would count.
 TEST(ValidateJob, RefusesDenseAdamWhoseMomentumDoesNotFade) {
   const std::vector<std::string> betas = {"optimizer.adam.beta1=0.9", "optimizer.adam.beta2=0.81"};
-  EXPECT_TRUE(ValidateJob(With(SmallJob(), betas)).ok());
-  Job job = With(SmallJob(), betas);
+  EXPECT_TRUE(ValidateJob(WithAll(SmallJob(), betas)).ok());
+  Job job = WithAll(SmallJob(), betas);
   job.mutable_optimizer()->mutable_adam()->set_update(Adam::DENSE);
   EXPECT_EQ(
       ValidateJob(job).message(),
@@ -423,7 +424,7 @@ TEST(ValidateJob, RefusesEveryNumberThatIsNotFinite) {
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.cpp_type() != FieldDescriptor::CPPTYPE_DOUBLE) return;
     for (const char* value : {"nan", "inf", "-inf", "1e39"}) {
-      const absl::Status status = ValidateJob(With(JobFor(path), {path + "=" + value}));
+      const absl::Status status = ValidateJob(WithAll(JobFor(path), {path + "=" + value}));
       EXPECT_EQ(status.message().substr(0, path.size() + 4), path + " is ") << value;
     }
   });
@@ -433,32 +434,33 @@ TEST(ValidateJob, RefusesWhatDoesNotGoTogether) {
   const std::string mf = "model.matrix_factorization.";
   const auto error = [](const Job& job) { return std::string(ValidateJob(job).message()); };
   EXPECT_EQ(
-      error(With(SmallJob(), {mf + "link=SIGMOID"})),
+      error(WithAll(SmallJob(), {mf + "link=SIGMOID"})),
       mf + "mean is true; expected false, as link is SIGMOID and not IDENTITY or STANDARDIZED");
-  EXPECT_EQ(error(With(SmallJob(), {mf + "loss=BCE"})),
+  EXPECT_EQ(error(WithAll(SmallJob(), {mf + "loss=BCE"})),
             mf + "link is IDENTITY; expected SIGMOID, as loss is BCE");
-  EXPECT_EQ(error(With(SmallJob(), {mf + "loss=BCE", mf + "link=SCALED_SIGMOID", mf + "mean=0"})),
-            mf + "link is SCALED_SIGMOID; expected SIGMOID, as loss is BCE");
-  EXPECT_EQ(error(With(SmallJob(), {mf + "dim=0", mf + "biases=false", mf + "mean=false"})),
+  EXPECT_EQ(
+      error(WithAll(SmallJob(), {mf + "loss=BCE", mf + "link=SCALED_SIGMOID", mf + "mean=0"})),
+      mf + "link is SCALED_SIGMOID; expected SIGMOID, as loss is BCE");
+  EXPECT_EQ(error(WithAll(SmallJob(), {mf + "dim=0", mf + "biases=false", mf + "mean=false"})),
             "model.matrix_factorization has neither vectors (dim is 0) nor biases nor mean; "
             "expected one of them");
   const std::string start = mf + "start_from_baseline=true";
-  EXPECT_EQ(error(With(SmallJob(), {start, mf + "biases=false"})),
+  EXPECT_EQ(error(WithAll(SmallJob(), {start, mf + "biases=false"})),
             mf + "biases is false; expected true, as start_from_baseline is true");
-  EXPECT_EQ(error(With(SmallJob(), {start, mf + "bias_values={he_normal {}}"})),
+  EXPECT_EQ(error(WithAll(SmallJob(), {start, mf + "bias_values={he_normal {}}"})),
             mf + "bias_values is given; expected none, as start_from_baseline is true");
-  EXPECT_EQ(error(With(SmallJob(), {start, mf + "link=SIGMOID", mf + "loss=BCE", mf + "mean=false",
-                                    mf + "negatives=4"})),
+  EXPECT_EQ(error(WithAll(SmallJob(), {start, mf + "link=SIGMOID", mf + "loss=BCE",
+                                       mf + "mean=false", mf + "negatives=4"})),
             mf + "negatives is 4; expected 0, as start_from_baseline is true, and the baseline is "
                  "of ratings");
   Job job = SmallJob();
   job.clear_split();
-  EXPECT_EQ(error(With(job, {"early_stopping.monitor=VAL_MAE"})),
+  EXPECT_EQ(error(WithAll(job, {"early_stopping.monitor=VAL_MAE"})),
             "early_stopping.monitor is val_mae; expected train_loss or train_rmse, as there is no "
             "split to validate on");
-  EXPECT_EQ(error(With(job, {"validation.metrics=val_hr_10"})),
+  EXPECT_EQ(error(WithAll(job, {"validation.metrics=val_hr_10"})),
             "validation.metrics is val_hr_10; expected none, as there is no split to validate on");
-  EXPECT_EQ(error(With(job, {"train.metrics=false", "early_stopping.monitor=train_rmse"})),
+  EXPECT_EQ(error(WithAll(job, {"train.metrics=false", "early_stopping.monitor=train_rmse"})),
             "early_stopping.monitor is train_rmse; expected another figure, as train.metrics is "
             "false");
   EXPECT_EQ(error(Job()),
@@ -484,8 +486,8 @@ TEST(CheckSameResult, RefusesExactlyTheFieldsMarkedResult) {
   ForEachField(*Job::descriptor(), "", [](const std::string& path, const FieldDescriptor& field) {
     if (field.message_type() != nullptr) return;
     const std::string message = path.substr(0, path.rfind('.'));
-    const Job trained = With(JobFor(path), {message + "={}"});
-    const Job wanted = With(trained, {path + "=" + OtherValue(field)});
+    const Job trained = WithAll(JobFor(path), {message + "={}"});
+    const Job wanted = WithAll(trained, {path + "=" + OtherValue(field)});
     const absl::Status status = CheckSameResult(trained, wanted, "runs/first");
     EXPECT_EQ(status.ok(), field.options().GetExtension(mark) == EXECUTION) << path << status;
     EXPECT_TRUE(CheckSameResult(wanted, wanted, "runs/first").ok());
@@ -499,7 +501,8 @@ TEST(CheckSameResult, RefusesExactlyTheFieldsMarkedResult) {
 TEST(CheckSameResult, NamesTheFieldAndBothValues) {
   const auto error = [](const std::string& was, const std::string& is) {
     return std::string(
-        CheckSameResult(With(SmallJob(), {was}), With(SmallJob(), {is}), "runs/first").message());
+        CheckSameResult(WithAll(SmallJob(), {was}), WithAll(SmallJob(), {is}), "runs/first")
+            .message());
   };
   EXPECT_EQ(error("optimizer={}", "optimizer.adam.learning_rate=0.003"),
             "runs/first was trained with optimizer.adam.learning_rate 0.001, not 0.003: choose "
@@ -520,8 +523,8 @@ TEST(CheckSameResult, ADefaultSpelledOutIsNoDifference) {
   Job filled = SmallJob();
   FillDefaults(filled);
   EXPECT_TRUE(CheckSameResult(filled, SmallJob(), "runs/first").ok());
-  EXPECT_TRUE(CheckSameResult(SmallJob(), With(filled, {"train.epochs=99"}), "runs/first").ok());
+  EXPECT_TRUE(CheckSameResult(SmallJob(), WithAll(filled, {"train.epochs=99"}), "runs/first").ok());
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::rules_test

@@ -9,7 +9,7 @@
 
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::wrong_jobs_test {
 namespace {
 
 struct WrongJob {
@@ -253,4 +253,4 @@ TEST(Popularity, TakesOneEpochAndMonitorsItsLoss) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::wrong_jobs_test

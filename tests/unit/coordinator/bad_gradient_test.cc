@@ -15,7 +15,7 @@
 #include "common/base/check.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::bad_gradient_test {
 namespace {
 
 using ::testing::AnyOf;
@@ -107,4 +107,4 @@ TEST_P(BadGradientTest, SkippedRowsAreTheSameWithAnyRanks) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::bad_gradient_test

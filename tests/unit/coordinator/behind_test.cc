@@ -15,7 +15,7 @@
 #include "paramserver/disk_store.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::behind_test {
 namespace {
 
 struct BehindJob {
@@ -141,4 +141,4 @@ TEST_F(BehindOnDiskTest, AFileWhoseNameIsTakenGetsAnother) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::behind_test

@@ -19,7 +19,7 @@
 #include "run/history.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::blocks_test {
 namespace {
 
 class BlocksTest : public GenerationTest {
@@ -275,4 +275,4 @@ TEST_F(BlocksTest, AFailureOfAnotherRanksDiskEndsTheJob) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::blocks_test

@@ -11,7 +11,7 @@
 #include "common/snapshot/snapshot.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::chain_test {
 namespace {
 
 class ChainTest : public GenerationTest, public ::testing::WithParamInterface<const char*> {
@@ -49,4 +49,4 @@ TEST_P(ChainTest, OfServersIsWhatOneRankHasInMemory) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::chain_test

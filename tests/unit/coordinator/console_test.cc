@@ -11,7 +11,7 @@
 #include "common/base/files.h"
 #include "common/text/numbers.h"
 
-namespace cf {
+namespace cf::console_test {
 namespace {
 
 const EpochProgress kEnd = {.epoch = 3,
@@ -193,4 +193,4 @@ TEST_F(ConsoleTest, NamesALogItCannotOpen) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::console_test

@@ -6,7 +6,7 @@
 
 #include "common/base/activity.h"
 
-namespace cf {
+namespace cf::control_link_test {
 namespace {
 
 Envelope MessageOf(std::uint64_t sequence) {
@@ -91,4 +91,4 @@ TEST(ControlLink, HasRoomForAsManyMessagesAsTheProtocolAllows) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::control_link_test

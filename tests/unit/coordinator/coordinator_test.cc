@@ -15,7 +15,7 @@
 #include "coordinator/lasting_error.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
-namespace cf {
+namespace cf::coordinator_test {
 namespace {
 
 using ::testing::AllOf;
@@ -249,4 +249,4 @@ TEST_F(CoordinatorTest, AFileOfAPartitionThatIsNotThereIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::coordinator_test

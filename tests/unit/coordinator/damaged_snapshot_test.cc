@@ -26,7 +26,7 @@
 #include "run/run_view.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::damaged_snapshot_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -294,4 +294,4 @@ TEST_F(DamagedDataTest, OfAnOlderFormatIsReadWholeByOneRank) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::damaged_snapshot_test

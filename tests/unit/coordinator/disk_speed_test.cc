@@ -8,7 +8,7 @@
 
 #include "common/base/files.h"
 
-namespace cf {
+namespace cf::disk_speed_test {
 namespace {
 
 TEST(MeasureDisk, LeavesNothingBehind) {
@@ -31,4 +31,4 @@ TEST(MeasureDisk, NamesAFolderThatCannotBe) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::disk_speed_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::evaluate_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -136,4 +136,4 @@ TEST_F(EvaluateTest, WhatIsNoFigureIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::evaluate_test

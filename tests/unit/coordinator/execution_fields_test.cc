@@ -16,7 +16,7 @@
 #include "coordinator/preparation.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::execution_fields_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -143,4 +143,4 @@ TEST_F(ExecutionFieldsTest, AnyChangeAtAnyPositionOfBlocks) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::execution_fields_test

@@ -4,7 +4,7 @@
 
 #include "coordinator/lasting_error.h"
 
-namespace cf {
+namespace cf::generation_end_test {
 namespace {
 
 Roster TwoMembers() {
@@ -100,4 +100,4 @@ TEST(GenerationEnd, InPlaceIsNoRefusal) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::generation_end_test

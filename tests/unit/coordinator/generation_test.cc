@@ -24,7 +24,7 @@
 #include "serving/served_model.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::generation_test {
 namespace {
 
 using ::testing::StartsWith;
@@ -417,4 +417,4 @@ TEST_F(GenerationTest, MoreRanksThanPartitionsAreRefusedBeforeAnybodyWorks) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::generation_test

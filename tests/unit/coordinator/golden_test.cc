@@ -30,7 +30,7 @@
 #include "tests/unit/coordinator/local_generation.h"
 #include "tests/unit/paramserver/moving_store.h"
 
-namespace cf {
+namespace cf::golden_test {
 namespace {
 
 // Whoever changes a digest below on purpose raises kArithmeticVersion, and this number, with it:
@@ -423,4 +423,4 @@ TEST(MovingStoreDeathTest, ARowThatWasReleasedCannotBeRead) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::golden_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::job_estimate_test {
 namespace {
 
 class JobEstimateTest : public GenerationTest {
@@ -160,4 +160,4 @@ TEST(SecondsOf, AddsHalfOfWhatIsHiddenBehindTheDisk) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::job_estimate_test

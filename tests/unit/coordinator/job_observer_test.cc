@@ -18,7 +18,7 @@
 #include "coordinator/member.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
-namespace cf {
+namespace cf::job_observer_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -208,4 +208,4 @@ TEST_F(JobObserverTest, AnObserverNeedNotListen) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::job_observer_test

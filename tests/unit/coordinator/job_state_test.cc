@@ -5,7 +5,7 @@
 #include "common/base/check.h"
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::job_state_test {
 namespace {
 
 Job JobOf(const std::string& fields) {
@@ -154,4 +154,4 @@ TEST(JobState, EndsWithItsEpochsOrForWantOfABetterOne) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::job_state_test

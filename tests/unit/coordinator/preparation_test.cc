@@ -12,7 +12,7 @@
 #include "common/config/config.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::preparation_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -114,4 +114,4 @@ TEST_F(PreparationTest, ANoteOfAnotherFolderIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::preparation_test

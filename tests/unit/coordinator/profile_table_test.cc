@@ -4,7 +4,7 @@
 
 #include "common/base/profile.h"
 
-namespace cf {
+namespace cf::profile_table_test {
 namespace {
 
 /// Seconds of one phase, as a rank reports them.
@@ -70,4 +70,4 @@ TEST(ProfileTable, OfNothingHasNoTableByChannel) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::profile_table_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::progress_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -196,4 +196,4 @@ TEST(ProgressProbe, GivesAThreadTimeToGoOnAfterAWait) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::progress_test

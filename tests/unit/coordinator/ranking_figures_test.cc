@@ -9,7 +9,7 @@
 
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::ranking_figures_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -84,4 +84,4 @@ TEST(AddUpLists, RefusesWhatWasNotAskedFor) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::ranking_figures_test

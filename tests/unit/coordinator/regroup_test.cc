@@ -21,7 +21,7 @@
 #include "coordinator/generation_end.h"
 #include "coordinator/survival.h"
 
-namespace cf {
+namespace cf::regroup_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -192,4 +192,4 @@ TEST_F(Survivors, DoNotMeetWhereTheyDoNotSeeTheSame) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::regroup_test

@@ -15,7 +15,7 @@
 #include "run/history.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::resume_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -129,4 +129,4 @@ TEST_F(ResumeTest, FromAnyStepOfAJobThatIsNeverBetterThanItsStartEndsWithTheStar
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::resume_test

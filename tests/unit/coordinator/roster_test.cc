@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::roster_test {
 namespace {
 
 std::vector<RosterMember> ThreeMembers() {
@@ -57,4 +57,4 @@ TEST(ThreadsOf, AreThoseThatWereAskedForOrOneForEachCore) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::roster_test

@@ -20,7 +20,7 @@
 #include "coordinator/storage_plan.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::rows_on_disk_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -229,4 +229,4 @@ TEST_F(RowsOnDiskTest, AFolderThatIsGoneEndsTheJob) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::rows_on_disk_test

@@ -5,7 +5,7 @@
 #include "common/base/check.h"
 #include "common/config/config.h"
 
-namespace cf {
+namespace cf::segment_plan_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -68,4 +68,4 @@ TEST(SegmentPlan, EndsByTimeWhereverPartitionsAre) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::segment_plan_test

@@ -10,7 +10,7 @@
 #include "common/snapshot/snapshot_store.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::snapshot_policy_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -79,4 +79,4 @@ TEST_F(SnapshotPolicyTest, TheBestIsKeptBesideTheLastOnes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::snapshot_policy_test

@@ -23,7 +23,7 @@
 #include "coordinator/member.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
-namespace cf {
+namespace cf::snapshot_taker_test {
 namespace {
 
 using ::testing::AllOf;
@@ -563,4 +563,4 @@ TEST_F(SnapshotTakerTest, SnapshotsOfFewChangesCostATwentiethOfTheFirst) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::snapshot_taker_test

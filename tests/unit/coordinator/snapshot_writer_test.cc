@@ -18,7 +18,7 @@
 #include "common/snapshot/snapshot_store.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::snapshot_writer_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -142,4 +142,4 @@ TEST_F(SnapshotWriterTest, AJobThatEndsLeavesNoHalfFile) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::snapshot_writer_test

@@ -8,7 +8,7 @@
 
 #include "run/run_view.h"
 
-namespace cf {
+namespace cf::status_observer_test {
 namespace {
 
 class StatusObserverTest : public ::testing::Test {
@@ -108,4 +108,4 @@ TEST_F(StatusObserverTest, WithoutASampleThereIsNoError) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::status_observer_test

@@ -14,7 +14,7 @@
 #include "tests/unit/coordinator/local_generation.h"
 #include "worker/samples.h"
 
-namespace cf {
+namespace cf::storage_plan_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -175,4 +175,4 @@ TEST_F(StoragePlanTest, TheBudgetDecidesNoBit) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::storage_plan_test

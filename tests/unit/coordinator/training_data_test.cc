@@ -11,7 +11,7 @@
 #include "common/dataset/import.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::training_data_test {
 namespace {
 
 // There is nothing to learn of them, and no link has a scale.
@@ -38,4 +38,4 @@ TEST(TrainingData, RatingsThatAreAllEqualAreRefusedWhateverTheLink) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::training_data_test

@@ -7,7 +7,7 @@
 
 #include "tests/unit/coordinator/tiny_job.h"
 
-namespace cf {
+namespace cf::trial_test {
 namespace {
 
 class TrialOf : public ::testing::TestWithParam<const char*> {
@@ -81,4 +81,4 @@ TEST(WriteThinned, HasAllOfEveryThirdUser) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::trial_test

@@ -11,7 +11,7 @@
 #include "run/run_view.h"
 #include "tests/unit/coordinator/local_generation.h"
 
-namespace cf {
+namespace cf::warnings_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -134,4 +134,4 @@ TEST_F(WarningsOfJobTest, AJobThatDivergesFails) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::warnings_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::watch_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -32,4 +32,4 @@ TEST(Watch, EndsWithoutWaitingForTheNextLook) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::watch_test

@@ -11,7 +11,7 @@
 #include "common/dataset/dataset.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::columns_test {
 namespace {
 
 // Numbers in a file, behind a head that is no part of them.
@@ -84,4 +84,4 @@ TEST(Columns, MakeADataSetOfWhateverFilesTheyAreIn) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::columns_test

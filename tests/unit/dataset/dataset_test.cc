@@ -14,7 +14,7 @@
 #include "common/dataset/writer.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::dataset_test {
 namespace {
 
 using ::testing::Each;
@@ -321,4 +321,4 @@ TEST(Dataset, ADeeplyNestedManifestIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::dataset_test

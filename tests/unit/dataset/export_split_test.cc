@@ -7,7 +7,7 @@
 #include "common/dataset/import.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::export_split_test {
 namespace {
 
 TEST(ExportSplit, IsImportedBackAsTheSameSamplesAndSplit) {
@@ -55,4 +55,4 @@ TEST(ExportSplit, LeavesNoFileWhereItCannotWrite) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::export_split_test

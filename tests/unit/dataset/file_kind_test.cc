@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::file_kind_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -49,4 +49,4 @@ TEST(NotATable, LeavesTablesAlone) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::file_kind_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::histogram_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -60,4 +60,4 @@ TEST(HistogramOfCounts, SpansFromTheSmallestToTheLargest) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::histogram_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::id_join_test {
 namespace {
 
 std::string Near(const std::vector<std::string>& missing, const std::vector<std::string>& known) {
@@ -38,4 +38,4 @@ TEST(MissingText, CountsBothSides) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::id_join_test

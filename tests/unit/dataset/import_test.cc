@@ -14,7 +14,7 @@
 #include "common/dataset/split.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::import_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -399,4 +399,4 @@ TEST(Import, ReadsMovieLens1mWithLatin1Titles) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::import_test

@@ -9,7 +9,7 @@
 #include "common/dataset/statistics.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::item_key_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -99,4 +99,4 @@ TEST(ItemKey, MovieLens100kHas1664Titles) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::item_key_test

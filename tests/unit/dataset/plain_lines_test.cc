@@ -8,7 +8,7 @@
 
 #include "common/dataset/record_parser.h"
 
-namespace cf {
+namespace cf::plain_lines_test {
 namespace {
 
 RecordFormat Detect(std::string_view header) {
@@ -121,4 +121,4 @@ TEST(PlainLines, LeavesToParseRecordWhatIsNotPlain) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::plain_lines_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::record_format_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -200,4 +200,4 @@ TEST(DetectRecordFormat, AsksWhatDatesWithoutDashesAre) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::record_format_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::record_parser_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -50,4 +50,4 @@ TEST(ParseRecord, SaysWhichFieldIsWrong) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::record_parser_test

@@ -11,7 +11,7 @@
 
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::record_reader_test {
 namespace {
 
 /// What a file of the text holds, as "user/item/rating/timestamp" each; or the error, without the
@@ -142,4 +142,4 @@ TEST(RecordReader, ReadsAPipe) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::record_reader_test

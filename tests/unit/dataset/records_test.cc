@@ -8,7 +8,7 @@
 
 #include "common/dataset/text.h"
 
-namespace cf {
+namespace cf::records_test {
 namespace {
 
 std::vector<std::string> Cut(std::string_view text, const RecordSyntax& syntax) {
@@ -89,4 +89,4 @@ TEST(Records, CountsLines) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::records_test

@@ -6,7 +6,7 @@
 #include "common/dataset/writer.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::row_names_test {
 namespace {
 
 // Two users and three items, the more frequent ones first.
@@ -44,4 +44,4 @@ TEST(RowNameOf, KnowsNothingOfOtherRows) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::row_names_test

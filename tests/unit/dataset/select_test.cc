@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::select_test {
 namespace {
 
 std::vector<std::uint64_t> SmallestBySorting(const std::vector<std::uint64_t>& keys,
@@ -52,4 +52,4 @@ TEST(NarrowToRank, EndsAtTheElement) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::select_test

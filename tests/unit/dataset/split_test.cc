@@ -17,7 +17,7 @@
 #include "common/dataset/writer.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::split_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -289,4 +289,4 @@ TEST(ComputeTrainingStatistics, NeedsATrainingSample) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::split_test

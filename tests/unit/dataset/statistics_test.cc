@@ -14,7 +14,7 @@
 #include "common/dataset/import.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::statistics_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -122,4 +122,4 @@ TEST(ComputeStatistics, HasTheNotebooksFiguresOfLatestSmall) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::statistics_test

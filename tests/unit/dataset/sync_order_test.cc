@@ -10,7 +10,7 @@
 #include "tests/support/file_calls.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::sync_order_test {
 namespace {
 
 TEST(SyncOrder, ADataSetIsRenamedWhenAllOfItIsOnTheDisk) {
@@ -41,4 +41,4 @@ TEST(SyncOrder, TheFilesOfASplitAreRenamedWhenTheyAreOnTheDisk) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sync_order_test

@@ -17,7 +17,7 @@
 #include "common/dataset/synth_shape.h"
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::synth_test {
 namespace {
 
 using testing::HasSubstr;
@@ -324,4 +324,4 @@ TEST(SynthShape, WeightedDrawFollowsTheWeights) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::synth_test

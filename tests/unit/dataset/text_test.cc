@@ -7,7 +7,7 @@
 
 #include "common/text/csv.h"
 
-namespace cf {
+namespace cf::text_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -67,4 +67,4 @@ TEST(FieldReader, ReadsWhatIsWrittenAsCsv) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::text_test

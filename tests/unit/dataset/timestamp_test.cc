@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::timestamp_test {
 namespace {
 
 TEST(ParseTimestamp, KnowsTheCalendar) {
@@ -57,4 +57,4 @@ TEST(FormatTimestamp, IsReadBack) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::timestamp_test

@@ -5,7 +5,7 @@
 
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::titles_test {
 namespace {
 
 /// The titles for items of the numbers.
@@ -194,4 +194,4 @@ TEST(TitleFile, ReadsLineBreaksInQuotesAndOtherSeparators) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::titles_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::value_counts_test {
 namespace {
 
 TEST(ValueCounts, CountsPartsAsTheWhole) {
@@ -47,4 +47,4 @@ TEST(ValueCounts, EndsWhereThereAreTooManyValues) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::value_counts_test

@@ -11,7 +11,7 @@
 #include "common/dataset/writer.h"
 #include "tests/unit/dataset/test_files.h"
 
-namespace cf {
+namespace cf::feature_lists_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -168,4 +168,4 @@ TEST_F(FeatureListsTest, ADataSetWithoutTheColumnIsRefusedByField) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::feature_lists_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::feature_sum_test {
 namespace {
 
 TEST(FeatureSum, IsTheWeightedSumOfAnEntrysRowsOnTopOfItsOwn) {
@@ -56,4 +56,4 @@ TEST(FeatureSum, IsTheWeightedSumOfAnEntrysRowsOnTopOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::feature_sum_test

@@ -10,7 +10,7 @@
 #include "common/config/config.h"
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::rating_biases_test {
 namespace {
 
 struct Rating {
@@ -117,4 +117,4 @@ TEST_F(StartingBiasesTest, BehindASigmoidEachBiasPredictsWhatItDoesAlone) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::rating_biases_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::access_test {
 namespace {
 
 TEST(Access, OwnNamesAndAddressesAreTaken) {
@@ -37,4 +37,4 @@ TEST(Access, TheTokenIsBorne) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::access_test

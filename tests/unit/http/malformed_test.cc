@@ -12,7 +12,7 @@
 
 #include "tests/unit/http/server_fixture.h"
 
-namespace cf {
+namespace cf::malformed_test {
 namespace {
 
 constexpr int kRequests = 1000;
@@ -160,4 +160,4 @@ TEST_F(MalformedTest, ClientsThatHangUpAtAnyPlaceDisturbNobody) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::malformed_test

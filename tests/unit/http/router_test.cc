@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::router_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -53,4 +53,4 @@ TEST_F(RouterTest, OtherMethodsAreToldWhichThereAre) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::router_test

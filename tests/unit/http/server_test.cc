@@ -14,7 +14,7 @@
 
 #include "tests/unit/http/server_fixture.h"
 
-namespace cf {
+namespace cf::server_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -358,4 +358,4 @@ TEST_F(HttpServerTest, APlaceToListenIsHadOrRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::server_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::target_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -49,4 +49,4 @@ TEST(Target, WhatIsEncodedIsDecoded) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::target_test

@@ -17,7 +17,7 @@
 
 #include "tests/unit/http/server_fixture.h"
 
-namespace cf {
+namespace cf::tls_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -116,4 +116,4 @@ TEST_F(TlsTest, ACertificateAndAKeyThatAreNoneAreRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::tls_test

@@ -10,7 +10,7 @@
 
 #include "common/http/router.h"
 
-namespace cf {
+namespace cf::work_queue_test {
 namespace {
 
 std::shared_ptr<HttpExchange> RequestOf(const Route& route,
@@ -123,4 +123,4 @@ TEST(WorkQueue, WhatHasWaitedTooLongIsNotWorkedAt) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::work_queue_test

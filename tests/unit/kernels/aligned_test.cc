@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::aligned_test {
 namespace {
 
 TEST(FloatsBeforeLine, LeadsToALineWithinOneLine) {
@@ -18,4 +18,4 @@ TEST(FloatsBeforeLine, LeadsToALineWithinOneLine) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::aligned_test

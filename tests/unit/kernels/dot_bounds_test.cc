@@ -8,7 +8,7 @@
 
 #include "tests/unit/kernels/kernels_fixture.h"
 
-namespace cf {
+namespace cf::dot_bounds_test {
 namespace {
 
 constexpr std::size_t kBlocks = 11;  // More than are taken together, and some that are left.
@@ -103,4 +103,4 @@ TEST_P(DotBoundsTest, RowsAreAboveByTheBoundThatTheHeaderSays) {
 INSTANTIATE_TEST_SUITE_P(Targets, DotBoundsTest, kKernelTargets, NameOfKernelTarget);
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::dot_bounds_test

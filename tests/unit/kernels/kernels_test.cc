@@ -12,7 +12,7 @@
 #include "tests/unit/kernels/kernels_fixture.h"
 #include "tests/unit/kernels/slow_kernels.h"
 
-namespace cf {
+namespace cf::kernels_test {
 namespace {
 
 using slow::BitsOf;
@@ -374,4 +374,4 @@ TEST(Kernels, TheBestTargetIsTheWidest) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::kernels_test

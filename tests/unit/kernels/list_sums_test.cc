@@ -10,7 +10,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::list_sums_test {
 namespace {
 
 constexpr std::size_t kDims[] = {0, 16, 32, 48, 64, 80, 144};  // Padded.
@@ -159,4 +159,4 @@ TEST_P(ListSumsTest, EntriesAreSummedUnderLeavesAndThenAlongTheTree) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::list_sums_test

@@ -14,7 +14,7 @@
 #include "common/math/random.h"
 #include "tests/unit/kernels/slow_kernels.h"
 
-namespace cf {
+namespace cf::matrix_test {
 namespace {
 
 using slow::BitsOf;
@@ -194,4 +194,4 @@ TEST_P(MatrixTest, AddsAnyNumberOfFloatsAndNoMore) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::matrix_test

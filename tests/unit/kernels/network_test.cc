@@ -13,7 +13,7 @@
 #include "common/kernels/objective.h"
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::network_test {
 namespace {
 
 constexpr DropoutKey kKey = {.seed = 9, .epoch = 3, .partition = 5};
@@ -297,4 +297,4 @@ TEST_F(NetworkTest, DropoutDropsItsShareAndKeepsTheMean) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::network_test

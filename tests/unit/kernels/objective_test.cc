@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::objective_test {
 namespace {
 
 Objective MakeObjective(Objective::Link link, Objective::Loss loss) {
@@ -100,4 +100,4 @@ TEST(Objective, PredictedRatingIsTheLinkOfTheRawSum) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::objective_test

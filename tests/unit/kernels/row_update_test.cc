@@ -11,7 +11,7 @@
 #include "tests/unit/kernels/kernels_fixture.h"
 #include "tests/unit/kernels/slow_kernels.h"
 
-namespace cf {
+namespace cf::row_update_test {
 namespace {
 
 using slow::BitsOf;
@@ -228,4 +228,4 @@ TEST_P(RowUpdateTest, AGradientOfOneSampleIsRefusedLikeItsSum) {
 INSTANTIATE_TEST_SUITE_P(Targets, RowUpdateTest, kKernelTargets, NameOfKernelTarget);
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::row_update_test

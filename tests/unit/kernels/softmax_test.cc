@@ -10,7 +10,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::softmax_test {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -114,4 +114,4 @@ TEST_P(SoftmaxTest, ScaleMultiplies) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::softmax_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::allocation_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -171,4 +171,4 @@ TEST(PlanOnHosts, SpreadsRanksAndLeavesLostHostsOut) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::allocation_test

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::doctor_link_test {
 namespace {
 
 // Goal: all meet once, and nobody two at a time.
@@ -113,4 +113,4 @@ TEST(DoctorLink, AWayToNobodySaysWhy) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::doctor_link_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::listening_address_test {
 namespace {
 
 using ::testing::AllOf;
@@ -39,4 +39,4 @@ TEST(ListeningAddress, TowardsAnotherHostIsNeverLoopback) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::listening_address_test

@@ -14,7 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::meeting_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -96,4 +96,4 @@ TEST_F(Meeting, TheMissingAreNamed) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::meeting_test

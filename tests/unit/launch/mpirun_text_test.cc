@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::mpirun_text_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -110,4 +110,4 @@ TEST(MpirunText, KnowsTheLastWordOfTheRanks) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::mpirun_text_test

@@ -10,7 +10,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::resources_test {
 namespace {
 
 class ResourcesTest : public ::testing::Test {
@@ -79,4 +79,4 @@ TEST_F(ResourcesTest, ThisHostHasSome) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::resources_test

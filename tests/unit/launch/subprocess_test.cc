@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::subprocess_test {
 namespace {
 
 TEST(OutputOf, IsWhatACommandPrints) {
@@ -27,4 +27,4 @@ TEST(OutputOf, ASigtermDoesNotKeepACommandFromAnswering) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::subprocess_test

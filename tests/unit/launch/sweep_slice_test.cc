@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::sweep_slice_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -84,4 +84,4 @@ TEST(SweepSlice, WhatSlurmDoesNotWriteIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sweep_slice_test

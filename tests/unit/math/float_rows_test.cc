@@ -7,7 +7,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::float_rows_test {
 namespace {
 
 constexpr std::size_t kSizes[] = {0, 8, 16, 64, 104, 136};
@@ -75,4 +75,4 @@ TEST_F(FloatRowsTest, RowsAreAddedInTheirOrder) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::float_rows_test

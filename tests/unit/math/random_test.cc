@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::random_test {
 namespace {
 
 using testing::ElementsAre;
@@ -208,4 +208,4 @@ TEST(Random, FillGolden) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::random_test

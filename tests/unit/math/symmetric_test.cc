@@ -10,7 +10,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::symmetric_test {
 namespace {
 
 constexpr std::size_t kSizes[] = {1, 2, 7, 8, 9, 16, 33, 65};
@@ -142,4 +142,4 @@ TEST(Symmetric, ASumThatRoundingMadeIndefiniteHasNearlyAFactor) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::symmetric_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::figures_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -50,4 +50,4 @@ TEST(JudgingNamesOf, ThoseOfValidationComeFirstAndThoseOfSpeedNot) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::figures_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::metrics_test {
 namespace {
 
 TEST(Metrics, MeansOverAllSamples) {
@@ -36,4 +36,4 @@ TEST(Metrics, NoSamplesHaveNoFigures) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::metrics_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::names_test {
 namespace {
 
 TEST(MetricNames, AreReadAndWrittenAlike) {
@@ -51,4 +51,4 @@ TEST(MetricNames, OfRatingFiguresTheSmallerIsBetter) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::names_test

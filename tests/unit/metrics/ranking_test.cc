@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::ranking_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -126,4 +126,4 @@ TEST(IntraListDistance, IsTheMeanOverPairs) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::ranking_test

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::layout_test {
 namespace {
 
 TEST(RowLayout, SizesOfARow) {
@@ -81,4 +81,4 @@ TEST(RowLayout, PutsEachWeightWhereTheKernelsLookForIt) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::layout_test

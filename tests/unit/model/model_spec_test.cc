@@ -10,7 +10,7 @@
 #include "common/config/config.h"
 #include "common/model/kinds.h"
 
-namespace cf {
+namespace cf::model_spec_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -131,4 +131,4 @@ TEST(ModelSpec, PredictionsAreToldInTheNamesOfAnExport) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::model_spec_test

@@ -13,7 +13,7 @@
 #include "tests/reference/drawn.h"
 #include "tests/unit/model/make_optimizer.h"
 
-namespace cf {
+namespace cf::row_optimizer_test {
 namespace {
 
 constexpr std::uint32_t kDim = 5;
@@ -201,4 +201,4 @@ TEST(RowOptimizer, RowsThatHaveSeenNoGradientStandStill) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::row_optimizer_test

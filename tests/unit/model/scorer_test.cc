@@ -15,7 +15,7 @@
 #include "common/model/ranker.h"
 #include "common/model/retrieval.h"
 
-namespace cf {
+namespace cf::scorer_test {
 namespace {
 
 constexpr std::uint32_t kUserRows = 3;
@@ -219,4 +219,4 @@ INSTANTIATE_TEST_SUITE_P(
         "retrieval { user { dim: 7 } item { dim: 5 dense { units: 7 } } }"));
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::scorer_test

@@ -11,7 +11,7 @@
 #include "common/config/config.h"
 #include "common/model/model_spec.h"
 
-namespace cf {
+namespace cf::tables_test {
 namespace {
 
 Job MakeJob(const std::string& model) {
@@ -84,4 +84,4 @@ TEST(Tables, Towers) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::tables_test

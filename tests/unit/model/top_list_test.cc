@@ -11,7 +11,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::top_list_test {
 namespace {
 
 constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
@@ -77,4 +77,4 @@ TEST(TopList, IsEmptyForTheNextSearchOnceItIsTaken) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::top_list_test

@@ -9,7 +9,7 @@
 
 #include "tests/unit/page/well_formed.h"
 
-namespace cf {
+namespace cf::bar_chart_test {
 namespace {
 
 using ::testing::Contains;
@@ -74,4 +74,4 @@ TEST(BarChart, DrawsOnlyWhatIsFinite) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::bar_chart_test

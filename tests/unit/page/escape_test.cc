@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::escape_test {
 namespace {
 
 const std::string kReplaced = "\xef\xbf\xbd";
@@ -35,4 +35,4 @@ TEST(EscapeMarkup, ReplacesBytesThatAreNotUtf8) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::escape_test

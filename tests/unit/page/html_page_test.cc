@@ -9,7 +9,7 @@
 #include "common/page/page_style.h"
 #include "tests/unit/page/well_formed.h"
 
-namespace cf {
+namespace cf::html_page_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -80,4 +80,4 @@ TEST(HtmlPage, StyleMayStandInXmlAsItIs) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::html_page_test

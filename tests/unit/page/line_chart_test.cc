@@ -12,7 +12,7 @@
 
 #include "tests/unit/page/well_formed.h"
 
-namespace cf {
+namespace cf::line_chart_test {
 namespace {
 
 using ::testing::Contains;
@@ -168,4 +168,4 @@ TEST(LineChart, LongSeriesHaveNoDots) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::line_chart_test

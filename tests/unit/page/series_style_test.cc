@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::series_style_test {
 namespace {
 
 TEST(SeriesStyle, EachLooksDifferent) {
@@ -20,4 +20,4 @@ TEST(SeriesStyle, EachLooksDifferent) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::series_style_test

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::ticks_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -87,4 +87,4 @@ TEST(FigureText, HasSixDigits) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::ticks_test

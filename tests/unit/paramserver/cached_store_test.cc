@@ -17,7 +17,7 @@
 #include "common/base/scratch_folder.h"
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::cached_store_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 16;
@@ -384,4 +384,4 @@ TEST_F(CachedStoreTest, TheLeastIsEnoughForWhatIsPinned) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::cached_store_test

@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::disk_store_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 16;
@@ -257,4 +257,4 @@ TEST(DiskStore, AFrameHoldsTheLargestPartition) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::disk_store_test

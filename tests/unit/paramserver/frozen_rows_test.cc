@@ -16,7 +16,7 @@
 #include "paramserver/row_scan.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::frozen_rows_test {
 namespace {
 
 constexpr std::size_t kWords = FrozenMemory::kChunkWords;
@@ -155,4 +155,4 @@ TEST(FrozenRows, OfAPartitionAreItsRowsOrThoseThatChanged) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::frozen_rows_test

@@ -10,7 +10,7 @@
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::initial_values_test {
 namespace {
 
 using slow::BitsOf;
@@ -150,4 +150,4 @@ TEST(InitialValues, ABaselineIsTheSumOfBiasesAndVectors) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::initial_values_test

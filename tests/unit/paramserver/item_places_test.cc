@@ -10,7 +10,7 @@
 
 #include "tests/unit/paramserver/local_rows.h"
 
-namespace cf {
+namespace cf::item_places_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -226,4 +226,4 @@ TEST_F(FourPartitions, RefusesAnItemPartitionThatIsNotToCome) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::item_places_test

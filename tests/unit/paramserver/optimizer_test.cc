@@ -11,7 +11,7 @@
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/local_rows.h"
 
-namespace cf {
+namespace cf::optimizer_test {
 namespace {
 
 constexpr double kTolerance = 1e-5;
@@ -363,4 +363,4 @@ TEST(Optimizer, TwoHundredStepsOfTheWholeModelAsPyTorchsAutogradMakesThem) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::optimizer_test

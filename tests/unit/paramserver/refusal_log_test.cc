@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::refusal_log_test {
 namespace {
 
 TEST(RefusalLog, NamesTheFirstOfEachTableWhateverTheOrder) {
@@ -31,4 +31,4 @@ TEST(RefusalLog, IsEmptyOnceItWasTaken) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::refusal_log_test

@@ -15,7 +15,7 @@
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::row_files_test {
 namespace {
 
 using slow::BitsOf;
@@ -194,4 +194,4 @@ TEST_F(RowFilesTest, AnotherShapeIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::row_files_test

@@ -10,7 +10,7 @@
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::row_scan_test {
 namespace {
 
 TEST(RowScan, L2PenaltyIsOfAllRowsOfThePartition) {
@@ -104,4 +104,4 @@ TEST(RowScan, FindsTheFirstRowThatIsNotFinite) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::row_scan_test

@@ -12,7 +12,7 @@
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::row_service_test {
 namespace {
 
 using slow::BitsOf;
@@ -193,4 +193,4 @@ TEST(RowService, RefusesPartsThatHaveNoPlaceInTheTree) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::row_service_test

@@ -11,7 +11,7 @@
 #include "tests/unit/kernels/slow_kernels.h"
 #include "tests/unit/paramserver/two_tables.h"
 
-namespace cf {
+namespace cf::slab_store_test {
 namespace {
 
 TEST(SlabStore, CountsChangedRows) {
@@ -151,4 +151,4 @@ TEST(SlabStore, BytesAreOneStrideARow) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::slab_store_test

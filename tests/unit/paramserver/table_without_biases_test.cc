@@ -8,7 +8,7 @@
 #include "common/kernels/kernels.h"
 #include "common/model/optimizer.h"
 
-namespace cf {
+namespace cf::table_without_biases_test {
 namespace {
 
 class TableWithoutBiases : public testing::TestWithParam<bool> {};
@@ -40,4 +40,4 @@ TEST_P(TableWithoutBiases, TheGradientOfABiasIsAppliedOnlyWhereThereIsOne) {
 INSTANTIATE_TEST_SUITE_P(WithAndWithout, TableWithoutBiases, testing::Bool());
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::table_without_biases_test

@@ -9,7 +9,7 @@
 #include "tests/unit/page/well_formed.h"
 #include "tests/unit/report/comparison_fixture.h"
 
-namespace cf {
+namespace cf::compare_page_test {
 namespace {
 
 using ::testing::AllOf;
@@ -94,4 +94,4 @@ TEST(ComparePage, RepeatsTheWarnings) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::compare_page_test

@@ -11,7 +11,7 @@
 #include "tests/unit/report/comparison_fixture.h"
 #include "tests/unit/report/without_validation.h"
 
-namespace cf {
+namespace cf::comparison_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -248,4 +248,4 @@ TEST(Comparison, GivesProgramsAllDigits) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::comparison_test

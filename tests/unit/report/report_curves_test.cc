@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::report_curves_test {
 namespace {
 
 RunView MakeRun(std::uint32_t epochs) {
@@ -46,4 +46,4 @@ TEST(FiguresTable, HasTheBestEpochAndTheLastOne) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::report_curves_test

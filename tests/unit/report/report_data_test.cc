@@ -13,7 +13,7 @@
 #include "serving/served_model.h"
 #include "tests/unit/report/report_fixture.h"
 
-namespace cf {
+namespace cf::report_data_test {
 namespace {
 
 using ::testing::AllOf;
@@ -166,4 +166,4 @@ TEST(ReportData, RefusesAnotherDataSet) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::report_data_test

@@ -10,7 +10,7 @@
 #include "tests/unit/report/report_fixture.h"
 #include "tests/unit/report/without_validation.h"
 
-namespace cf {
+namespace cf::report_page_test {
 namespace {
 
 using ::testing::AllOf;
@@ -205,4 +205,4 @@ TEST(ReportPage, ShowsAnotherRunBesideIt) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::report_page_test

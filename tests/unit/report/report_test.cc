@@ -9,7 +9,7 @@
 #include "tests/unit/page/well_formed.h"
 #include "tests/unit/report/report_fixture.h"
 
-namespace cf {
+namespace cf::report_test {
 namespace {
 
 using ::testing::Contains;
@@ -78,4 +78,4 @@ TEST(Report, AnErrorInWritingIsAValue) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::report_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::exchange_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -163,4 +163,4 @@ TEST(Exchange, RefusesAParcelWhoseLengthsDoNotFit) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::exchange_test

@@ -6,7 +6,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::id_index_test {
 namespace {
 
 // Goal: whatever ids a batch has, and however many, each is found again, and nothing of the batch
@@ -39,4 +39,4 @@ TEST(IdIndex, FindsWhatTheBatchHasTaken) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::id_index_test

@@ -8,7 +8,7 @@
 
 #include "common/base/activity.h"
 
-namespace cf {
+namespace cf::mailbox_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -227,4 +227,4 @@ TEST(Mailbox, RefusesAnotherTurn) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::mailbox_test

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::parcel_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -98,4 +98,4 @@ TEST(Parcel, RefusesCountsBeyondAnyPayload) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::parcel_test

@@ -6,7 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::placement_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -125,4 +125,4 @@ TEST(Placement, RefusesAJobWithoutWorkers) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::placement_test

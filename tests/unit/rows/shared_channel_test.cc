@@ -14,7 +14,7 @@
 #include "common/base/check.h"
 #include "common/rows/exchange.h"
 
-namespace cf {
+namespace cf::shared_channel_test {
 namespace {
 
 const std::vector<RowLayout> kLayouts = {
@@ -167,4 +167,4 @@ TEST(SharedChannel, ClosingWakesWhoeverWaits) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::shared_channel_test

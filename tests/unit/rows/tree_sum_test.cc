@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::tree_sum_test {
 namespace {
 
 const KernelSet& Kernels() {
@@ -197,4 +197,4 @@ TEST(TreeSum, KnowsItsNodes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::tree_sum_test

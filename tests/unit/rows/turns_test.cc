@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::turns_test {
 namespace {
 
 // What docs/arithmetic.md says of a delay: batch t of a run reads the state after max(0, t - d) of
@@ -46,4 +46,4 @@ TEST(StepTurns, RunsEndAtTheSameStepsHoweverAnEpochIsCut) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::turns_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::buffer_test {
 namespace {
 
 TEST(Buffer, IsAlignedAndKeepsItsCapacity) {
@@ -44,4 +44,4 @@ TEST(BufferPool, KeepsNoMoreThanItsBytes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::buffer_test

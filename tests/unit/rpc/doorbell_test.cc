@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::doorbell_test {
 namespace {
 
 // Goal: a waiter never sleeps through the last of what it waits for.
@@ -77,4 +77,4 @@ TEST(Doorbell, NobodyWaitsForABrokenOne) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::doorbell_test

@@ -27,7 +27,7 @@
 #include "common/rpc/shared_region.h"
 #include "tests/unit/rpc/raw_peer.h"
 
-namespace cf {
+namespace cf::frame_proxy_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -295,4 +295,4 @@ TEST(Encrypted, FramesShowNothing) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::frame_proxy_test

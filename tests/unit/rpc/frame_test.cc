@@ -15,7 +15,7 @@
 #include "common/rpc/frame_seal.h"
 #include "common/rpc/handshake.h"
 
-namespace cf {
+namespace cf::frame_test {
 namespace {
 
 constexpr FrameProtection kProtections[] = {
@@ -277,4 +277,4 @@ TEST(Secret, IsWipedWithItsHolder) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::frame_test

@@ -5,7 +5,7 @@
 
 #include "common/rpc/derived_key.h"
 
-namespace cf {
+namespace cf::handshake_test {
 namespace {
 
 TEST(Handshake, KeysAndNoncesAreNew) {
@@ -77,4 +77,4 @@ TEST(Handshake, RubbishIsNoHello) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::handshake_test

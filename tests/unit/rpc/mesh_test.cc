@@ -20,7 +20,7 @@
 #include "common/base/check.h"
 #include "tests/unit/rpc/raw_peer.h"
 
-namespace cf {
+namespace cf::mesh_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -569,4 +569,4 @@ TEST(Listener, RefusesWhatIsNoAddress) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::mesh_test

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::ring_test {
 namespace {
 
 /// Both ends over memory of this process.
@@ -159,4 +159,4 @@ TEST(Ring, ACountOfReleasedRecordsThatCannotBeFreesNothing) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::ring_test

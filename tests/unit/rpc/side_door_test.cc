@@ -13,7 +13,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::side_door_test {
 namespace {
 
 constexpr std::size_t kBytes = 8192;
@@ -130,4 +130,4 @@ TEST(SharedRegion, CannotBeMadeSmaller) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::side_door_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::early_stopping_test {
 namespace {
 
 EarlyStopping Options(std::uint32_t patience, double min_delta = 0) {
@@ -126,4 +126,4 @@ TEST(StoppingRule, RestoredGoesOnAsIfNeverInterrupted) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::early_stopping_test

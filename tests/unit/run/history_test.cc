@@ -9,7 +9,7 @@
 
 #include "common/base/files.h"
 
-namespace cf {
+namespace cf::history_test {
 namespace {
 
 constexpr char kHeader[] =
@@ -251,4 +251,4 @@ TEST_F(HistoryTest, NamesAPathItCannotWrite) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::history_test

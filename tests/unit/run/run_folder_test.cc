@@ -15,7 +15,7 @@
 
 #include "common/base/files.h"
 
-namespace cf {
+namespace cf::run_folder_test {
 namespace {
 
 using ::testing::AllOf;
@@ -327,4 +327,4 @@ TEST_F(RunFolderTest, WhatARefusedJobHasMadeCanBeDiscarded) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::run_folder_test

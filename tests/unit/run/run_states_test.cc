@@ -10,7 +10,7 @@
 #include "common/base/files.h"
 #include "run/run_view.h"
 
-namespace cf {
+namespace cf::run_states_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -63,4 +63,4 @@ TEST_F(RunStates, WithoutAVerdictARunIsNewOrLivesOrWasInterrupted) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::run_states_test

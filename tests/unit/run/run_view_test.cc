@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::run_view_test {
 namespace {
 
 TEST(ParseStatus, FieldsOfALaterProgramAreSkipped) {
@@ -27,4 +27,4 @@ TEST(ParseStatus, ADeeplyNestedOneIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::run_view_test

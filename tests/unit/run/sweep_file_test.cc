@@ -19,7 +19,7 @@
 #include "common/config/config.h"
 #include "run/sweep_make.h"
 
-namespace cf {
+namespace cf::sweep_file_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -344,4 +344,4 @@ TEST(MakeSweep, ErrorsNameTheFieldAndWhatWasExpected) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sweep_file_test

@@ -10,7 +10,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::sweep_flags_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -75,4 +75,4 @@ TEST(SweepFlags, ErrorsAreOneLine) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sweep_flags_test

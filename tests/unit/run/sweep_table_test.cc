@@ -16,7 +16,7 @@
 #include "common/config/config.h"
 #include "run/run_folder.h"
 
-namespace cf {
+namespace cf::sweep_table_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -132,4 +132,4 @@ TEST(SweepTable, LooksAtFolders) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sweep_table_test

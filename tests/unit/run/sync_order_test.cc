@@ -13,7 +13,7 @@
 #include "run/run_folder.h"
 #include "tests/support/file_calls.h"
 
-namespace cf {
+namespace cf::sync_order_test {
 namespace {
 
 class SyncOrder : public ::testing::Test {
@@ -69,4 +69,4 @@ TEST_F(SyncOrder, EveryEpochOfTheHistoryIsSynced) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sync_order_test

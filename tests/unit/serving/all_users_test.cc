@@ -9,7 +9,7 @@
 #include "serving/recommender.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::all_users_test {
 namespace {
 
 constexpr std::uint32_t kItemCount = 7;
@@ -66,4 +66,4 @@ TEST(AllUsers, GetTheirListsWhateverTheirNumberAndThatOfTheThreads) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::all_users_test

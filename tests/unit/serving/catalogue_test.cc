@@ -8,7 +8,7 @@
 
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::catalogue_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -95,4 +95,4 @@ TEST(Catalogue, CountsTrainingRatingsAndKnowsAllThatWasSeen) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::catalogue_test

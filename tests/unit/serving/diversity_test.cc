@@ -13,7 +13,7 @@
 #include "serving/recommender.h"
 #include "tests/unit/serving/job_snapshot.h"
 
-namespace cf {
+namespace cf::diversity_test {
 namespace {
 
 class DiversityTest : public testing::Test {
@@ -232,4 +232,4 @@ TEST_F(DiversityTest, WithoutGenresVectorsSayWhatIsAlike) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::diversity_test

@@ -10,7 +10,7 @@
 #include "serving/exports/export.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::export_metrics_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -53,4 +53,4 @@ TEST_F(ExportMetrics, AreAbsentFromASnapshotInMidEpoch) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::export_metrics_test

@@ -15,7 +15,7 @@
 #include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::export_test {
 namespace {
 
 /// A Python with NumPy, or nothing.
@@ -193,4 +193,4 @@ INSTANTIATE_TEST_SUITE_P(Links, ExportTest,
                          testing::Values(Fit::IDENTITY, Fit::SCALED_SIGMOID, Fit::STANDARDIZED));
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::export_test

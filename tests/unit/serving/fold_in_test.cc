@@ -17,7 +17,7 @@
 #include "serving/recommender.h"
 #include "tests/unit/serving/job_snapshot.h"
 
-namespace cf {
+namespace cf::fold_in_test {
 namespace {
 
 constexpr char kRatings[] =
@@ -428,4 +428,4 @@ TEST_F(FoldInTest, ARowThatIsGivenScoresAsOneOfATable) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::fold_in_test

@@ -22,7 +22,7 @@
 #include "serving/exports/pair_model.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::formats_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -345,4 +345,4 @@ TEST_F(FormatsTest, ANumberThatNoHalfCanBeIsRefused) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::formats_test

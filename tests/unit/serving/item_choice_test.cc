@@ -8,7 +8,7 @@
 #include "serving/open_model.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::item_choice_test {
 namespace {
 
 using testing::Each;
@@ -100,4 +100,4 @@ TEST_F(ItemChoiceTest, SortsEachUsersOwnCandidates) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::item_choice_test

@@ -15,7 +15,7 @@
 #include "common/kernels/objective.h"
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::item_sieve_test {
 namespace {
 
 constexpr std::uint32_t kItemCount = 3 * ItemSieve::kTile + 17;
@@ -201,4 +201,4 @@ TEST(ItemSieve, ItsMemoryIsCounted) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::item_sieve_test

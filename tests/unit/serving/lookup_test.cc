@@ -6,7 +6,7 @@
 
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::lookup_test {
 namespace {
 
 using testing::HasSubstr;
@@ -88,4 +88,4 @@ TEST_F(LookupTest, FindsGenresInAnyCase) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::lookup_test

@@ -21,7 +21,7 @@
 #include "serving/title_search.h"
 #include "tests/unit/serving/job_snapshot.h"
 
-namespace cf {
+namespace cf::mapped_export_test {
 namespace {
 
 using testing::HasSubstr;
@@ -325,4 +325,4 @@ TEST_F(MappedExportTest, AnExportThatTakesAnothersPlaceIsNotMixedWithIt) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::mapped_export_test

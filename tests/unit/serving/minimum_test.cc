@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::minimum_test {
 namespace {
 
 Cholesky Identity(std::size_t n) {
@@ -60,4 +60,4 @@ TEST(Minimum, StaysWhereItIs) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::minimum_test

@@ -8,7 +8,7 @@
 
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::open_model_test {
 namespace {
 
 using testing::HasSubstr;
@@ -91,4 +91,4 @@ TEST_F(OpenModelTest, ADataSetWithAnotherByteIsRefusedByItsFile) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::open_model_test

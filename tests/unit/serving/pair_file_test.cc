@@ -7,7 +7,7 @@
 #include "common/base/files.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::pair_file_test {
 namespace {
 
 using testing::ElementsAre;
@@ -86,4 +86,4 @@ TEST_F(PairFileTest, RefusesWhatHasNothingOfTheDataSet) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::pair_file_test

@@ -5,7 +5,7 @@
 #include "serving/open_model.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::pair_predictor_test {
 namespace {
 
 class PairPredictorTest : public testing::Test {
@@ -65,4 +65,4 @@ TEST_F(PairPredictorTest, MeansStandInWhereTheyAreAskedFor) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::pair_predictor_test

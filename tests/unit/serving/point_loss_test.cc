@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::point_loss_test {
 namespace {
 
 std::vector<Objective> Objectives() {
@@ -53,4 +53,4 @@ TEST(PointLoss, SlopesAndCurvaturesAreDerivatives) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::point_loss_test

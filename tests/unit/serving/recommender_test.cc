@@ -8,7 +8,7 @@
 #include "tests/support/paths.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::recommender_test {
 namespace {
 
 /// Lists found the slow and obvious way: score everything, sort, cut.
@@ -262,4 +262,4 @@ TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::recommender_test

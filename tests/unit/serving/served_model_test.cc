@@ -9,7 +9,7 @@
 #include "serving/catalogue.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::served_model_test {
 namespace {
 
 class ServedModelTest : public testing::Test {
@@ -143,4 +143,4 @@ TEST_F(ServedModelTest, AnotherDataSetIsRefusedWithBothDigests) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::served_model_test

@@ -11,7 +11,7 @@
 #include "serving/open_model.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::substance_test {
 namespace {
 
 using testing::HasSubstr;
@@ -127,4 +127,4 @@ TEST(SubstanceOfFeatures, IsWhatColdItemsShareWithOthers) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::substance_test

@@ -10,7 +10,7 @@
 #include "tests/support/file_calls.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::sync_order_test {
 namespace {
 
 TEST(SyncOrder, AnExportIsRenamedWhenAllOfItIsOnTheDisk) {
@@ -32,4 +32,4 @@ TEST(SyncOrder, AnExportIsRenamedWhenAllOfItIsOnTheDisk) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sync_order_test

@@ -8,7 +8,7 @@
 #include "serving/catalogue.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::title_search_test {
 namespace {
 
 using testing::ElementsAre;
@@ -84,4 +84,4 @@ TEST_F(TitleSearchTest, TakesOnlyTheSameTitle) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::title_search_test

@@ -6,7 +6,7 @@
 
 #include "common/base/check.h"
 
-namespace cf {
+namespace cf::kept_figures_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -56,4 +56,4 @@ TEST(SetFigureFields, LeavesOutWhatTheMessageHasNoFieldFor) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::kept_figures_test

@@ -12,7 +12,7 @@
 #include "common/snapshot/checksum.h"
 #include "tests/unit/snapshot/test_run.h"
 
-namespace cf {
+namespace cf::manifest_test {
 namespace {
 
 using testing::HasSubstr;
@@ -258,4 +258,4 @@ TEST(ReadManifest, ErrorsBeginWithThePath) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::manifest_test

@@ -12,7 +12,7 @@
 
 #include "tests/unit/snapshot/test_run.h"
 
-namespace cf {
+namespace cf::snapshot_diff_test {
 namespace {
 
 using testing::HasSubstr;
@@ -143,4 +143,4 @@ TEST_F(DifferenceTest, RefusesWhatCannotBeCompared) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::snapshot_diff_test

@@ -14,7 +14,7 @@
 #include "common/snapshot/snapshot.h"
 #include "tests/unit/snapshot/test_run.h"
 
-namespace cf {
+namespace cf::snapshot_store_test {
 namespace {
 
 using testing::ElementsAre;
@@ -371,4 +371,4 @@ TEST_F(Store, ViewNeedsAFolderAndCreatesNone) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::snapshot_store_test

@@ -15,7 +15,7 @@
 #include "common/base/files.h"
 #include "tests/unit/snapshot/test_run.h"
 
-namespace cf {
+namespace cf::snapshot_test {
 namespace {
 
 using testing::HasSubstr;
@@ -510,4 +510,4 @@ TEST(PartitionWriterDeathTest, RowsAscend) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::snapshot_test

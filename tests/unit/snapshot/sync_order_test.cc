@@ -14,7 +14,7 @@
 #include "tests/support/forgetful_disk.h"
 #include "tests/unit/snapshot/test_run.h"
 
-namespace cf {
+namespace cf::sync_order_test {
 namespace {
 
 using Kind = FileCall::Kind;
@@ -208,4 +208,4 @@ TEST(ForgetfulDisk, LosesWhatWasNotSynced) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sync_order_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::csv_test {
 namespace {
 
 TEST(CsvField, IsInQuotesWhereItHasToBe) {
@@ -40,4 +40,4 @@ TEST(ParseCsvLine, ReadsQuotesAndRefusesBrokenOnes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::csv_test

@@ -9,7 +9,7 @@
 #include <absl/cleanup/cleanup.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::display_test {
 namespace {
 
 TEST(Printable, ShowsWhatATerminalWouldActUpon) {
@@ -117,4 +117,4 @@ TEST(TerminalWidth, IsTheTerminalsOrWhatColumnsSaysOrEighty) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::display_test

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::fold_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -53,4 +53,4 @@ TEST(EditDistance, CountsChanges) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::fold_test

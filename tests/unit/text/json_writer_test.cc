@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::json_writer_test {
 namespace {
 
 std::string JsonOf(std::string_view text) {
@@ -67,4 +67,4 @@ TEST(JsonWriter, BytesThatAreNoTextAreReplaced) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::json_writer_test

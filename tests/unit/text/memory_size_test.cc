@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::memory_size_test {
 namespace {
 
 TEST(MemorySize, ReadsUnits) {
@@ -29,4 +29,4 @@ TEST(MemorySize, RefusesWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::memory_size_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::nearest_test {
 namespace {
 
 TEST(NearestWord, IsWhatWasMeant) {
@@ -27,4 +27,4 @@ TEST(NearestWord, IsNoneWhereAllAreOthers) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::nearest_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::numbers_test {
 namespace {
 
 TEST(WithThousands, SeparatesGroupsOfThree) {
@@ -34,4 +34,4 @@ TEST(FixedText, IsOneFormForEveryFigure) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::numbers_test

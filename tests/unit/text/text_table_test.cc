@@ -7,7 +7,7 @@
 
 #include "common/text/display.h"
 
-namespace cf {
+namespace cf::text_table_test {
 namespace {
 
 TextTable MakeTable() {
@@ -122,4 +122,4 @@ TEST(TextTable, WithoutRowsThereIsALineOfNames) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::text_table_test

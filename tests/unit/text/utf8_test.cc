@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::utf8_test {
 namespace {
 
 TEST(Utf8, CharactersHaveTheirBytes) {
@@ -33,4 +33,4 @@ TEST(Utf8, PlainTextHasNoControlCharacters) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::utf8_test

@@ -14,7 +14,7 @@
 #include "common/model/tables.h"
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::batch_feature_test {
 namespace {
 
 constexpr std::uint32_t kDim = 20;
@@ -200,4 +200,4 @@ TEST_F(BatchFeatureTest, GradientsAreSummedAlongTheTreeByAnySeats) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::batch_feature_test

@@ -9,7 +9,7 @@
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/samples.h"
 
-namespace cf {
+namespace cf::batch_items_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -88,4 +88,4 @@ TEST_F(BatchItemsTest, SharesAreOfTrainingSamples) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::batch_items_test

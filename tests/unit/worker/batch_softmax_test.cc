@@ -13,7 +13,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::batch_softmax_test {
 namespace {
 
 constexpr std::uint32_t kUsers = 29;
@@ -236,4 +236,4 @@ TEST(BatchSoftmax, EveryInstructionSetMakesTheSameBits) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::batch_softmax_test

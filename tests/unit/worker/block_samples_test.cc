@@ -10,7 +10,7 @@
 #include "common/math/random.h"
 #include "tests/unit/worker/grid_data.h"
 
-namespace cf {
+namespace cf::block_samples_test {
 namespace {
 
 constexpr std::uint32_t kUserCount = 300;
@@ -101,4 +101,4 @@ TEST_P(BlockSamplesTest, AnEpochVisitsTheShuffleOfCanonicalOrder) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::block_samples_test

@@ -18,7 +18,7 @@
 #include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::block_trainer_test {
 namespace {
 
 using slow::BitsOf;
@@ -500,4 +500,4 @@ TEST_F(BlockTrainerTest, AClosedExchangeEndsTheTraining) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::block_trainer_test

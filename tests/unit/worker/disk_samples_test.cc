@@ -17,7 +17,7 @@
 
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::disk_samples_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -155,4 +155,4 @@ TEST_F(DiskSamplesTest, CannotBeWhereThereIsNoFolder) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::disk_samples_test

@@ -28,7 +28,7 @@
 #include "common/model/retrieval.h"
 #include "tests/unit/paramserver/local_rows.h"
 
-namespace cf {
+namespace cf::evaluator_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -545,4 +545,4 @@ INSTANTIATE_TEST_SUITE_P(
     [](const ::testing::TestParamInfo<EvaluatorCase>& test) { return test.param.name; });
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::evaluator_test

@@ -18,7 +18,7 @@
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
 
-namespace cf {
+namespace cf::features_test {
 namespace {
 
 using Vector = std::vector<double>;
@@ -218,4 +218,4 @@ TEST(Features, ARankerMovesByItsGradient) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::features_test

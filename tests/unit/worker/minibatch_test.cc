@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::minibatch_test {
 namespace {
 
 constexpr RowId kRow{40};
@@ -98,4 +98,4 @@ TEST(TableBatch, SharesItsIndexWithTheNextBatch) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::minibatch_test

@@ -6,7 +6,7 @@
 
 #include "common/model/kinds.h"
 
-namespace cf {
+namespace cf::models_test {
 namespace {
 
 TEST(StepKinds, AreTheKindsOfModels) {
@@ -18,4 +18,4 @@ TEST(StepKinds, AreTheKindsOfModels) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::models_test

@@ -13,7 +13,7 @@
 
 #include "tests/unit/worker/grid_data.h"
 
-namespace cf {
+namespace cf::moving_samples_test {
 namespace {
 
 constexpr std::uint64_t kSeed = 42;
@@ -149,4 +149,4 @@ TEST_P(MovingSamplesTest, CannotBeWhereThereIsNoFolder) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::moving_samples_test

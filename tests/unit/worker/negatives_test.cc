@@ -12,7 +12,7 @@
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/sampled_candidates.h"
 
-namespace cf {
+namespace cf::negatives_test {
 namespace {
 
 constexpr std::uint32_t kItemCount = 11;
@@ -157,4 +157,4 @@ TEST_F(SampledCandidatesTest, AreAllItemsWhereFewerAreAskedForThanThereAre) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::negatives_test

@@ -10,7 +10,7 @@
 #include "tests/reference/drawn.h"
 #include "tests/unit/paramserver/local_rows.h"
 
-namespace cf {
+namespace cf::neural_ranker_test {
 namespace {
 
 constexpr double kTolerance = 2e-5;
@@ -198,4 +198,4 @@ TEST(NeuralRanker, WritesWholeGradients) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::neural_ranker_test

@@ -12,7 +12,7 @@
 #include "tests/unit/paramserver/local_rows.h"
 #include "worker/models/two_tower.h"
 
-namespace cf {
+namespace cf::retrieval_test {
 namespace {
 
 constexpr double kTolerance = 2e-5;
@@ -174,4 +174,4 @@ TEST(Retrieval, SixtyStepsAsPyTorchsAutogradMakesThem) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::retrieval_test

@@ -13,7 +13,7 @@
 
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::samples_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -238,4 +238,4 @@ TEST_F(SamplesTest, GroupsHaveSamplesOfOneUserAndStayTogether) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::samples_test

@@ -16,7 +16,7 @@
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
 
-namespace cf {
+namespace cf::scoring_negatives_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -120,4 +120,4 @@ TEST_F(ScoringNegatives, AreItemsThatTheUserHasNoSampleOf) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::scoring_negatives_test

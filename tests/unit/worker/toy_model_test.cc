@@ -18,7 +18,7 @@
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
 
-namespace cf {
+namespace cf::toy_model_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -180,4 +180,4 @@ TEST_P(ToyKind, TrainsAsPlainLoopsDo) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::toy_model_test

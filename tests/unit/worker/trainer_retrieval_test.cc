@@ -14,7 +14,7 @@
 #include "tests/unit/worker/tiny_data.h"
 #include "worker/trainer.h"
 
-namespace cf {
+namespace cf::trainer_retrieval_test {
 namespace {
 
 constexpr std::uint32_t kPartitions = 8;
@@ -174,4 +174,4 @@ TEST_P(TrainerRetrieval, TrainsAsTheDefinitionSays) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::trainer_retrieval_test

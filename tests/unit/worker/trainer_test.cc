@@ -15,7 +15,7 @@
 #include "tests/unit/paramserver/local_rows.h"
 #include "tests/unit/worker/tiny_data.h"
 
-namespace cf {
+namespace cf::trainer_test {
 namespace {
 
 using slow::BitsOf;
@@ -452,4 +452,4 @@ TEST_F(TrainerTest, AClosedExchangeEndsTheTraining) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::trainer_test

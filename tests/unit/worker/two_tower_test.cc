@@ -12,7 +12,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::two_tower_test {
 namespace {
 
 constexpr std::uint32_t kUsers = 6;
@@ -255,4 +255,4 @@ INSTANTIATE_TEST_SUITE_P(
         TowerShapes{.user = {.inputs = 5, .layers = {}}, .item = {.inputs = 5, .layers = {}}}));
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::two_tower_test

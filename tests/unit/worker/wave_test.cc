@@ -9,7 +9,7 @@
 
 #include "common/math/random.h"
 
-namespace cf {
+namespace cf::wave_test {
 namespace {
 
 std::vector<Wave::Visit> AllVisits(Wave& wave) {
@@ -225,4 +225,4 @@ TEST(Wave, NobodyWaitsForEver) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::wave_test

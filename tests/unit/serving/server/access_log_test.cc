@@ -10,7 +10,7 @@
 #include "common/base/files.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::access_log_test {
 namespace {
 
 AnsweredRequest RequestOf(const std::string& target) {
@@ -55,4 +55,4 @@ TEST(AccessLog, WhereNothingCanBeWrittenIsSaid) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::access_log_test

@@ -5,7 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace cf {
+namespace cf::arguments_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -99,4 +99,4 @@ TEST(Arguments, BodiesAreObjects) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::arguments_test

@@ -11,7 +11,7 @@
 
 #include "tests/unit/serving/server/service_fixture.h"
 
-namespace cf {
+namespace cf::description_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -199,4 +199,4 @@ TEST_F(DescriptionTest, NumbersHaveTheBoundsThatAreDescribed) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::description_test

@@ -14,7 +14,7 @@
 #include "tests/unit/serving/job_snapshot.h"
 #include "tests/unit/serving/server/service_fixture.h"
 
-namespace cf {
+namespace cf::given_lists_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -410,4 +410,4 @@ TEST_F(GivenListsTest, AnExportAnswersAsItsSnapshotDoes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::given_lists_test

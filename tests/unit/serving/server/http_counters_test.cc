@@ -7,7 +7,7 @@
 
 #include "common/http/router.h"
 
-namespace cf {
+namespace cf::http_counters_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -41,4 +41,4 @@ TEST(HttpCounters, RequestsAreCountedByRouteAndStatusAndTheirTimesInBuckets) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::http_counters_test

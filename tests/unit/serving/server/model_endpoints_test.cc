@@ -12,7 +12,7 @@
 #include "tests/unit/serving/job_snapshot.h"
 #include "tests/unit/serving/server/service_fixture.h"
 
-namespace cf {
+namespace cf::model_endpoints_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -99,4 +99,4 @@ TEST_F(ModelEndpointsTest, NewestFirstAndNoRatingsWhereThereAreNone) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::model_endpoints_test

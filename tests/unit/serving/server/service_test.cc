@@ -15,7 +15,7 @@
 #include "serving/exports/export.h"
 #include "tests/unit/serving/server/service_fixture.h"
 
-namespace cf {
+namespace cf::service_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -345,4 +345,4 @@ TEST_F(ServiceTest, WhereANewModelCannotBeOpenedTheOldOneGoesOn) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::service_test
