@@ -16,7 +16,8 @@ bool LeaderWatch::NobodyLeads() {
   generation_ = generation;
   // What cannot be looked at is not free, and a lock may not be seen from another host.
   const bool is_held = !folder.ok() || !folder->Holder().value_or("?").empty();
-  seen_ = seen_ || is_held;
+  // A leader of this host may have been lost before anybody looked.
+  seen_ = seen_ || is_held || folder->IsLockOfThisHost();
   if (is_held || !seen_) held_ = now;
   return now - held_ > kLimit;
 }

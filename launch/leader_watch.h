@@ -16,7 +16,8 @@ class LeaderWatch {
  public:
   explicit LeaderWatch(std::string run) : run_(std::move(run)) {}
 
-  /// Whether the one who was seen to hold it has not for kLimit, nor has anybody else.
+  /// Whether the one who was seen to hold it, or was on this host and would be, has not for kLimit,
+  /// nor has anybody else.
   bool NobodyLeads();
 
  private:
@@ -28,7 +29,7 @@ class LeaderWatch {
   Clock::time_point looked_ = Clock::now();
   Clock::time_point held_ = looked_;  // When it was last seen so.
   std::uint64_t generation_ = 0;
-  bool seen_ = false;  // That somebody holds this generation.
+  bool seen_ = false;  // That somebody holds this generation, or would be seen to.
 };
 
 }  // namespace cf

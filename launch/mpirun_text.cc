@@ -156,6 +156,11 @@ std::optional<RankDeath> FindDeath(std::string_view errors) {
   return std::nullopt;
 }
 
+bool HasLostHost(std::string_view errors) {
+  return absl::StrContains(View(errors), "ORTE has lost communication with a remote daemon") ||
+         absl::StrContains(View(errors), "ORTE does not know how to route a message");
+}
+
 std::string LastLineOfRanks(std::string_view errors) {
   std::string last;
   for (absl::string_view line : absl::StrSplit(View(errors), '\n')) {

@@ -37,9 +37,11 @@ absl::StatusOr<std::optional<SlabRows>> BlockHost::Items(PartitionId q, std::uin
   return SlabRows{.rows = items_, .stride = layouts_[Index(kItems)].stride()};
 }
 
-void BlockHost::CatchUpUsers(PartitionId /*p*/, std::uint64_t step,
+void BlockHost::CatchUpUsers(PartitionId p, std::uint64_t step,
                              std::span<const std::uint32_t> slots) {
   CatchUp(kUsers, step, users_, slots);
+  // A loss may come before their gradients, and what has moved is no snapshot's row any more.
+  if (optimizer_.moves_rows()) options_.store->MarkChanged(kUsers, p, slots);
 }
 
 void BlockHost::CatchUpItems(PartitionId /*q*/, std::uint64_t step,

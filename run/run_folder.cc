@@ -464,4 +464,10 @@ absl::StatusOr<std::string> RunFolder::Holder() const {
   return Describe(ParseFields(holder.value_or("")));
 }
 
+bool RunFolder::IsLockOfThisHost() const {
+  const Fields holder = ParseFields(ReadOwnFile(lock_path()).value_or(""));
+  const auto host = holder.find("host");
+  return host != holder.end() && host->second == HostName();
+}
+
 }  // namespace cf

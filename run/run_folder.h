@@ -101,6 +101,9 @@ class RunFolder {
   /// empty where nobody does.
   absl::StatusOr<std::string> Holder() const;
 
+  /// Whether who holds the claim, or held it last, is or was on this host, where its lock is seen.
+  bool IsLockOfThisHost() const;
+
   const std::string& path() const { return path_; }
   std::string job_path() const { return path_ + "/job.textproto"; }
   std::string history_path() const { return path_ + "/history.csv"; }

@@ -98,6 +98,16 @@ TEST(MpirunText, TellsWhomASignalHasKilled) {
   EXPECT_FALSE(FindDeath(kPrimary).has_value());
 }
 
+TEST(MpirunText, TellsThatAHostWasLost) {
+  const std::string lost =
+      kFrame +
+      "ORTE has lost communication with a remote daemon.\n\n"
+      "  HNP daemon   : [[4711,0],0] on node n0\n  Remote daemon: [[4711,0],2] on node n2\n" +
+      kFrame;
+  EXPECT_TRUE(HasLostHost(kPrimary + lost));
+  EXPECT_FALSE(HasLostHost(kPrimary + kDeath + kNoNetwork));
+}
+
 TEST(MpirunText, ExplainsWhyNoRankCouldStartAndThatOnce) {
   EXPECT_EQ(ExplanationIn(kNoNetwork + kNoNetwork + kDeath + kPrimary),
             "  None of the TCP networks could be found:\n    Value given: ib7\n");
