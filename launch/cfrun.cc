@@ -26,7 +26,7 @@ namespace {
 
 constexpr char kUsage[] =
     "usage: cfrun [start] -n N CONFIG [flags]    trains CONFIG with N processes\n"
-    "       cfrun doctor [CONFIG] [flags]        whether a job could begin on its hosts\n"
+    "       cfrun doctor [CONFIG] [flags]        whether a job could begin\n"
     "       cfrun status RUN...                  how runs stand\n"
     "       cfrun list [FOLDER]                  the runs of a folder\n"
     "       cfrun stop RUN...                    a snapshot and a clean end\n"

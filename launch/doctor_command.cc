@@ -1,4 +1,4 @@
-// cfrun doctor: whether a job could begin on its hosts, before the hours begin.
+// cfrun doctor: whether a job could begin, before the hours begin.
 
 #include <algorithm>
 #include <chrono>

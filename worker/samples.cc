@@ -112,7 +112,7 @@ SeatSamples::SeatSamples(const Dataset& data, const DataSplit& split, Partitioni
     return;
   }
   partitions_.resize(range.size());
-  epochs_.resize(range.size());
+  orders_.resize(range.size());
   std::vector<bool> taken(range.size());
   for (std::uint32_t p = 0; kept != nullptr && p < range.size(); ++p) {
     if (range.first + p >= kept->size()) break;
@@ -121,7 +121,7 @@ SeatSamples::SeatSamples(const Dataset& data, const DataSplit& split, Partitioni
     if (!there.has_value()) continue;
     taken[p] = true;
     partitions_[p] = std::move(there->samples);
-    epochs_[p] = there->epoch;
+    orders_[p] = there->order;
     for (std::size_t kind = 0; kind < counts_.size(); ++kind)
       counts_[kind][p] = there->counts[kind];
   }
@@ -134,7 +134,7 @@ void SeatSamples::GiveTo(KeptSamples& kept) {
   for (std::uint32_t p = 0; p < partitions_.size(); ++p) {
     kept[range_.first + p] = {.samples = std::move(partitions_[p]),
                               .counts = {counts_[0][p], counts_[1][p]},
-                              .epoch = epochs_[p]};
+                              .order = orders_[p]};
   }
 }
 
@@ -157,7 +157,7 @@ void SeatSamples::TakeCanonicalInMemory(SeatRange run) {
   const std::uint32_t first = run.first - range_.first;
   std::vector<Sample*> next;  // By partition.
   for (std::uint32_t p = first; p < first + run.size(); ++p) {
-    epochs_[p].reset();
+    orders_[p].reset();
     partitions_[p].training_.resize(Count(SampleKind::kTraining, p));
     partitions_[p].group_ends_.clear();
     next.push_back(partitions_[p].training_.data());
@@ -173,12 +173,13 @@ void SeatSamples::TakeCanonicalInMemory(SeatRange run) {
 absl::Status SeatSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch,
                                     std::uint32_t user_group, std::uint64_t batches) {
   if (disk_ != nullptr) return disk_->TakeEpoch(seed, epoch, user_group, batches);
-  for (const SeatRange run : RunsOf(range_, [&](std::uint32_t p) { return epochs_[p] != epoch; })) {
+  const SampleOrder order{.seed = seed, .epoch = epoch, .user_group = user_group};
+  for (const SeatRange run : RunsOf(range_, [&](std::uint32_t p) { return orders_[p] != order; })) {
     TakeCanonicalInMemory(run);
     for (std::uint32_t partition = run.first; partition < run.last; ++partition) {
       const std::uint32_t p = partition - range_.first;
       partitions_[p].ShuffleEpoch(seed, epoch, PartitionId{partition}, user_group, partitioning_);
-      epochs_[p] = epoch;
+      orders_[p] = order;
     }
   }
   return absl::OkStatus();

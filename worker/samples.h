@@ -123,12 +123,20 @@ class PartitionSamples {
   std::vector<std::uint32_t> group_ends_;
 };
 
+/// An order of training samples (docs/arithmetic.md, Groups).
+struct SampleOrder {
+  std::uint64_t seed = 0;
+  std::uint64_t epoch = 0;
+  std::uint32_t user_group = 1;
+  bool operator==(const SampleOrder&) const = default;
+};
+
 /// The samples of a partition, as one generation of the job leaves them to the next.
 struct KeptPartitionSamples {
   PartitionSamples samples;
   std::array<std::uint64_t, 2> counts =
-      {};                                   ///< By kind; the training samples may not be there yet.
-  std::optional<std::uint64_t> epoch = {};  ///< Whose order they are in.
+      {};                                 ///< By kind; the training samples may not be there yet.
+  std::optional<SampleOrder> order = {};  ///< In which they are; nothing: canonical, or not there.
 };
 /// By partition of the job.
 using KeptSamples = std::vector<std::optional<KeptPartitionSamples>>;
@@ -165,7 +173,7 @@ class SeatSamples {
     return counts_[static_cast<std::size_t>(kind)][p];
   }
 
-  /// Takes the order of `epoch`, counted from 0 and with the same seed and groups at each call, in which up to `user_group` samples of one user
+  /// Takes the order of `epoch`, counted from 0, in which up to `user_group` samples of one user
   /// stay side by side (docs/arithmetic.md, Groups). `batches`: of which OfBatch is asked for.
   /// Requires: user_group > 0. Errors are those of the disk.
   absl::Status TakeEpoch(std::uint64_t seed, std::uint64_t epoch, std::uint32_t user_group,
@@ -201,7 +209,7 @@ class SeatSamples {
   const SeatRange range_;
   std::array<std::vector<std::uint64_t>, 2> counts_;  // By kind and partition.
   std::vector<PartitionSamples> partitions_;          // Empty where they are on disk,
-  std::vector<std::optional<std::uint64_t>> epochs_;  // as is this: whose order they are in.
+  std::vector<std::optional<SampleOrder>> orders_;    // as is this: the order they are in.
   std::unique_ptr<DiskSamples> disk_;                 // Null where they are in memory.
   absl::Status status_;
 };

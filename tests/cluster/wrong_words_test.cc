@@ -178,7 +178,7 @@ constexpr Wrong kWrong[] = {
      "was trained with"},
     // cfrun
     {"cfrun", "cfrun: a command is missing, or -n N and CONFIG of a job (try cfrun --help)"},
-    {"cfrun foo", "cfrun: no command \"foo\"; there are start, status, "},
+    {"cfrun foo", "cfrun: no command \"foo\"; there are start, doctor, status, "},
     {"cfrun statsu run", "cfrun: no command \"statsu\" (did you mean status?)"},
     {"cfrun job.textproto", "cfrun: -n N is missing"},
     {"cfrun start", "cfrun: -n N is missing"},
