@@ -13,6 +13,20 @@
 namespace cf::doctor_link_test {
 namespace {
 
+struct Places {
+  std::vector<Listener> listeners;  // By rank.
+  std::vector<Endpoint> endpoints;
+};
+
+Places Listening(int ranks) {
+  Places places;
+  for (int rank = 0; rank < ranks; ++rank) {
+    places.listeners.push_back(*Listener::Open("127.0.0.1"));
+    places.endpoints.push_back(places.listeners.back().endpoint());
+  }
+  return places;
+}
+
 // Goal: all meet once, and nobody two at a time.
 TEST(Rounds, EachPairMeetsOnce) {
   for (int count = 1; count <= 9; ++count) {
@@ -35,20 +49,16 @@ TEST(Rounds, EachPairMeetsOnce) {
 // measure reports, too.
 TEST(DoctorLink, MeasuresEachWayAndReports) {
   constexpr int kRanks = 4;
-  std::vector<Listener> listeners;
-  std::vector<Endpoint> endpoints;
-  for (int rank = 0; rank < kRanks; ++rank) {
-    listeners.push_back(*Listener::Open("127.0.0.1"));
-    endpoints.push_back(listeners.back().endpoint());
-  }
+  Places places = Listening(kRanks);
   const JobKey key = *MakeJobKey();
   const std::vector<int> measuring = {0, 1, 3};
   std::map<int, RankReport> reports;
   std::vector<std::thread> threads;
   for (int rank = 0; rank < kRanks; ++rank) {
     threads.emplace_back([&, rank] {
-      const auto link = DoctorLink::Connect(std::move(listeners[static_cast<std::size_t>(rank)]),
-                                            {.rank = rank, .endpoints = endpoints, .key = key});
+      const auto link =
+          DoctorLink::Connect(std::move(places.listeners[static_cast<std::size_t>(rank)]),
+                              {.rank = rank, .endpoints = places.endpoints, .key = key});
       ASSERT_TRUE(link.ok()) << link.status();
       RankReport own;
       if (rank != 2) {
@@ -79,20 +89,16 @@ TEST(DoctorLink, MeasuresEachWayAndReports) {
 // Goal: a rank that is gone is said of the ways to it, and the others are measured all the same.
 TEST(DoctorLink, AWayToNobodySaysWhy) {
   constexpr int kRanks = 3;
-  std::vector<Listener> listeners;
-  std::vector<Endpoint> endpoints;
-  for (int rank = 0; rank < kRanks; ++rank) {
-    listeners.push_back(*Listener::Open("127.0.0.1"));
-    endpoints.push_back(listeners.back().endpoint());
-  }
+  Places places = Listening(kRanks);
   const JobKey key = *MakeJobKey();
   std::map<int, RankReport> reports;
   std::vector<PairSpeed> speeds;
   std::vector<std::thread> threads;
   for (int rank = 0; rank < kRanks; ++rank) {
     threads.emplace_back([&, rank] {
-      const auto link = DoctorLink::Connect(std::move(listeners[static_cast<std::size_t>(rank)]),
-                                            {.rank = rank, .endpoints = endpoints, .key = key});
+      const auto link =
+          DoctorLink::Connect(std::move(places.listeners[static_cast<std::size_t>(rank)]),
+                              {.rank = rank, .endpoints = places.endpoints, .key = key});
       ASSERT_TRUE(link.ok()) << link.status();
       if (rank < 2) {
         const std::vector<PairSpeed> own = (*link)->MeasureWays({0, 1, 2});

@@ -90,6 +90,9 @@ TEST_F(RunFolderTest, ALiveJobIsNamedAndRefusesASecond) {
                     HasSubstr("on host "), HasSubstr(" since 20")));
   EXPECT_FALSE(std::filesystem::exists(path_ + "/generation/2"));
   EXPECT_THAT(run->Holder().value(), HasSubstr("process " + std::to_string(holder.pid())));
+  EXPECT_TRUE(run->IsLockOfThisHost());
+  ASSERT_TRUE(ReplaceFile(path_ + "/lock", "host: elsewhere\npid: 1\n").ok());
+  EXPECT_FALSE(run->IsLockOfThisHost());
 }
 
 TEST_F(RunFolderTest, TwoClaimsOfOneProcessExcludeEachOther) {
