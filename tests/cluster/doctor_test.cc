@@ -31,9 +31,9 @@ class Doctor : public ::testing::Test {
   }
 
   static Process::Result Ask(std::vector<std::string> words) {
-    words.insert(words.begin(), "doctor");
+    words.insert(words.begin(), {CF_BIN_DIR "/cfrun", "doctor"});
     const auto before = FilesOf(cluster_->folder());
-    const Process::Result result = RunProgram("cfrun", words);
+    const Process::Result result = Process(words, OpenMpiEnvironment()).Wait();
     EXPECT_EQ(FilesOf(cluster_->folder()), before) << "it leaves nothing behind";
     return result;
   }

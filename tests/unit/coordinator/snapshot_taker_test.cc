@@ -444,8 +444,10 @@ TEST_F(SnapshotTakerTest, WithoutAUsersTimeTheFirstErrorCounts) {
   Open();
   HideRows();
   ASSERT_TRUE(Step().ok());
-  ASSERT_TRUE(Take().ok());
-  EXPECT_THAT(Finish().ToString(), HasSubstr("writing partition"));
+  // Writing goes on beside: the error may be there when the snapshot is asked for, or later.
+  absl::Status status = Take();
+  if (status.ok()) status = Finish();
+  EXPECT_THAT(status.ToString(), HasSubstr("writing partition"));
   EXPECT_THAT(heard_.hindered, IsEmpty());
 }
 
