@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -221,7 +222,10 @@ void Leader::KeepPlaces(SetUp& set_up) const {
     before.push_back(place->second);
   }
   const std::vector<std::uint32_t> threads = {set_up.threads().begin(), set_up.threads().end()};
-  for (const std::uint32_t first : FirstsNear(before, threads, job().train().partitions())) {
+  const std::uint32_t partitions = job().train().partitions();
+  const std::uint32_t share =
+      ShareAfterALoss(std::accumulate(threads.begin(), threads.end(), 0U), partitions);
+  for (const std::uint32_t first : FirstsNear(before, threads, partitions, share)) {
     set_up.add_first_partitions(first);
   }
 }

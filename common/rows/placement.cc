@@ -1,6 +1,8 @@
 #include "common/rows/placement.h"
 
 #include <algorithm>
+#include <compare>
+#include <limits>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -37,6 +39,31 @@ std::optional<std::vector<SeatRange>> RangesByRank(const Placement::Options& opt
   }
   return ranges;
 }
+
+/// What a choice costs: partitions that a rank has to load, and where these are as many the sum of
+/// squares, over threads, of what they get.
+struct LoadsAndSquares {
+  std::uint64_t loads = 0;
+  std::uint64_t squares = 0;
+  auto operator<=>(const LoadsAndSquares&) const = default;
+  LoadsAndSquares operator+(const LoadsAndSquares& other) const {
+    return {loads + other.loads, squares + other.squares};
+  }
+};
+constexpr LoadsAndSquares kImpossible = {std::numeric_limits<std::uint64_t>::max(), 0};
+
+LoadsAndSquares CostOf(SeatRange range, SeatRange before, std::uint32_t threads) {
+  const std::uint64_t size = range.last - range.first;
+  const std::uint32_t kept_first = std::max(range.first, before.first);
+  const std::uint32_t kept_last = std::min(range.last, before.last);
+  return {size - (kept_last > kept_first ? kept_last - kept_first : 0), size * size / threads};
+}
+
+/// Of a rank whose first partition is `begin` + k: what the next rank's is best.
+struct NextFirsts {
+  std::uint32_t begin = 0;
+  std::vector<std::uint32_t> next;
+};
 
 }  // namespace
 
@@ -119,24 +146,60 @@ absl::StatusOr<Placement> Placement::Make(const Options& options) {
                    Role(std::move(working), *ranges), Role(std::move(serving), *ranges));
 }
 
+std::uint32_t FairShare(std::uint32_t threads, std::uint32_t partitions) {
+  return (partitions + threads - 1) / threads;
+}
+
+std::uint32_t ShareAfterALoss(std::uint32_t threads, std::uint32_t partitions) {
+  return (9 * partitions + 8 * threads - 1) / (8 * threads);
+}
+
 std::vector<std::uint32_t> FirstsNear(std::span<const SeatRange> before,
                                       std::span<const std::uint32_t> threads,
-                                      std::uint32_t partitions) {
+                                      std::uint32_t partitions, std::uint32_t share) {
   Check(!before.empty() && before.size() == threads.size(), "each rank has had partitions");
   const std::uint32_t all_threads = std::accumulate(threads.begin(), threads.end(), 0U);
   Check(all_threads > 0 && all_threads <= partitions, "each thread has a partition");
-  const std::uint32_t of_thread = (partitions + all_threads - 1) / all_threads;
+  Check(share >= FairShare(all_threads, partitions), "the shares are enough for all partitions");
+
+  // Dynamic programming from the last rank to the first, over what a rank's first partition can be
+  // so that every thread, before it and after, gets one at least and `share` at most.
+  std::vector<NextFirsts> choices(before.size());
+  std::vector<LoadsAndSquares> costs_after = {{0, 0}};  // Behind the last rank, at `partitions`.
+  std::uint32_t after_begin = partitions;
+  std::uint32_t threads_from = 0;
+  for (std::size_t rank = before.size(); rank-- > 0;) {
+    threads_from += threads[rank];
+    const std::uint32_t threads_before = all_threads - threads_from;
+    const std::uint32_t begin =
+        std::max(threads_before, partitions - std::min(partitions, share * threads_from));
+    const std::uint32_t end = std::min(share * threads_before, partitions - threads_from) + 1;
+    std::vector<LoadsAndSquares> costs;
+    choices[rank].begin = begin;
+    for (std::uint32_t first = begin; first < end; ++first) {
+      const std::uint32_t next_least = std::max(first + threads[rank], after_begin);
+      const std::uint32_t next_most =
+          std::min<std::uint32_t>(first + share * threads[rank],
+                                  after_begin + static_cast<std::uint32_t>(costs_after.size()) - 1);
+      LoadsAndSquares best = kImpossible;
+      std::uint32_t best_next = next_least;
+      for (std::uint32_t next = next_least; next <= next_most; ++next) {
+        const LoadsAndSquares cost =
+            CostOf({first, next}, before[rank], threads[rank]) + costs_after[next - after_begin];
+        if (cost < best) {
+          best = cost;
+          best_next = next;
+        }
+      }
+      costs.push_back(best);
+      choices[rank].next.push_back(best_next);
+    }
+    costs_after = std::move(costs);
+    after_begin = begin;
+  }
   std::vector<std::uint32_t> firsts = {0};
-  std::uint32_t threads_after = all_threads;
   for (std::size_t rank = 0; rank + 1 < before.size(); ++rank) {
-    const std::uint32_t first = firsts.back();
-    threads_after -= threads[rank];
-    // A partition for each thread at least and `of_thread` at most, here and for those that follow.
-    const std::uint32_t least = std::max(
-        first + threads[rank], partitions - std::min(partitions, threads_after * of_thread));
-    const std::uint32_t most =
-        std::min(first + threads[rank] * of_thread, partitions - threads_after);
-    firsts.push_back(std::clamp((before[rank].last + before[rank + 1].first) / 2, least, most));
+    firsts.push_back(choices[rank].next[firsts.back() - choices[rank].begin]);
   }
   return firsts;
 }

@@ -77,11 +77,20 @@ class Placement {
 };
 
 /// Placement::Options' `firsts` for ranks that have had the partitions `before`, ascending and without
-/// those of ranks that are gone, and have so many `threads`. Each keeps what it had, and neighbours share
-/// what is nobody's, as far as no thread gets more to do than it would if all were dealt anew.
-/// Requires: a range and a thread for each rank, and no more threads than partitions.
+/// those of ranks that are gone, and have so many `threads`. Of all that give no thread more than
+/// `share` partitions, one that leaves the most where they were, and of these the evenest.
+/// Requires: a range and a thread for each rank, no more threads than partitions, and a `share` of
+/// at least FairShare.
 std::vector<std::uint32_t> FirstsNear(std::span<const SeatRange> before,
                                       std::span<const std::uint32_t> threads,
-                                      std::uint32_t partitions);
+                                      std::uint32_t partitions, std::uint32_t share);
+
+/// The partitions of the thread that has the most where all threads have as equally many as can be.
+/// Requires: a thread.
+std::uint32_t FairShare(std::uint32_t threads, std::uint32_t partitions);
+
+/// What a thread may have until balance returns: an eighth more than its part, so that a rank's
+/// partitions can go to its neighbours, which else push their own on to ranks far away.
+std::uint32_t ShareAfterALoss(std::uint32_t threads, std::uint32_t partitions);
 
 }  // namespace cf

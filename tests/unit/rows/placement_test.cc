@@ -1,5 +1,8 @@
 #include "common/rows/placement.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -78,35 +81,89 @@ TEST(Placement, RanksMayHaveTheirOwnShares) {
 }
 
 TEST(FirstsNear, KeepWhatRanksHadAndShareOutTheRest) {
-  const auto firsts = [](std::vector<SeatRange> before, std::vector<std::uint32_t> threads) {
-    return FirstsNear(before, threads, 16);
-  };
+  const auto firsts = [](std::vector<SeatRange> before, std::vector<std::uint32_t> threads,
+                         std::uint32_t share) { return FirstsNear(before, threads, 16, share); };
   // Of four, one in the middle is lost: its neighbours take a half each.
-  EXPECT_THAT(firsts({{0, 4}, {8, 12}, {12, 16}}, {1, 1, 1}), ElementsAre(0, 6, 12));
+  EXPECT_THAT(firsts({{0, 4}, {8, 12}, {12, 16}}, {1, 1, 1}, 6), ElementsAre(0, 6, 12));
   // The last one's neighbour would have twice as much as the others.
-  EXPECT_THAT(firsts({{0, 4}, {4, 8}, {8, 12}}, {1, 1, 1}), ElementsAre(0, 4, 10));
-  EXPECT_THAT(firsts({{4, 8}, {8, 12}, {12, 16}}, {1, 1, 1}), ElementsAre(0, 6, 12));
-  EXPECT_THAT(firsts({{0, 8}}, {1}), ElementsAre(0));
+  EXPECT_THAT(firsts({{0, 4}, {4, 8}, {8, 12}}, {1, 1, 1}, 6), ElementsAre(0, 4, 10));
+  EXPECT_THAT(firsts({{0, 4}, {4, 8}, {8, 12}}, {1, 1, 1}, 7), ElementsAre(0, 4, 9));
+  EXPECT_THAT(firsts({{4, 8}, {8, 12}, {12, 16}}, {1, 1, 1}, 6), ElementsAre(0, 6, 12));
+  EXPECT_THAT(firsts({{0, 8}}, {1}, 16), ElementsAre(0));
   // A rank with more threads takes more, and each thread has some.
-  EXPECT_THAT(firsts({{0, 4}, {12, 16}}, {1, 3}), ElementsAre(0, 4));
-  EXPECT_THAT(firsts({{0, 1}, {1, 2}}, {8, 8}), ElementsAre(0, 8));
+  EXPECT_THAT(firsts({{0, 4}, {12, 16}}, {1, 3}, 4), ElementsAre(0, 4));
+  EXPECT_THAT(firsts({{0, 1}, {1, 2}}, {8, 8}, 1), ElementsAre(0, 8));
+  // One that had nothing gets what its neighbours have too much of.
+  EXPECT_THAT(firsts({{0, 8}, {8, 8}, {8, 16}}, {1, 1, 1}, 6), ElementsAre(0, 6, 10));
 }
 
-// Goal: after any losses nobody has more to do than after a deal to all, and whoever has no more than
-// that keeps all of it. Method: all losses of some ranks of eight.
-TEST(FirstsNear, NeverLeaveOneRankWithTooMuch) {
-  for (std::uint32_t lost = 0; lost < 255; ++lost) {
+/// Partitions that a rank gets and had not.
+std::uint32_t Loads(std::span<const SeatRange> before, std::span<const std::uint32_t> firsts,
+                    std::uint32_t partitions) {
+  std::uint32_t loads = 0;
+  for (std::size_t rank = 0; rank < firsts.size(); ++rank) {
+    const std::uint32_t last = rank + 1 < firsts.size() ? firsts[rank + 1] : partitions;
+    for (std::uint32_t p = firsts[rank]; p < last; ++p) {
+      loads += before[rank].Contains(PartitionId{p}) ? 0 : 1;
+    }
+  }
+  return loads;
+}
+
+// Goal: nobody gets more than a share, and no other deal loads less. Method: all losses of some ranks of
+// four, against all deals that there are.
+TEST(FirstsNear, LoadAsLittleAsTheSharesAllow) {
+  constexpr std::uint32_t kPartitions = 16;
+  for (std::uint32_t lost = 0; lost < 15; ++lost) {
     std::vector<SeatRange> before;
-    for (std::uint32_t rank = 0; rank < 8; ++rank) {
-      if (((lost >> rank) & 1U) == 0) before.push_back(RangeOfSeat(rank, 8, 64));
+    for (std::uint32_t rank = 0; rank < 4; ++rank) {
+      if (((lost >> rank) & 1U) == 0) before.push_back(RangeOfSeat(rank, 4, kPartitions));
     }
     const auto ranks = static_cast<std::uint32_t>(before.size());
     const std::vector<std::uint32_t> threads(ranks, 1);
-    const Placement placement =
-        Placement::Make(
-            {.partitions = 64, .threads = threads, .firsts = FirstsNear(before, threads, 64)})
-            .value();
-    EXPECT_LE(placement.workers().largest(), (64 + ranks - 1) / ranks) << lost;
+    for (const std::uint32_t share :
+         {FairShare(ranks, kPartitions), ShareAfterALoss(ranks, kPartitions)}) {
+      std::uint32_t least = kPartitions;
+      std::vector<std::uint32_t> firsts = {0};
+      const std::function<void()> deal = [&] {
+        const std::uint32_t after = ranks - static_cast<std::uint32_t>(firsts.size());
+        if (after == 0) {
+          if (kPartitions - firsts.back() <= share) {
+            least = std::min(least, Loads(before, firsts, kPartitions));
+          }
+          return;
+        }
+        for (std::uint32_t size = 1; size <= share && firsts.back() + size < kPartitions; ++size) {
+          firsts.push_back(firsts.back() + size);
+          deal();
+          firsts.pop_back();
+        }
+      };
+      deal();
+      const std::vector<std::uint32_t> near = FirstsNear(before, threads, kPartitions, share);
+      EXPECT_EQ(Loads(before, near, kPartitions), least) << lost << " with shares of " << share;
+      const Placement placement =
+          Placement::Make({.partitions = kPartitions, .threads = threads, .firsts = near}).value();
+      EXPECT_LE(placement.workers().largest(), share) << lost;
+    }
+  }
+}
+
+TEST(FirstsNear, OneOfEightCostsAtMostOneAndAHalfTimesItsPartitions) {
+  for (const std::uint32_t partitions : {64U, 256U, 1024U}) {
+    for (std::uint32_t lost = 0; lost < 8; ++lost) {
+      std::vector<SeatRange> before;
+      for (std::uint32_t rank = 0; rank < 8; ++rank) {
+        if (rank != lost) before.push_back(RangeOfSeat(rank, 8, partitions));
+      }
+      const std::uint32_t share = ShareAfterALoss(7, partitions);
+      const std::vector<std::uint32_t> near =
+          FirstsNear(before, std::vector<std::uint32_t>(7, 1), partitions, share);
+      // Towards an end there are fewer on one side to push on to.
+      const double times = lost >= 2 && lost <= 5 ? 1.5 : 2.3;
+      EXPECT_LE(Loads(before, near, partitions), times * partitions / 8)
+          << lost << " of " << partitions;
+    }
   }
 }
 
