@@ -111,6 +111,9 @@ void SetUpOpenMpi(bool on_one_host) {
         FolderOfThisProgram().value_or("") + "/../lib/libcf_loopback_bind.so";
     if (::access(library.c_str(), R_OK) == 0) ::setenv("LD_PRELOAD", library.c_str(), 0);
   }
+  // What it takes anyway; to look whether it could take another it makes /dev/shm/open_mpi.0000, which
+  // stays of a process that is killed just then.
+  ::setenv("OMPI_MCA_shmem", "mmap", 0);
   // More ranks than cores is an ordinary job here: they block while they wait.
   ::setenv("OMPI_MCA_rmaps_base_oversubscribe", "1", 0);
   // With one or two ranks mpirun would pin each with all its threads to one core.

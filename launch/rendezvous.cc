@@ -35,6 +35,7 @@ class MpiSession {
     if (const char* session = std::getenv("PMIX_SERVER_TMPDIR"); session != nullptr) {
       ::setenv("OMPI_MCA_btl_vader_backing_directory", session, 0);
     }
+    ::setenv("OMPI_MCA_shmem", "mmap", 0);  // As in SetUpOpenMpi.
     // FUNNELED and not SINGLE: the process has other threads later, though none calls MPI.
     int provided = MPI_THREAD_SINGLE;
     MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided);

@@ -270,12 +270,16 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
 JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life,
                                     const MemoryKills& memory, bool again) const {
   const std::optional<Verdict> verdict = life.verdict();
-  // mpirun ends all ranks where it has lost a host, by a signal that they take for a request.
-  if (verdict.has_value() && verdict->cause == EndCause::kSignal && !supervisor_.end_asked() &&
-      HasLostHost(end.errors)) {
-    return {.code = kExitFailed,
-            .died = true,
-            .why = "mpirun lost a host, and with it ended the ranks"};
+  // mpirun ends all ranks where it has lost a host, or what it started was killed, by a signal that
+  // they take for a request.
+  if (verdict.has_value() && verdict->cause == EndCause::kSignal && !supervisor_.end_asked()) {
+    if (HasLostHost(end.errors)) {
+      return {.died = true, .why = "mpirun lost a host, and with it ended the ranks"};
+    }
+    if (FindDeath(end.errors).has_value()) {
+      Death death = ExplainDeath(end, std::nullopt, memory);
+      return {.died = death.again, .why = std::move(death.why)};
+    }
   }
   // What the job has come to counts, however often its end was asked for meanwhile.
   if (verdict.has_value() && verdict->cause != EndCause::kLost) {

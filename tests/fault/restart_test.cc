@@ -22,6 +22,7 @@ namespace cf {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -99,6 +100,7 @@ end() { printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "$CF_LAUNCH" >
 [[ $1 == begins* ]] && echo "launch: $CF_LAUNCH" > "generation/$(($(ls generation | wc -l) + 1))"
 [[ $1 == begins_asked ]] && touch stop
 [[ $1 == begins_failed ]] && end 1 failed
+[[ $1 == begins_signalled ]] && end 75 signal
 # Its input is gone once it was there.
 [[ $1 == begins_well && $(wc -l < lives) -gt 1 ]] && exit 2
 kill -9 $$
@@ -145,6 +147,14 @@ TEST_F(DyingJob, IsNotStartedAgainWhereThatIsOfNoUse) {
   EXPECT_EQ(lives(), 1U);
   EXPECT_THAT(Run({"begins", "--restarts", "0"}), HasSubstr("; not started again"));
   EXPECT_EQ(lives(), 1U);
+}
+
+// Where one is killed mpirun ends the others by a signal, and they may yet end as if somebody had asked.
+TEST_F(DyingJob, IsStartedAgainWhereOnlyMpirunAskedForTheEnd) {
+  EXPECT_THAT(Run({"begins_signalled", "--restarts", "1"}),
+              ContainsRegex("cfrun: rank 0 on [^ ]+ was killed by signal 9 \\(Killed\\); starting "
+                            "again \\(1 of 1\\)\n"));
+  EXPECT_EQ(lives(), 2U);
 }
 
 // What the machine does in mid-run is not what the user wrote.
