@@ -2,10 +2,12 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <utility>
 
@@ -16,6 +18,9 @@ namespace {
 
 // What mpirun sends to a process, or passes on.
 constexpr int kPassedOn[] = {SIGUSR1, SIGUSR2, SIGTERM, SIGINT, SIGHUP, SIGCONT};
+
+// How often it is looked whether a rank is still stopped.
+constexpr timespec kLookPause = {.tv_sec = 1, .tv_nsec = 0};
 
 sigset_t SignalsToHear() {
   sigset_t signals;
@@ -28,14 +33,6 @@ sigset_t SignalsToHear() {
 // Whether this process is to die with its parent from now on; it may have died before.
 bool DieWith(pid_t parent) {
   return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent;
-}
-
-// The last that the rank has said.
-bool IsSpared(int rank) {
-  bool spared = false;
-  char said = 0;
-  while (::read(rank, &said, 1) == 1) spared = said != 0;
-  return spared;
 }
 
 // As the rank did, so that mpirun can say of what.
@@ -51,11 +48,29 @@ bool IsSpared(int rank) {
   ::_exit(128 + signal);  // Nobody dies of this one.
 }
 
-[[noreturn]] void Keep(pid_t rank, int from_rank, pid_t mpirun, const sigset_t& signals) {
+}  // namespace
+
+void RankKeeper::Keep(int rank, int from_rank, int mpirun) {
   ::prctl(PR_SET_NAME, "cf-keeper");
+  const sigset_t signals = SignalsToHear();
+  Orders orders;
+  const auto hear = [&] {
+    Orders read;
+    while (::read(from_rank, &read, sizeof(read)) == sizeof(read)) orders = read;
+  };
+  bool is_stopped = false;
+  int looks = 0;
   for (;;) {
     siginfo_t info = {};
-    const int signal = ::sigwaitinfo(&signals, &info);
+    const int signal =
+        is_stopped ? ::sigtimedwait(&signals, &info, &kLookPause) : ::sigwaitinfo(&signals, &info);
+    hear();
+    // Looks are counted and not time, which passes where this process was stopped as well.
+    if (signal < 0 && errno == EAGAIN && ++looks == orders.stopped_looks_max) {
+      std::fprintf(stderr, "cfworker: process %d was stopped for %d s, and is ended\n", rank,
+                   looks);
+      ::kill(rank, SIGKILL);
+    }
     if (signal < 0) continue;
     if (signal != SIGCHLD) {
       // A batch system signals every process, and a second SIGTERM would kill the rank.
@@ -63,14 +78,17 @@ bool IsSpared(int rank) {
       continue;
     }
     int status = 0;
-    if (::waitpid(rank, &status, WNOHANG) != rank) continue;
-    if (WIFEXITED(status)) ::_exit(WEXITSTATUS(status));
-    if (IsSpared(from_rank)) ::_exit(kExitFinished);
-    DieOf(WTERMSIG(status));
+    while (::waitpid(rank, &status, WNOHANG | WUNTRACED | WCONTINUED) == rank) {
+      is_stopped = WIFSTOPPED(status);
+      looks = 0;
+      if (WIFEXITED(status)) ::_exit(WEXITSTATUS(status));
+      if (!WIFSIGNALED(status)) continue;
+      hear();
+      if (orders.is_spared) ::_exit(kExitFinished);
+      DieOf(WTERMSIG(status));
+    }
   }
 }
-
-}  // namespace
 
 absl::StatusOr<RankKeeper> RankKeeper::Fork() {
   int pipe[2];
@@ -86,7 +104,7 @@ absl::StatusOr<RankKeeper> RankKeeper::Fork() {
   if (rank > 0) {
     ::close(pipe[1]);
     if (!DieWith(mpirun)) ::_exit(kExitFailed);
-    Keep(rank, pipe[0], mpirun, signals);
+    Keep(rank, pipe[0], mpirun);
   }
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   ::close(pipe[0]);
@@ -101,17 +119,27 @@ absl::StatusOr<RankKeeper> RankKeeper::Fork() {
   return kept;
 }
 
-RankKeeper::RankKeeper(RankKeeper&& other) noexcept : keeper_(std::exchange(other.keeper_, -1)) {
+RankKeeper::RankKeeper(RankKeeper&& other) noexcept
+    : keeper_(std::exchange(other.keeper_, -1)), orders_(other.orders_) {
 }
 
 RankKeeper::~RankKeeper() {
   if (keeper_ >= 0) ::close(keeper_);
 }
 
-void RankKeeper::Spare(bool could) const {
-  const char said = could ? 1 : 0;
+void RankKeeper::Spare(bool could) {
+  orders_.is_spared = could;
+  Send();
+}
+
+void RankKeeper::EndWhenStopped(std::chrono::seconds limit) {
+  orders_.stopped_looks_max = static_cast<int>(limit.count() / kLookPause.tv_sec);
+  Send();
+}
+
+void RankKeeper::Send() const {
   // A keeper that is gone takes this process with it.
-  if (::write(keeper_, &said, 1) < 0) return;
+  if (::write(keeper_, &orders_, sizeof(orders_)) < 0) return;
 }
 
 }  // namespace cf

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+
 #include <absl/status/statusor.h>
 
 namespace cf {
@@ -7,8 +9,9 @@ namespace cf {
 /// The process that mpirun started, which from Fork on only keeps another one, the rank: mpirun ends
 /// a whole job when a process of it dies of a signal. While the others could go on without it
 /// (Spare), the rank's keeper ends in good order then, and mpirun does nothing; otherwise a keeper
-/// ends as its rank does. It passes on the signals that mpirun sends, and only these; it dies with
-/// mpirun, and the rank with it.
+/// ends as its rank does. A rank that stays stopped, which nobody else may be left to notice, it kills
+/// (EndWhenStopped). It passes on the signals that mpirun sends, and only these; it dies with mpirun,
+/// and the rank with it.
 ///
 /// Owner:   the rank.
 /// Threads: one.
@@ -24,12 +27,26 @@ class RankKeeper {
   ~RankKeeper();
 
   /// Whether the others could go on if this rank died of a signal now; at first they could not.
-  void Spare(bool could) const;
+  void Spare(bool could);
+
+  /// From now on the rank is killed when it has been stopped (SIGSTOP) for `limit`, of a second at
+  /// least, while its keeper runs: a job that is stopped as a whole waits.
+  void EndWhenStopped(std::chrono::seconds limit);
 
  private:
+  /// What the keeper knows of the rank.
+  struct Orders {
+    bool is_spared = false;
+    int stopped_looks_max = 0;  ///< 0: it may be stopped for ever.
+  };
+
   explicit RankKeeper(int keeper) : keeper_(keeper) {}
 
-  int keeper_;  ///< Of a pipe.
+  void Send() const;
+  [[noreturn]] static void Keep(int rank, int from_rank, int mpirun);
+
+  int keeper_;  ///< Of a pipe, which carries Orders; the last ones count.
+  Orders orders_;
 };
 
 }  // namespace cf

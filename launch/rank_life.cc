@@ -55,7 +55,7 @@ class RankLife {
   std::optional<ExitCode> GoOn(const GenerationEnd& lost);
   ExitCode GiveUp(const GenerationEnd& lost, const std::vector<int>& survivors,
                   const std::string& why) const;
-  void Spare(bool could) const {
+  void Spare(bool could) {
     if (options_.keeper.has_value()) options_.keeper->Spare(could);
   }
   bool survives_loss() const { return options_.losses_max > 0 && options_.door.has_value(); }
@@ -195,6 +195,11 @@ void RankLife::EndHung(const GenerationEnd& end) const {
 }  // namespace
 
 ExitCode LiveAsRank(RankLifeOptions options) {
+  if (options.keeper.has_value()) {
+    // The others, where there are any left, go on without it long before.
+    options.keeper->EndWhenStopped(
+        std::chrono::seconds(3 * options.note.job().cluster().timeout_seconds()));
+  }
   return RankLife(std::move(options)).Run();
 }
 

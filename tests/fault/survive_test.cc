@@ -201,6 +201,24 @@ TEST_F(Survive, ARankThatStopsAndWakesWhenTheOthersHaveGoneOn) {
   CheckEnd(*job, "stopped", *digest_);
 }
 
+// The last that is left can be missed by nobody but its keeper.
+TEST_F(Survive, NotAStopOfTheOnlyRankThatIsLeft) {
+  JobOptions options = JobOf("last", 2);
+  options.set.emplace_back("cluster.timeout_seconds=1");
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  Kill(*job, 1, SIGKILL);
+  ASSERT_TRUE(job->WaitForLog("1 of 2 ranks go on in place")) << job->Wait().errors;
+  Kill(*job, 0, SIGSTOP);
+  const Process::Result result = job->Wait();
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_THAT(result.errors,
+              AllOf(ContainsRegex("cfworker: process [0-9]+ was stopped for 3 s, and is ended\n"),
+                    HasSubstr("; starting again from the last snapshot")));
+  EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+  EXPECT_EQ(cluster_->Digest("last"), *digest_);
+}
+
 // With less than half of its ranks a job is started again, to have all of them.
 TEST_F(Survive, NotTheDeathOfMostRanks) {
   const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("most", 3));
