@@ -115,6 +115,8 @@ absl::Status Participant::ConnectMesh() {
   handlers.on_log = options_.on_log;
   absl::StatusOr<std::unique_ptr<Mesh>> connected =
       Mesh::Connect(*std::move(options_.listener), std::move(mesh), std::move(handlers));
+  // The key came with the roster: whoever is refused all the same has met a fault of the network's.
+  if (absl::IsPermissionDenied(connected.status())) return NotOfInput(connected.status());
   if (!connected.ok()) return connected.status();
   mesh_ = *std::move(connected);
   return absl::OkStatus();

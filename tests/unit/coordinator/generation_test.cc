@@ -27,6 +27,7 @@
 namespace cf::generation_test {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 /// Of each kind of model.
@@ -297,6 +298,18 @@ TEST_F(GenerationTest, ARankThatLeavesBeforeItJoinsEndsTheOthers) {
   LocalGeneration generation(MakeTinyJob(tiny_, 2), tiny_, "run", 3);
   const std::jthread leaver([&] { generation.Connect(2, {})->Close(); });
   ExpectLost(generation.Run(2));
+}
+
+// What its own launcher gave a rank is nothing that the user wrote, though the others refuse it.
+TEST_F(GenerationTest, ARankThatTheOthersDoNotKnowIsNoErrorOfTheUser) {
+  Job job = MakeTinyJob(tiny_, 2);
+  job.mutable_cluster()->set_timeout_seconds(1);
+  LocalGeneration generation(job, tiny_, "run", 2);
+  generation.Estrange(1);
+  const GenerationEnd end = generation.Run(2).back();
+  ASSERT_TRUE(end.has_failed()) << TextOf(end);
+  EXPECT_THAT(TextOf(end), HasSubstr("connecting to rank 0 at "));
+  EXPECT_EQ(VerdictOf(end).exit_code, kExitFailed);
 }
 
 // Goal: ranks that wait for rows of a lost one do not wait for ever.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -43,6 +44,9 @@ class LocalGeneration {
 
   /// Has another rank than the first lead.
   void LedBy(int leader) { leader_ = leader; }
+
+  /// The others do not know the rank by its key.
+  void Estrange(std::uint32_t rank) { stranger_ = rank; }
 
   /// Called where a process would end itself; otherwise nobody may hang.
   void OnHang(std::function<void(const GenerationEnd& end)> on_hang) {
@@ -104,7 +108,7 @@ class LocalGeneration {
             .roster = Roster::Make(std::move(members), leader).value(),
             .rank = static_cast<int>(rank),
             .listener = std::move(listeners_[rank]),
-            .key = key_,
+            .key = rank == stranger_ ? MakeJobKey().value() : key_,
             .make_store = make_store_,
             .claim = static_cast<int>(rank) == leader_ ? &folder_ : nullptr,
             .on_hang = on_hang_,
@@ -118,6 +122,7 @@ class LocalGeneration {
   std::vector<Listener> listeners_;
   std::vector<Endpoint> endpoints_;
   int leader_ = 0;
+  std::optional<std::uint32_t> stranger_;
   std::unique_ptr<std::FILE, CloseFile> output_{std::tmpfile()};  // Nobody reads it.
   std::function<void(const GenerationEnd& end)> on_hang_ = [](const GenerationEnd& end) {
     ADD_FAILURE() << TextOf(end);
