@@ -12,6 +12,7 @@
 #include "common/snapshot/manifest.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/storage_plan.h"
+#include "run/run_folder.h"
 
 namespace cf {
 namespace {
@@ -410,7 +411,7 @@ absl::StatusOr<Reply> Participant::SetUpMember(const SetUp& set_up) {
 
 std::string Participant::rows_directory() const {
   const std::string& directory = job().storage().directory();
-  return directory.empty() ? absl::StrCat(note().run_folder(), "/scratch") : directory;
+  return directory.empty() ? RunFolder::ScratchPathIn(note().run_folder()) : directory;
 }
 
 }  // namespace cf

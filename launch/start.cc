@@ -16,6 +16,8 @@
 
 #include "common/base/check.h"
 #include "common/base/host.h"
+#include "common/base/scratch_folder.h"
+#include "common/config/config.h"
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot_store.h"
 #include "launch/allocation.h"
@@ -100,6 +102,7 @@ class JobRunner {
                               bool again) const;
   bool IsHopeless(bool has_begun, Clock::duration time, const MemoryKills& memory) const;
   void Tell(const std::string& text) const;
+  void RemoveScratch() const;
   void WaitForFolder();
   // Losses of ranks that the coming life may survive without a new snapshot.
   std::uint32_t survivable_losses() const {
@@ -256,6 +259,7 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
     const bool is_new = !host.empty() && !Contains(hosts_, host);
     if (options_.hosts.empty() && is_new) hosts_.push_back(host);
   }
+  RemoveScratch();
   Outcome outcome = Judge(*end, life, memory, again);
   // Whoever looks at the run later reads what is said here.
   if (!outcome.why.empty()) {
@@ -338,6 +342,16 @@ JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, const JobLi
                         (stage == LifeStage::kClaimed && FindDeath(end.errors).has_value());
   return {
       .died = may_pass && death.again, .why = std::move(death.why), .said = std::move(death.said)};
+}
+
+// What ranks had on disk that were killed, perhaps when there was nothing left to do and nobody else
+// would ever look; of other hosts as far as this one shares it with them.
+void JobRunner::RemoveScratch() const {
+  const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);
+  if (!folder.ok()) return;
+  const absl::StatusOr<Job> job = LoadJob(folder->job_path());
+  const std::string own = job.ok() ? job->storage().directory() : "";
+  ScratchFolder::RemoveDead(own.empty() ? RunFolder::ScratchPathIn(run_) : own);
 }
 
 // Leaves out the hosts on which nothing can be started now, beside the one that was just lost.

@@ -23,6 +23,7 @@
 #include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/base/host.h"
+#include "common/base/scratch_folder.h"
 
 namespace cf {
 namespace {
@@ -370,6 +371,7 @@ void RunFolder::RemoveLeftovers() const {
     const bool is_of_others = whole == "stop" || whole == "report.html";
     if (!is_of_others || is_old) fs::remove(entry.path(), ignored);
   }
+  ScratchFolder::RemoveDead(ScratchPathIn(path_));
 }
 
 const std::string& RunFolder::nonce() const {

@@ -67,7 +67,8 @@ class RunFolder {
   /// leader that died had not finished writing goes, and the verdict of a life before, if it is there still.
   absl::Status Continue() const;
 
-  /// Removes what lives before had not finished writing; Begin and Continue do so, too.
+  /// Removes what lives before had not finished writing, and what processes that died had in
+  /// ScratchPathIn; Begin and Continue do so, too.
   /// Requires: claimed.
   void RemoveLeftovers() const;
 
@@ -113,6 +114,9 @@ class RunFolder {
   std::string report_path() const { return path_ + "/report.html"; }
   std::string snapshots_path() const { return path_ + "/snapshots"; }
   std::string generations_path() const { return path_ + "/generation"; }
+  /// Where the ranks of the run `path` have rows and samples that do not fit in memory, unless their
+  /// configuration names another folder.
+  static std::string ScratchPathIn(const std::string& path) { return path + "/scratch"; }
 
  private:
   explicit RunFolder(std::string path) : path_(std::move(path)) {}

@@ -41,8 +41,8 @@ std::string LockOf(const std::string& folder) {
   return absl::StrCat(folder, "/lock");
 }
 
-/// Removes the folders that dead processes left. What cannot be removed only takes room.
-void RemoveDead(const std::string& directory, const std::string& prefix) {
+/// Removes the folders that dead processes left. Requires: the directory is locked.
+void RemoveUnlocked(const std::string& directory, const std::string& prefix) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
     if (!absl::StartsWith(entry.path().filename().string(), prefix)) continue;
@@ -64,7 +64,7 @@ absl::StatusOr<ScratchFolder> ScratchFolder::Open(const std::string& directory,
   // Under the lock of the directory nobody takes a folder for dead that is not locked yet.
   const int guard = OpenLocked(directory, O_RDONLY | O_DIRECTORY, LOCK_EX);
   if (guard < 0) return ErrnoError(errno, directory);
-  RemoveDead(directory, prefix);
+  RemoveUnlocked(directory, prefix);
   std::string path = absl::StrCat(directory, "/", prefix, "XXXXXX");
   if (::mkdtemp(path.data()) == nullptr) {
     const int why = errno;
@@ -76,6 +76,14 @@ absl::StatusOr<ScratchFolder> ScratchFolder::Open(const std::string& directory,
   ::close(guard);
   if (lock < 0) return ErrnoError(why, path);
   return ScratchFolder(std::move(path), lock);
+}
+
+void ScratchFolder::RemoveDead(const std::string& directory, const std::string& prefix) {
+  // Whoever has the lock does the same.
+  const int guard = OpenLocked(directory, O_RDONLY | O_DIRECTORY, LOCK_EX | LOCK_NB);
+  if (guard < 0) return;
+  RemoveUnlocked(directory, prefix);
+  ::close(guard);
 }
 
 ScratchFolder::ScratchFolder(std::string path, int lock) : path_(std::move(path)), lock_(lock) {

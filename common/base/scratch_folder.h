@@ -8,7 +8,7 @@ namespace cf {
 
 /// A folder of its own for what a process needs on disk only while it lives. It is removed with this
 /// object; what a process leaves that dies before that, the next one removes that opens a folder in
-/// the same directory.
+/// the same directory, or looks after it (RemoveDead).
 ///
 /// Owner:      whoever keeps files in it.
 /// Threads:    one.
@@ -19,6 +19,10 @@ class ScratchFolder {
   /// are for: only such are removed. Errors name the path.
   static absl::StatusOr<ScratchFolder> Open(const std::string& directory,
                                             const std::string& prefix = "cf-rows-");
+  /// Removes what dead processes have left in `directory`, which need not be there, and nothing of those
+  /// that live, on any host that shares it. What cannot be removed only takes room.
+  static void RemoveDead(const std::string& directory, const std::string& prefix = "cf-rows-");
+
   ScratchFolder(ScratchFolder&& other) noexcept;
   ScratchFolder& operator=(ScratchFolder&& other) noexcept;
   ~ScratchFolder();

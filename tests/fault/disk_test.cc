@@ -16,6 +16,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/fault_option.h"
 #include "common/base/status.h"
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
@@ -156,6 +157,28 @@ TEST_F(Disk, TakesNoSnapshotForAWhileAndTheJobGoesOn) {
               AllOf(HasSubstr("a snapshot cannot be written and is tried again"),
                     HasSubstr(std::strerror(ENOSPC)), HasSubstr("snapshots can be written again")));
   EXPECT_EQ(cluster_->Digest("hiccup"), DigestOf(schedule));
+}
+
+// Goal: what a rank has on disk that is killed with its work done goes with the job, though nobody
+// looks there again. Method: it is killed right behind its verdict.
+TEST_F(Disk, NothingOfARankIsLeftThatIsKilledBehindTheEnd) {
+#if CF_FAULT_POINTS
+  const Schedule& schedule = Schedules().front();
+  JobOptions options = JobOf(schedule, "killed");
+  options.launcher = Launcher::kCfrun;
+  const std::string passed = cluster_->Path("renames-verdict");
+  const std::string killed = cluster_->Path("is-killed");
+  options.environment = {{"CF_FAULTS", "file.rename,pause,in=killed/verdict,for=1,once=" + passed +
+                                           ";path.sync,crash,in=killed,when=" + passed +
+                                           ",once=" + killed}};
+  const Process::Result result = cluster_->Run(options);
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_TRUE(fs::exists(killed));
+  EXPECT_TRUE(fs::is_empty(cluster_->Path("killed") + "/scratch"));
+  EXPECT_EQ(cluster_->Digest("killed"), DigestOf(schedule));
+#else
+  GTEST_SKIP() << "this build has no fault points";
+#endif
 }
 
 std::string NameOf(const ::testing::TestParamInfo<std::tuple<Schedule, Fault>>& test) {

@@ -24,6 +24,18 @@ class ScratchFolderTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
+  // Leaves a folder behind, as a process does that is killed.
+  void DieWithAFolder() const {
+    const ::pid_t child = ::fork();
+    if (child == 0) {
+      const absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(directory_);
+      ::kill(::getpid(), SIGKILL);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFSIGNALED(status));
+  }
+
   std::size_t Folders() const {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
@@ -50,21 +62,26 @@ TEST_F(ScratchFolderTest, GoesWithItsOwner) {
 // Goal: what a process leaves that is killed goes with the next start, and nothing else does.
 TEST_F(ScratchFolderTest, TheNextRemovesWhatADeadProcessLeft) {
   std::filesystem::create_directories(directory_ + "/results");
-  const ::pid_t child = ::fork();
-  if (child == 0) {
-    const absl::StatusOr<ScratchFolder> folder = ScratchFolder::Open(directory_);
-    // Killed, so that nothing is cleared up.
-    ::kill(::getpid(), SIGKILL);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
-  ASSERT_TRUE(WIFSIGNALED(status));
+  DieWithAFolder();
   EXPECT_EQ(Folders(), 2U);
   const ScratchFolder folder = ScratchFolder::Open(directory_).value();
   EXPECT_EQ(Folders(), 2U) << "its own, and one that is none of its kind";
   EXPECT_TRUE(std::filesystem::exists(directory_ + "/results"));
   const ScratchFolder other = ScratchFolder::Open(directory_, "cf-other-").value();
   EXPECT_TRUE(std::filesystem::exists(folder.path())) << "of another prefix, and its owner lives";
+}
+
+TEST_F(ScratchFolderTest, WhoLooksAfterADirectoryLeavesTheLivingAlone) {
+  ScratchFolder::RemoveDead(directory_);
+  EXPECT_FALSE(std::filesystem::exists(directory_)) << "nothing is made";
+  const ScratchFolder folder = ScratchFolder::Open(directory_).value();
+  DieWithAFolder();
+  EXPECT_EQ(Folders(), 2U);
+  ScratchFolder::RemoveDead(directory_, "cf-other-");
+  EXPECT_EQ(Folders(), 2U);
+  ScratchFolder::RemoveDead(directory_);
+  EXPECT_EQ(Folders(), 1U);
+  EXPECT_TRUE(std::filesystem::exists(folder.path()));
 }
 
 TEST_F(ScratchFolderTest, SaysWhereItCannotBe) {

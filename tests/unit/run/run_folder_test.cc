@@ -190,14 +190,18 @@ TEST_F(RunFolderTest, ALifeRemovesWhatTheOnesBeforeHadNotFinished) {
   // Somebody may be writing it now.
   const auto old = std::filesystem::last_write_time(path_ + "/stop.tmp.5") - std::chrono::hours(1);
   std::filesystem::last_write_time(path_ + "/stop.tmp.5", old);
+  std::filesystem::create_directories(RunFolder::ScratchPathIn(path_) + "/cf-rows-dead");
+  std::filesystem::create_directories(RunFolder::ScratchPathIn(path_) + "/results");
   RunFolder run = RunFolder::Create(path_).value();
   ASSERT_TRUE(run.ClaimGeneration().ok());
   EXPECT_THAT(run.Begin().value(), ::testing::IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(RunFolder::ScratchPathIn(path_) + "/cf-rows-dead"));
+  EXPECT_TRUE(std::filesystem::exists(RunFolder::ScratchPathIn(path_) + "/results"));
   std::set<std::string> left;
   for (const auto& entry : std::filesystem::directory_iterator(path_)) {
     left.insert(entry.path().filename().string());
   }
-  EXPECT_THAT(left, ::testing::UnorderedElementsAre("generation", "lock", "snapshots",
+  EXPECT_THAT(left, ::testing::UnorderedElementsAre("generation", "lock", "scratch", "snapshots",
                                                     "notes.tmp.1", "report.html.tmp.6",
                                                     "verdict.tmp.mine", "verdict.txt"));
 }
