@@ -99,6 +99,9 @@ echo life >> lives
 end() { printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "$CF_LAUNCH" > part && mv part verdict; }
 [[ $1 == begins* ]] && echo "launch: $CF_LAUNCH" > "generation/$(($(ls generation | wc -l) + 1))"
 [[ $1 == begins_asked ]] && touch stop
+# Its input is refused, which the first life does not come to.
+[[ $1 == never_well && $(wc -l < lives) -gt 1 ]] && exit 2
+[[ $1 == never_well ]] && kill -9 $PPID
 [[ $1 == begins_failed ]] && end 1 failed
 [[ $1 == begins_signalled ]] && end 75 signal
 # Its input is gone once it was there.
@@ -109,13 +112,13 @@ kill -9 $$
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  std::string Run(std::vector<std::string> words) const {
+  std::string Run(std::vector<std::string> words, int exit_code = kExitFailed) const {
     std::filesystem::remove(folder_ + "/run/lives");
     std::filesystem::remove(folder_ + "/run/stop");
     words.insert(words.begin(), {folder_ + "/cfrun", "-n", "1"});
     words.insert(words.end(), {"--run", folder_ + "/run"});
     const Process::Result result = Process(words).Wait();
-    EXPECT_EQ(result.exit_code, kExitFailed);
+    EXPECT_EQ(result.exit_code, exit_code);
     return result.errors;
   }
   std::size_t lives() const { return LinesOf(folder_ + "/run/lives").size(); }
@@ -163,6 +166,13 @@ TEST_F(DyingJob, IsStartedAgainWhereItsInputIsGone) {
       Run({"begins_well", "--restarts", "2"}),
       HasSubstr("cfrun: what was accepted before is refused now; starting again (2 of 2)\n"));
   EXPECT_EQ(lives(), 3U);
+}
+
+// What nobody has ever accepted would be refused again.
+TEST_F(DyingJob, IsNotStartedAgainWhereItsInputWasNeverAccepted) {
+  EXPECT_THAT(Run({"never_well", "--restarts", "3"}, kExitUserInput),
+              AllOf(HasSubstr("; starting again (1 of 3)\n"), Not(HasSubstr("(2 of 3)"))));
+  EXPECT_EQ(lives(), 2U);
 }
 
 }  // namespace
