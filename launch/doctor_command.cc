@@ -132,14 +132,13 @@ absl::StatusOr<ExitCode> RunDoctor(const DoctorFlags& flags) {
   const absl::StatusOr<std::vector<std::string>> command =
       MpirunCommand(*plan, session.has_value() ? session->path() : "", "doctor", WordsOf(flags));
   if (!command.ok()) return command.status();
-  Supervisor supervisor;
+  Supervisor supervisor(Supervisor::OnRequest::kEndMpirun);
   const Clock::time_point begin = Clock::now();
-  const absl::StatusOr<JobEnd> end = supervisor.Run(
-      *command,
-      {.is_over = [] { return false; },
-       .is_hopeless = [&] { return supervisor.end_asked() || Clock::now() - begin > kLimit; }});
+  const absl::StatusOr<JobEnd> end =
+      supervisor.Run(*command, {.is_over = [] { return false; },
+                                .is_hopeless = [&] { return Clock::now() - begin > kLimit; }});
   if (!end.ok()) return end.status();
-  if (supervisor.end_asked()) return kExitFailed;
+  if (supervisor.end_asked()) return absl::AbortedError("doctor was ended on request");
   if (!end->given_up && end->exit_code == kExitUserInput) return kExitUserInput;
   if (end->given_up || end->exit_code != kExitFinished) return NoTable(*end);
   return hosts.size() == flags.hosts.size() ? kExitFinished : kExitUserInput;

@@ -161,7 +161,7 @@ void EndOrphans() {
 
 }  // namespace
 
-Supervisor::Supervisor() : signals_(SignalsToHear()) {
+Supervisor::Supervisor(OnRequest on_request) : on_request_(on_request), signals_(SignalsToHear()) {
   ::sigprocmask(SIG_BLOCK, &signals_, &inherited_);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
@@ -177,7 +177,7 @@ struct Supervisor::Ending {
 bool Supervisor::Escalate(const JobWatch& watch, pid_t job, Ending& ending) const {
   const Clock::time_point now = Clock::now();
   if (!ending.over.has_value() && watch.is_over()) ending.over = now;
-  if (!ending.told.has_value() && requests_ > 1) ending.told = killed_;
+  if (!ending.told.has_value() && step() > 1) ending.told = killed_;
   if (!ending.told.has_value()) {
     // A job that is over has come to something.
     ending.hopeless = !ending.over.has_value() && watch.is_hopeless();
@@ -223,7 +223,7 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
       return JobEnd{.exit_code = code,
                     .signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0,
                     .by_stop_signal = code == 128 + kStopSignal,
-                    .killed = requests_ > 1,
+                    .killed = step() > 1,
                     .given_up = given_up,
                     .map = relays.output.kept(),
                     .errors = relays.errors.kept()};
@@ -256,15 +256,15 @@ void Supervisor::Hear(int signal, pid_t job) {
     first_signal_ = signal;
     asked_ = Clock::now();
   }
-  if (requests_ == 2) killed_ = Clock::now();
+  if (step() == 2) killed_ = Clock::now();
   if (job == 0) return;
-  switch (requests_) {
+  switch (step()) {
     case 1:
       std::fputs("cfrun: asking for a snapshot and a clean end; once more kills the job\n", stderr);
       ::kill(job, kStopSignal);
       return;
     case 2:
-      std::fputs("cfrun: killing the job\n", stderr);
+      if (on_request_ == OnRequest::kAskTheJob) std::fputs("cfrun: killing the job\n", stderr);
       ::kill(job, SIGTERM);
       return;
     default:

@@ -35,8 +35,8 @@ struct JobWatch {
 /// and a clean end (SIGUSR1, which mpirun forwards to the ranks). Of what follows, SIGUSR1 is the
 /// same request again, and so is another signal within five seconds of the first, for systems send
 /// several; the second of the others ends mpirun, which kills the ranks within two seconds, and the
-/// third, or three seconds, kills mpirun outright. What this process was told to ignore stays
-/// ignored.
+/// third, or three seconds, kills mpirun outright. Where ranks have no snapshot to take (OnRequest),
+/// the first ends mpirun. What this process was told to ignore stays ignored.
 ///
 /// Owner:   the program, one.
 /// Threads: the main thread, before there is another: the constructor blocks these signals for
@@ -48,7 +48,10 @@ struct JobWatch {
 ///   that somebody stops is woken.
 class Supervisor {
  public:
-  Supervisor();
+  /// What comes of the first request.
+  enum class OnRequest { kAskTheJob, kEndMpirun };
+
+  explicit Supervisor(OnRequest on_request = OnRequest::kAskTheJob);
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
@@ -78,12 +81,18 @@ class Supervisor {
   void Hear(int signal, pid_t job);
   bool Escalate(const JobWatch& watch, pid_t job, Ending& ending) const;
 
+  const OnRequest on_request_;
   sigset_t signals_;    // That are heard.
   sigset_t inherited_;  // The mask that children get back.
+  /// What the requests have come to: 1 asks the job, 2 ends mpirun, and more kill it.
+  int step() const {
+    return requests_ + (on_request_ == OnRequest::kEndMpirun && requests_ > 0 ? 1 : 0);
+  }
+
   int requests_ = 0;
   int first_signal_ = 0;                          // Of the requests.
   std::chrono::steady_clock::time_point asked_;   // When the first request came,
-  std::chrono::steady_clock::time_point killed_;  // and the second.
+  std::chrono::steady_clock::time_point killed_;  // and the one that ends mpirun.
   int output_error_ = 0;
 };
 

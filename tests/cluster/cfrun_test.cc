@@ -214,6 +214,17 @@ TEST_F(CfrunTest, OnOneHostMpirunListensOnLoopbackAlone) {
   EXPECT_EQ(cfrun.Wait().exit_code, kExitContinue);
 }
 
+// What looks at hosts has no snapshot to take.
+TEST_F(CfrunTest, DoctorEndsOnRequestAndSpeaksOfNoJob) {
+  Process doctor(Command({"doctor", "-n", "2"}));
+  ASSERT_TRUE(BothRanksRun());
+  doctor.Signal(SIGTERM);
+  const Process::Result result = doctor.Wait();
+  EXPECT_EQ(result.exit_code, kExitFailed);
+  EXPECT_EQ(result.errors, "cfrun: doctor was ended on request\n");
+  EXPECT_TRUE(BothRanksEnd());
+}
+
 // `cfrun ... 2>&1 | head`: mpirun dies of a broken pipe, and ranks with it. Here it never hears of one,
 // so that the job goes on to its own end.
 TEST_F(CfrunTest, AReaderThatGoesEndsNothing) {
