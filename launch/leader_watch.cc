@@ -6,8 +6,7 @@
 
 namespace cf {
 
-bool LeaderWatch::NobodyLeads() {
-  const Clock::time_point now = Clock::now();
+bool LeaderWatch::NobodyLeads(Clock::time_point now) {
   if (now - looked_ < kLimit / 8) return false;
   looked_ = now;
   const absl::StatusOr<RunFolder> folder = RunFolder::Open(run_);

@@ -14,19 +14,20 @@ namespace cf {
 /// Threads: one.
 class LeaderWatch {
  public:
-  explicit LeaderWatch(std::string run) : run_(std::move(run)) {}
-
-  /// Whether the one who was seen to hold it, or was on this host and would be, has not for kLimit,
-  /// nor has anybody else.
-  bool NobodyLeads();
-
- private:
   using Clock = std::chrono::steady_clock;
   /// More than those who go on in place ever need.
   static constexpr std::chrono::seconds kLimit{40};
 
+  explicit LeaderWatch(std::string run, Clock::time_point now = Clock::now())
+      : run_(std::move(run)), looked_(now) {}
+
+  /// Whether the one who was seen to hold it, or was on this host and would be, has not for kLimit,
+  /// nor has anybody else. It is looked once in kLimit / 8; `now` never goes back.
+  bool NobodyLeads(Clock::time_point now = Clock::now());
+
+ private:
   const std::string run_;
-  Clock::time_point looked_ = Clock::now();
+  Clock::time_point looked_;
   Clock::time_point held_ = looked_;  // When it was last seen so.
   std::uint64_t generation_ = 0;
   bool seen_ = false;  // That somebody holds this generation, or would be seen to.
