@@ -235,6 +235,21 @@ TEST_F(OutputTest, ARunOfSomebodyElseCanBeLookedAt) {
   EXPECT_THAT(reported.errors, EndsWith("; --out FILE writes the page elsewhere\n"));
 }
 
+// What is damaged of what a run says of itself is a line among the rest, and none of a library's.
+TEST_F(OutputTest, ADamagedStatusOrConfigurationIsALine) {
+  for (const std::string name : {"status", "job.textproto"}) {
+    Put("run/" + name, std::string("\x08\xff\x00{\n}}", 7));
+    const Process::Result shown = RunProgram("cfrun", {"status", "--json", Path("run")});
+    EXPECT_EQ(shown.exit_code, 0);
+    EXPECT_EQ(shown.errors, "");
+    EXPECT_THAT(shown.output, HasSubstr(Path("run/" + name) + ":"));
+    const Process::Result listed = RunProgram("cfrun", {"list", Path("")});
+    EXPECT_EQ(listed.exit_code, 0);
+    EXPECT_EQ(listed.errors, "");
+    fs::remove(Path("run/" + name));
+  }
+}
+
 // --- Standard output -------------------------------------------------------------------------------
 
 // Commands whose answer is what they print.

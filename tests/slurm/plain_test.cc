@@ -19,7 +19,10 @@ using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-class PlainInSlurm : public InSlurm {};
+class PlainInSlurm : public InSlurm {
+ protected:
+  static void SetUpTestSuite() { StartSlurm({"CommunicationParameters=EnableIPv6"}); }
+};
 
 TEST_F(PlainInSlurm, FourHosts) {
   const std::string job = Submit({.run = "four"});
@@ -50,6 +53,19 @@ TEST_F(PlainInSlurm, DoctorLooksAtFourHosts) {
   for (const char* way : {"n0 +n1", "n0 +n2", "n0 +n3", "n1 +n2", "n1 +n3", "n2 +n3"})
     EXPECT_THAT(log, ContainsRegex(absl::StrCat("\n *", way, " +[0-9.]+ +[0-9.]+ +[0-9.]+\n")));
   EXPECT_THAT(log, AllOf(HasSubstr("shared, locks hold"), HasSubstr("nothing is wrong")));
+}
+
+// Goal: hosts without an address of IPv4 are hosts, too. Method: ranks on two of them meet, connect and
+// measure their way, as those of a job do.
+TEST_F(PlainInSlurm, HostsOfIpv6Alone) {
+  slurm().UseIpv6(true);
+  const Process::Result result =
+      slurm().StartOn(3, {"cfrun", "doctor", "--hosts", "n0,n1"})->Wait();
+  slurm().UseIpv6(false);
+  EXPECT_EQ(result.exit_code, 0) << result.errors;
+  EXPECT_THAT(result.output, AllOf(HasSubstr("fd00:77::1, eth0"), HasSubstr("fd00:77::2, eth0"),
+                                   ContainsRegex("\n *n0 +n1 +[0-9.]+ +[0-9.]+ +[0-9.]+\n"),
+                                   HasSubstr("nothing is wrong")));
 }
 
 TEST_F(PlainInSlurm, OneHostWithTwoTasks) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,6 +24,9 @@ namespace fs = std::filesystem;
 // PERIODIC_TIMEOUT of slurmctld, and how long before a job is to be submitted: it then trains.
 constexpr std::chrono::seconds kTimeCheckInterval(30);
 constexpr std::chrono::seconds kTimeToStart(4);
+// Networks of the hosts; what follows is the host's number.
+constexpr char kIpv4[] = "10.0.0.";
+constexpr char kIpv6[] = "fd00:77::";
 
 bool IsNumber(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -143,12 +147,44 @@ void SlurmCluster::TellOfOthers(int node, const std::string& action,
   std::string command = "true";
   for (int other = 0; other < kNodes; ++other) {
     if (other == node) continue;
-    command += " && ip neigh " + action + " 10.0.0." + std::to_string(other + 1) + what +
+    command += " && ip neigh " + action + " " + kIpv4 + std::to_string(other + 1) + what +
                " dev eth0 nud permanent";
   }
   // The shell comes from the control host, which it goes on to answer.
-  const Process::Result told = StartOn(node, {command})->Wait();
-  EXPECT_EQ(told.exit_code, 0) << told.errors;
+  DoOn(node, command);
+}
+
+void SlurmCluster::DoOn(int node, const std::string& command) const {
+  const Process::Result done = StartOn(node, {command})->Wait();
+  EXPECT_EQ(done.exit_code, 0) << command << ": " << done.errors;
+}
+
+void SlurmCluster::ChangeAddresses(const std::string& action, const std::string& network,
+                                   const std::string& flags) const {
+  for (int node = 0; node < kNodes; ++node) {
+    std::string command = "ip addr " + action + " " + network;
+    command += std::to_string(node + 1) + (network.find(':') == std::string::npos ? "/24" : "/64");
+    DoOn(node, command + " dev eth0" + flags);
+  }
+}
+
+void SlurmCluster::UseIpv6(bool use) const {
+  const std::string from = use ? kIpv4 : kIpv6;
+  const std::string to = use ? kIpv6 : kIpv4;
+  const std::string at_once = use ? " nodad" : "";
+  if (use) {
+    const Process::Result set =
+        Run({"ip", "addr", "replace", to + "100/64", "dev", "switch", "nodad"});
+    EXPECT_EQ(set.exit_code, 0) << set.errors;
+  }
+  ChangeAddresses("add", to, at_once);
+  std::string hosts = "127.0.0.1 localhost\n" + to + "100 control\n";
+  for (int node = 0; node < kNodes; ++node) {
+    hosts += to + std::to_string(node + 1) + " n" + std::to_string(node) + "\n";
+  }
+  // Where it is: it is mounted on every host's.
+  std::ofstream(folder_ + "/hosts") << hosts;
+  ChangeAddresses("del", from);
 }
 
 void SlurmCluster::Mute(int node) const {

@@ -75,6 +75,10 @@ class SlurmCluster {
   void Mute(int node) const;
   void Unmute(int node) const;
 
+  /// The hosts' addresses are of IPv6 alone from now on, or of IPv4 again. Meanwhile Slurm does not reach
+  /// them. Requires: the setting CommunicationParameters=EnableIPv6.
+  void UseIpv6(bool use) const;
+
   /// Waits until all hosts are there and none has a job.
   bool WaitUntilIdle(std::chrono::seconds deadline = std::chrono::seconds(120)) const;
 
@@ -88,6 +92,9 @@ class SlurmCluster {
  private:
   void SetLink(int node, const std::string& state) const;
   void TellOfOthers(int node, const std::string& action, const std::string& what) const;
+  void DoOn(int node, const std::string& command) const;
+  void ChangeAddresses(const std::string& action, const std::string& network,
+                       const std::string& flags = "") const;
   std::map<std::string, std::string> Environment() const;
   std::vector<pid_t> Processes() const;
 
