@@ -161,6 +161,10 @@ bool HasLostHost(std::string_view errors) {
          absl::StrContains(View(errors), "ORTE does not know how to route a message");
 }
 
+bool HasLostRank(std::string_view errors) {
+  return absl::StrContains(LastLineOfRanks(errors), " was lost: ");
+}
+
 std::string LastLineOfRanks(std::string_view errors) {
   std::string last;
   for (absl::string_view line : absl::StrSplit(View(errors), '\n')) {

@@ -62,6 +62,9 @@ std::optional<RankDeath> FindDeath(std::string_view errors);
 /// Whether mpirun's `errors` tell that it has lost a host, or its own daemon there.
 bool HasLostHost(std::string_view errors);
 
+/// Whether a rank has said that it lost another one.
+bool HasLostRank(std::string_view errors);
+
 /// The last line in which a rank said why it ends, "cfworker: ..." without that name; a copy of such
 /// lines is kept. Empty where none did.
 std::string LastLineOfRanks(std::string_view errors);

@@ -59,6 +59,7 @@ void RankKeeper::Keep(int rank, int from_rank, int mpirun) {
     while (::read(from_rank, &read, sizeof(read)) == sizeof(read)) orders = read;
   };
   bool is_stopped = false;
+  bool is_asked = false;
   int looks = 0;
   for (;;) {
     siginfo_t info = {};
@@ -74,7 +75,11 @@ void RankKeeper::Keep(int rank, int from_rank, int mpirun) {
     if (signal < 0) continue;
     if (signal != SIGCHLD) {
       // A batch system signals every process, and a second SIGTERM would kill the rank.
-      if (info.si_pid == mpirun) ::kill(rank, signal);
+      if (info.si_pid != mpirun) continue;
+      is_asked = is_asked || signal == SIGUSR1;
+      // cfrun asks for an end by SIGUSR1 first. Otherwise mpirun ends all ranks, as it has lost one or a
+      // host, and a rank that ended in good order now would say that somebody had asked for it.
+      ::kill(rank, signal == SIGTERM && !is_asked ? SIGKILL : signal);
       continue;
     }
     int status = 0;

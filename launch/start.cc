@@ -336,10 +336,12 @@ JobRunner::Outcome JobRunner::JudgeWithoutVerdict(const JobEnd& end, const JobLi
     return {.died = true, .why = std::move(death.why), .said = std::move(death.said)};
   }
   Death death = ExplainDeath(end, std::nullopt, memory);
-  // Where the ranks have never met, what kept them from it would again, unless a signal did: mpirun
-  // does not die of its own.
+  // Where the ranks have never met, what kept them from it would again, unless one was lost: mpirun
+  // does not die of its own, and says with its exit code alone that a rank has, which was gone too soon.
+  const bool lost_one = FindDeath(end.errors).has_value() || HasLostRank(end.errors) ||
+                        end.exit_code == 128 + SIGKILL;
   const bool may_pass = again || stage == LifeStage::kBegun || end.signal == SIGKILL ||
-                        (stage == LifeStage::kClaimed && FindDeath(end.errors).has_value());
+                        (stage == LifeStage::kClaimed && lost_one);
   return {
       .died = may_pass && death.again, .why = std::move(death.why), .said = std::move(death.said)};
 }

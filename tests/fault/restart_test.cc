@@ -103,6 +103,7 @@ end() { printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "$CF_LAUNCH" >
 [[ $1 == never_well && $(wc -l < lives) -gt 1 ]] && exit 2
 [[ $1 == never_well ]] && kill -9 $PPID
 [[ $1 == begins_failed ]] && end 1 failed
+[[ $1 == begins_lost ]] && echo "cfworker: rank 1 on n1 was lost: it did not connect" >&2 && exit 1
 [[ $1 == begins_signalled ]] && end 75 signal
 # Its input is gone once it was there.
 [[ $1 == begins_well && $(wc -l < lives) -gt 1 ]] && exit 2
@@ -157,6 +158,14 @@ TEST_F(DyingJob, IsStartedAgainWhereOnlyMpirunAskedForTheEnd) {
   EXPECT_THAT(Run({"begins_signalled", "--restarts", "1"}),
               ContainsRegex("cfrun: rank 0 on [^ ]+ was killed by signal 9 \\(Killed\\); starting "
                             "again \\(1 of 1\\)\n"));
+  EXPECT_EQ(lives(), 2U);
+}
+
+// Who did not connect after the meeting may come the next time.
+TEST_F(DyingJob, IsStartedAgainWhereARankWasMissed) {
+  EXPECT_THAT(
+      Run({"begins_lost", "--restarts", "1"}),
+      HasSubstr("cfrun: rank 1 on n1 was lost: it did not connect; starting again (1 of 1)"));
   EXPECT_EQ(lives(), 2U);
 }
 

@@ -219,6 +219,19 @@ TEST_F(Survive, NotAStopOfTheOnlyRankThatIsLeft) {
   EXPECT_EQ(cluster_->Digest("last"), *digest_);
 }
 
+// mpirun ends all ranks then, if they have not ended before, and that is no request.
+TEST_F(Survive, TheDeathOfAKeeper) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("keeper", 3));
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const pid_t keeper = job->FindKeeper(1);
+  ASSERT_GT(keeper, 0);
+  ::kill(keeper, SIGKILL);
+  const Process::Result result = job->Wait();
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+  EXPECT_EQ(cluster_->Digest("keeper"), *digest_);
+}
+
 // With less than half of its ranks a job is started again, to have all of them.
 TEST_F(Survive, NotTheDeathOfMostRanks) {
   const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("most", 3));

@@ -108,6 +108,12 @@ TEST(MpirunText, TellsThatAHostWasLost) {
   EXPECT_FALSE(HasLostHost(kPrimary + kDeath + kNoNetwork));
 }
 
+TEST(MpirunText, TellsThatARankMissesAnother) {
+  EXPECT_TRUE(HasLostRank(kPrimary +
+                          "cfworker: rank 0 on n0 was lost: it did not connect within 3000 ms\n"));
+  EXPECT_FALSE(HasLostRank(kPrimary + "cfworker: -n 9: too many\n"));
+}
+
 TEST(MpirunText, ExplainsWhyNoRankCouldStartAndThatOnce) {
   EXPECT_EQ(ExplanationIn(kNoNetwork + kNoNetwork + kDeath + kPrimary),
             "  None of the TCP networks could be found:\n    Value given: ib7\n");
