@@ -21,6 +21,10 @@
 namespace cf {
 namespace {
 
+// Batches that are made ahead where rows are on disk, beside the one of any job: their reads are under
+// way while one waits or is computed, or an extent of the store is packed.
+constexpr std::uint32_t kLookahead = 3;
+
 KernelTarget TargetOf(const Job& job) {
   switch (job.kernels().target()) {
     case Kernels::AVX2:
@@ -135,8 +139,7 @@ absl::Status Member::OpenSeats() {
                            .copies_own = options_.job.train().delay() > 0,
                            .profile = seats_[k].profile.get()});
   }
-  // A batch's rows are read while the one before is waited for and computed.
-  const std::uint32_t lookahead = store_ != nullptr && !store_->keeps_all() ? 1 : 0;
+  const std::uint32_t lookahead = store_ != nullptr && !store_->keeps_all() ? kLookahead : 0;
   KeptSamples* const kept_samples = options_.kept == nullptr ? nullptr : &options_.kept->samples;
   // On the threads that will use them, so that memory is near.
   absl::Status opened = OnSeats([&](Seat& seat) -> absl::Status {

@@ -20,6 +20,7 @@
 #include "worker/evaluator.h"
 #include "worker/models/batch_items.h"
 #include "worker/moving_samples.h"
+#include "worker/next_uses.h"
 #include "worker/samples.h"
 
 namespace cf {
@@ -242,6 +243,11 @@ CachedStore::RowsAtOnce NeededAtOnce(const Job& job, const TrainingData& data,
               std::uint64_t{Evaluator::kItemsMax} * placement.workers().size())};
 }
 
+/// What is on disk of when the users of `training` bytes of samples come again.
+std::uint64_t NextUsesBytes(std::uint64_t training) {
+  return training / PartitionSamples::kBytesPerSample * NextUses::kBytesPerSample;
+}
+
 /// What samples take where they are on disk with any schedule but BLOCKS.
 std::uint64_t DiskSamplesBytes(const Job& job, const TrainingData& data, const Placement& placement,
                                const RankShape& shape) {
@@ -254,8 +260,13 @@ std::uint64_t DiskSamplesBytes(const Job& job, const TrainingData& data, const P
                                                     : PartitionSamples::kBytesPerSample);
   const std::uint64_t batch_ends =
       groups ? shape.range.size() * data.steps_per_epoch(job) * sizeof(std::uint32_t) : 0;
-  return shape.about_samples + PiecesBytes(samples, shape.range) + batch_ends +
-         of_partition * placement.workers().OnRank(shape.rank).size();
+  const std::uint64_t next_uses =
+      most * NextUses::kBytesPerSample +
+      placement.partitioning().RowsMax(shape.tables[Index(kUsers)].rows) * NextUses::kBytesPerUser;
+  return shape.about_samples + PiecesBytes(samples, shape.range) +
+         std::min<std::uint64_t>(NextUsesBytes(shape.training),
+                                 shape.range.size() * PieceFile::kPieceUnit) +
+         batch_ends + (of_partition + next_uses) * placement.workers().OnRank(shape.rank).size();
 }
 
 /// Of any other schedule: how many rows are in memory at once.
@@ -278,7 +289,8 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
   }
   StoragePlan plan = {.partitions = shape.range.size(),
                       .frames = shape.range.size(),
-                      .sample_disk = 2 * shape.training,  // In canonical order and in an epoch's.
+                      // In canonical order and in an epoch's.
+                      .sample_disk = 2 * shape.training + NextUsesBytes(shape.training),
                       .samples_on_disk = true};
   if (shape.rows + samples <= budget) {
     plan.snapshot_copies =

@@ -255,6 +255,12 @@ void CachedStore::Announce(TableId table, std::span<const RowId> ids) {
   CacheOf(table, options_.partitioning.Of(ids.front())).Announce(table, ids);
 }
 
+void CachedStore::Foresee(TableId table, std::span<const RowId> ids,
+                          std::span<const std::uint16_t> batches) {
+  if (!Moves(table) || ids.empty()) return;
+  CacheOf(table, options_.partitioning.Of(ids.front())).Foresee(table, ids, batches);
+}
+
 absl::Status CachedStore::Pin(TableId table, std::span<const RowId> ids, Access access,
                               std::span<float*> rows) {
   if (!Moves(table)) return others_->Pin(table, ids, access, rows);

@@ -70,6 +70,8 @@ class CachedStore : public RowStore {
   absl::StatusOr<bool> Begin(const Hosts& hosts) override;
   bool keeps_all() const override { return false; }
   void Announce(TableId table, std::span<const RowId> ids) override;
+  void Foresee(TableId table, std::span<const RowId> ids,
+               std::span<const std::uint16_t> batches) override;
   absl::Status Pin(TableId table, std::span<const RowId> ids, Access access,
                    std::span<float*> rows) override;
   void Release(TableId table, std::span<const RowId> ids) override;

@@ -1,6 +1,8 @@
 #include "paramserver/row_cache.h"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <utility>
 
 #include "common/base/check.h"
@@ -8,8 +10,10 @@
 namespace cf {
 namespace {
 
-// Of how many frames the least used goes. More come little nearer to the least of all.
-constexpr std::uint32_t kLookedAt = 16;
+// Of how many frames that whose row is wanted last goes: so many neighbours, which are in memory side
+// by side, at so many places. More come little nearer to the last of all.
+constexpr std::uint32_t kPlacesLookedAt = 8;
+constexpr std::uint32_t kNeighbours = 8;
 // Reads that are handed over together: the first of them are under way while the others are found.
 constexpr std::size_t kReadsTogether = 64;
 // Uses of a row in the mean before all are halved: enough to tell rows apart, few enough to follow
@@ -37,6 +41,7 @@ RowCache::RowCache(Options options)
       uses_max_ += rows * kUsesMean;
     }
   }
+  FindGaps();
 }
 
 RowCache::~RowCache() {
@@ -57,6 +62,18 @@ void RowCache::Announce(TableId table, std::span<const RowId> ids) {
   BeginReads();
 }
 
+void RowCache::Foresee(TableId table, std::span<const RowId> ids,
+                       std::span<const std::uint16_t> batches) {
+  // What came before the first batch, as reading a snapshot does, says nothing of how rows are used.
+  if (now_ == 0) Fade(static_cast<std::uint32_t>(std::bit_width(kUsesMax)));
+  ++now_;
+  FindGaps();
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    const std::uint32_t where = PlaceOf(table, ids[k]).where();
+    if (IsFrame(where)) frames_[where].next = now_ + batches[k];
+  }
+}
+
 absl::Status RowCache::Pin(TableId table, std::span<const RowId> ids, RowStore::Access access,
                            std::span<float*> rows) {
   absl::Status done = options_.mover->status();
@@ -71,9 +88,9 @@ absl::Status RowCache::Pin(TableId table, std::span<const RowId> ids, RowStore::
       break;
     }
     Frame& frame = frames_[*at];
-    ++frame.pins;
+    // A step may pin a row once more to change it.
+    if (frame.pins++ == 0) CountUse(frame);
     frame.announced = false;
-    CountUse(frame);
     rows[pinned] = RowAt(*at).data();
   }
   figures_.pins += pinned;
@@ -103,12 +120,29 @@ void RowCache::Release(TableId table, std::span<const RowId> ids) {
 void RowCache::CountUse(Frame& frame) {
   if (frame.uses < kUsesMax) ++frame.uses;
   if (++uses_ < uses_max_) return;
+  Fade(1);
+}
+
+void RowCache::Fade(std::uint32_t times) {
   uses_ = 0;
-  for (std::uint32_t k = 0; k < taken_; ++k) frames_[k].uses /= 2;
+  counted_ = std::max(
+      1.0F, (counted_ + static_cast<float>(now_ - faded_)) / static_cast<float>(1U << times));
+  faded_ = now_;
+  for (std::uint32_t k = 0; k < taken_; ++k)
+    frames_[k].uses = static_cast<std::uint8_t>(frames_[k].uses >> times);
   for (std::vector<std::vector<Place>>& of_table : places_) {
     for (std::vector<Place>& of_partition : of_table) {
-      for (Place& place : of_partition) place = Place(place.where(), place.uses() / 2U);
+      for (Place& place : of_partition)
+        place = Place(place.where(), static_cast<std::uint32_t>(place.uses()) >> times);
     }
+  }
+}
+
+void RowCache::FindGaps() {
+  const float batches = counted_ + static_cast<float>(now_ - faded_);
+  gaps_[0] = std::numeric_limits<float>::infinity();
+  for (std::size_t uses = 1; uses < gaps_.size(); ++uses) {
+    gaps_[uses] = batches / static_cast<float>(uses);
   }
 }
 
@@ -122,6 +156,7 @@ std::optional<std::uint32_t> RowCache::Bring(TableId table, RowId id, Place& pla
   Frame& frame = frames_[*at];
   const std::span<float> row = RowAt(*at);
   frame.id = id;
+  frame.next = 0;
   frame.table = static_cast<std::uint8_t>(table);
   frame.uses = place.uses();
   frame.announced = false;
@@ -145,7 +180,7 @@ std::optional<std::uint32_t> RowCache::Bring(TableId table, RowId id, Place& pla
 
 std::optional<std::uint32_t> RowCache::TakeFrame(Need need) {
   if (taken_ < options_.frames) return taken_++;
-  std::optional<std::uint32_t> frame = LeastUsed();
+  std::optional<std::uint32_t> frame = LastWanted();
   if (!frame.has_value() && need == Need::kNow) {
     BeginReads();
     frame = AnyUnpinned();
@@ -154,15 +189,22 @@ std::optional<std::uint32_t> RowCache::TakeFrame(Need need) {
   return frame;
 }
 
-std::optional<std::uint32_t> RowCache::LeastUsed() {
-  std::optional<std::uint32_t> least;
-  for (std::uint32_t k = 0; k < kLookedAt; ++k) {
-    const std::uint32_t at = Random(options_.frames);
-    const Frame& frame = frames_[at];
-    if (frame.pins > 0 || frame.announced || IsReading(frame)) continue;
-    if (!least.has_value() || frame.uses < frames_[*least].uses) least = at;
+std::optional<std::uint32_t> RowCache::LastWanted() {
+  std::optional<std::uint32_t> last;
+  float gap_of_last = 0;
+  for (std::uint32_t place = 0; place < kPlacesLookedAt; ++place) {
+    const std::uint32_t first = Random(options_.frames);
+    const std::uint32_t end = std::min(options_.frames, first + kNeighbours);
+    for (std::uint32_t at = first; at < end; ++at) {
+      const Frame& frame = frames_[at];
+      if (frame.pins > 0 || frame.announced || IsReading(frame)) continue;
+      const float gap = GapOf(frame);
+      if (last.has_value() && gap <= gap_of_last) continue;
+      last = at;
+      gap_of_last = gap;
+    }
   }
-  return least;
+  return last;
 }
 
 std::optional<std::uint32_t> RowCache::AnyUnpinned() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,10 +23,11 @@ namespace cf {
 /// The rows of one length that one thread hosts: as many in memory as there are frames, the others on
 /// disk, and those that nobody has changed nowhere, since they are made anew.
 ///
-/// The row that goes is the least used of a few that are looked at (docs/results.md, beyond memory:
-/// how near this comes to knowing the future). How often a row was used is remembered while it is
-/// away, too, and fades, so that a pass over all rows drives nobody out that is used often. Only a row
-/// that differs from what is on disk is written when it leaves.
+/// The row that goes is, of some that are looked at, the one that will be wanted last: by what was
+/// foreseen of it, or else by how often it was used (docs/results.md, beyond memory: how near this
+/// comes to knowing the future). How often a row was used is remembered while it is away, too, and
+/// fades, so that a pass over all rows drives nobody out that is used often. Only a row that differs
+/// from what is on disk is written when it leaves.
 ///
 /// Owner:   CachedStore, for each compute thread and each length of rows.
 /// Threads: the compute thread's.
@@ -61,6 +63,7 @@ class RowCache {
 
   /// What RowStore promises of the same names.
   void Announce(TableId table, std::span<const RowId> ids);
+  void Foresee(TableId table, std::span<const RowId> ids, std::span<const std::uint16_t> batches);
   absl::Status Pin(TableId table, std::span<const RowId> ids, RowStore::Access access,
                    std::span<float*> rows);
   void Release(TableId table, std::span<const RowId> ids);
@@ -94,6 +97,7 @@ class RowCache {
   struct Frame {
     RowId id{};
     std::uint32_t position = kNone;  // In its extent, of what it was when it came; kNone if made.
+    std::uint32_t next = 0;  // The batch that wants it next, as was foreseen; else one in the past.
     std::uint16_t pins = 0;
     std::uint8_t table = 0;
     std::uint8_t uses = 0;
@@ -134,7 +138,8 @@ class RowCache {
   // nobody is about to use.
   std::optional<std::uint32_t> Bring(TableId table, RowId id, Place& place, Need need);
   std::optional<std::uint32_t> TakeFrame(Need need);
-  std::optional<std::uint32_t> LeastUsed();
+  // Of some frames the one whose row is wanted last.
+  std::optional<std::uint32_t> LastWanted();
   std::optional<std::uint32_t> AnyUnpinned();
   void Evict(std::uint32_t frame);
   // Writes the row: its position.
@@ -146,6 +151,14 @@ class RowCache {
   bool IsWantedWhole(TableId table, PartitionId partition, RowExtents::Run run,
                      RowStore::Which which) const;
   void CountUse(Frame& frame);
+  // Halves the counts so often.
+  void Fade(std::uint32_t times);
+  // Of rows that were used so often.
+  void FindGaps();
+  // In how many batches the row may be wanted next.
+  float GapOf(const Frame& frame) const {
+    return frame.next > now_ ? static_cast<float>(frame.next - now_) : gaps_[frame.uses];
+  }
   std::uint32_t Random(std::uint32_t below);
 
   const Options options_;
@@ -155,6 +168,10 @@ class RowCache {
   std::unique_ptr<Frame[]> frames_;
   std::uint32_t taken_ = 0;  // Frames that have had a row.
   std::uint64_t uses_ = 0;   // Since they faded.
+  std::uint32_t now_ = 0;    // Batches of which something was foreseen.
+  float counted_ = 1;        // Of how many batches uses are counted: when they faded,
+  std::uint32_t faded_ = 0;  // which was at this batch.
+  std::array<float, kUsesMax + 1> gaps_{};  // By uses: between these, in batches.
   std::uint64_t random_ = 0;
   std::vector<RowMover::Read> reads_;     // Not begun yet.
   std::vector<std::uint32_t> positions_;  // Of Pack.

@@ -40,6 +40,11 @@ void RowService::Announce(TableId table, std::span<const RowId> ids) {
   options_.store->Announce(table, ids);
 }
 
+void RowService::Foresee(TableId table, std::span<const RowId> ids,
+                         std::span<const std::uint16_t> batches) {
+  options_.store->Foresee(table, ids, batches);
+}
+
 bool RowService::CanServe() {
   return options_.exchange->PushesTo(options_.seat).IsReady();
 }

@@ -56,6 +56,8 @@ class RowService : public RowHost {
   void SetSteps(std::uint64_t steps) { steps_ = steps; }
 
   void Announce(TableId table, std::span<const RowId> ids) override;
+  void Foresee(TableId table, std::span<const RowId> ids,
+               std::span<const std::uint16_t> batches) override;
   bool CanServe() override;
   absl::Status Serve(const ServedTurn& turn) override;
   std::span<const float* const> RowsFor(std::uint32_t worker_seat, TableId table) const override;

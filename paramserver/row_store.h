@@ -85,6 +85,11 @@ class RowStore {
   /// These rows will be pinned soon, so that reading them can begin. A hint.
   virtual void Announce(TableId table, std::span<const RowId> ids) = 0;
 
+  /// As RowHost has it: a batch has been announced, and its rows come again in so many batches[k]. A
+  /// hint which rows are worth their memory.
+  virtual void Foresee(TableId /*table*/, std::span<const RowId> /*ids*/,
+                       std::span<const std::uint16_t> /*batches*/) {}
+
   /// Points rows[k] at the row of ids[k], 64-byte aligned, where it stays until it has been
   /// released as often as it was pinned. ResourceExhausted: more rows are pinned than the budget
   /// has room for; else what reading failed with. After an error nothing is pinned.

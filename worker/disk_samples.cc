@@ -7,21 +7,23 @@
 
 #include "common/base/check.h"
 #include "worker/canonical_file.h"
+#include "worker/next_uses.h"
 
 namespace cf {
 
 // --- One section ---------------------------------------------------------------------------------
 
-absl::StatusOr<std::span<const Sample>> SectionReader::Read(const PieceFile& file,
-                                                            std::size_t section, SampleRange range,
-                                                            std::vector<Sample>& joined) {
-  const std::uint64_t of_piece = file.piece_bytes() / sizeof(Sample);
-  if (range.first == range.last) return std::span<const Sample>();
+template <class Entry>
+absl::StatusOr<std::span<const Entry>> SectionReader<Entry>::Read(const PieceFile& file,
+                                                                  std::size_t section,
+                                                                  SampleRange range,
+                                                                  std::vector<Entry>& joined) {
+  const std::uint64_t of_piece = file.piece_bytes() / sizeof(Entry);
+  if (range.first == range.last) return std::span<const Entry>();
   if (range.first / of_piece == (range.last - 1) / of_piece) {
     absl::Status there = Have(file, section, range.first / of_piece);
     if (!there.ok()) return there;
-    return std::span<const Sample>(piece_).subspan(range.first % of_piece,
-                                                   range.last - range.first);
+    return std::span<const Entry>(piece_).subspan(range.first % of_piece, range.last - range.first);
   }
   joined.clear();
   for (std::uint64_t first = range.first; first < range.last;) {
@@ -29,21 +31,23 @@ absl::StatusOr<std::span<const Sample>> SectionReader::Read(const PieceFile& fil
     const std::uint64_t last = std::min(range.last, (piece + 1) * of_piece);
     absl::Status there = Have(file, section, piece);
     if (!there.ok()) return there;
-    const std::span<const Sample> some =
-        std::span<const Sample>(piece_).subspan(first % of_piece, last - first);
+    const std::span<const Entry> some =
+        std::span<const Entry>(piece_).subspan(first % of_piece, last - first);
     joined.insert(joined.end(), some.begin(), some.end());
     first = last;
   }
-  return std::span<const Sample>(joined);
+  return std::span<const Entry>(joined);
 }
 
-absl::Status SectionReader::Have(const PieceFile& file, std::size_t section, std::uint64_t number) {
+template <class Entry>
+absl::Status SectionReader<Entry>::Have(const PieceFile& file, std::size_t section,
+                                        std::uint64_t number) {
   if (number == number_) return absl::OkStatus();
   const std::uint64_t at = number * file.piece_bytes();
   const std::uint64_t left = file.SectionBytes(section) - at;
   const std::uint64_t bytes = std::min<std::uint64_t>(left, file.piece_bytes());
   number_ = kNone;
-  piece_.resize(bytes / sizeof(Sample));
+  piece_.resize(bytes / sizeof(Entry));
   absl::Status read = file.Read(section, at, std::as_writable_bytes(std::span(piece_)));
   if (!read.ok()) return read;
   number_ = number;
@@ -54,15 +58,21 @@ absl::Status SectionReader::Have(const PieceFile& file, std::size_t section, std
   return absl::OkStatus();
 }
 
-void SectionReader::Drop() {
-  std::vector<Sample>().swap(piece_);
+template <class Entry>
+void SectionReader<Entry>::Drop() {
+  std::vector<Entry>().swap(piece_);
   number_ = kNone;
 }
+
+template class SectionReader<Sample>;
+template class SectionReader<std::uint16_t>;
 
 // --- All of a seat -------------------------------------------------------------------------------
 
 DiskSamples::DiskSamples(Options options)
-    : options_(std::move(options)), readers_(options_.range.size()) {
+    : options_(std::move(options)),
+      readers_(options_.range.size()),
+      next_use_readers_(options_.range.size()) {
 }
 
 absl::StatusOr<const PieceFile*> DiskSamples::Canonical(SampleKind kind) {
@@ -99,10 +109,19 @@ absl::Status DiskSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch,
     absl::StatusOr<std::unique_ptr<PieceFile>> made =
         PieceFile::Create(absl::StrCat(options_.scratch, "epoch"), bytes, canonical.piece_bytes());
     if (!made.ok()) return made.status();
+    std::vector<std::uint64_t> of_next_uses;
+    for (const std::uint64_t of_samples : bytes) {
+      of_next_uses.push_back(of_samples / sizeof(Sample) * NextUses::kBytesPerSample);
+    }
+    absl::StatusOr<std::unique_ptr<PieceFile>> beside = PieceFile::Create(
+        absl::StrCat(options_.scratch, "next_uses"), of_next_uses, PieceFile::kPieceUnit);
+    if (!beside.ok()) return beside.status();
     epoch_ = *std::move(made);
+    next_uses_ = *std::move(beside);
   }
   batch_ends_.assign(user_group > 1 ? partitions : 0, {});
   PartitionSamples samples;
+  NextUses next_uses;
   samples.training_.reserve(std::ranges::max(bytes) / sizeof(Sample));
   for (std::uint32_t p = 0; p < partitions; ++p) {
     samples.training_.resize(bytes[p] / sizeof(Sample));
@@ -113,6 +132,10 @@ absl::Status DiskSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch,
     samples.ShuffleEpoch(seed, epoch, PartitionId{options_.range.first + p}, user_group,
                          options_.partitioning);
     if (done = epoch_->Write(p, 0, raw); !done.ok()) return done;
+    const std::span<const std::uint16_t> found_uses =
+        next_uses.Find(samples.training_, options_.partitioning, batches,
+                       [&](std::uint64_t t) { return samples.OfBatch(t, batches); });
+    if (done = next_uses_->Write(p, 0, std::as_bytes(found_uses)); !done.ok()) return done;
     for (std::uint64_t t = 0; user_group > 1 && t < batches; ++t) {
       batch_ends_[p].push_back(static_cast<std::uint32_t>(samples.OfBatch(t, batches).last));
     }
@@ -150,8 +173,15 @@ absl::StatusOr<std::span<const Sample>> DiskSamples::Take(SampleKind kind, std::
   return readers_[p].Read(*reads_, p, range, joined_);
 }
 
+absl::StatusOr<std::span<const std::uint16_t>> DiskSamples::NextUsesOf(std::uint32_t p,
+                                                                       SampleRange range) {
+  if (!has_epoch_) return std::span<const std::uint16_t>();
+  return next_use_readers_[p].Read(*next_uses_, p, range, joined_next_uses_);
+}
+
 void DiskSamples::DropPieces() {
-  for (SectionReader& reader : readers_) reader.Drop();
+  for (SectionReader<Sample>& reader : readers_) reader.Drop();
+  for (SectionReader<std::uint16_t>& reader : next_use_readers_) reader.Drop();
   reads_ = nullptr;
   ended_.reset();
 }

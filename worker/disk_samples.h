@@ -17,17 +17,18 @@
 
 namespace cf {
 
-/// Reads the samples of one section of a file, piece by piece.
+/// Reads one section of a file that has an entry for each sample, piece by piece.
 ///
-/// Owner:   DiskSamples, one for each partition.
+/// Owner:   DiskSamples, one for each section that is read.
 /// Threads: the seat's compute thread.
 /// Bounds:  a piece, until it is dropped.
+template <class Entry>
 class SectionReader {
  public:
-  /// The samples in `range` of the section, which hold until the next call; `joined` is where they
-  /// are put if they are in several pieces.
-  absl::StatusOr<std::span<const Sample>> Read(const PieceFile& file, std::size_t section,
-                                               SampleRange range, std::vector<Sample>& joined);
+  /// Those of the samples in `range` of the section, which hold until the next call; `joined` is
+  /// where they are put if they are in several pieces.
+  absl::StatusOr<std::span<const Entry>> Read(const PieceFile& file, std::size_t section,
+                                              SampleRange range, std::vector<Entry>& joined);
   void Drop();
 
  private:
@@ -36,17 +37,18 @@ class SectionReader {
   absl::Status Have(const PieceFile& file, std::size_t section, std::uint64_t number);
 
   std::uint64_t number_ = kNone;
-  std::vector<Sample> piece_;
+  std::vector<Entry> piece_;
 };
 
 /// The samples of a seat where memory is too small for them: in files, a section for each partition,
-/// in canonical order as they come from the data set, and in an epoch's, made of that.
+/// in canonical order as they come from the data set, and in an epoch's, made of that, with what is
+/// known then of when users come again.
 ///
 /// Owner:   SeatSamples.
 /// Threads: the seat's compute thread.
-/// Bounds:  on disk 12 bytes a sample that is looked at, and 12 more in training. In memory a piece
-///          for each partition, with groups 4 bytes a batch for each, and while an order is taken the
-///          largest partition, with groups twice.
+/// Bounds:  on disk 12 bytes a sample that is looked at, and 14 more in training. In memory two
+///          pieces for each partition, with groups 4 bytes a batch for each, and while an order is
+///          taken the largest partition, with groups twice, and NextUses of it.
 class DiskSamples {
  public:
   /// All is borrowed but `scratch`, with which names of files begin: "FOLDER/0-".
@@ -65,6 +67,7 @@ class DiskSamples {
   absl::Status TakeCanonical();
   SampleRange OfBatch(std::uint32_t p, std::uint64_t t, std::uint64_t batches) const;
   absl::StatusOr<std::span<const Sample>> Take(SampleKind kind, std::uint32_t p, SampleRange range);
+  absl::StatusOr<std::span<const std::uint16_t>> NextUsesOf(std::uint32_t p, SampleRange range);
 
  private:
   // Makes the file of samples of one kind in canonical order, if it is not there.
@@ -76,13 +79,16 @@ class DiskSamples {
   const Options options_;
   std::array<std::unique_ptr<PieceFile>, 2> canonical_;  // By kind.
   std::unique_ptr<PieceFile> epoch_;
-  bool has_epoch_ = false;  // Whether that is the order of training samples.
+  std::unique_ptr<PieceFile> next_uses_;  // Of its samples.
+  bool has_epoch_ = false;                // Whether that is the order of training samples.
   // With groups, by partition of the range: where each batch of the epoch ends.
   std::vector<std::vector<std::uint32_t>> batch_ends_;
-  std::vector<SectionReader> readers_;  // By partition of the range: of
-  const PieceFile* reads_ = nullptr;    // this file.
-  std::optional<std::uint32_t> ended_;  // The partition that was read last, if to its end.
+  std::vector<SectionReader<Sample>> readers_;  // By partition of the range: of
+  const PieceFile* reads_ = nullptr;            // this file.
+  std::optional<std::uint32_t> ended_;          // The partition that was read last, if to its end.
+  std::vector<SectionReader<std::uint16_t>> next_use_readers_;  // By partition of the range.
   std::vector<Sample> joined_;
+  std::vector<std::uint16_t> joined_next_uses_;
 };
 
 }  // namespace cf

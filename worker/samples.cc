@@ -204,4 +204,12 @@ std::span<const Sample> SeatSamples::TakeFromDisk(SampleKind kind, std::uint32_t
   return {};
 }
 
+std::span<const std::uint16_t> SeatSamples::NextUsesOf(std::uint32_t p, SampleRange range) {
+  if (disk_ == nullptr || !status_.ok()) return {};
+  const absl::StatusOr<std::span<const std::uint16_t>> uses = disk_->NextUsesOf(p, range);
+  if (uses.ok()) return *uses;
+  status_ = uses.status();
+  return {};
+}
+
 }  // namespace cf

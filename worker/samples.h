@@ -197,6 +197,11 @@ class SeatSamples {
   }
   const absl::Status& status() const { return status_; }
 
+  /// By training sample of `range` of partition `p`, in an epoch's order that was taken: in how many
+  /// batches its user comes again (NextUses). They hold until the next call. Nothing where that is
+  /// not known: in memory, and after an error.
+  std::span<const std::uint16_t> NextUsesOf(std::uint32_t p, SampleRange range);
+
  private:
   // Of some partitions of the range, into memory.
   void Read(SeatRange run);

@@ -102,6 +102,8 @@ void Trainer::BeginBatch(const Pass& pass, std::uint64_t t, Minibatch& batch) {
   for (FeatureLinks& links : batch.features) links.Clear();
   for (std::size_t table = 0; table < layouts_.size(); ++table)
     batch.tables[table].batch.Clear(indices_[table]);
+  foreseen_.clear();
+  next_uses_.clear();
   model_->BeginBatch(pass, batch);
 }
 
@@ -122,6 +124,7 @@ void Trainer::AddPartition(const Pass& pass, std::uint32_t p,
                           .rows_to_fetch = rows_to_fetch,
                           .indices = indices_},
                          batch);
+    if (pass.training && options_.lookahead > 0) Foresee(p, range, samples);
   }
   batch.positions.push_back(range.first);
   batch.samples_end.push_back(batch.samples.size());
@@ -138,7 +141,16 @@ void Trainer::EndBatch(Minibatch& batch) {
     options_.rows->Want(batch.rows, TableId{t}, rows.size(),
                         [rows](std::size_t k) { return rows[k].id; });
   }
-  if (options_.lookahead > 0) options_.rows->Announce(batch.rows);
+  if (options_.lookahead == 0) return;
+  options_.rows->Announce(batch.rows);
+  if (!foreseen_.empty()) options_.rows->Foresee(kUsers, foreseen_, next_uses_);
+}
+
+void Trainer::Foresee(std::uint32_t p, SampleRange range, std::span<const Sample> samples) {
+  const std::span<const std::uint16_t> uses = samples_.NextUsesOf(p, range);
+  if (uses.empty()) return;
+  for (const Sample& sample : samples) foreseen_.push_back(sample.user);
+  next_uses_.insert(next_uses_.end(), uses.begin(), uses.end());
 }
 
 absl::Status Trainer::Compute(const Pass& pass, Minibatch& batch, Minibatch* next,

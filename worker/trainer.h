@@ -110,6 +110,8 @@ class Trainer {
   void AddPartition(const Pass& pass, std::uint32_t p, std::span<const float* const> rows_to_fetch,
                     Minibatch& batch);
   void EndBatch(Minibatch& batch);
+  // Notes when the users of samples in `range` of a partition come again, where that is known.
+  void Foresee(std::uint32_t p, SampleRange range, std::span<const Sample> samples);
   // The gradient of a step, or its figures alone. Where `next` is not null, adds its partitions in
   // between.
   absl::Status Compute(const Pass& pass, Minibatch& batch, Minibatch* next,
@@ -168,6 +170,10 @@ class Trainer {
   bool keeps_gradients_;
 
   std::uint64_t served_ = 0;  // Turns of the current pass that the own server has.
+
+  // Of the batch that is made: by sample its user, and in how many batches that comes again.
+  std::vector<RowId> foreseen_;
+  std::vector<std::uint16_t> next_uses_;
 
   // Scratch.
   std::vector<RowId> ids_;

@@ -90,6 +90,11 @@ class RowClient {
   /// Tells the own server, if there is one, what the batch wants, which is asked for some turns later.
   void Announce(const BatchRows& batch);
 
+  /// RowHost's, of the own server, if there is one.
+  void Foresee(TableId table, std::span<const RowId> ids, std::span<const std::uint16_t> batches) {
+    if (has_own_server()) options_.host->Foresee(table, ids, batches);
+  }
+
   /// The gradients of a step for one server: fills what it is given, by table.
   using FillPartials = absl::FunctionRef<void(std::uint32_t server, std::span<OwnPartials> into)>;
 

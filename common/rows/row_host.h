@@ -63,6 +63,12 @@ class RowHost {
   /// The worker of the same thread will want these rows in some turns, so that reading them can begin.
   virtual void Announce(TableId table, std::span<const RowId> ids) = 0;
 
+  /// Of the batch that was announced last: the worker of the same thread will want the row of ids[k]
+  /// again so many batches[k] after it, and of an id that is there twice what comes last counts. 0:
+  /// that is not known.
+  virtual void Foresee(TableId table, std::span<const RowId> ids,
+                       std::span<const std::uint16_t> batches) = 0;
+
   /// Whether the pushes of the next turn are all there, so that Serve would not wait.
   virtual bool CanServe() = 0;
 

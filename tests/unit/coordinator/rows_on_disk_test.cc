@@ -148,7 +148,7 @@ TEST_F(RowsOnDiskTest, SamplesAloneOnDiskMakeTheSameModel) {
   const StoragePlan plan = Plan(small, 1).value();
   ASSERT_TRUE(plan.samples_on_disk);
   EXPECT_EQ(plan.disk, 0U);
-  EXPECT_EQ(plan.sample_disk, 24 * TrainingData::Open(job).value().split.training_count());
+  EXPECT_EQ(plan.sample_disk, 26 * TrainingData::Open(job).value().split.training_count());
   EXPECT_LE(plan.memory, mib << 20);
   EXPECT_EQ(DigestOf(small, 1, "samples"), expected);
   EXPECT_TRUE(std::filesystem::is_empty(tiny_.Beside("samples") + "/scratch"));

@@ -104,6 +104,50 @@ TEST_F(DiskSamplesTest, BatchesAreTheSame) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_));
 }
 
+// Goal: of each sample in how many batches its user comes again, whatever is read of it. Method: what
+// comes behind it is looked through.
+TEST_F(DiskSamplesTest, KnowsWhenUsersComeAgain) {
+  SeatSamples samples = Samples(folder_ + "/0-");
+  for (const std::uint32_t user_group : {1U, 3U}) {
+    for (const std::uint64_t batches : {1U, 7U, 200U}) {
+      ASSERT_EQ(samples.TakeEpoch(42, 1, user_group, batches), absl::OkStatus());
+      for (std::uint32_t p = 0; p < kRange.size(); ++p) {
+        struct Use {
+          RowId user{};
+          std::uint64_t batch = 0;
+          std::uint16_t next = 0;
+        };
+        std::vector<Use> uses;
+        for (std::uint64_t t = 0; t < batches; ++t) {
+          const SampleRange range = samples.OfBatch(p, t, batches);
+          const std::span<const Sample> taken = samples.Take(SampleKind::kTraining, p, range);
+          const std::span<const std::uint16_t> next = samples.NextUsesOf(p, range);
+          ASSERT_EQ(next.size(), taken.size());
+          for (std::size_t k = 0; k < taken.size(); ++k) {
+            uses.push_back({taken[k].user, t, next[k]});
+          }
+        }
+        for (auto use = uses.begin(); use != uses.end(); ++use) {
+          const auto again = std::find_if(
+              use + 1, uses.end(), [&](const Use& other) { return other.user == use->user; });
+          if (again != uses.end()) {
+            ASSERT_EQ(use->next, again->batch - use->batch);
+          } else {
+            ASSERT_GE(use->next, batches - use->batch) << "in the next epoch";
+            ASSERT_LE(use->next, 3 * batches / 2 - use->batch) << "not late in it";
+          }
+        }
+      }
+    }
+  }
+  EXPECT_EQ(samples.status(), absl::OkStatus());
+  ASSERT_EQ(samples.TakeCanonical(), absl::OkStatus());
+  EXPECT_TRUE(samples.NextUsesOf(0, {0, 1}).empty()) << "in no order of an epoch";
+  SeatSamples in_memory = Samples();
+  ASSERT_EQ(in_memory.TakeEpoch(42, 1, 1, 7), absl::OkStatus());
+  EXPECT_TRUE(in_memory.NextUsesOf(0, in_memory.OfBatch(0, 0, 7)).empty());
+}
+
 TEST(SectionReader, RangesOfSeveralPiecesAreJoined) {
   const std::string path = ::testing::TempDir() + "cf_section_" + std::to_string(::getpid());
   constexpr std::uint64_t kSamples = 5000;
@@ -113,7 +157,7 @@ TEST(SectionReader, RangesOfSeveralPiecesAreJoined) {
   const std::unique_ptr<PieceFile> file =
       PieceFile::Create(path, sections, PieceFile::kPieceUnit).value();
   ASSERT_EQ(file->Write(1, 0, std::as_bytes(std::span(samples))), absl::OkStatus());
-  SectionReader reader;
+  SectionReader<Sample> reader;
   std::vector<Sample> joined;
   for (const std::uint64_t step : {1U, 700U, 1024U, 1025U, 5000U}) {
     for (std::uint64_t first = 0; first < kSamples; first += step) {
