@@ -269,10 +269,11 @@ std::uint64_t DiskSamplesBytes(const Job& job, const TrainingData& data, const P
          batch_ends + (of_partition + next_uses) * placement.workers().OnRank(shape.rank).size();
 }
 
-/// Of any other schedule: how many rows are in memory at once.
+/// Of any other schedule: how many rows are in memory at once, where the process has `beside` bytes
+/// for all else.
 absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
                                      const Placement& placement, const RankShape& shape,
-                                     std::uint64_t budget) {
+                                     std::uint64_t budget, std::uint64_t beside) {
   const Partitioning partitioning = placement.partitioning();
   std::vector<SeatRange> threads;
   for (const std::uint32_t seat : placement.servers().OnRank(shape.rank)) {
@@ -308,10 +309,14 @@ absl::StatusOr<StoragePlan> PlanRows(const Job& job, const TrainingData& data,
         "and may use ",
         budget >> 20, " MiB: give it ", least, " (--memory), or start more ranks"));
   }
+  // Between two snapshots many more rows change than copies would have room for, so that memory is
+  // worth more for rows.
   plan.snapshot_copies =
-      SnapshotCopies(job, shape.rows, shape.range.size(), (budget - fixed - row_bytes) / 4);
+      SnapshotCopies(job, shape.rows, shape.range.size(), (budget - fixed - row_bytes) / 16);
   plan.row_bytes = budget - fixed - plan.snapshot_copies;
-  plan.memory = budget;
+  // What the process has beside rows and samples counts where there is more than the least.
+  plan.row_bytes -= std::min(beside, (plan.row_bytes - row_bytes) / 2);
+  plan.memory = fixed + plan.snapshot_copies + plan.row_bytes;
   plan.disk = CachedStore::DiskBytes(shape.tables, partitioning, shape.range);
   return plan;
 }
@@ -378,8 +383,9 @@ absl::StatusOr<StoragePlan> PlanStorage(const Job& job, const TrainingData& data
   }
   shape.in_memory = plan.memory;
   shape.item_partition = item_partition;
-  absl::StatusOr<StoragePlan> on_disk = blocks ? PlanPartitions(job, data, placement, shape, budget)
-                                               : PlanRows(job, data, placement, shape, budget);
+  absl::StatusOr<StoragePlan> on_disk = blocks
+                                            ? PlanPartitions(job, data, placement, shape, budget)
+                                            : PlanRows(job, data, placement, shape, budget, beside);
   if (on_disk.ok()) on_disk->beside = beside;
   return on_disk;
 }
