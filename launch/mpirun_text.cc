@@ -165,6 +165,17 @@ bool HasLostRank(std::string_view errors) {
   return absl::StrContains(LastLineOfRanks(errors), " was lost: ");
 }
 
+std::optional<int> FindFailure(std::string_view errors) {
+  if (!absl::StrContains(View(errors), " exited with non-zero status")) return std::nullopt;
+  for (const absl::string_view line : absl::StrSplit(View(errors), '\n')) {
+    absl::string_view rest = absl::StripLeadingAsciiWhitespace(line);
+    if (!absl::ConsumePrefix(&rest, "Exit code:")) continue;
+    int code = 0;
+    if (absl::SimpleAtoi(rest, &code)) return code;
+  }
+  return std::nullopt;
+}
+
 std::string LastLineOfRanks(std::string_view errors) {
   std::string last;
   for (absl::string_view line : absl::StrSplit(View(errors), '\n')) {

@@ -65,6 +65,10 @@ bool HasLostHost(std::string_view errors);
 /// Whether a rank has said that it lost another one.
 bool HasLostRank(std::string_view errors);
 
+/// The exit code of the first process that mpirun's `errors` say did not end well by itself, so that mpirun
+/// ended the others; nothing where they do not.
+std::optional<int> FindFailure(std::string_view errors);
+
 /// The last line in which a rank said why it ends, "cfworker: ..." without that name; a copy of such
 /// lines is kept. Empty where none did.
 std::string LastLineOfRanks(std::string_view errors);

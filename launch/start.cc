@@ -274,13 +274,14 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
 JobRunner::Outcome JobRunner::Judge(const JobEnd& end, const JobLife& life,
                                     const MemoryKills& memory, bool again) const {
   const std::optional<Verdict> verdict = life.verdict();
-  // mpirun ends all ranks where it has lost a host, or what it started was killed, by a signal that
-  // they take for a request.
+  // mpirun ends all ranks where it has lost a host, or what it started was killed or has failed, by a
+  // signal that they take for a request.
   if (verdict.has_value() && verdict->cause == EndCause::kSignal && !supervisor_.end_asked()) {
     if (HasLostHost(end.errors)) {
       return {.died = true, .why = "mpirun lost a host, and with it ended the ranks"};
     }
-    if (FindDeath(end.errors).has_value()) {
+    const int failure = FindFailure(end.errors).value_or(kExitContinue);
+    if (FindDeath(end.errors).has_value() || failure != kExitContinue) {
       Death death = ExplainDeath(end, std::nullopt, memory);
       return {.died = death.again, .why = std::move(death.why)};
     }

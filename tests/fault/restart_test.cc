@@ -105,6 +105,7 @@ end() { printf 'exit_code: %s\ncause: %s\nlaunch: %s\n' "$1" "$2" "$CF_LAUNCH" >
 [[ $1 == begins_failed ]] && end 1 failed
 [[ $1 == begins_lost ]] && echo "cfworker: rank 1 on n1 was lost: it did not connect" >&2 && exit 1
 [[ $1 == begins_signalled ]] && end 75 signal
+[[ $1 == begins_failing ]] && end 75 signal && echo "cfworker: it did not welcome us" >&2 && exit 1
 # Its input is gone once it was there.
 [[ $1 == begins_well && $(wc -l < lives) -gt 1 ]] && exit 2
 kill -9 $$
@@ -158,6 +159,10 @@ TEST_F(DyingJob, IsStartedAgainWhereOnlyMpirunAskedForTheEnd) {
   EXPECT_THAT(Run({"begins_signalled", "--restarts", "1"}),
               ContainsRegex("cfrun: rank 0 on [^ ]+ was killed by signal 9 \\(Killed\\); starting "
                             "again \\(1 of 1\\)\n"));
+  EXPECT_EQ(lives(), 2U);
+  // Nor is one that has failed a request to the others.
+  EXPECT_THAT(Run({"begins_failing", "--restarts", "1"}),
+              HasSubstr("cfrun: it did not welcome us; starting again (1 of 1)\n"));
   EXPECT_EQ(lives(), 2U);
 }
 

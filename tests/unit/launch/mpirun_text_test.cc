@@ -98,6 +98,18 @@ TEST(MpirunText, TellsWhomASignalHasKilled) {
   EXPECT_FALSE(FindDeath(kPrimary).has_value());
 }
 
+TEST(MpirunText, TellsHowTheFirstEndedThatDidNotEndWell) {
+  const std::string failed =
+      kFrame +
+      "mpirun detected that one or more processes exited with non-zero status, thus causing\n"
+      "the job to be terminated. The first process to do so was:\n\n"
+      "  Process name: [[13714,1],1]\n  Exit code:    75\n" +
+      kFrame;
+  EXPECT_EQ(FindFailure(kPrimary + failed), 75);
+  EXPECT_EQ(FindFailure(kPrimary + kDeath), std::nullopt);
+  EXPECT_EQ(FindFailure(kFrame + "  Exit code:    1\n" + kFrame), std::nullopt);
+}
+
 TEST(MpirunText, TellsThatAHostWasLost) {
   const std::string lost =
       kFrame +
