@@ -149,6 +149,7 @@ absl::Status Coordinator::TrainEpoch() {
   skipped_in_epoch_ = 0;
   if (absl::Status told = options_.observer->EpochBegan(Progress()); !told.ok()) return told;
   while (state_.leg < state_.legs_per_epoch) {
+    if (absl::Status looked = LookAfterSnapshot(); !looked.ok()) return looked;
     const std::uint64_t step_before = state_.step();
     const std::uint64_t samples_before = train_samples_;
     absl::StatusOr<std::vector<Reply>> replies = TrainSegment(plan_.EndOfNext(state_));
@@ -280,6 +281,12 @@ absl::Status Coordinator::EndEpoch() {
   if (converging.ok()) return converging;
   absl::Status done = FinishSnapshot();
   return done.ok() ? converging : done;
+}
+
+absl::Status Coordinator::LookAfterSnapshot() {
+  const bool is_new = snapshots_.commits() > commits_;
+  commits_ = snapshots_.commits();
+  return is_new && options_.on_snapshot ? options_.on_snapshot() : absl::OkStatus();
 }
 
 absl::Status Coordinator::TakeSnapshot(SnapshotTaker::Need need) {

@@ -45,6 +45,9 @@ class Coordinator {
     ExecuteCommand execute;
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
     std::function<bool()> stop_requested;
+    /// Called between two segments once a snapshot was committed, when least is lost by an end: an
+    /// error is one. May be empty.
+    std::function<absl::Status()> on_snapshot = {};
   };
 
   static absl::StatusOr<Coordinator> Open(Options options);
@@ -71,6 +74,7 @@ class Coordinator {
   absl::Status EndEpoch();
   absl::StatusOr<EpochFigures> Measure();
   absl::Status Validate(EpochFigures& epoch);
+  absl::Status LookAfterSnapshot();
   absl::Status TakeSnapshot(SnapshotTaker::Need need = SnapshotTaker::Need::kNow);
   // The one under way, if any; of a job that fails by its figures, too, since its rows were sound.
   absl::Status FinishSnapshot();
@@ -89,6 +93,7 @@ class Coordinator {
   bool stopped_ = false;           // By request.
   bool ranking_told_ = false;      // What ranking is made on was said.
   Clock::time_point looked_ = {};  // For a request in the run folder.
+  std::uint64_t commits_ = 0;      // Snapshots that on_snapshot was called after.
   double train_seconds_ = 0;       // Of this epoch, in this process.
   std::uint64_t train_samples_ = 0;
   std::uint64_t skipped_ = 0;           // Gradients, in this process,

@@ -35,7 +35,7 @@ void LeaveBehind(Participant& participant, const GenerationEnd& end,
                  const GenerationOptions& options) {
   if (options.aftermath != nullptr) *options.aftermath = participant.aftermath();
   if (options.kept == nullptr) return;
-  const bool goes_on = options.survives_loss && end.has_lost();
+  const bool goes_on = options.survives_loss && GoesOnInPlace(end);
   *options.kept = goes_on ? participant.KeepWork() : KeptWork();
 }
 
@@ -49,7 +49,7 @@ GenerationEnd Follow(GenerationOptions options) {
   if (connected.ok() && options.on_connected) options.on_connected();
   GenerationEnd end = connected.ok() ? Follower(participant).Run()
                                      : participant.EndBy(connected, participant.rank());
-  if (options.lost_at.has_value()) end = EndInPlace(std::move(end));
+  if (options.ended_at.has_value()) end = EndInPlace(std::move(end));
   LeaveBehind(participant, end, options);
   return end;
 }
@@ -68,13 +68,16 @@ GenerationEnd Lead(GenerationOptions options) {
                               .batch = std::move(options.batch),
                               .stop_requested = std::move(options.stop_requested),
                               .profile = options.profile,
-                              .lost_at = options.lost_at});
+                              .ended_at = options.ended_at,
+                              .after_loss = options.after_loss,
+                              .reception = options.reception,
+                              .ranks_wanted = options.ranks_wanted});
   const absl::Status connected = participant.Connect();
   if (connected.ok() && options.on_connected) options.on_connected();
   GenerationEnd end = connected.ok() ? leader.Run() : participant.EndBy(connected, options.rank);
-  if (options.lost_at.has_value()) end = EndInPlace(std::move(end));
+  if (options.ended_at.has_value()) end = EndInPlace(std::move(end));
   LeaveBehind(participant, end, options);
-  if (options.survives_loss && end.has_lost()) return end;
+  if (options.survives_loss && GoesOnInPlace(end)) return end;
   const absl::Status written = options.claim->WriteVerdict(VerdictOf(end));
   if (!written.ok() && (end.has_finished() || end.has_stopped())) {
     end = FailedBy(NotOfInput(written), options.rank);

@@ -12,6 +12,7 @@
 #include "coordinator/control.pb.h"
 #include "coordinator/kept_work.h"
 #include "coordinator/member.h"
+#include "coordinator/reception.h"
 #include "coordinator/roster.h"
 #include "coordinator/survival.h"
 #include "run/run_folder.h"
@@ -37,24 +38,28 @@ struct GenerationOptions {
   /// Called once this member is connected to all others. May be empty.
   std::function<void()> on_connected = {};
 
-  /// Whether the loss of a rank is not the end of the job: then nothing is written of it, and what is
+  /// Whether the loss of a rank, or another roster, is not the end of the job: then nothing is written of it, and what is
   /// known of the others goes to `aftermath`, which is borrowed and may be null.
   bool survives_loss = false;
   Aftermath* aftermath = nullptr;
-  /// Of a generation before, in this process; where this one ends by a loss that is survived, what it
+  /// Of a generation before, in this process; where this one ends so that it goes on in place, what it
   /// leaves. Borrowed; null where nothing is kept.
   KeptWork* kept = nullptr;
   /// As Participant's.
   std::chrono::milliseconds connect_limit{0};
   bool data_checked = false;
-  /// When a rank was lost, in these processes, which this generation goes on without.
-  std::optional<std::chrono::steady_clock::time_point> lost_at = {};
+  /// When the generation before ended, in these processes, which this one goes on after.
+  std::optional<std::chrono::steady_clock::time_point> ended_at = {};
+  bool after_loss = true;  ///< How it did.
 
   // What a member uses when it leads.
   Console::Options console = {};       ///< The log is the run folder's, whatever this says.
   std::optional<BatchJob> batch = {};  ///< That the ranks run in.
   std::function<bool()> stop_requested = {};
-  bool profile = false;  ///< Whether the tables of the profile are shown.
+  /// Where processes come that want to join. Borrowed; null: nobody can.
+  Reception* reception = nullptr;
+  std::uint32_t ranks_wanted = 1;  ///< With fewer of them, spares come.
+  bool profile = false;            ///< Whether the tables of the profile are shown.
   /// What else is made of a run when its verdict is written; an error is only told. May be empty.
   std::function<absl::Status(const RunFolder& folder)> on_verdict = {};
 };

@@ -100,6 +100,8 @@ std::string TextOf(const GenerationEnd& end) {
       return end.failed().message();
     case GenerationEnd::kStalled:
       return absl::StrCat("no rank gets on: ", end.stalled().how());
+    case GenerationEnd::kResized:
+      return end.resized().text();
     case GenerationEnd::KIND_NOT_SET:
       break;
   }
@@ -124,6 +126,7 @@ Verdict VerdictOf(const GenerationEnd& end) {
       if (end.lost().whole_host()) verdict.lost_host = end.lost().host();
       break;
     case GenerationEnd::kStalled:
+    case GenerationEnd::kResized:  // Of a job that could not go on in place.
       verdict.cause = EndCause::kLost;
       break;
     case GenerationEnd::kFailed:
@@ -134,6 +137,10 @@ Verdict VerdictOf(const GenerationEnd& end) {
       break;
   }
   return verdict;
+}
+
+bool GoesOnInPlace(const GenerationEnd& end) {
+  return end.has_lost() || end.has_resized();
 }
 
 absl::Status StatusOf(const GenerationEnd& end) {

@@ -41,6 +41,9 @@ std::string TextOf(const GenerationEnd& end);
 /// What is written into the run folder. A kind that this program does not know is a failure.
 Verdict VerdictOf(const GenerationEnd& end);
 
+/// Whether those who are left after this end go on in the same processes, where they can.
+bool GoesOnInPlace(const GenerationEnd& end);
+
 /// The error that those get who still wait when it comes to this end; never ok, and Aborted where
 /// nothing went wrong.
 absl::Status StatusOf(const GenerationEnd& end);

@@ -15,6 +15,7 @@
 #include "coordinator/history_observer.h"
 #include "coordinator/profile_observer.h"
 #include "coordinator/recovery_observer.h"
+#include "coordinator/resize.h"
 #include "coordinator/status_observer.h"
 #include "coordinator/storage_plan.h"
 #include "run/early_stopping.h"
@@ -53,6 +54,8 @@ GenerationEnd Leader::Run() {
 }
 
 absl::StatusOr<Verdict> Leader::Coordinate() {
+  // Before anybody opens rows: who takes the place of a lost rank comes at once.
+  if (absl::Status stays = ResizeIfWanted(); !stays.ok()) return stays;
   // Opened first, so that the summary and the user's mistakes come before any memory is taken.
   if (!participant_.has_all_data()) {
     absl::StatusOr<TrainingData> data = OpenData();
@@ -68,7 +71,7 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   WriteStatus(*options_.claim, status).IgnoreError();  // Nothing is decided by it.
   absl::StatusOr<std::vector<Reply>> ready = SetUpEverywhere(*set_up, status);
   if (!ready.ok()) return ready.status();
-  if (options_.lost_at.has_value()) AnnounceKeptRows(*ready, *options_.console);
+  if (options_.ended_at.has_value()) AnnounceKeptRows(*ready, *options_.console);
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
     const std::string& doubt = (*ready)[static_cast<std::size_t>(rank)].doubt();
     if (doubt.empty()) continue;
@@ -87,8 +90,9 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   std::vector<JobObserver*> listeners = {history->get(), &status_file, options_.console};
   if (options_.profile) listeners.push_back(&profile);
   std::optional<RecoveryObserver> recovery;
-  if (options_.lost_at.has_value()) {
-    listeners.push_back(&recovery.emplace(options_.console, *options_.lost_at));
+  if (options_.ended_at.has_value()) {
+    listeners.push_back(
+        &recovery.emplace(options_.console, *options_.ended_at, options_.after_loss));
   }
   JobObservers observers(std::move(listeners));
   absl::StatusOr<Coordinator> coordinator = Coordinator::Open(
@@ -103,7 +107,8 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
            std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); }),
        .observer = &observers,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
-       .stop_requested = options_.stop_requested});
+       .stop_requested = options_.stop_requested,
+       .on_snapshot = [this] { return ResizeIfWanted(); }});
   if (!coordinator.ok()) return coordinator.status();
   absl::StatusOr<Verdict> verdict = coordinator->Run();
   // A disk that turns read-only is not what the user wrote.
@@ -197,16 +202,12 @@ absl::StatusOr<SetUp> Leader::AgreeOnSetUp() {
 }
 
 void Leader::AgreeOnThreads(SetUp& set_up) const {
-  const auto ranks = static_cast<std::uint32_t>(participant_.roster().size());
-  const std::uint32_t workers = ranks - std::min(job().cluster().servers(), ranks - 1);
-  // As many as there are partitions for; a number that the user gave is his own.
-  const std::uint32_t most =
-      job().cluster().threads() > 0 ? ~0U : std::max(1U, job().train().partitions() / workers);
+  const std::vector<std::uint32_t> threads = ThreadsByRank(job(), participant_.roster());
+  set_up.mutable_threads()->Add(threads.begin(), threads.end());
   std::uint32_t unused = 0;
-  for (const RosterMember& member : participant_.roster().members()) {
-    const std::uint32_t threads = std::max(1U, member.threads);
-    set_up.add_threads(std::min(threads, most));
-    unused += threads - std::min(threads, most);
+  for (int rank = 0; rank < participant_.roster().size(); ++rank) {
+    unused += std::max(1U, participant_.roster().at(rank).threads) -
+              threads[static_cast<std::size_t>(rank)];
   }
   if (unused > 0) {
     options_.console->Line(absl::StrCat(unused, " cores stay unused: train.partitions is ",
@@ -215,19 +216,63 @@ void Leader::AgreeOnThreads(SetUp& set_up) const {
 }
 
 void Leader::KeepPlaces(SetUp& set_up) const {
-  std::vector<SeatRange> before;
-  for (const RosterMember& member : participant_.roster().members()) {
-    const auto place = participant_.places_before().find(member.id);
-    if (place == participant_.places_before().end()) return;
-    before.push_back(place->second);
-  }
-  const std::vector<std::uint32_t> threads = {set_up.threads().begin(), set_up.threads().end()};
   const std::uint32_t partitions = job().train().partitions();
-  const std::uint32_t share =
-      ShareAfterALoss(std::accumulate(threads.begin(), threads.end(), 0U), partitions);
+  const std::vector<SeatRange> before =
+      RangesBefore(participant_.roster(), participant_.places(), partitions);
+  if (before.empty()) return;
+  const std::vector<std::uint32_t> threads = {set_up.threads().begin(), set_up.threads().end()};
+  // Behind a loss it is good enough that little moves; when another rank comes balance returns.
+  const std::uint32_t all_threads = std::accumulate(threads.begin(), threads.end(), 0U);
+  const std::uint32_t share = options_.after_loss ? ShareAfterALoss(all_threads, partitions)
+                                                  : FairShare(all_threads, partitions);
   for (const std::uint32_t first : FirstsNear(before, threads, partitions, share)) {
     set_up.add_first_partitions(first);
   }
+}
+
+absl::Status Leader::ResizeIfWanted() {
+  if (options_.reception == nullptr) return absl::OkStatus();
+  const Roster& roster = participant_.roster();
+  std::vector<Reception::Visitor> visitors = options_.reception->Waiting();
+  // A spare comes where one is missing that nobody else makes up for.
+  std::ranges::stable_partition(visitors,
+                                [](const Reception::Visitor& visitor) { return !visitor.spare; });
+  const std::optional<std::uint32_t> asked = options_.claim->RanksAskedFor();
+  const std::uint32_t wanted = asked.value_or(options_.ranks_wanted);
+  ResizeRequest request{.job = job(),
+                        .roster = roster,
+                        .places = participant_.places(),
+                        .ranks_wanted = wanted,
+                        .asked = asked.has_value()};
+  for (const Reception::Visitor& visitor : visitors) {
+    const std::size_t ranks = static_cast<std::size_t>(roster.size()) + request.joining.size();
+    if ((visitor.spare || asked.has_value()) && ranks >= wanted) break;
+    request.joining.push_back(visitor.member);
+  }
+  std::optional<GenerationEnd::Resized> next = PlanResize(request);
+  const MemberId youngest = std::ranges::max(roster.members(), {}, &RosterMember::id).id;
+  GenerationEnd end;
+  std::size_t joined = 0;
+  if (next.has_value()) {
+    end.set_speaker(static_cast<std::uint32_t>(participant_.rank()));
+    joined = static_cast<std::size_t>(std::ranges::count_if(
+        next->members(),
+        [youngest](const RosterEntry& entry) { return MemberId{entry.id()} > youngest; }));
+    *end.mutable_resized() = *std::move(next);
+    if (!participant_.End(end)) return StatusOf(*participant_.end());
+    for (std::size_t k = 0; k < joined; ++k) {
+      options_.reception->Invite(
+          visitors[k].number, participant_.note().generation(), end,
+          MemberId{static_cast<std::uint32_t>(youngest) + 1 + static_cast<std::uint32_t>(k)});
+    }
+  }
+  for (std::size_t k = joined; k < request.joining.size(); ++k) {
+    options_.reception->Refuse(
+        visitors[k].number,
+        absl::StrCat("no partition is left for another rank: train.partitions is ",
+                     job().train().partitions(), ", and each compute thread needs one"));
+  }
+  return end.has_resized() ? StatusOf(end) : absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<Reply>> Leader::ExecuteEverywhere(Command command) {

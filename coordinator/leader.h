@@ -14,6 +14,7 @@
 #include "coordinator/console.h"
 #include "coordinator/control.pb.h"
 #include "coordinator/participant.h"
+#include "coordinator/reception.h"
 #include "coordinator/resume_choice.h"
 #include "coordinator/storage_plan.h"
 #include "run/run_folder.h"
@@ -37,7 +38,10 @@ class Leader {
     std::optional<BatchJob> batch = {};  ///< That the ranks run in.
     std::function<bool()> stop_requested;
     bool profile = false;
-    std::optional<std::chrono::steady_clock::time_point> lost_at = {};  ///< As GenerationOptions'.
+    std::optional<std::chrono::steady_clock::time_point> ended_at = {};  ///< As GenerationOptions',
+    bool after_loss = true;                                              ///< as is this,
+    Reception* reception = nullptr;                                      ///< this,
+    std::uint32_t ranks_wanted = 1;                                      ///< and this.
   };
   Leader(Participant& participant, Options options);
 
@@ -49,6 +53,9 @@ class Leader {
   absl::StatusOr<TrainingData> OpenData() const;
   absl::StatusOr<SetUp> AgreeOnSetUp();
   void AgreeOnThreads(SetUp& set_up) const;
+  // Ends the generation where somebody is to join or to leave; then this is the end's error. Called when
+  // nothing, or next to nothing, is lost by it.
+  absl::Status ResizeIfWanted();
   // Ranks that have had partitions in a generation before keep what they can of them.
   void KeepPlaces(SetUp& set_up) const;
   // Until every rank has all rows of one snapshot: where some are not as they were written, all

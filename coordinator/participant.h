@@ -102,8 +102,8 @@ class Participant {
   /// Plays this rank's part of `command`.
   absl::StatusOr<Reply> Execute(const Command& command);
 
-  /// The places of a generation before.
-  const std::map<MemberId, SeatRange>& places_before() const { return places_; }
+  /// Who has which partitions; before SetUp was executed: who had them in the generation before.
+  const std::map<MemberId, SeatRange>& places() const { return places_; }
 
   /// Whether it has the data of all users.
   bool has_all_data() const { return data_.has_value() && data_->split.whole(); }

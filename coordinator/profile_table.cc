@@ -17,13 +17,13 @@ constexpr const char* kPhaseNames[] = {"loader", "unique", "pull",   "gradient",
                                        "push",   "apply",  "w.push", "w.rows",   "other"};
 static_assert(std::size(kPhaseNames) == kPhases);
 
-struct Channel {
+struct ChannelColumn {
   const char* name;
   const Traffic& (RankProfile::*of)() const;
 };
-constexpr Channel kChannels[] = {{"call", &RankProfile::call},
-                                 {"shared memory", &RankProfile::shared_memory},
-                                 {"TCP", &RankProfile::tcp}};
+constexpr ChannelColumn kChannelColumns[] = {{"call", &RankProfile::call},
+                                             {"shared memory", &RankProfile::shared_memory},
+                                             {"TCP", &RankProfile::tcp}};
 
 void AddTraffic(const Traffic& from, Traffic& to) {
   to.set_messages(to.messages() + from.messages());
@@ -65,7 +65,7 @@ double TotalNanoseconds(const RankProfile& profile) {
 
 std::string TrafficLine(const std::string& name, const RankProfile& profile) {
   std::string line = absl::StrFormat("%-10s", name);
-  for (const Channel& channel : kChannels) {
+  for (const ChannelColumn& channel : kChannelColumns) {
     const Traffic& traffic = (profile.*channel.of)();
     absl::StrAppendFormat(&line, "%14s%12.1f", WithThousands(traffic.messages()),
                           static_cast<double>(traffic.bytes()) / 1048576.0);
@@ -108,9 +108,10 @@ std::string ProfileTable::Text(const std::string& of) const {
 
   if (sum.call().messages() + sum.shared_memory().messages() + sum.tcp().messages() > 0) {
     absl::StrAppendFormat(&text, "%-10s", "sent");
-    for (const Channel& channel : kChannels) absl::StrAppendFormat(&text, "%26s", channel.name);
+    for (const ChannelColumn& channel : kChannelColumns)
+      absl::StrAppendFormat(&text, "%26s", channel.name);
     absl::StrAppendFormat(&text, "\n%-10s", "rank");
-    for (std::size_t k = 0; k < std::size(kChannels); ++k) {
+    for (std::size_t k = 0; k < std::size(kChannelColumns); ++k) {
       absl::StrAppendFormat(&text, "%14s%12s", "messages", "MiB");
     }
     text += "\n";
@@ -119,7 +120,7 @@ std::string ProfileTable::Text(const std::string& of) const {
     }
     text += TrafficLine("sum", sum);
     absl::StrAppendFormat(&text, "%-10s", "B/sample");
-    for (const Channel& channel : kChannels) {
+    for (const ChannelColumn& channel : kChannelColumns) {
       absl::StrAppendFormat(&text, "%26.1f",
                             static_cast<double>((sum.*channel.of)().bytes()) / samples);
     }

@@ -1,6 +1,7 @@
 #include "coordinator/regroup.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -34,7 +35,20 @@ namespace {
 constexpr std::chrono::seconds kClaimLimit(2);
 constexpr std::chrono::milliseconds kClaimPause(2);
 
-/// A mesh of those who are left, for one message: the first of them tells the others how they go on.
+// The members in the order of their ranks.
+std::string IdsOf(const Roster& roster) {
+  return absl::StrJoin(roster.members(), ",", [](std::string* out, const RosterMember& member) {
+    absl::StrAppend(out, static_cast<std::uint32_t>(member.id));
+  });
+}
+
+// Those who meet, as `from` sees it.
+absl::StatusOr<Roster> NextRoster(const Regrouping& from) {
+  return from.end.has_resized() ? Roster::After(from.end.resized())
+                                : from.roster.Of(from.survivors);
+}
+
+/// A mesh of those who go on, for one message: their leader tells the others how.
 ///
 /// Owner:   Regroup.
 /// Threads: one, beside the mesh's own.
@@ -48,10 +62,10 @@ class Meeting {
     Check(from.door != nullptr, "who meets others has a door");
     absl::StatusOr<Listener> door = from.door->Share();
     if (!door.ok()) return door.status();
-    // Those who do not see the same survivors do not know the key.
+    // Those who do not see the same members do not know the key.
     const JobKey key =
         DeriveKey(from.key, absl::StrCat("meeting after generation ", from.note.generation(),
-                                         " of ranks ", absl::StrJoin(from.survivors, ",")));
+                                         " of members ", IdsOf(roster)));
     Mesh::Handlers handlers;
     Meeting* const self = meeting.get();
     handlers.on_message = [self](int, Message message) { self->Hear(std::move(message.control)); };
@@ -59,8 +73,9 @@ class Meeting {
       self->Hear(absl::AbortedError(absl::StrCat("rank ", peer, ": ", why.message())));
     };
     // Others leave as soon as they have heard what is still on its way to this one.
-    handlers.on_left = [self, rank](int peer) {
-      if (rank == 0 || peer == 0) {
+    const int leader = roster.leader();
+    handlers.on_left = [self, rank, leader](int peer) {
+      if (rank == leader || peer == leader) {
         self->Hear(absl::AbortedError(absl::StrCat("rank ", peer, " gave up")));
       }
     };
@@ -78,7 +93,7 @@ class Meeting {
     return meeting;
   }
 
-  /// What the first member says. DeadlineExceeded: nothing.
+  /// What the leader says. DeadlineExceeded: nothing.
   absl::StatusOr<std::string> Listen() {
     if (heard_.wait_for(kMeetingLimit) != std::future_status::ready) {
       return absl::DeadlineExceededError("the first of the ranks says nothing");
@@ -87,7 +102,8 @@ class Meeting {
   }
 
   void Tell(const std::string& text) {
-    for (int rank = 1; mesh_ != nullptr && rank < mesh_->size(); ++rank) {
+    for (int rank = 0; mesh_ != nullptr && rank < mesh_->size(); ++rank) {
+      if (rank == mesh_->rank()) continue;
       Message message;
       message.control = text;
       mesh_->Send(rank, std::move(message));
@@ -142,7 +158,8 @@ struct Continuation {
   std::uint64_t losses = 0;  ///< Without a new snapshot in between, this one included.
 };
 
-absl::StatusOr<Continuation> FindContinuation(const Regrouping& from, const SnapshotStore& store) {
+absl::StatusOr<Continuation> FindContinuation(const Regrouping& from, const RunFolder& folder,
+                                              const SnapshotStore& store) {
   absl::StatusOr<ResumeChoice> choice = ChooseSnapshot(store, {});
   if (!choice.ok()) return choice.status();
   std::uint64_t since = from.first_generation;
@@ -156,7 +173,8 @@ absl::StatusOr<Continuation> FindContinuation(const Regrouping& from, const Snap
     }
     since = std::max(since, TimeOf(manifest).generation);
   }
-  const std::uint64_t losses = from.note.generation() - since + 1;
+  const std::uint64_t losses = folder.LossesBetween(since, from.note.generation()) +
+                               static_cast<std::uint64_t>(from.end.has_lost());
   if (losses > from.losses_max) {
     return absl::ResourceExhaustedError(
         absl::StrCat("it is loss ", losses, " without a new snapshot"));
@@ -169,16 +187,19 @@ absl::StatusOr<GenerationNote> Lead(const Regrouping& from, std::optional<RunFol
   GenerationNote note = from.note;
   const absl::StatusOr<RunFolder> folder = RunFolder::Open(note.run_folder());
   if (!folder.ok()) return folder.status();
-  if (folder->StopRequested()) return absl::AbortedError("the job was asked to stop");
+  // Of a roster that was resized the next generation hears it.
+  if (from.end.has_lost() && folder->StopRequested())
+    return absl::AbortedError("the job was asked to stop");
   const absl::StatusOr<SnapshotStore> store = SnapshotStore::View(folder->snapshots_path());
   if (!store.ok()) return store.status();
   // What is refused leaves no trace, so it is looked at before the claim, and again behind it: a
   // leader that hung may have committed a snapshot with its last breath.
-  if (const auto refused = FindContinuation(from, *store); !refused.ok()) return refused.status();
+  if (const auto refused = FindContinuation(from, *folder, *store); !refused.ok())
+    return refused.status();
   FaultAt("regroup.claim");
   if (absl::Status claimed = ClaimNext(claim, from); !claimed.ok()) return claimed;
   FaultAt("regroup.claimed");
-  const absl::StatusOr<Continuation> next = FindContinuation(from, *store);
+  const absl::StatusOr<Continuation> next = FindContinuation(from, *folder, *store);
   if (!next.ok()) return next.status();
   const ResumeChoice& choice = next->choice;
   note.set_generation(note.generation() + 1);
@@ -191,14 +212,22 @@ absl::StatusOr<GenerationNote> Lead(const Regrouping& from, std::optional<RunFol
     one.set_why(damaged.why);
   }
   note.clear_notices();
-  note.add_notices(
-      TextOfSurvival(from.roster, from.survivors, from.lost, next->losses, from.losses_max));
+  note.add_notices(from.end.has_resized() ? from.end.resized().text()
+                                          : TextOfSurvival(from.roster, from.survivors, from.end,
+                                                           next->losses, from.losses_max));
   for (std::string& line : NoticesOf(*store, choice)) note.add_notices(std::move(line));
+  if (from.end.has_resized()) {
+    if (absl::Status noted = claim->NoteResized(); !noted.ok()) return noted;
+  }
   if (absl::Status begun = ContinueLife(*claim, note); !begun.ok()) return begun;
   return note;
 }
 
 }  // namespace
+
+JobKey KeyOfGeneration(const JobKey& before, std::uint64_t generation) {
+  return DeriveKey(before, absl::StrCat("generation ", generation));
+}
 
 bool OthersHaveGoneOn(const GenerationNote& note) {
   const absl::StatusOr<RunFolder> folder = RunFolder::Open(note.run_folder());
@@ -206,12 +235,11 @@ bool OthersHaveGoneOn(const GenerationNote& note) {
 }
 
 absl::StatusOr<Regrouped> Regroup(const Regrouping& from, std::optional<RunFolder>& claim) {
-  const auto own = std::ranges::find(from.survivors, from.rank);
-  Check(own != from.survivors.end(), "who goes on is one of those who are left");
-  Regrouped next{.note = {},
-                 .roster = from.roster.Of(from.survivors),
-                 .rank = static_cast<int>(own - from.survivors.begin()),
-                 .key = {}};
+  absl::StatusOr<Roster> roster = NextRoster(from);
+  if (!roster.ok()) return roster.status();
+  const std::optional<int> own = roster->RankOf(from.roster.at(from.rank).id);
+  Check(own.has_value(), "who goes on is one of those who do");
+  Regrouped next{.note = {}, .roster = *std::move(roster), .rank = *own, .key = {}};
   FaultAt("regroup.meet");
   const absl::StatusOr<std::unique_ptr<Meeting>> meeting =
       Meeting::Open(from, next.roster, next.rank);
@@ -234,7 +262,7 @@ absl::StatusOr<Regrouped> Regroup(const Regrouping& from, std::optional<RunFolde
     if (absl::Status seen = CheckNote(*text); !seen.ok()) return seen;
     Check(next.note.ParseFromString(*text), "a note that was checked parses");
   }
-  next.key = DeriveKey(from.key, absl::StrCat("generation ", next.note.generation()));
+  next.key = KeyOfGeneration(from.key, next.note.generation());
   return next;
 }
 

@@ -16,15 +16,16 @@
 
 namespace cf {
 
-/// What a process that has outlived a loss brings to the next generation.
+/// What a process brings to the next generation: one that has outlived a loss, or is a member of a roster
+/// that was resized.
 struct Regrouping {
   GenerationNote note;  ///< Of the generation that has ended, as are the others.
-  Roster roster;
+  Roster roster;        ///< Of a process that joins: the next one.
   int rank = 0;
   JobKey key = {};
-  GenerationEnd lost;
-  std::vector<int> survivors;  ///< As SurvivorsOf finds them, this rank included.
-  std::string launch = {};     ///< As RunFolder::ClaimGeneration's.
+  GenerationEnd end;                ///< Lost, or resized: then this process is one of its members.
+  std::vector<int> survivors = {};  ///< Of a loss: as SurvivorsOf finds them, this rank included.
+  std::string launch = {};          ///< As RunFolder::ClaimGeneration's.
   /// At its door in the roster. Borrowed; null where nobody else is left.
   const Listener* door = nullptr;
   std::uint64_t first_generation = 0;  ///< Of these processes.
@@ -39,8 +40,8 @@ struct Regrouped {
   JobKey key = {};
 };
 
-/// Brings those together who are left after a loss, at their doors and without MPI: they agree on who
-/// they are, or the meeting fails; the first of them claims the next generation and finds the newest
+/// Brings those together who are left after a loss, or are to go on after a change of the roster, at their doors and without MPI: they agree on who
+/// they are, or the meeting fails; the oldest of them claims the next generation and finds the newest
 /// snapshot of the run that is whole; all have its note. The key follows from the old one, so that nobody
 /// of an old generation is heard in the new one. `claim` is the run folder with the claim where
 /// this process led, and where it leads from now on.
@@ -49,6 +50,9 @@ struct Regrouped {
 /// error has all of them end, to be started again: DeadlineExceeded after kMeetingLimit, Aborted
 /// where one of them gave up, ResourceExhausted after too many losses.
 absl::StatusOr<Regrouped> Regroup(const Regrouping& from, std::optional<RunFolder>& claim);
+
+/// The key of a generation in the processes of the one before, whose key is `before`.
+JobKey KeyOfGeneration(const JobKey& before, std::uint64_t generation);
 
 /// Whether others have gone on without this process after the generation of `note`: there is a later one.
 bool OthersHaveGoneOn(const GenerationNote& note);

@@ -38,7 +38,32 @@ Roster Roster::Of(const std::vector<int>& ranks) const {
   Check(!ranks.empty(), "somebody is left");
   std::vector<RosterMember> left;
   for (const int rank : ranks) left.push_back(at(rank));
-  return Roster(std::move(left), 0);
+  const auto oldest = std::ranges::min_element(left, {}, &RosterMember::id);
+  const auto leader = static_cast<int>(oldest - left.begin());
+  return Roster(std::move(left), leader);
+}
+
+absl::StatusOr<Roster> Roster::After(const GenerationEnd::Resized& end) {
+  std::vector<RosterMember> members;
+  for (const RosterEntry& entry : end.members()) {
+    members.push_back({.id = MemberId{entry.id()},
+                       .host = entry.host(),
+                       .endpoint = EndpointOf(entry.endpoint()),
+                       .door = EndpointOf(entry.door()),
+                       .threads = entry.threads(),
+                       .memory = entry.memory(),
+                       .joined = entry.joined()});
+  }
+  if (members.empty()) return absl::DataLossError("a roster without members");
+  const MemberId oldest = std::ranges::min_element(members, {}, &RosterMember::id)->id;
+  absl::StatusOr<Roster> roster = Make(std::move(members), oldest);
+  return roster.ok() ? std::move(roster) : absl::DataLossError(roster.status().message());
+}
+
+std::optional<int> Roster::RankOf(MemberId id) const {
+  const auto found = std::ranges::find(members_, id, &RosterMember::id);
+  if (found == members_.end()) return std::nullopt;
+  return static_cast<int>(found - members_.begin());
 }
 
 std::vector<Endpoint> Roster::doors() const {
@@ -62,6 +87,42 @@ int Roster::host_count() const {
 int Roster::SpeakerWithout(int lost) const {
   if (lost != leader_) return leader_;
   return lost == 0 && size() > 1 ? 1 : 0;
+}
+
+NetworkAddress AddressOf(const Endpoint& endpoint) {
+  NetworkAddress address;
+  address.set_address(endpoint.address);
+  address.set_port(endpoint.port);
+  return address;
+}
+
+Endpoint EndpointOf(const NetworkAddress& address) {
+  return {.address = address.address(), .port = static_cast<std::uint16_t>(address.port())};
+}
+
+RosterEntry EntryOf(const RosterMember& member) {
+  RosterEntry entry;
+  entry.set_id(static_cast<std::uint32_t>(member.id));
+  entry.set_host(member.host);
+  *entry.mutable_endpoint() = AddressOf(member.endpoint);
+  *entry.mutable_door() = AddressOf(member.door);
+  entry.set_threads(member.threads);
+  entry.set_memory(member.memory);
+  entry.set_joined(member.joined);
+  return entry;
+}
+
+std::vector<std::uint32_t> ThreadsByRank(const Job& job, const Roster& roster) {
+  const auto ranks = static_cast<std::uint32_t>(roster.size());
+  const std::uint32_t workers = ranks - std::min(job.cluster().servers(), ranks - 1);
+  // A number that the user gave is his own.
+  const std::uint32_t most =
+      job.cluster().threads() > 0 ? ~0U : std::max(1U, job.train().partitions() / workers);
+  std::vector<std::uint32_t> threads;
+  for (const RosterMember& member : roster.members()) {
+    threads.push_back(std::min(std::max(1U, member.threads), most));
+  }
+  return threads;
 }
 
 std::uint32_t ThreadsOf(const Job& job, const MemberResources& resources) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct RosterMember {
   Endpoint door{};  ///< Where it meets the others after a loss; not used where none is survived.
   std::uint32_t threads = 1;  ///< Compute threads that it can run.
   std::uint64_t memory = 0;   ///< Bytes that it may use; 0: unknown.
+  /// It has come while the job ran, and not from the launcher, so it never leads: the launcher takes
+  /// the job to have ended with the last rank that it started.
+  bool joined = false;
 };
 
 /// The members of one generation, by rank, and who of them leads. Every member has the same one.
@@ -43,9 +47,16 @@ class Roster {
 
   int leader() const { return leader_; }  ///< Its rank.
 
-  /// The roster of those who are left, in the same order, led by the first of them.
-  /// Requires: `ranks` ascend, are of this roster, and some.
+  /// The roster of those who are left, in the same order, led by the oldest of them: the one with the
+  /// lowest id. Requires: `ranks` ascend, are of this roster, and some.
   Roster Of(const std::vector<int>& ranks) const;
+
+  /// The roster of the generation after one that ended so, led by the oldest member. DataLoss: it came
+  /// over the wire, and is none.
+  static absl::StatusOr<Roster> After(const GenerationEnd::Resized& end);
+
+  /// The rank of a member; nothing where it is none.
+  std::optional<int> RankOf(MemberId id) const;
 
   std::vector<Endpoint> endpoints() const;  ///< By rank.
   std::vector<Endpoint> doors() const;      ///< By rank.
@@ -62,6 +73,15 @@ class Roster {
   std::vector<RosterMember> members_;
   int leader_;
 };
+
+/// As others are told of a member.
+RosterEntry EntryOf(const RosterMember& member);
+NetworkAddress AddressOf(const Endpoint& endpoint);
+Endpoint EndpointOf(const NetworkAddress& address);
+
+/// Compute threads of each rank: its member's, but no more than there are partitions for, where the
+/// user has not chosen them.
+std::vector<std::uint32_t> ThreadsByRank(const Job& job, const Roster& roster);
 
 /// Compute threads of a member with these resources: as configured, or one for each core.
 std::uint32_t ThreadsOf(const Job& job, const MemberResources& resources);

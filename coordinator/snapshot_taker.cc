@@ -360,7 +360,7 @@ absl::Status SnapshotTaker::EndCommit(JobState& state, const Listener& listener)
     last_step_.reset();
     return Because(outcome.committed, "committing a snapshot");
   }
-  committed_ = true;
+  ++commits_;
   const bool had_trouble = !std::exchange(trouble_, absl::OkStatus()).ok();
   retry_time_ = {};
   room_for_ = std::max<std::size_t>(1, options_.job.snapshot().keep());

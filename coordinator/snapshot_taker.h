@@ -89,7 +89,10 @@ class SnapshotTaker {
   /// The manifest of a snapshot that is taken now.
   Manifest ManifestOf(const JobState& state) const;
 
-  bool has_snapshot() const { return options_.resumed || committed_; }
+  bool has_snapshot() const { return options_.resumed || commits_ > 0; }
+
+  /// How many were committed so far.
+  std::uint64_t commits() const { return commits_; }
 
   /// How long training has waited for snapshots so far.
   std::chrono::duration<double> pause() const { return pause_; }
@@ -146,9 +149,9 @@ class SnapshotTaker {
   Clock::time_point trouble_since_;
   Clock::time_point retry_time_;  // When the leader's part is tried again.
   std::optional<Clock::time_point> hurry_until_;
-  std::size_t room_for_;    // As many snapshots are kept while there is no room for more.
-  bool committed_ = false;  // One of this generation.
-  bool waits_ = false;      // One is due and was not taken.
+  std::size_t room_for_;       // As many snapshots are kept while there is no room for more.
+  std::uint64_t commits_ = 0;  // Of this generation.
+  bool waits_ = false;         // One is due and was not taken.
   bool waiting_told_ = false;
   Clock::duration pause_{};
   Clock::duration pause_before_last_{};  // What pause_ was before the last snapshot.

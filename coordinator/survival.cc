@@ -28,6 +28,10 @@ std::string WhyNotInPlace(const Roster& roster, int original, const std::vector<
   if (2 * left < original || left == 0 || (left == 1 && original > 2)) {
     return absl::StrCat(left, " of ", original, " ranks are left");
   }
+  const auto joined = [&roster](int rank) { return roster.at(rank).joined; };
+  if (std::ranges::all_of(survivors, joined)) {
+    return "none is left of those that the job was started with";
+  }
   const bool by_silence = lost.lost().whole_host() || !aftermath.silent.empty();
   if (by_silence && 2 * left <= roster.size()) {
     return absl::StrCat("who is silent may live, and ", left, " of ", roster.size(),

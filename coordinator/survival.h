@@ -25,8 +25,9 @@ std::vector<int> SurvivorsOf(const Roster& roster, const GenerationEnd& lost,
                              const Aftermath& aftermath);
 
 /// Why those who are left do not go on in the same processes, though a rank was lost; empty where
-/// they do. `original` is how many ranks the job was started with: with less than half of them, or
-/// with one that had several others, it is started again to have its strength back. Who fell silent may live
+/// they do. `original` is how many ranks the job was started with, or resized to: with less than half of
+/// them, or with one that had several others, it is started again to have its strength back. So it is
+/// where only such are left that have joined, whom no launcher looks after. Who fell silent may live
 /// on, so that only a majority of the roster goes on without him.
 std::string WhyNotInPlace(const Roster& roster, int original, const std::vector<int>& survivors,
                           const GenerationEnd& lost, const Aftermath& aftermath);

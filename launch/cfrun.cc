@@ -30,6 +30,7 @@ constexpr char kUsage[] =
     "       cfrun status RUN...                  how runs stand\n"
     "       cfrun list [FOLDER]                  the runs of a folder\n"
     "       cfrun stop RUN...                    a snapshot and a clean end\n"
+    "       cfrun resize RUN -n N                other ranks, from the next snapshot\n"
     "       cfrun sweep JOBS.csv CONFIG          one run for each line of a file\n"
     "       cfrun report RUN [--beside OTHER]    the page that a run ends with, again\n"
     "       cfrun compare RUN...                 a table and a page of curves\n"
@@ -50,7 +51,8 @@ constexpr char kUsage[] =
     "  --restart-minutes M   and not later than M minutes after the last one (60)\n"
     "  --hosts A,B,C         on these hosts, where there is no Slurm; one that falls\n"
     "                        silent is left out until it answers again\n"
-    "  --spares K            the last K of them are used when others are lost\n"
+    "  --spares K            the last K of them take the places of what is lost;\n"
+    "                        without --hosts K processes of this host do\n"
     "  --meeting-seconds S   what the ranks may take to meet, before the start is\n"
     "                        given up and tried again (120)\n"
     "  --stop-seconds S      what a job may take to end once it was asked to, before\n"
@@ -92,14 +94,9 @@ absl::StatusOr<ExitCode> Start(const std::vector<std::string>& words) {
 using Command = absl::StatusOr<ExitCode> (*)(const std::vector<std::string>& words);
 
 constexpr std::pair<const char*, Command> kCommands[] = {
-    {"start", Start},
-    {"doctor", DoctorCommand},
-    {"status", StatusCommand},
-    {"list", ListCommand},
-    {"stop", StopCommand},
-    {"sweep", SweepCommand},
-    {"compare", CompareCommand},
-    {"report", ReportCommand},
+    {"start", Start},        {"doctor", DoctorCommand},   {"status", StatusCommand},
+    {"list", ListCommand},   {"stop", StopCommand},       {"resize", ResizeCommand},
+    {"sweep", SweepCommand}, {"compare", CompareCommand}, {"report", ReportCommand},
 };
 
 /// Whether a first word can be a configuration rather than a command that does not exist.

@@ -21,6 +21,7 @@
 #include "common/config/config.h"
 #include "common/text/display.h"
 #include "common/text/memory_size.h"
+#include "coordinator/join_file.h"
 #include "coordinator/preparation.h"
 #include "coordinator/roster.h"
 #include "coordinator/storage_plan.h"
@@ -30,6 +31,7 @@
 #include "launch/doctor.h"
 #include "launch/dry_run.h"
 #include "launch/host_examination.h"
+#include "launch/join_run.h"
 #include "launch/lingering_mpirun.h"
 #include "launch/meeting.h"
 #include "launch/model_summary.h"
@@ -61,6 +63,8 @@ struct Flags {
   bool summary = false;
   bool dry_run = false;
   bool examine = false;
+  std::string join;
+  bool spare = false;
 };
 
 // Set by the first SIGUSR1, SIGTERM or SIGINT: a snapshot and a clean end are asked for. The one
@@ -317,9 +321,27 @@ absl::StatusOr<ExitCode> RunRank(const Flags& flags) {
                        .stop_requested = [] { return stop_requested.load(); },
                        .profile = flags.profile,
                        // cfrun sees to it itself.
-                       .ends_mpirun = place->by_mpirun && place->launch.empty()};
+                       .ends_mpirun = place->by_mpirun && place->launch.empty(),
+                       .program = JoinProgram(VersionText("cfworker")),
+                       .ranks_wanted = static_cast<std::uint32_t>(place->ranks)};
   if (preparation->has_value()) life.claim = std::move((*preparation)->folder);
   return LiveAsRank(std::move(life));
+}
+
+absl::StatusOr<ExitCode> Join(const Flags& flags, const ArgumentParser& app) {
+  if (flags.join.empty()) return absl::InvalidArgumentError("--spare goes with --join RUN");
+  for (const char* const flag :
+       {"CONFIG", "--data", "--run", "--set", "--threads", "--resume", "--memory", "--survive",
+        "--profile", "--summary", "--dry-run", "--examine", "--print-config"}) {
+    if (!app.Given(flag)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("--join takes part in a job as it is: leave ", flag, " out"));
+  }
+  const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
+  if (!place.ok() || place->by_mpirun) {
+    return absl::InvalidArgumentError("--join is for one process, which mpirun does not start");
+  }
+  return JoinRun({.run = flags.join, .spare = flags.spare, .cores = flags.cores});
 }
 
 absl::StatusOr<ExitCode> Main(int argc, char** argv) {
@@ -365,11 +387,18 @@ absl::StatusOr<ExitCode> Main(int argc, char** argv) {
       "end");
   app.Switch("--examine", flags.examine,
              "What `cfrun doctor` has every rank do; CONFIG may be missing");
+  app.Option("--join", flags.join,
+             "RUN: take part in the job that runs there under cfrun, as a rank more, from its next "
+             "snapshot on");
+  app.Switch("--spare", flags.spare, "With --join: only in the place of a rank that is lost");
   app.Switch("--print-config", flags.print_config, "Print the whole configuration and end");
   // Of the ranks of a job, one speaks.
   const absl::StatusOr<LaunchPlace> place = FindLaunchPlace();
   const bool speaks = !place.ok() || place->rank == 0;
   absl::StatusOr<std::optional<ExitCode>> ended = ReadWords(app, {argv + 1, argv + argc});
+  if (ended.ok() && !ended->has_value() && (!flags.join.empty() || flags.spare)) {
+    return Join(flags, app);
+  }
   const bool trains = !flags.print_config && !flags.summary && !flags.dry_run && !flags.examine;
   if (ended.ok() && !ended->has_value() && !flags.examine && flags.config.empty()) {
     ended = absl::InvalidArgumentError("CONFIG is missing (try cfworker --help)");

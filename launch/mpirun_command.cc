@@ -9,6 +9,7 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
 #include <absl/strings/str_split.h>
 
 #include "common/base/files.h"
@@ -30,6 +31,8 @@ absl::StatusOr<std::string> FolderOfThisProgram() {
   return self.parent_path().string();
 }
 
+}  // namespace
+
 absl::StatusOr<std::string> FindWorker() {
   const absl::StatusOr<std::string> folder = FolderOfThisProgram();
   if (!folder.ok()) return folder.status();
@@ -37,8 +40,6 @@ absl::StatusOr<std::string> FindWorker() {
   if (::access(worker.c_str(), X_OK) == 0) return worker;
   return absl::NotFoundError(absl::StrCat(worker, ": cfworker must lie beside cfrun"));
 }
-
-}  // namespace
 
 absl::Status CheckHostName() {
   const std::string host = HostName();
@@ -130,14 +131,24 @@ void SetUpOpenMpiForRestart() {
   ::setenv("OMPI_MCA_plm_slurm_args", "--overlap --mem=0", 0);
 }
 
+std::vector<std::string> CommandOn(const std::string& host,
+                                   const std::vector<std::string>& command) {
+  if (host == HostName() || host == "localhost") return command;
+  const char* chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
+  std::vector<std::string> words =
+      absl::StrSplit(chosen != nullptr ? chosen : "ssh -o BatchMode=yes", ' ', absl::SkipEmpty());
+  words.push_back(host);
+  // A shell reads them there.
+  for (const std::string& word : command) {
+    words.push_back(absl::StrCat("'", absl::StrReplaceAll(word, {{"'", "'\\''"}}), "'"));
+  }
+  return words;
+}
+
 bool Answers(const std::string& host) {
   constexpr std::chrono::seconds kLimit(5);
-  if (host == HostName() || host == "localhost") return true;
-  const char* chosen = std::getenv("OMPI_MCA_plm_rsh_agent");
-  std::vector<std::string> command =
-      absl::StrSplit(chosen != nullptr ? chosen : "ssh -o BatchMode=yes", ' ', absl::SkipEmpty());
-  command.insert(command.end(), {host, "true"});
-  return OutputOf(command, kLimit).ok();
+  const std::vector<std::string> command = CommandOn(host, {"true"});
+  return command.size() == 1 || OutputOf(command, kLimit).ok();
 }
 
 absl::StatusOr<std::optional<ScratchFolder>> MakeSessionFolder() {

@@ -35,6 +35,14 @@ bool NamesOtherHosts(const Environment& environment);
 /// The same for an mpirun in the Slurm allocation of another that was lost.
 void SetUpOpenMpiForRestart();
 
+/// The path of cfworker, which lies beside this program. NotFound where it is not there.
+absl::StatusOr<std::string> FindWorker();
+
+/// What has to be run here so that `command` runs on `host`, in the way in which Open MPI starts what it
+/// does outside of a batch system: by ssh, or by what the user has it use instead.
+std::vector<std::string> CommandOn(const std::string& host,
+                                   const std::vector<std::string>& command);
+
 /// Whether Open MPI could start something on `host` now, in the way that it does outside of a batch
 /// system: by ssh, or by what the user has it use instead. Waits for some seconds at most.
 bool Answers(const std::string& host);

@@ -16,7 +16,9 @@
 #include "common/base/check.h"
 #include "coordinator/generation.h"
 #include "coordinator/generation_end.h"
+#include "coordinator/reception.h"
 #include "coordinator/regroup.h"
+#include "coordinator/resize.h"
 #include "coordinator/survival.h"
 #include "launch/lingering_mpirun.h"
 #include "report/report.h"
@@ -38,22 +40,31 @@ class RankLife {
  public:
   explicit RankLife(RankLifeOptions options)
       : options_(std::move(options)),
-        original_(options_.roster.size()),
-        first_generation_(options_.note.generation()) {}
+        ranks_wanted_(options_.ranks_wanted),
+        first_generation_(options_.note.generation()) {
+    if (!options_.has_joined) return;
+    aftermath_.ended = std::chrono::steady_clock::now();
+    aftermath_.data_checked = true;
+  }
 
   ExitCode Run();
 
  private:
   GenerationOptions NextGeneration();
+  // Where this process leads, and the others go on in place.
+  void OpenReception();
   // The exit code of this process, which says what there is to say where it is the end's speaker.
   // mpirun ends the job at the first rank that fails, so another that failed silently would cut off
   // the line before it is read.
   ExitCode Tell(const GenerationEnd& end) const;
   // Ends this process, whatever its other threads do.
   [[noreturn]] void EndHung(const GenerationEnd& end) const;
-  // Goes on with those who are left. What else it returns is this process's exit code.
+  // Goes on with those who are left after a loss, or who are to go on with others. What else they
+  // return is this process's exit code.
   std::optional<ExitCode> GoOn(const GenerationEnd& lost);
-  ExitCode GiveUp(const GenerationEnd& lost, const std::vector<int>& survivors,
+  std::optional<ExitCode> GoOnResized(const GenerationEnd& resized);
+  absl::Status RegroupAfter(const GenerationEnd& end, const std::vector<int>& survivors);
+  ExitCode GiveUp(const GenerationEnd& end, const std::vector<int>& survivors,
                   const std::string& why) const;
   void Spare(bool could) {
     if (options_.keeper.has_value()) options_.keeper->Spare(could);
@@ -62,11 +73,13 @@ class RankLife {
   const RunFolder* claim() const { return options_.claim.has_value() ? &*options_.claim : nullptr; }
 
   RankLifeOptions options_;  // As of the generation that runs, or is next.
-  const int original_;       // Ranks.
+  std::uint32_t ranks_wanted_;
   const std::uint64_t first_generation_;
-  Aftermath aftermath_;    // Of the last generation,
-  KeptWork kept_;          // and what it has left for the next.
-  std::string lost_host_;  // The last that fell silent as a whole.
+  bool after_loss_ = false;  // The generation that runs.
+  Aftermath aftermath_;      // Of the last generation,
+  KeptWork kept_;            // and what it has left for the next.
+  std::string lost_host_;    // The last that fell silent as a whole.
+  std::unique_ptr<Reception> reception_;
 };
 
 GenerationOptions RankLife::NextGeneration() {
@@ -84,17 +97,44 @@ GenerationOptions RankLife::NextGeneration() {
                          .console = options_.console,
                          .batch = options_.batch,
                          .stop_requested = options_.stop_requested,
+                         .reception = reception_.get(),
+                         .ranks_wanted = ranks_wanted_,
                          .profile = options_.profile,
                          .on_verdict = MakeReport};
-  if (options_.note.generation() > first_generation_) {
+  if (options_.has_joined || options_.note.generation() > first_generation_) {
     next.connect_limit = kMeetingLimit;
-    next.lost_at = aftermath_.ended;
+    next.ended_at = aftermath_.ended;
+    next.after_loss = after_loss_;
   }
   return next;
 }
 
+void RankLife::OpenReception() {
+  if (!survives_loss() || options_.rank != options_.roster.leader()) return;
+  if (reception_ == nullptr) {
+    absl::StatusOr<std::unique_ptr<Reception>> opened =
+        Reception::Open({.note = options_.note,
+                         .key = options_.key,
+                         .address = options_.door->endpoint().address,
+                         .host = options_.roster.at(options_.rank).host,
+                         .path = claim()->join_path(),
+                         .program = options_.program,
+                         .losses_max = options_.losses_max});
+    if (!opened.ok()) {
+      const std::string why(opened.status().message());
+      std::fprintf(stderr, "cfworker: nobody can join the job: %s\n", why.c_str());
+      return;
+    }
+    reception_ = *std::move(opened);
+  }
+  std::vector<std::string> hosts;
+  for (const RosterMember& member : options_.roster.members()) hosts.push_back(member.host);
+  reception_->SetHosts(std::move(hosts));
+}
+
 ExitCode RankLife::Run() {
   for (;;) {
+    OpenReception();
     GenerationOptions next = NextGeneration();
     if (options_.roster.size() > 1) {
       Check(options_.listener.has_value(), "a rank of several listens");
@@ -105,14 +145,18 @@ ExitCode RankLife::Run() {
     const GenerationEnd end = RunGeneration(std::move(next));
     // From here on the others count on this process.
     Spare(false);
-    if (!survives_loss() || !end.has_lost()) {
+    if (!survives_loss() || !GoesOnInPlace(end)) {
+      const bool over = VerdictOf(end).cause != EndCause::kLost;
+      if (reception_ != nullptr && over) reception_->Dismiss();
       if (end.lost().whole_host() && options_.ends_mpirun) EndLingeringMpirun();
       const ExitCode code = Tell(end);
       const bool refused = VerdictOf(end).exit_code == kExitUserInput;
       if (refused && claim() != nullptr) claim()->Discard();
       return code;
     }
-    if (const std::optional<ExitCode> code = GoOn(end); code.has_value()) return *code;
+    const std::optional<ExitCode> code = end.has_lost() ? GoOn(end) : GoOnResized(end);
+    if (code.has_value()) return *code;
+    after_loss_ = end.has_lost();
   }
 }
 
@@ -122,31 +166,56 @@ std::optional<ExitCode> RankLife::GoOn(const GenerationEnd& lost) {
   // It has been asleep, or was cut off.
   if (is_lost || OthersHaveGoneOn(options_.note)) return kExitFinished;
   if (lost.lost().whole_host()) lost_host_ = lost.lost().host();
-  std::string why = WhyNotInPlace(options_.roster, original_, survivors, lost, aftermath_);
+  const std::string why =
+      WhyNotInPlace(options_.roster, static_cast<int>(ranks_wanted_), survivors, lost, aftermath_);
   if (!why.empty()) return GiveUp(lost, survivors, why);
+  const absl::Status gone_on = RegroupAfter(lost, survivors);
+  if (absl::IsCancelled(gone_on)) return kExitFinished;
+  if (!gone_on.ok()) return GiveUp(lost, survivors, std::string(gone_on.message()));
+  return std::nullopt;
+}
+
+std::optional<ExitCode> RankLife::GoOnResized(const GenerationEnd& resized) {
+  const absl::StatusOr<Roster> next = Roster::After(resized.resized());
+  if (!next.ok()) return GiveUp(resized, {}, std::string(next.status().message()));
+  // It was told to leave, or has been asleep.
+  const MemberId own = options_.roster.at(options_.rank).id;
+  if (!next->RankOf(own).has_value() || OthersHaveGoneOn(options_.note)) return kExitFinished;
+  absl::Status gone_on = RegroupAfter(resized, {});
+  if (!gone_on.ok() && !absl::IsCancelled(gone_on)) {
+    // Who was to join has not come: without him, then.
+    const GenerationEnd without = WithoutWhoJoins(resized, options_.roster);
+    gone_on = RegroupAfter(without, {});
+  }
+  if (absl::IsCancelled(gone_on)) return kExitFinished;
+  if (!gone_on.ok()) return GiveUp(resized, {}, std::string(gone_on.message()));
+  ranks_wanted_ = resized.resized().ranks_wanted();
+  return std::nullopt;
+}
+
+absl::Status RankLife::RegroupAfter(const GenerationEnd& end, const std::vector<int>& survivors) {
   absl::StatusOr<Regrouped> next = Regroup({.note = options_.note,
                                             .roster = options_.roster,
                                             .rank = options_.rank,
                                             .key = options_.key,
-                                            .lost = lost,
+                                            .end = end,
                                             .survivors = survivors,
                                             .launch = options_.launch,
                                             .door = &*options_.door,
                                             .first_generation = first_generation_,
                                             .losses_max = options_.losses_max},
                                            options_.claim);
-  if (absl::IsCancelled(next.status())) return kExitFinished;
-  if (!next.ok()) return GiveUp(lost, survivors, std::string(next.status().message()));
+  if (!next.ok()) return next.status();
   options_.note = std::move(next->note);
   options_.roster = std::move(next->roster);
   options_.rank = next->rank;
   options_.key = next->key;
-  return std::nullopt;
+  return absl::OkStatus();
 }
 
-ExitCode RankLife::GiveUp(const GenerationEnd& lost, const std::vector<int>& survivors,
+ExitCode RankLife::GiveUp(const GenerationEnd& end, const std::vector<int>& survivors,
                           const std::string& why) const {
-  Verdict verdict = VerdictOf(lost);
+  Verdict verdict = VerdictOf(end);
   absl::StrAppend(&verdict.text, "; not in place, as ", why);
   // It is silent for the next start, too.
   if (verdict.lost_host.empty()) verdict.lost_host = lost_host_;
@@ -154,9 +223,9 @@ ExitCode RankLife::GiveUp(const GenerationEnd& lost, const std::vector<int>& sur
     claim()->WriteVerdict(verdict).IgnoreError();
     MakeReport(*claim()).IgnoreError();
   }
-  if (!survivors.empty() && survivors.front() == options_.rank) {
-    std::fprintf(stderr, "cfworker: %s\n", verdict.text.c_str());
-  }
+  const bool speaks = end.has_lost() ? !survivors.empty() && survivors.front() == options_.rank
+                                     : end.speaker() == static_cast<std::uint32_t>(options_.rank);
+  if (speaks) std::fprintf(stderr, "cfworker: %s\n", verdict.text.c_str());
   // Of everybody: the speaker of the end may be lost, too.
   return verdict.exit_code;
 }
@@ -173,10 +242,10 @@ ExitCode RankLife::Tell(const GenerationEnd& end) const {
 void RankLife::EndHung(const GenerationEnd& end) const {
   const bool is_lost =
       end.has_lost() && end.lost().rank() == static_cast<std::uint32_t>(options_.rank);
-  const bool others_go_on =
-      survives_loss() && is_lost &&
-      WhyNotInPlace(options_.roster, original_, SurvivorsOf(options_.roster, end, {}), end, {})
-          .empty();
+  const bool others_go_on = survives_loss() && is_lost &&
+                            WhyNotInPlace(options_.roster, static_cast<int>(ranks_wanted_),
+                                          SurvivorsOf(options_.roster, end, {}), end, {})
+                                .empty();
   if (others_go_on) ::_exit(kExitFinished);
   const ExitCode code = Tell(end);
   if (claim() != nullptr) {

@@ -36,6 +36,9 @@ struct RankLifeOptions {
   bool profile = false;
   /// Whether nobody else ends the mpirun that started this process, should a host be lost.
   bool ends_mpirun = false;
+  std::string program = {};        ///< JoinProgram's: other processes of it may join the job.
+  std::uint32_t ranks_wanted = 1;  ///< That the job was started with, or has grown to.
+  bool has_joined = false;         ///< While it ran: the data set is checked, and the others go on.
 };
 
 /// Plays a rank's part of a job, from generation to generation where ranks are lost and the others

@@ -21,6 +21,9 @@ absl::StatusOr<ExitCode> ListCommand(const std::vector<std::string>& words);
 /// `cfrun stop RUN...`: has jobs take a snapshot and end.
 absl::StatusOr<ExitCode> StopCommand(const std::vector<std::string>& words);
 
+/// `cfrun resize RUN -n N`: has a job go on with another number of ranks.
+absl::StatusOr<ExitCode> ResizeCommand(const std::vector<std::string>& words);
+
 /// `cfrun compare RUN...`: a table and a page with the curves of several runs.
 absl::StatusOr<ExitCode> CompareCommand(const std::vector<std::string>& words);
 

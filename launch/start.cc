@@ -23,6 +23,7 @@
 #include "launch/allocation.h"
 #include "launch/death.h"
 #include "launch/job_life.h"
+#include "launch/joiners.h"
 #include "launch/leader_watch.h"
 #include "launch/mpirun_command.h"
 #include "launch/mpirun_text.h"
@@ -70,7 +71,10 @@ bool Contains(const std::vector<std::string>& hosts, const std::string& host) {
 class JobRunner {
  public:
   JobRunner(const StartOptions& options, Supervisor& supervisor)
-      : options_(options), supervisor_(supervisor), run_(FindFlag(options.worker, "--run")) {}
+      : options_(options),
+        supervisor_(supervisor),
+        run_(FindFlag(options.worker, "--run")),
+        ranks_(options.ranks) {}
 
   absl::StatusOr<ExitCode> Run();
 
@@ -95,6 +99,10 @@ class JobRunner {
 
   absl::Status Prepare();
   absl::StatusOr<RankPlan> Plan() const;
+  // Outside of a batch system: those of the hosts on which ranks are, and those that are kept for when
+  // another is lost.
+  std::vector<std::string> UsedHosts() const;
+  std::vector<std::string> SpareHosts() const;
   absl::StatusOr<Outcome> LiveOnce(bool again);
   Outcome Judge(const JobEnd& end, const JobLife& life, const MemoryKills& memory,
                 bool again) const;
@@ -126,6 +134,7 @@ class JobRunner {
   std::vector<std::string> hosts_;  // Outside of a batch system: given, or where ranks have been.
   std::vector<std::string> lost_hosts_;
 
+  std::uint32_t ranks_;                  // As given, or asked for since.
   bool accepted_ = false;                // By ranks of a life, which have taken the run for it.
   std::uint32_t deaths_ = 0;             // Since the last new snapshot.
   std::uint64_t generation_before_ = 0;  // The life that runs.
@@ -205,13 +214,10 @@ absl::Status JobRunner::Prepare() {
 
 absl::StatusOr<RankPlan> JobRunner::Plan() const {
   if (!allocation_.has_value() && options_.hosts.empty() && lost_hosts_.empty()) {
-    return RankPlan{.groups = {{options_.ranks, {}}}};
+    return RankPlan{.groups = {{ranks_, {}}}};
   }
   if (!allocation_.has_value()) {
-    std::vector<std::string> used = hosts_;
-    std::erase_if(used, [this](const std::string& host) { return Contains(lost_hosts_, host); });
-    used.resize(std::min<std::size_t>(used.size(), hosts_.size() - options_.spares));
-    return PlanOnHosts(used, {.ranks = options_.ranks, .servers = options_.servers});
+    return PlanOnHosts(UsedHosts(), {.ranks = ranks_, .servers = options_.servers});
   }
   std::vector<std::string> hosts;
   if (options_.servers > 0 || !lost_hosts_.empty()) {
@@ -221,6 +227,24 @@ absl::StatusOr<RankPlan> JobRunner::Plan() const {
   }
   return PlanRanks(*allocation_, hosts,
                    {.ranks = options_.ranks, .servers = options_.servers, .without = lost_hosts_});
+}
+
+std::vector<std::string> JobRunner::UsedHosts() const {
+  std::vector<std::string> used = hosts_;
+  std::erase_if(used, [this](const std::string& host) { return Contains(lost_hosts_, host); });
+  const std::size_t spares = options_.hosts.empty() ? 0 : options_.spares;
+  used.resize(std::min<std::size_t>(used.size(), hosts_.size() - spares));
+  return used;
+}
+
+std::vector<std::string> JobRunner::SpareHosts() const {
+  if (options_.hosts.empty()) return std::vector<std::string>(options_.spares, HostName());
+  std::vector<std::string> spare = hosts_;
+  const std::vector<std::string> used = UsedHosts();
+  std::erase_if(spare, [&](const std::string& host) {
+    return Contains(lost_hosts_, host) || Contains(used, host);
+  });
+  return spare;
 }
 
 absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
@@ -240,6 +264,15 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
   const absl::StatusOr<RunFolder> before = RunFolder::Open(run_);
   generation_before_ = before.ok() ? before->LastGeneration().value_or(0) : 0;
   LeaderWatch watch(run_);
+  // Slurm alone starts processes in its allocations.
+  Joiners joiners(
+      {.run = run_,
+       .spare_hosts = allocation_.has_value() ? std::vector<std::string>() : SpareHosts(),
+       .hosts = UsedHosts()},
+      supervisor_);
+  const auto look = [&] {
+    if (survivable_losses() > 0 && !allocation_.has_value()) joiners.Look();
+  };
   const MemoryKills memory;
   const Clock::time_point begin = Clock::now();
   bool has_begun = false;  // Looked for in the run folder until it has.
@@ -252,8 +285,9 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
            (survivable_losses() > 0 && has_begun && watch.NobodyLeads());
   };
   const absl::StatusOr<JobEnd> end =
-      supervisor_.Run(*command, {.is_over = is_over, .is_hopeless = is_hopeless});
+      supervisor_.Run(*command, {.look = look, .is_over = is_over, .is_hopeless = is_hopeless});
   if (!end.ok()) return end.status();
+  ranks_ = joiners.ranks_asked().value_or(ranks_);
   for (const std::string& host : HostsByRank(end->map)) {
     const bool is_new = !host.empty() && !Contains(hosts_, host);
     if (options_.hosts.empty() && is_new) hosts_.push_back(host);
@@ -412,7 +446,7 @@ std::uint32_t JobRunner::DeathsOfLife() const {
   const std::uint64_t since =
       std::max(generation_before_ + 1, newest.has_value() ? newest->generation : 0);
   // Each loss that was survived has made a generation; the last death ended the last.
-  return last > since ? static_cast<std::uint32_t>(last - since) + 1 : 1;
+  return folder.ok() ? static_cast<std::uint32_t>(folder->LossesBetween(since, last)) + 1 : 1;
 }
 
 std::string JobRunner::WhyNoRestart() {

@@ -50,7 +50,7 @@ absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
     } else if (word == "--spares") {
       number = &options.spares;
       most = kRanksMax;
-      what = "a number of hosts";
+      what = "a number of hosts, or of processes,";
     } else if (word == "--hosts") {
       if (k + 1 == words.size()) {
         return absl::InvalidArgumentError("--hosts needs names, with commas between them");
@@ -87,7 +87,19 @@ absl::StatusOr<StartOptions> ParseStart(const std::vector<std::string>& words) {
   if (!options.hosts.empty() && allocation->has_value()) {
     return absl::InvalidArgumentError("--hosts: in an allocation the hosts are Slurm's choice");
   }
-  if (options.spares > 0 && options.spares >= options.hosts.size()) {
+  if (options.spares > 0 && allocation->has_value()) {
+    return absl::InvalidArgumentError(
+        "--spares: in an allocation all hosts are used, and Slurm has others");
+  }
+  const bool survives =
+      options.survival && options.restarts > 0 && options.ranks > 1 && options.servers == 0;
+  if (options.spares > 0 && options.hosts.empty() && !survives) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--spares ", options.spares,
+        " without --hosts: -n 2 or more is needed, and neither --servers, --restarts 0 nor "
+        "--no-survival, as spares take the places of ranks that are lost"));
+  }
+  if (!options.hosts.empty() && options.spares >= options.hosts.size()) {
     return absl::InvalidArgumentError(absl::StrCat("--spares ", options.spares, ": --hosts names ",
                                                    options.hosts.size(), ", and one must be left"));
   }

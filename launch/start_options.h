@@ -20,7 +20,7 @@ struct StartOptions {
   std::uint32_t meeting_seconds = 120;
   std::uint32_t stop_seconds = 600;
   /// Outside of a batch system: the hosts to use, the last of which are kept for when another is
-  /// lost; empty: as Open MPI is told elsewhere.
+  /// lost; empty: as Open MPI is told elsewhere. Then so many processes wait on this host.
   std::vector<std::string> hosts;
   std::uint32_t spares = 0;
   /// Whether the others go on in place when a rank is lost, at most as often as it may be restarted.

@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include <absl/cleanup/cleanup.h>
@@ -76,7 +77,7 @@ struct Relays {
 
 // Turns the forked child into `command`; on failure reports errno through `report` and ends.
 [[noreturn]] void Become(const std::vector<std::string>& command, pid_t parent,
-                         const sigset_t& mask, const Relays& relays, int report) {
+                         const sigset_t& mask, const Relays* relays, int report) {
   std::vector<char*> words;
   for (const std::string& word : command) words.push_back(const_cast<char*>(word.c_str()));
   words.push_back(nullptr);
@@ -89,11 +90,13 @@ struct Relays {
   // stop mpirun.
   const int nothing = ::open("/dev/null", O_RDONLY);
   if (nothing >= 0) ::dup2(nothing, STDIN_FILENO);
-  ::dup2(relays.output.writer(), STDOUT_FILENO);
-  ::dup2(relays.errors.writer(), STDERR_FILENO);
-  // Should this process be killed, mpirun ends its ranks, and must not die of its own last words.
-  ::fcntl(relays.output.reader(), F_SETFD, 0);
-  ::fcntl(relays.errors.reader(), F_SETFD, 0);
+  if (relays != nullptr) {
+    ::dup2(relays->output.writer(), STDOUT_FILENO);
+    ::dup2(relays->errors.writer(), STDERR_FILENO);
+    // Should this process be killed, mpirun ends its ranks, and must not die of its own last words.
+    ::fcntl(relays->output.reader(), F_SETFD, 0);
+    ::fcntl(relays->errors.reader(), F_SETFD, 0);
+  }
   std::signal(SIGTTOU, SIG_IGN);
   std::signal(SIGPIPE, SIG_DFL);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
@@ -104,9 +107,10 @@ struct Relays {
   ::_exit(kExitFailed);
 }
 
-// Starts `command` and returns its process once it runs what it should.
+// Starts `command` and returns its process once it runs what it should. Without relays it prints where
+// this process does.
 absl::StatusOr<pid_t> Start(const std::vector<std::string>& command, const sigset_t& mask,
-                            const Relays& relays) {
+                            const Relays* relays) {
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return ErrnoError(errno, "pipe");
   const absl::Cleanup close_reader = [&report] { ::close(report[0]); };
@@ -200,7 +204,7 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
       OutputRelay::Open(STDERR_FILENO, MpirunSieve(MpirunSieve::Stream::kErrors));
   if (!errors.ok()) return errors.status();
   Relays relays = {*std::move(output), *std::move(errors)};
-  const absl::StatusOr<pid_t> job = Start(command, inherited_, relays);
+  const absl::StatusOr<pid_t> job = Start(command, inherited_, &relays);
   if (!job.ok()) return job.status();
   relays.output.CloseWriter();
   relays.errors.CloseWriter();
@@ -216,6 +220,8 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
       continue;
     }
     if (ended == *job) {
+      // They are not waited for before, so these are still theirs.
+      for (const pid_t helper : std::exchange(spawned_, {})) ::kill(helper, SIGTERM);
       if (const int error = relays.output.Finish(); error != 0) output_error_ = error;
       relays.errors.Finish();
       EndOrphans();
@@ -228,9 +234,17 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
                     .map = relays.output.kept(),
                     .errors = relays.errors.kept()};
     }
+    if (watch.look) watch.look();
     given_up = Escalate(watch, *job, ending);
     Hear(Next(signals_), *job);
   }
+}
+
+absl::Status Supervisor::Spawn(const std::vector<std::string>& command) {
+  const absl::StatusOr<pid_t> started = Start(command, inherited_, nullptr);
+  if (!started.ok()) return started.status();
+  spawned_.push_back(*started);
+  return absl::OkStatus();
 }
 
 bool Supervisor::WaitUntil(const std::function<bool()>& holds, std::chrono::seconds limit) {

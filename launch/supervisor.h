@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include <absl/status/statusor.h>
@@ -24,6 +25,8 @@ struct JobEnd {
 
 /// What is looked at some times a second while a job runs.
 struct JobWatch {
+  /// Called before the others. May be empty.
+  std::function<void()> look = {};
   /// Whether the job has ended, so that mpirun is about to.
   std::function<bool()> is_over;
   /// Whether nothing will come of it any more, so that mpirun is to be ended at once.
@@ -61,6 +64,10 @@ class Supervisor {
   /// NotFound where the command is not installed.
   absl::StatusOr<JobEnd> Run(const std::vector<std::string>& command, const JobWatch& watch);
 
+  /// Starts what is to help the job that runs, and ends with it at the latest; it has this process's
+  /// standard output and error. To be called from the watch's functions. NotFound as above.
+  absl::Status Spawn(const std::vector<std::string>& command);
+
   /// Waits until `holds`, `limit` at most and not once an end was asked for; whether it holds.
   bool WaitUntil(const std::function<bool()>& holds, std::chrono::seconds limit);
 
@@ -82,8 +89,9 @@ class Supervisor {
   bool Escalate(const JobWatch& watch, pid_t job, Ending& ending) const;
 
   const OnRequest on_request_;
-  sigset_t signals_;    // That are heard.
-  sigset_t inherited_;  // The mask that children get back.
+  std::vector<pid_t> spawned_;  // In this Run.
+  sigset_t signals_;            // That are heard.
+  sigset_t inherited_;          // The mask that children get back.
   /// What the requests have come to: 1 asks the job, 2 ends mpirun, and more kill it.
   int step() const {
     return requests_ + (on_request_ == OnRequest::kEndMpirun && requests_ > 0 ? 1 : 0);

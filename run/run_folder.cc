@@ -33,8 +33,10 @@ namespace fs = std::filesystem;
 // Small files of a run are lines of "name: value", to be read by people and by shell scripts alike.
 using Fields = std::map<std::string, std::string>;
 
-constexpr char kLaunch[] = "launch";  // In a verdict and in a generation.
-constexpr char kBegun[] = "begun";    // In a generation: when its ranks had met.
+constexpr char kRanks[] = "ranks";      // In a request for another number of them.
+constexpr char kLaunch[] = "launch";    // In a verdict and in a generation.
+constexpr char kBegun[] = "begun";      // In a generation: when its ranks had met,
+constexpr char kResized[] = "resized";  // and when it was to follow a change of the roster.
 
 std::string PrintLine(const std::string& name, const std::string& value) {
   return absl::StrCat(name, ": ", absl::StrReplaceAll(value, {{"\n", " "}}), "\n");
@@ -300,9 +302,9 @@ void RunFolder::Discard() const {
     fs::remove(claim.path(), ignored);
   }
   // Folders go only where nothing is left in them.
-  for (const std::string& path :
-       {generations_path(), snapshots_path(), job_path(), history_path(), log_path(),
-        verdict_path(), status_path(), report_path(), stop_path(), lock_path()}) {
+  for (const std::string& path : {generations_path(), snapshots_path(), job_path(), history_path(),
+                                  log_path(), verdict_path(), status_path(), report_path(),
+                                  stop_path(), join_path(), resize_path(), lock_path()}) {
     fs::remove(path, ignored);
   }
   if (made_.empty()) return;
@@ -321,23 +323,23 @@ absl::StatusOr<std::vector<std::string>> RunFolder::Begin() const {
     if (!aside.ok()) return aside.status();
     remarks.push_back(absl::StrCat(path, ": not a file; it is ", *aside, " now"));
   }
-  for (const std::string& path : {verdict_path(), status_path(), stop_path()}) {
+  for (const std::string& path :
+       {verdict_path(), status_path(), stop_path(), join_path(), resize_path()}) {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, path);
   }
   // Marks of a start that was killed while its ranks were meeting.
   std::error_code ignored;
   fs::remove_all(path_ + "/meeting", ignored);
   RemoveLeftovers();
-  if (absl::Status noted = NoteBegun(); !noted.ok()) return noted;
+  if (absl::Status noted = AddToClaim(PrintLine(kBegun, NowInWords())); !noted.ok()) return noted;
   return remarks;
 }
 
 // One line more at the end of the claim: whoever reads it meanwhile reads what was there.
-absl::Status RunFolder::NoteBegun() const {
+absl::Status RunFolder::AddToClaim(const std::string& line) const {
   const int claim = ::open(claim_path_.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (claim < 0) return ErrnoError(errno, claim_path_);
   const absl::Cleanup close = [claim] { ::close(claim); };
-  const std::string line = PrintLine(kBegun, NowInWords());
   if (::write(claim, line.data(), line.size()) < 0) return ErrnoError(errno, claim_path_);
   return absl::OkStatus();
 }
@@ -348,6 +350,20 @@ absl::Status RunFolder::Continue() const {
   if (::unlink(verdict.c_str()) != 0 && errno != ENOENT) return ErrnoError(errno, verdict);
   RemoveLeftovers();
   return absl::OkStatus();
+}
+
+absl::Status RunFolder::NoteResized() const {
+  Check(lock_ >= 0, "a claim is noted in by its holder");
+  return AddToClaim(PrintLine(kResized, NowInWords()));
+}
+
+std::uint64_t RunFolder::LossesBetween(std::uint64_t since, std::uint64_t last) const {
+  std::uint64_t losses = 0;
+  for (std::uint64_t number = since + 1; number <= last; ++number) {
+    const std::string path = absl::StrCat(generations_path(), "/", number);
+    if (!ParseFields(ReadOwnFile(path).value_or("")).contains(kResized)) ++losses;
+  }
+  return losses;
 }
 
 void RunFolder::RemoveLeftovers() const {
@@ -368,7 +384,7 @@ void RunFolder::RemoveLeftovers() const {
     struct stat info = {};
     const bool is_old = ::stat(entry.path().c_str(), &info) == 0 &&
                         std::time(nullptr) - info.st_mtim.tv_sec >= kLeftoverSeconds;
-    const bool is_of_others = whole == "stop" || whole == "report.html";
+    const bool is_of_others = whole == "stop" || whole == "resize" || whole == "report.html";
     if (!is_of_others || is_old) fs::remove(entry.path(), ignored);
   }
   ScratchFolder::RemoveDead(ScratchPathIn(path_));
@@ -427,11 +443,27 @@ absl::Status RunFolder::RequestStop() const {
   return WriteFileAtomically(stop_path(), ThisProcess());
 }
 
-bool RunFolder::StopRequested() const {
-  // On NFS the absence of a file is remembered for up to a minute, unless its folder was opened
-  // anew and found changed.
+absl::Status RunFolder::AskForRanks(std::uint32_t ranks) const {
+  return WriteFileAtomically(resize_path(), PrintLine(kRanks, absl::StrCat(ranks)) + ThisProcess());
+}
+
+// On NFS the absence of a file is remembered for up to a minute, unless its folder was opened anew and
+// found changed.
+void RunFolder::LookAnew() const {
   const int folder = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) ::close(folder);
+}
+
+std::optional<std::uint32_t> RunFolder::RanksAskedFor() const {
+  LookAnew();
+  Fields request = ParseFields(ReadOwnFile(resize_path()).value_or(""));
+  std::uint32_t ranks = 0;
+  if (!absl::SimpleAtoi(request[kRanks], &ranks) || ranks == 0) return std::nullopt;
+  return ranks;
+}
+
+bool RunFolder::StopRequested() const {
+  LookAnew();
   return ::access(stop_path().c_str(), F_OK) == 0;
 }
 

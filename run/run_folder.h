@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,12 @@ class RunFolder {
   /// leader that died had not finished writing goes, and the verdict of a life before, if it is there still.
   absl::Status Continue() const;
 
+  /// The claimed generation does not follow a loss, but a change of its roster.
+  absl::Status NoteResized() const;
+
+  /// How many generations after number `since`, up to `last`, have followed a loss.
+  std::uint64_t LossesBetween(std::uint64_t since, std::uint64_t last) const;
+
   /// Removes what lives before had not finished writing, and what processes that died had in
   /// ScratchPathIn; Begin and Continue do so, too.
   /// Requires: claimed.
@@ -92,6 +99,11 @@ class RunFolder {
   /// Whether somebody has, since Begin.
   bool StopRequested() const;
 
+  /// Asks the job that is alive here to go on with so many ranks, and what was asked for last, since
+  /// Begin.
+  absl::Status AskForRanks(std::uint32_t ranks) const;
+  std::optional<std::uint32_t> RanksAskedFor() const;
+
   /// How far a generation after number `since` has come that was claimed for `launch`.
   LifeStage StageOf(const std::string& launch, std::uint64_t since) const;
 
@@ -112,6 +124,8 @@ class RunFolder {
   std::string verdict_path() const { return path_ + "/verdict"; }
   std::string status_path() const { return path_ + "/status"; }
   std::string report_path() const { return path_ + "/report.html"; }
+  /// How a process finds those whom it wants to join, while they let it.
+  std::string join_path() const { return path_ + "/cluster.join"; }
   std::string snapshots_path() const { return path_ + "/snapshots"; }
   std::string generations_path() const { return path_ + "/generation"; }
   /// Where the ranks of the run `path` have rows and samples that do not fit in memory, unless their
@@ -126,12 +140,14 @@ class RunFolder {
 
   std::string lock_path() const { return path_ + "/lock"; }
   std::string stop_path() const { return path_ + "/stop"; }
+  std::string resize_path() const { return path_ + "/resize"; }
   /// The files directly in the folder that a life writes.
   std::vector<std::string> files() const {
-    return {job_path(),    history_path(), log_path(), verdict_path(),
-            status_path(), report_path(),  stop_path()};
+    return {job_path(),    history_path(), log_path(),  verdict_path(), status_path(),
+            report_path(), stop_path(),    join_path(), resize_path()};
   }
-  absl::Status NoteBegun() const;
+  void LookAnew() const;
+  absl::Status AddToClaim(const std::string& line) const;
 
   std::string path_;
   std::string made_ = {};  ///< The outermost folder that Create made; empty: all were there.

@@ -38,6 +38,9 @@ class Listener {
   /// waits for whoever accepts next.
   absl::StatusOr<Listener> Share() const;
 
+  /// For poll: readable where somebody has dialed and was not accepted yet.
+  int descriptor() const { return socket_; }
+
   /// Hands the socket over to the caller; the listener is empty afterwards.
   int Release();
 

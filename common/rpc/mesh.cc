@@ -202,6 +202,11 @@ awaitable<absl::Status> Mesh::Impl::Accept() {
       co_await pause_.async_wait(kAwait);
     } else if (strangers_.size() >= kStrangersMax) {
       log_.Write("dropped a connection: too many have not proved yet that they know the job's key");
+    } else if (options_.accepts_one) {
+      const StrangerPtr only = Admit(std::move(socket));
+      co_await Meet(only);
+      if (opened_) break;
+      co_return absl::PermissionDeniedError("who has dialed does not know the key");
     } else {
       Spawn(Meet(Admit(std::move(socket))));
     }

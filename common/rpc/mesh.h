@@ -57,6 +57,9 @@ class Mesh {
     std::chrono::milliseconds timeout = std::chrono::seconds(60);
     /// How long Connect may take where that is shorter than `timeout`; zero: as long.
     std::chrono::milliseconds connect_timeout{0};
+    /// Of rank 0 of two: it accepts the first who dials and nobody after him, as the listener's socket is
+    /// somebody else's, too. Connect fails where that one does not prove that it knows the key.
+    bool accepts_one = false;
     FrameLimits limits{};
     std::size_t queued_bytes_max = std::size_t{64}
                                    << 20;                 ///< Waiting to be written, for each peer.

@@ -382,15 +382,18 @@ TEST_F(CfrunTest, WrongCommandLinesGetOneLine) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> wrong = {
       {{}, "cfrun: a command is missing, or -n N and CONFIG of a job (try cfrun --help)\n"},
       {{"foo"},
-       "cfrun: no command \"foo\"; there are start, doctor, status, list, stop, sweep, compare, "
-       "report (try cfrun --help)\n"},
+       "cfrun: no command \"foo\"; there are start, doctor, status, list, stop, resize, sweep, "
+       "compare, report (try cfrun --help)\n"},
       {{"statsu", "r"},
        "cfrun: no command \"statsu\" (did you mean status?); there are start, doctor, status, "
-       "list, stop, sweep, compare, report (try cfrun --help)\n"},
+       "list, stop, resize, sweep, compare, report (try cfrun --help)\n"},
       {{"a.textproto"}, "cfrun: -n N is missing (try --help)\n"},
       {{"-n", "1", "c", "--requeue"}, "cfrun: --requeue works in a Slurm allocation only\n"},
       {{"--hosts", "a,b", "--spares", "2", "c"},
        "cfrun: --spares 2: --hosts names 2, and one must be left\n"},
+      {{"-n", "1", "c", "--spares", "1"},
+       "cfrun: --spares 1 without --hosts: -n 2 or more is needed, and neither --servers, "
+       "--restarts 0 nor --no-survival, as spares take the places of ranks that are lost\n"},
       {{"-n", "1", "c", "--hosts"}, "cfrun: --hosts needs names, with commas between them\n"},
       {{"-n", "1", "c", "--stop-seconds", "0"},
        "cfrun: --stop-seconds 0: expected a number of seconds from 1 to 1048576\n"},

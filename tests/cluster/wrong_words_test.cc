@@ -170,6 +170,11 @@ constexpr Wrong kWrong[] = {
     {"cfworker job.textproto --run x --data data --threads 0", "--threads 0: expected a positive"},
     {"cfworker job.textproto --run x --data data --resume nowhere", "nowhere"},
     {"cfworker job.textproto --run x --data data --progress x", "--progress x: expected auto|bar|"},
+    {"cfworker --join nowhere", "cfworker: nowhere: no run is here"},
+    {"cfworker --join run", "cfworker: run is not running"},
+    {"cfworker --join run job.textproto", "as it is: leave CONFIG out"},
+    {"cfworker --join run --data data", "as it is: leave --data out"},
+    {"cfworker --spare", "cfworker: --spare goes with --join RUN"},
     {"cfworker job.textproto --run x --data data --width 5", "--width 5: expected a whole number"},
     {"cfworker job.textproto --run x --data data --set cluster.servers=3", "servers"},
     {"cfworker job.textproto --run deep/x/y --data data --set cluster.threads=99", "thread"},
@@ -199,6 +204,10 @@ constexpr Wrong kWrong[] = {
     {"cfrun list nowhere", "nowhere: No such file or directory"},
     {"cfrun stop", "cfrun stop: RUN is missing"},
     {"cfrun stop nowhere", "cfrun stop: nowhere: no run is here"},
+    {"cfrun resize run", "cfrun resize: -n is missing"},
+    {"cfrun resize run -n 0", "-n 0: expected a whole number from 1 to"},
+    {"cfrun resize nowhere -n 2", "cfrun: nowhere: no run is here"},
+    {"cfrun resize run -n 2", "cfrun: run is not running: it is "},
     {"cfrun stop run --wait soon", "--wait soon: expected a whole number from 0 to"},
     {"cfrun compare", "cfrun compare: RUN is missing"},
     {"cfrun compare nowhere", "cfrun compare: nowhere"},
@@ -293,7 +302,8 @@ TEST_F(WrongWordsTest, HelpFitsAndIsNoError) {
         "cfdata export-split --help", "cfworker --help", "cfsnapshot --help",
         "cfsnapshot recommend --help", "cfsnapshot predict --help", "cfsnapshot evaluate --help",
         "cfrun --help", "cfrun start --help", "cfrun status --help", "cfrun list --help",
-        "cfrun stop --help", "cfrun compare --help", "cfrun report --help", "cfrun sweep --help"}) {
+        "cfrun stop --help", "cfrun resize --help", "cfrun compare --help", "cfrun report --help",
+        "cfrun sweep --help"}) {
     const Process::Result help = Run(words);
     EXPECT_EQ(help.exit_code, 0) << words;
     EXPECT_EQ(help.errors, "");

@@ -1,5 +1,5 @@
-// Goal: where a rank dies, hangs or stops under cfrun, the others go on in their own processes, to the
-// bits of an undisturbed run; where they cannot, the job is started again as ever, and one that kills
+// Goal: where a rank dies, hangs or stops under cfrun, or another process joins, the others go on in
+// their own processes, to the bits of an undisturbed run; where they cannot, the job is started again as ever, and one that kills
 // rank after rank ends. Method: real jobs, SIGKILL and SIGSTOP at moments that the run folder shows;
 // that the processes stay is seen by their ids.
 
@@ -34,6 +34,13 @@ class Survive : public KilledJobTest {
     JobOptions options = KilledJob(run);
     options.launcher = Launcher::kCfrun;
     options.ranks = ranks;
+    return options;
+  }
+
+  // One that lasts, so that others find it running: every step takes longer.
+  static JobOptions SlowJobOf(const std::string& run, int ranks) {
+    JobOptions options = JobOf(run, ranks);
+    options.environment = {{"CF_FAULTS", "train.turn,pause,for=10,times=1000000"}};
     return options;
   }
 
@@ -245,6 +252,99 @@ TEST_F(Survive, NotTheDeathOfMostRanks) {
               HasSubstr("; not in place, as 1 of 3 ranks are left; starting again from the last "));
   EXPECT_TRUE(job->WaitUntilNoneIsLeft());
   EXPECT_EQ(cluster_->Digest("most"), *digest_);
+}
+
+/// A process that wants to join a job.
+class Joiner {
+ public:
+  explicit Joiner(const std::string& run, std::vector<std::string> flags = {})
+      : process_(Command(run, std::move(flags))) {}
+
+  pid_t pid() const { return process_.pid(); }
+  bool Says(const std::string& text) const {
+    return Eventually([&] { return process_.ErrorsSoFar().find(text) != std::string::npos; });
+  }
+  Process::Result Wait() { return process_.Wait(); }
+
+ private:
+  static std::vector<std::string> Command(const std::string& run, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {CF_BIN_DIR "/cfworker", "--join", run});
+    return flags;
+  }
+
+  Process process_;
+};
+
+// One joins while a rank stands still, so that the job cannot end before; then a rank is lost, and another
+// joins in its place.
+TEST_F(Survive, ProcessesThatJoin) {
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(SlowJobOf("join", 3));
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const std::map<int, pid_t> others = ProcessesOf(*job, {0, 1, 2});
+  Kill(*job, 2, SIGSTOP);
+  Joiner first(cluster_->Path("join"));
+  ASSERT_TRUE(first.Says("waits to join")) << first.Wait().errors;
+  Kill(*job, 2, SIGCONT);
+  ASSERT_TRUE(job->WaitForLog("1 rank joins on ")) << job->Wait().errors;
+  ASSERT_TRUE(first.Says("is rank ")) << first.Wait().errors;
+  EXPECT_EQ(ProcessesOf(*job, {0, 1, 2}), others);
+  Kill(*job, 1);
+  ASSERT_TRUE(job->WaitForLog("3 of 4 ranks go on in place (1 of 3)")) << job->Wait().errors;
+  CheckEnd(*job, "join", *digest_);
+  EXPECT_EQ(first.Wait().exit_code, kExitFinished);
+  EXPECT_THAT(LogOf("join"),
+              ContainsRegex("\n1 rank joins on [^\n]*; 4 ranks go on in place\nresuming from "));
+  EXPECT_FALSE(std::filesystem::exists(cluster_->Path("join") + "/cluster.join"));
+}
+
+// It waits from the beginning, and has just the partitions that were lost.
+TEST_F(Survive, ASpareThatTakesThePlaceOfALostRank) {
+  JobOptions options = SlowJobOf("spare", 3);
+  options.flags = {"--spares", "1"};
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  Kill(*job, 2, SIGSTOP);
+  ASSERT_TRUE(Eventually(
+      [&] { return job->launcher().ErrorsSoFar().find("waits to join") != std::string::npos; }));
+  Kill(*job, 1);
+  Kill(*job, 2, SIGCONT);
+  ASSERT_TRUE(job->WaitForLog("2 of 3 ranks go on in place (1 of 3)")) << job->Wait().errors;
+  ASSERT_TRUE(job->WaitForLog("; 3 ranks go on in place")) << job->Wait().errors;
+  CheckEnd(*job, "spare", *digest_);
+  EXPECT_THAT(LogOf("spare"),
+              AllOf(ContainsRegex("1 of 3\\)\n(resuming from [^\n]*\n)?1 rank joins on "),
+                    ContainsRegex("\n  rows: [0-9,]+ kept, [0-9,]+ put back, 82[01] loaded\n")));
+}
+
+// To more ranks, some of which leave again, as does one that mpirun has started.
+TEST_F(Survive, AJobThatIsResized) {
+  const auto resize = [](const char* ranks, const char* seconds) {
+    return RunProgram("cfrun",
+                      {"resize", cluster_->Path("resized"), "-n", ranks, "--wait", seconds});
+  };
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(SlowJobOf("resized", 2));
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const pid_t follower = job->FindRank(1);
+  Kill(*job, 1, SIGSTOP);
+  EXPECT_THAT(resize("17", "0").errors,
+              AllOf(HasSubstr("-n 17: train.partitions of "), HasSubstr(" is 16, and each ")));
+  const Process::Result asked = resize("4", "0");
+  EXPECT_EQ(asked.exit_code, kExitFinished) << asked.errors;
+  EXPECT_THAT(asked.output,
+              HasSubstr("goes on with 4 ranks from its next snapshot on; now it has 2\n"));
+  ASSERT_TRUE(Eventually([&] {
+    const std::string said = job->launcher().ErrorsSoFar();
+    return said.find("waits to join") != said.rfind("waits to join");
+  }));
+  Kill(*job, 1, SIGCONT);
+  const Process::Result grown = resize("4", "60");
+  EXPECT_THAT(grown.output, HasSubstr("/resized has 4 ranks\n")) << grown.errors;
+  Kill(*job, 1, SIGSTOP);
+  EXPECT_EQ(resize("1", "0").exit_code, kExitFinished);
+  Kill(*job, 1, SIGCONT);
+  ASSERT_TRUE(job->WaitForLog("3 ranks leave; 1 rank goes on in place")) << job->Wait().errors;
+  EXPECT_TRUE(Eventually([follower] { return !IsAlive(follower); }));
+  CheckEnd(*job, "resized", *digest_);
 }
 
 // All of them at once leave nobody who could say so.

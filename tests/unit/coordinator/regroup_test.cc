@@ -92,7 +92,7 @@ class Survivors : public ::testing::Test {
             .roster = *roster_,
             .rank = rank,
             .key = key_,
-            .lost = LossOf(*roster_, 0, "it hung up"),
+            .end = LossOf(*roster_, 0, "it hung up"),
             .survivors = survivors,
             .door = &doors_[static_cast<std::size_t>(rank)],
             .first_generation = 1,

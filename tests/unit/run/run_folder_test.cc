@@ -79,6 +79,19 @@ TEST_F(RunFolderTest, GenerationsCountUp) {
   }
 }
 
+TEST_F(RunFolderTest, LossesAreGenerationsThatFollowNoChangeOfTheRoster) {
+  RunFolder run = RunFolder::Create(path_).value();
+  for (std::uint64_t generation = 1; generation <= 4; ++generation) {
+    ASSERT_EQ(run.ClaimGeneration().value(), generation);
+    if (generation == 3) {
+      ASSERT_TRUE(run.NoteResized().ok());
+    }
+  }
+  EXPECT_EQ(run.LossesBetween(1, 4), 2U);
+  EXPECT_EQ(run.LossesBetween(2, 3), 0U);
+  EXPECT_EQ(run.LossesBetween(4, 4), 0U);
+}
+
 TEST_F(RunFolderTest, ALiveJobIsNamedAndRefusesASecond) {
   const LiveHolder holder(path_);
   absl::StatusOr<RunFolder> run = RunFolder::Create(path_);
