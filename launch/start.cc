@@ -135,7 +135,7 @@ class JobRunner {
   std::vector<std::string> lost_hosts_;
 
   std::uint32_t ranks_;                  // As given, or asked for since.
-  bool accepted_ = false;                // By ranks of a life, which have taken the run for it.
+  bool claimed_ = false;                 // By ranks of the last life, which took the run for it.
   std::uint32_t deaths_ = 0;             // Since the last new snapshot.
   std::uint64_t generation_before_ = 0;  // The life that runs.
   std::string progress_;
@@ -146,6 +146,7 @@ absl::StatusOr<ExitCode> JobRunner::Run() {
   if (absl::Status prepared = Prepare(); !prepared.ok()) return prepared;
   progress_ = NewestSnapshot(run_);
   bool again = allocation_.has_value() && allocation_->restarts > 0;
+  bool accepted = false;  // By a life before.
   for (;;) {
     absl::StatusOr<Outcome> outcome = LiveOnce(again);
     if (!outcome.ok()) return outcome.status();
@@ -154,7 +155,7 @@ absl::StatusOr<ExitCode> JobRunner::Run() {
       return End({.code = kExitContinue, .resumable = true});
     }
     // What was accepted once is what the user wrote; the machine has made something else of it.
-    if (outcome->code == kExitUserInput && accepted_) {
+    if (outcome->code == kExitUserInput && accepted) {
       *outcome = {.died = true, .why = "what was accepted before is refused now"};
     }
     if (!outcome->said.empty()) Tell("Open MPI could not start the ranks:\n" + outcome->said);
@@ -165,6 +166,7 @@ absl::StatusOr<ExitCode> JobRunner::Run() {
     if (!MayRestart(*outcome)) return kExitFailed;
     if (allocation_.has_value()) SetUpOpenMpiForRestart();
     again = true;
+    accepted = accepted || claimed_;
   }
 }
 
@@ -293,7 +295,7 @@ absl::StatusOr<JobRunner::Outcome> JobRunner::LiveOnce(bool again) {
     if (options_.hosts.empty() && is_new) hosts_.push_back(host);
   }
   RemoveScratch();
-  accepted_ = accepted_ || life.stage() != LifeStage::kNone;
+  claimed_ = life.stage() != LifeStage::kNone;
   Outcome outcome = Judge(*end, life, memory, again);
   // Whoever looks at the run later reads what is said here.
   if (!outcome.why.empty()) {
