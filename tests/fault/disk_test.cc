@@ -145,6 +145,22 @@ TEST_F(Disk, WhoseRowsCannotBeOpenedIsNamedAndTheJobBeginsOnceTheyCan) {
   EXPECT_EQ(cluster_->Train(JobOf(schedule, run)), DigestOf(schedule));
 }
 
+// Goal: a rank that is much slower than the others, whose partitions and item partitions wait for one
+// another, holds nobody up for good. Method: one that pauses before each of its blocks.
+TEST_F(Disk, OfASlowRankAmongFourMakesTheSameModel) {
+  const Schedule& schedule = Schedules().front();
+  JobOptions options = JobOf(schedule, "slow");
+  options.launcher = Launcher::kMpirun;
+  options.ranks = 4;
+  options.flags = {"--memory", "3"};
+  options.environment = {
+      {"CF_FAULTS", "train.block,pause,for=3,times=1000000,with=OMPI_COMM_WORLD_RANK=2"}};
+  const Process::Result result = cluster_->Run(options);
+  EXPECT_EQ(result.exit_code, kExitFinished) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("partitions of users at once, the others"));
+  EXPECT_EQ(cluster_->Digest("slow"), DigestOf(schedule));
+}
+
 TEST_F(Disk, TakesNoSnapshotForAWhileAndTheJobGoesOn) {
   const Schedule& schedule = Schedules().front();
   JobOptions options = JobOf(schedule, "hiccup");
