@@ -88,15 +88,15 @@ class Supervisor {
   void Hear(int signal, pid_t job);
   bool Escalate(const JobWatch& watch, pid_t job, Ending& ending) const;
 
-  const OnRequest on_request_;
-  std::vector<pid_t> spawned_;  // In this Run.
-  sigset_t signals_;            // That are heard.
-  sigset_t inherited_;          // The mask that children get back.
   /// What the requests have come to: 1 asks the job, 2 ends mpirun, and more kill it.
   int step() const {
     return requests_ + (on_request_ == OnRequest::kEndMpirun && requests_ > 0 ? 1 : 0);
   }
 
+  const OnRequest on_request_;
+  std::vector<pid_t> spawned_;  // In this Run.
+  sigset_t signals_;            // That are heard.
+  sigset_t inherited_;          // The mask that children get back.
   int requests_ = 0;
   int first_signal_ = 0;                          // Of the requests.
   std::chrono::steady_clock::time_point asked_;   // When the first request came,

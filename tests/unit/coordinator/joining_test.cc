@@ -11,13 +11,13 @@
 #include <optional>
 #include <string>
 #include <sys/stat.h>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/check.h"
 #include "common/base/files.h"
 #include "common/base/host.h"
 #include "coordinator/generation_end.h"
@@ -25,6 +25,7 @@
 #include "coordinator/regroup.h"
 #include "coordinator/resize.h"
 #include "coordinator/visit.h"
+#include "tests/support/process.h"
 #include "tests/unit/worker/tiny_data.h"
 
 namespace cf::joining_test {
@@ -83,9 +84,8 @@ class JoiningTest : public ::testing::Test {
   }
 
   std::vector<Reception::Visitor> WaitForVisitors(std::size_t count) const {
-    while (reception_->Waiting().size() != count) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
+    Check(Eventually([&] { return reception_->Waiting().size() == count; }),
+          "visitors come and go");
     return reception_->Waiting();
   }
 
