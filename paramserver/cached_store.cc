@@ -10,6 +10,9 @@
 namespace cf {
 namespace {
 
+// One part in so many of the memory for rows is for copies of them that are on their way.
+constexpr std::uint64_t kForwardedShare = 16;
+
 bool Moves(TableId table) {
   return table == kUsers || table == kItems;
 }
@@ -62,6 +65,27 @@ std::uint64_t FramesBytes(std::span<const RowStore::Table> tables, Partitioning 
   return bytes;
 }
 
+/// Whether its rows are among those of which it is known when they are wanted again.
+bool IsForeseen(const Pool& pool) {
+  return std::ranges::find(pool.tables, kUsers) != pool.tables.end();
+}
+
+/// What copies of users in `range` take.
+ForwardedRows::Sizes ForwardedSizesOf(std::span<const RowStore::Table> tables,
+                                      Partitioning partitioning, SeatRange range) {
+  return ForwardedRows::SizesFor(tables[Index(kUsers)].stride,
+                                 RowsIn(tables, kUsers, partitioning, range), range.size());
+}
+
+/// How many buffers of `bytes` for rows and copies are for these. A small part is enough; of
+/// little memory all is for rows.
+std::uint32_t BuffersOf(std::span<const RowStore::Table> tables, std::uint64_t bytes) {
+  const std::uint64_t buffers =
+      bytes / kForwardedShare / ForwardedRows::BufferBytes(tables[Index(kUsers)].stride);
+  if (buffers < ForwardedRows::kBuffersMin) return 0;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(buffers, ForwardedRows::kBuffersMax));
+}
+
 /// What is on disk of the pool's rows in `range`.
 RowExtents::Options ExtentsOf(std::span<const RowStore::Table> tables, const Pool& pool,
                               Partitioning partitioning, SeatRange range) {
@@ -108,7 +132,7 @@ std::size_t CachedStore::DiskBytes(std::span<const Table> tables, Partitioning p
   for (const Pool& pool : PoolsOf(tables)) {
     bytes += RowExtents::SizesFor(ExtentsOf(tables, pool, partitioning, range)).disk;
   }
-  return bytes;
+  return bytes + ForwardedSizesOf(tables, partitioning, range).disk;
 }
 
 std::size_t CachedStore::FixedBytes(std::span<const Table> tables, Partitioning partitioning,
@@ -122,6 +146,9 @@ std::size_t CachedStore::FixedBytes(std::span<const Table> tables, Partitioning 
     for (const SeatRange& thread : threads) {
       bytes += RowExtents::SizesFor(ExtentsOf(tables, pool, partitioning, thread)).memory;
     }
+  }
+  for (const SeatRange& thread : threads) {
+    bytes += ForwardedSizesOf(tables, partitioning, thread).memory;
   }
   return bytes;
 }
@@ -147,7 +174,7 @@ std::size_t CachedStore::LeastBytes(std::span<const Table> tables, Partitioning 
     const std::uint64_t bytes = std::min(hosted, most * pools.size());
     least = std::max(least, static_cast<double>(bytes) * all / static_cast<double>(hosted));
   }
-  return static_cast<std::size_t>(least) + 1;
+  return static_cast<std::size_t>(least * kForwardedShare / (kForwardedShare - 1)) + 1;
 }
 
 absl::StatusOr<std::unique_ptr<CachedStore>> CachedStore::Open(Options options) {
@@ -173,8 +200,8 @@ CachedStore::CachedStore(Options options, std::unique_ptr<SlabStore> others, Scr
       changed_(TablesThat(true, options_.tables), options_.partitioning, options_.range),
       folder_(std::move(folder)),
       file_(std::move(file)),
-      thread_of_(options_.range.size()),
-      mover_(file_.get(), StrideMax(options_.tables)) {
+      mover_(file_.get(), StrideMax(options_.tables)),
+      thread_of_(options_.range.size()) {
 }
 
 CachedStore::~CachedStore() = default;
@@ -195,9 +222,27 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
     for (const Pool& pool : pools) {
       rows.push_back(RowsIn(options_.tables, pool, options_.partitioning, range));
     }
+    const std::uint64_t all_of_thread = FramesBytes(options_.tables, options_.partitioning, range);
+    const double bytes = share * static_cast<double>(all_of_thread);
+    const std::uint32_t buffers =
+        share < 1 ? BuffersOf(options_.tables, static_cast<std::uint64_t>(bytes)) : 0;
     const std::vector<std::uint64_t> frames = FramesOf(
         pools, rows,
-        share * static_cast<double>(FramesBytes(options_.tables, options_.partitioning, range)));
+        bytes - static_cast<double>(
+                    buffers * ForwardedRows::BufferBytes(options_.tables[Index(kUsers)].stride)));
+    ForwardedRows* forwarded = nullptr;
+    if (buffers > 0) {
+      forwarded_.push_back(std::make_unique<ForwardedRows>(ForwardedRows::Options{
+          .stride = options_.tables[Index(kUsers)].stride,
+          .rows = RowsIn(options_.tables, kUsers, options_.partitioning, range),
+          .partitions = range.size(),
+          .buffers = buffers,
+          .file = file_.get(),
+          .mover = &mover_,
+          .begin = begin}));
+      forwarded = forwarded_.back().get();
+    }
+    begin += ForwardedSizesOf(options_.tables, options_.partitioning, range).disk;
     for (std::size_t of = 0; of < pools.size(); ++of) {
       const Pool& pool = pools[of];
       absl::StatusOr<Arena> arena = Arena::Map(frames[of] * pool.stride * sizeof(float));
@@ -219,7 +264,8 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
                             .maker = hosts.maker,
                             .changed = &changed_,
                             .mover = &mover_,
-                            .extents = extents_.back().get()}));
+                            .extents = extents_.back().get(),
+                            .forwarded = IsForeseen(pool) ? forwarded : nullptr}));
       for (const TableId table : pool.tables) caches_[Index(table)].push_back(owned_.back().get());
     }
   }
@@ -323,6 +369,7 @@ RowCache::Figures CachedStore::figures() const {
     sum.pins += cache->figures().pins;
     sum.misses += cache->figures().misses;
     sum.made += cache->figures().made;
+    sum.came += cache->figures().came;
   }
   return sum;
 }

@@ -15,6 +15,7 @@
 #include "common/base/scratch_folder.h"
 #include "paramserver/arena.h"
 #include "paramserver/changed_rows.h"
+#include "paramserver/forwarded_rows.h"
 #include "paramserver/row_cache.h"
 #include "paramserver/row_extents.h"
 #include "paramserver/row_mover.h"
@@ -105,13 +106,14 @@ class CachedStore : public RowStore {
   cf::ChangedRows changed_;
   ScratchFolder folder_;
   std::unique_ptr<ScratchFile> file_;  // In the folder.
+  RowMover mover_;                     // Of the file.
   // Begin makes these.
   std::vector<Arena> arenas_;                         // By thread and length of rows.
   std::vector<std::unique_ptr<RowExtents>> extents_;  // Of each of these:
+  std::vector<std::unique_ptr<ForwardedRows>> forwarded_;
   std::vector<std::unique_ptr<RowCache>> owned_;
   std::vector<RowCache*> caches_[2];      // Of users and of items, by thread.
   std::vector<std::uint32_t> thread_of_;  // By partition of the range.
-  RowMover mover_;                        // Uses what is above.
 };
 
 }  // namespace cf

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -10,10 +11,9 @@
 namespace cf {
 namespace {
 
-// Of how many frames that whose row is wanted last goes: so many neighbours, which are in memory side
-// by side, at so many places. More come little nearer to the last of all.
-constexpr std::uint32_t kPlacesLookedAt = 8;
+// Of frames that are looked at for the one whose row is wanted last, so many are side by side.
 constexpr std::uint32_t kNeighbours = 8;
+constexpr std::size_t kLineBytes = 64;
 // Reads that are handed over together: the first of them are under way while the others are found.
 constexpr std::size_t kReadsTogether = 64;
 // Uses of a row in the mean before all are halved: enough to tell rows apart, few enough to follow
@@ -46,7 +46,7 @@ RowCache::RowCache(Options options)
 
 RowCache::~RowCache() {
   // What is under way points into this object.
-  for (std::uint32_t k = 0; k < taken_; ++k) RowMover::Await(frames_[k].progress);
+  for (std::uint32_t k = 0; k < taken_; ++k) options_.mover->Await(frames_[k].progress);
 }
 
 // --- Pinning -------------------------------------------------------------------------------------
@@ -68,6 +68,11 @@ void RowCache::Foresee(TableId table, std::span<const RowId> ids,
   if (now_ == 0) Fade(static_cast<std::uint32_t>(std::bit_width(kUsesMax)));
   ++now_;
   FindGaps();
+  PackWhatIsReady();
+  if (options_.forwarded != nullptr) {
+    options_.forwarded->Advance(now_, [this](const ForwardedRows::Copy& copy) { Receive(copy); });
+  }
+  options_.mover->Kick();
   for (std::size_t k = 0; k < ids.size(); ++k) {
     const std::uint32_t where = PlaceOf(table, ids[k]).where();
     if (IsFrame(where)) frames_[where].next = now_ + batches[k];
@@ -133,7 +138,8 @@ void RowCache::Fade(std::uint32_t times) {
   for (std::vector<std::vector<Place>>& of_table : places_) {
     for (std::vector<Place>& of_partition : of_table) {
       for (Place& place : of_partition)
-        place = Place(place.where(), static_cast<std::uint32_t>(place.uses()) >> times);
+        place = Place(place.where(), static_cast<std::uint32_t>(place.uses()) >> times,
+                      place.forwarded());
     }
   }
 }
@@ -161,6 +167,7 @@ std::optional<std::uint32_t> RowCache::Bring(TableId table, RowId id, Place& pla
   frame.uses = place.uses();
   frame.announced = false;
   frame.differs = false;
+  frame.forwarded = place.forwarded();
   frame.position = PositionAt(place.where());
   const RowKey key = KeyOf(table, id);
   if (frame.position == kNone) {
@@ -192,8 +199,12 @@ std::optional<std::uint32_t> RowCache::TakeFrame(Need need) {
 std::optional<std::uint32_t> RowCache::LastWanted() {
   std::optional<std::uint32_t> last;
   float gap_of_last = 0;
-  for (std::uint32_t place = 0; place < kPlacesLookedAt; ++place) {
-    const std::uint32_t first = Random(options_.frames);
+  for (std::uint32_t& first_looked_at : looked_at_) {
+    // Those of the next call are fetched meanwhile.
+    const std::uint32_t first = std::exchange(first_looked_at, Random(options_.frames));
+    for (std::uint32_t line = 0; line < kNeighbours * sizeof(Frame); line += kLineBytes) {
+      __builtin_prefetch(reinterpret_cast<const std::byte*>(&frames_[first_looked_at]) + line);
+    }
     const std::uint32_t end = std::min(options_.frames, first + kNeighbours);
     for (std::uint32_t at = first; at < end; ++at) {
       const Frame& frame = frames_[at];
@@ -222,7 +233,7 @@ std::optional<std::uint32_t> RowCache::AnyUnpinned() {
 
 void RowCache::AwaitRow(std::uint32_t at) {
   Frame& frame = frames_[at];
-  RowMover::Await(frame.progress);
+  options_.mover->Await(frame.progress);
   if (frame.progress.load(std::memory_order_relaxed) == RowMover::Progress::kDone) return;
   // Its extent was packed meanwhile, or it is damaged.
   const absl::Status read =
@@ -232,10 +243,48 @@ void RowCache::AwaitRow(std::uint32_t at) {
 }
 
 void RowCache::Evict(std::uint32_t at) {
-  const Frame& frame = frames_[at];
+  Frame& frame = frames_[at];
   const RowKey key = KeyOf(TableId{frame.table}, frame.id);
   const std::uint32_t position = frame.differs ? Store(key, RowAt(at)) : frame.position;
-  PlaceOf(key.table, frame.id) = Place(WhereAt(position), frame.uses);
+  if (frame.differs && frame.forwarded == Forwarded::kCurrent) {
+    frame.forwarded = Forwarded::kOutOfDate;
+  }
+  if (options_.forwarded != nullptr && position != kNone && frame.forwarded == Forwarded::kNone &&
+      options_.forwarded->Append(key, frame.id, RowAt(at), frame.next)) {
+    frame.forwarded = Forwarded::kCurrent;
+  }
+  PlaceOf(key.table, frame.id) = Place(WhereAt(position), frame.uses, frame.forwarded);
+}
+
+void RowCache::Receive(const ForwardedRows::Copy& copy) {
+  const RowKey key = KeyOf(copy.table, copy.id);
+  if (!stored_row::IsWhole(key, copy.stored)) {
+    options_.mover->Fail(options_.forwarded->NotAsWritten(key, copy));
+    return;
+  }
+  Place& place = PlaceOf(copy.table, copy.id);
+  if (IsFrame(place.where())) {
+    frames_[place.where()].forwarded = Forwarded::kNone;
+    return;
+  }
+  const bool current = place.forwarded() == Forwarded::kCurrent;
+  place = Place(place.where(), place.uses());
+  if (!current) return;
+  // It may write to disk what was there, and so move this row in its extent.
+  const std::optional<std::uint32_t> at = TakeFrame(Need::kSoon);
+  if (!at.has_value()) return;
+  Frame& frame = frames_[*at];
+  frame.id = copy.id;
+  frame.next = copy.next;
+  frame.table = static_cast<std::uint8_t>(copy.table);
+  frame.uses = place.uses();
+  frame.announced = false;
+  frame.differs = false;
+  frame.forwarded = Forwarded::kNone;
+  frame.position = PositionAt(place.where());
+  std::memcpy(RowAt(*at).data(), copy.stored.data(), RowAt(*at).size_bytes());
+  place = Place(*at, 0);
+  ++figures_.came;
 }
 
 std::uint32_t RowCache::Store(RowKey key, std::span<const float> row) {
@@ -247,6 +296,15 @@ std::uint32_t RowCache::Store(RowKey key, std::span<const float> row) {
     }
   }
   return options_.extents->Append(key, row);
+}
+
+void RowCache::PackWhatIsReady() {
+  while (const std::optional<RowKey> key = options_.extents->ReadyToPack()) {
+    if (absl::Status packed = Pack(*key); !packed.ok()) {
+      options_.mover->Fail(packed);
+      return;
+    }
+  }
 }
 
 absl::Status RowCache::Pack(RowKey key) {
@@ -268,14 +326,16 @@ absl::Status RowCache::Pack(RowKey key) {
     if (IsFrame(place.where())) {
       frames_[place.where()].position = position;
     } else {
-      place = Place(WhereAt(position), place.uses());
+      place = Place(WhereAt(position), place.uses(), place.forwarded());
     }
   }
   return absl::OkStatus();
 }
 
 void RowCache::BeginReads() {
+  if (reads_.empty()) return;
   options_.mover->Begin(reads_);
+  options_.mover->Kick();
   reads_.clear();
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstddef>
@@ -14,6 +15,7 @@
 
 #include "common/base/partition.h"
 #include "paramserver/changed_rows.h"
+#include "paramserver/forwarded_rows.h"
 #include "paramserver/row_extents.h"
 #include "paramserver/row_mover.h"
 #include "paramserver/row_store.h"
@@ -27,13 +29,14 @@ namespace cf {
 /// foreseen of it, or else by how often it was used (docs/results.md, beyond memory: how near this
 /// comes to knowing the future). How often a row was used is remembered while it is away, too, and
 /// fades, so that a pass over all rows drives nobody out that is used often. Only a row that differs
-/// from what is on disk is written when it leaves.
+/// from what is on disk is written when it leaves; where it is known when it comes again, a copy goes
+/// to that batch, too (ForwardedRows).
 ///
 /// Owner:   CachedStore, for each compute thread and each length of rows.
 /// Threads: the compute thread's.
 /// Bounds:  FrameBytes for each frame, PlaceBytes for each row, and those of RowExtents.
 /// Invariants: of a row there is one place that counts: its frame, its extent, or none where it is as
-///             it was made.
+///             it was made. A copy that is current is as the extent has it.
 class RowCache {
  public:
   struct Options {
@@ -46,7 +49,8 @@ class RowCache {
     const RowMaker* maker = nullptr;
     ChangedRows* changed = nullptr;
     RowMover* mover = nullptr;
-    RowExtents* extents = nullptr;  ///< Of the same tables and partitions.
+    RowExtents* extents = nullptr;       ///< Of the same tables and partitions.
+    ForwardedRows* forwarded = nullptr;  ///< The same; null where rows come one by one only.
   };
 
   /// Of a row's place 26 bits say where it is.
@@ -72,23 +76,40 @@ class RowCache {
 
   struct Figures {
     std::uint64_t pins = 0;
-    std::uint64_t misses = 0;  ///< Rows that had to be brought,
+    std::uint64_t misses = 0;  ///< Rows that had to be brought alone,
     std::uint64_t made = 0;    ///< and of them those that nobody had changed.
+    std::uint64_t came = 0;    ///< Rows that came with others, before they were wanted.
   };
   const Figures& figures() const { return figures_; }
 
  private:
-  // Where a row is (26 bits), and how often it was used (6) while it is not in a frame.
+  // Of the copy that ForwardedRows have.
+  enum class Forwarded : std::uint8_t {
+    kNone,
+    kCurrent,
+    kOutOfDate,  // Another would be taken for it, and so the row gets none until it has come.
+  };
+  // Where a row is (26 bits), and what there is of a copy (2), and how often it was used (4) while it
+  // is not in a frame.
   class Place {
    public:
-    Place(std::uint32_t where, std::uint32_t uses) : bits_(uses << kWhereBits | where) {}
+    Place(std::uint32_t where, std::uint32_t uses, Forwarded forwarded = Forwarded::kNone)
+        : bits_(std::min(uses, kPlaceUsesMax) << (kWhereBits + kForwardedBits) |
+                static_cast<std::uint32_t>(forwarded) << kWhereBits | where) {}
     std::uint32_t where() const { return bits_ & kNowhere; }
-    std::uint8_t uses() const { return static_cast<std::uint8_t>(bits_ >> kWhereBits); }
+    Forwarded forwarded() const {
+      return static_cast<Forwarded>(bits_ >> kWhereBits & ((1U << kForwardedBits) - 1));
+    }
+    std::uint8_t uses() const {
+      return static_cast<std::uint8_t>(bits_ >> (kWhereBits + kForwardedBits));
+    }
 
    private:
     std::uint32_t bits_;
   };
   static constexpr std::uint32_t kWhereBits = 26;
+  static constexpr std::uint32_t kForwardedBits = 2;
+  static constexpr std::uint32_t kPlaceUsesMax = 15;
   // Above all frames are the positions in extents, and above these:
   static constexpr std::uint32_t kNowhere = (1U << 26) - 1;  // As it was made.
   static constexpr std::uint32_t kNone = RowExtents::kNone;
@@ -103,6 +124,7 @@ class RowCache {
     std::uint8_t uses = 0;
     bool differs = false;    // From that, which is then out of date.
     bool announced = false;  // And not pinned since.
+    Forwarded forwarded = Forwarded::kNone;
     std::atomic<RowMover::Progress> progress{RowMover::Progress::kDone};  // Of being read.
   };
 
@@ -138,13 +160,18 @@ class RowCache {
   // nobody is about to use.
   std::optional<std::uint32_t> Bring(TableId table, RowId id, Place& place, Need need);
   std::optional<std::uint32_t> TakeFrame(Need need);
+  // At how many places frames are looked at for that: more come little nearer to the last of all.
+  static constexpr std::uint32_t kPlacesLookedAt = 8;
   // Of some frames the one whose row is wanted last.
   std::optional<std::uint32_t> LastWanted();
   std::optional<std::uint32_t> AnyUnpinned();
   void Evict(std::uint32_t frame);
+  // A copy comes back.
+  void Receive(const ForwardedRows::Copy& copy);
   // Writes the row: its position.
   std::uint32_t Store(RowKey key, std::span<const float> row);
   absl::Status Pack(RowKey key);
+  void PackWhatIsReady();
   void BeginReads();
   // Whether so many of the rows with slots first to last - 1 that a visit wants are on disk that
   // their extent is better read whole.
@@ -173,9 +200,10 @@ class RowCache {
   std::uint32_t faded_ = 0;  // which was at this batch.
   std::array<float, kUsesMax + 1> gaps_{};  // By uses: between these, in batches.
   std::uint64_t random_ = 0;
-  std::vector<RowMover::Read> reads_;     // Not begun yet.
-  std::vector<std::uint32_t> positions_;  // Of Pack.
-  std::vector<float> scratch_;            // Of Visit: a row.
+  std::array<std::uint32_t, kPlacesLookedAt> looked_at_{};  // By the next LastWanted.
+  std::vector<RowMover::Read> reads_;                       // Not begun yet.
+  std::vector<std::uint32_t> positions_;                    // Of Pack.
+  std::vector<float> scratch_;                              // Of Visit: a row.
   Figures figures_;
 };
 

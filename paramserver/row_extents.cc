@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include <absl/status/statusor.h>
-#include <absl/strings/str_cat.h>
 
 #include "common/base/check.h"
 
@@ -19,8 +18,10 @@ constexpr std::uint64_t kExtentBytesMax = std::uint64_t{4} << 20;
 constexpr std::uint64_t kExtentBytesMin = std::uint64_t{64} << 10;
 constexpr std::uint32_t kExtentsOfPartition = 8;
 // Pages on their way to disk, of all extents. Small tables need few, which is less memory.
-constexpr std::size_t kWaysMax = 128;
+constexpr std::size_t kWaysMax = 256;
 constexpr std::size_t kWaysMin = 8;
+// So many are handed over before somebody is woken for them.
+constexpr std::size_t kWaysTogether = 32;
 
 std::size_t WaysFor(std::size_t extents) {
   return std::clamp(extents / 4, kWaysMin, kWaysMax);
@@ -71,7 +72,7 @@ RowExtents::Sizes RowExtents::SizesFor(const Options& options) {
   const Shape shape(options.tables[Index(options.stored.front())].stride);
   const std::vector<std::vector<Cut>> cuts = CutsFor(options, shape);
   const std::uint64_t pack = PackBytes(cuts, shape);
-  Sizes sizes = {.memory = pack + pack / shape.stored * sizeof(std::uint32_t) +
+  Sizes sizes = {.memory = (1 + kPackings) * pack + pack / shape.stored * sizeof(std::uint32_t) +
                            AroundBytes(shape.stored)};
   std::size_t extents = 0;
   for (const std::vector<Cut>& of_table : cuts) {
@@ -103,6 +104,7 @@ RowExtents::RowExtents(const Options& options)
       }
     }
   }
+  for (Packing& packing : packings_) packing.pages = MakePages(PackBytes(cuts_, shape_));
   way_count_ = WaysFor(extents_.size());
   ways_ = std::make_unique<Way[]>(way_count_);
   on_ways_ = MakePages(way_count_ * shape_.bytes);
@@ -113,7 +115,8 @@ RowExtents::RowExtents(const Options& options)
 
 RowExtents::~RowExtents() {
   // What is under way points into this object.
-  for (std::size_t way = 0; way < way_count_; ++way) RowMover::Await(ways_[way].progress);
+  for (std::size_t way = 0; way < way_count_; ++way) options_.mover->Await(ways_[way].progress);
+  for (const Packing& packing : packings_) options_.mover->Await(packing.progress);
 }
 
 const RowExtents::Cut& RowExtents::CutOf(RowKey key) const {
@@ -145,6 +148,9 @@ std::uint32_t RowExtents::Append(RowKey key, std::span<const float> row) {
   stored_row::Store(key, row,
                     {Filling(number) + position % shape_.rows * shape_.stored, shape_.stored});
   if (extent.next % shape_.rows == 0) HandOver(number);
+  if (IsFull(key)) {
+    if (Packing* const packing = FreePacking(); packing != nullptr) BeginPacking(*packing, key);
+  }
   return position;
 }
 
@@ -160,36 +166,116 @@ void RowExtents::HandOver(std::uint32_t number) {
   way.used = true;
   way.progress.store(Progress::kUnderWay, std::memory_order_relaxed);
   ++extent.under_way;
-  options_.mover->Begin({.at = extent.begin + way.page * std::uint64_t{shape_.bytes},
-                         .pages = {page, shape_.bytes},
-                         .progress = &way.progress});
+  options_.mover->Begin(RowMover::Write{.at = extent.begin + way.page * std::uint64_t{shape_.bytes},
+                                        .pages = {page, shape_.bytes},
+                                        .progress = &way.progress});
+  if (next_way_ % kWaysTogether == 0) options_.mover->Kick();
 }
 
 void RowExtents::Retire(Way& way) {
   if (!way.used) return;
-  RowMover::Await(way.progress);
+  options_.mover->Await(way.progress);
   way.used = false;
   --extents_[way.extent].under_way;
 }
 
 void RowExtents::AwaitWrites(std::uint32_t number) {
-  if (extents_[number].under_way == 0) return;
-  for (std::size_t way = 0; way < way_count_; ++way) {
+  for (Packing& packing : packings_) {
+    if (packing.stage == Packing::Stage::kWriting && packing.number == number)
+      options_.mover->Await(packing.progress);
+  }
+  for (std::size_t way = 0; extents_[number].under_way > 0 && way < way_count_; ++way) {
     if (ways_[way].used && ways_[way].extent == number) Retire(ways_[way]);
   }
+}
+
+bool RowExtents::IsBeingWritten(std::uint32_t number) {
+  for (const Packing& packing : packings_) {
+    if (packing.stage == Packing::Stage::kWriting && packing.number == number &&
+        packing.is_under_way()) {
+      return true;
+    }
+  }
+  for (std::size_t way = 0; extents_[number].under_way > 0 && way < way_count_; ++way) {
+    if (!ways_[way].used || ways_[way].extent != number) continue;
+    if (ways_[way].progress.load(std::memory_order_acquire) != Progress::kDone) return true;
+    Retire(ways_[way]);
+  }
+  return false;
+}
+
+// --- Packing -------------------------------------------------------------------------------------
+
+RowExtents::Packing* RowExtents::PackingOf(std::uint32_t number) {
+  for (Packing& packing : packings_) {
+    const bool reads =
+        packing.stage == Packing::Stage::kWaits || packing.stage == Packing::Stage::kReading;
+    if (reads && packing.number == number) return &packing;
+  }
+  return nullptr;
+}
+
+RowExtents::Packing* RowExtents::FreePacking() {
+  for (Packing& packing : packings_) {
+    if (packing.stage == Packing::Stage::kWriting && !packing.is_under_way())
+      packing.stage = Packing::Stage::kNone;
+    if (packing.stage == Packing::Stage::kNone) return &packing;
+  }
+  return nullptr;
+}
+
+void RowExtents::BeginPacking(Packing& packing, RowKey key) {
+  packing.stage = Packing::Stage::kWaits;
+  packing.number = NumberOf(key);
+  packing.key = key;
+}
+
+void RowExtents::BeginRead(Packing& packing) {
+  packing.stage = Packing::Stage::kReading;
+  packing.progress.store(Progress::kUnderWay, std::memory_order_relaxed);
+  options_.mover->Begin(RowMover::Load{.at = extents_[packing.number].begin,
+                                       .pages = {packing.pages.get(), WholeBytes(packing.number)},
+                                       .progress = &packing.progress});
+}
+
+std::optional<RowKey> RowExtents::ReadyToPack() {
+  std::optional<RowKey> ready;
+  for (Packing& packing : packings_) {
+    if (packing.stage == Packing::Stage::kWaits && !IsBeingWritten(packing.number)) {
+      BeginRead(packing);
+    }
+    if (packing.stage == Packing::Stage::kReading && !packing.is_under_way()) ready = packing.key;
+  }
+  return ready;
 }
 
 absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
   const std::uint32_t number = NumberOf(key);
   Extent& extent = extents_[number];
-  if (absl::Status read = ReadPages(number); !read.ok()) return read;
+  Packing* packing = PackingOf(number);
+  if (packing == nullptr) {
+    packing = FreePacking();
+    if (packing == nullptr) {
+      // One that was read for another extent is read again when that one is packed.
+      const auto writing = std::ranges::find(packings_, Packing::Stage::kWriting, &Packing::stage);
+      packing = writing != packings_.end() ? &*writing : packings_.data();
+      options_.mover->Await(packing->progress);
+    }
+    BeginPacking(*packing, key);
+  }
+  if (packing->stage == Packing::Stage::kWaits) {
+    AwaitWrites(number);
+    BeginRead(*packing);
+  }
+  options_.mover->Await(packing->progress);
+  if (absl::Status read = options_.mover->status(); !read.ok()) return read;
   const std::uint32_t used = extent.next;
   slots_at_.assign(used, kNone);
   for (std::uint32_t k = 0; k < positions.size(); ++k) {
     if (positions[k] != kNone) slots_at_[positions[k]] = k;
   }
   // In the order of their positions, so that none is overwritten before it has moved.
-  std::byte* const pages = extent_pages_.get();
+  std::byte* const pages = packing->pages.get();
   RowKey at = key;
   std::uint32_t kept = 0;
   for (std::uint32_t position = 0; position < used; ++position) {
@@ -202,9 +288,13 @@ absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
     positions[k] = kept++;
   }
   extent.next = kept;
-  const std::uint64_t whole = kept / shape_.rows * std::uint64_t{shape_.bytes};
-  std::memcpy(Filling(number), pages + whole, shape_.bytes);
-  return options_.file->Write(extent.begin, {pages, whole});
+  packing->bytes = WholeBytes(number);
+  std::memcpy(Filling(number), pages + packing->bytes, shape_.bytes);
+  packing->stage = Packing::Stage::kWriting;
+  packing->progress.store(Progress::kUnderWay, std::memory_order_relaxed);
+  options_.mover->Begin(RowMover::Write{
+      .at = extent.begin, .pages = {pages, packing->bytes}, .progress = &packing->progress});
+  return absl::OkStatus();
 }
 
 // --- From disk -----------------------------------------------------------------------------------
@@ -212,6 +302,12 @@ absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
 const std::byte* RowExtents::PageInMemory(std::uint32_t number, std::uint32_t page) const {
   const Extent& extent = extents_[number];
   if (page == extent.next / shape_.rows) return Filling(number);
+  for (const Packing& packing : packings_) {
+    if (packing.stage == Packing::Stage::kWriting && packing.number == number &&
+        page * std::uint64_t{shape_.bytes} < packing.bytes && packing.is_under_way()) {
+      return packing.pages.get() + page * std::uint64_t{shape_.bytes};
+    }
+  }
   if (extent.under_way == 0) return nullptr;
   for (std::size_t way = 0; way < way_count_; ++way) {
     if (ways_[way].used && ways_[way].extent == number && ways_[way].page == page)
@@ -232,9 +328,7 @@ std::uint64_t RowExtents::PlaceOf(RowKey key, std::uint32_t position) const {
 }
 
 absl::Status RowExtents::NotAsWritten(RowKey key, std::uint32_t position) const {
-  return absl::DataLossError(absl::StrCat(options_.file->path(), ": ", stored_row::NameOf(key),
-                                          ", at byte ", PlaceOf(key, position),
-                                          ", is not as it was written"));
+  return stored_row::NotAsWritten(key, *options_.file, PlaceOf(key, position));
 }
 
 absl::Status RowExtents::Read(RowKey key, std::uint32_t position, std::span<float> row) {
@@ -246,18 +340,14 @@ absl::Status RowExtents::Read(RowKey key, std::uint32_t position, std::span<floa
   return stored_row::Load(key, *stored, row) ? absl::OkStatus() : NotAsWritten(key, position);
 }
 
-absl::Status RowExtents::ReadPages(std::uint32_t number) {
+absl::Status RowExtents::ReadExtent(RowKey key) {
+  const std::uint32_t number = NumberOf(key);
   AwaitWrites(number);
-  const Extent& extent = extents_[number];
-  const std::uint64_t whole = extent.next / shape_.rows * std::uint64_t{shape_.bytes};
-  if (extent.next % shape_.rows != 0) {
+  const std::uint64_t whole = WholeBytes(number);
+  if (extents_[number].next % shape_.rows != 0) {
     std::memcpy(extent_pages_.get() + whole, Filling(number), shape_.bytes);
   }
-  return options_.file->Read(extent.begin, {extent_pages_.get(), whole});
-}
-
-absl::Status RowExtents::ReadExtent(RowKey key) {
-  return ReadPages(NumberOf(key));
+  return options_.file->Read(extents_[number].begin, {extent_pages_.get(), whole});
 }
 
 absl::Status RowExtents::TakeFromExtent(RowKey key, std::uint32_t position,

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,7 +25,7 @@ namespace cf {
 /// A disk does so many reads and writes a second, however short. So a row that comes to disk does not
 /// go where it was before, which would be a write of its own, but behind what is in its extent
 /// already, a page of eight rows or more at a time; and where an extent is full, it is packed: read,
-/// freed of what is out of date, and written, in large pieces. All rows of a partition are near each
+/// freed of what is out of date, and written, in large pieces, while the thread goes on. All rows of a partition are near each
 /// other still, so that whoever looks through it reads large pieces, too. (docs/results.md, rows one
 /// by one: what this is beside rows at fixed places and beside RocksDB.)
 ///
@@ -66,10 +68,12 @@ class RowExtents {
 
   /// Whether an extent has to be packed before the row can be appended.
   bool IsFull(RowKey key) const;
+  /// Has extents that are full be read. A row of one that Pack would not wait for.
+  std::optional<RowKey> ReadyToPack();
   /// Its position in its extent, until the extent is packed. Requires: !IsFull(key).
   std::uint32_t Append(RowKey key, std::span<const float> row);
 
-  /// Packs the key's extent. positions[k] is that of slot RunOf(key).first + k, kNone where what is on
+  /// Packs the key's extent, which is full. positions[k] is that of slot RunOf(key).first + k, kNone where what is on
   /// disk is out of date; afterwards that where it is now. DataLoss names a row that is not as it
   /// was written.
   absl::Status Pack(RowKey key, std::span<std::uint32_t> positions);
@@ -111,6 +115,25 @@ class RowExtents {
     std::uint32_t next = 0;       // Position of what comes next, in the page that is filled.
     std::uint32_t under_way = 0;  // Its pages in ways_ that may not be written yet.
   };
+  // An extent that is being packed.
+  struct Packing {
+    enum class Stage : std::uint8_t {
+      kNone,
+      kWaits,  ///< For its last pages to be written.
+      kReading,
+      kWriting,
+    };
+    Stage stage = Stage::kNone;
+    std::uint32_t number = 0;
+    RowKey key;
+    std::uint64_t bytes = 0;  ///< Of what is written.
+    Pages pages;
+    std::atomic<Progress> progress{Progress::kDone};
+    bool is_under_way() const {
+      return progress.load(std::memory_order_acquire) != Progress::kDone;
+    }
+  };
+  static constexpr std::size_t kPackings = 2;
   // A page on its way to disk.
   struct Way {
     std::uint32_t extent = 0;
@@ -131,7 +154,16 @@ class RowExtents {
   void HandOver(std::uint32_t number);
   void Retire(Way& way);
   void AwaitWrites(std::uint32_t number);
-  absl::Status ReadPages(std::uint32_t number);
+  bool IsBeingWritten(std::uint32_t number);
+  // Whole pages of the extent.
+  std::uint64_t WholeBytes(std::uint32_t number) const {
+    return extents_[number].next / shape_.rows * std::uint64_t{shape_.bytes};
+  }
+  Packing* PackingOf(std::uint32_t number);
+  // Null where none is free.
+  Packing* FreePacking();
+  void BeginPacking(Packing& packing, RowKey key);
+  void BeginRead(Packing& packing);
   absl::Status NotAsWritten(RowKey key, std::uint32_t position) const;
 
   const Options options_;
@@ -143,6 +175,7 @@ class RowExtents {
   std::unique_ptr<Way[]> ways_;  // The next is the one that was used first.
   Pages on_ways_;                // Their pages.
   std::size_t next_way_ = 0;
+  std::array<Packing, kPackings> packings_;
   Pages extent_pages_;                   // Of the extent that was read last.
   Pages around_;                         // A row, of Read.
   std::vector<std::uint32_t> slots_at_;  // Of Pack: by position.

@@ -10,6 +10,9 @@ namespace {
 // What the system and a thread's calls take of its stack.
 constexpr std::size_t kStackBytes = std::size_t{32} << 10;
 
+// Threads that are woken together, since the first may have to wait for a core.
+constexpr std::uint32_t kThreadsAtOnce = 4;
+
 }  // namespace
 
 std::size_t AroundBytes(std::size_t stored_bytes) {
@@ -45,26 +48,31 @@ RowMover::~RowMover() {
     const std::lock_guard lock(mutex_);
     ends_ = true;
   }
-  work_comes_.notify_all();
+  work_comes_.release(kThreads);
 }
 
 void RowMover::Begin(std::span<const Read> reads) {
-  if (reads.empty()) return;
-  std::size_t idle = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    reads_.insert(reads_.end(), reads.begin(), reads.end());
-    idle = idle_;
-  }
-  for (std::size_t k = std::min(idle, reads.size()); k > 0; --k) work_comes_.notify_one();
+  const std::lock_guard lock(mutex_);
+  reads_.insert(reads_.end(), reads.begin(), reads.end());
+}
+
+void RowMover::Begin(const Load& load) {
+  const std::lock_guard lock(mutex_);
+  loads_.push_back(load);
 }
 
 void RowMover::Begin(const Write& write) {
+  const std::lock_guard lock(mutex_);
+  writes_.push_back(write);
+}
+
+void RowMover::Kick() {
+  std::uint32_t wakes = 0;
   {
     const std::lock_guard lock(mutex_);
-    writes_.push_back(write);
+    if (has_work()) wakes = std::min(idle_, kThreadsAtOnce);
   }
-  work_comes_.notify_one();
+  if (wakes > 0) work_comes_.release(wakes);
 }
 
 absl::Status RowMover::status() const {
@@ -89,24 +97,30 @@ void RowMover::Work() {
   const Pages pages = MakePages(buffer_bytes_);
   std::unique_lock lock(mutex_);
   for (;;) {
-    if (!writes_.empty()) {
-      const Write write = writes_.front();
-      writes_.pop_front();
-      lock.unlock();
-      Do(write);
-      lock.lock();
-    } else if (!reads_.empty()) {
-      const Read read = reads_.front();
-      reads_.pop_front();
-      lock.unlock();
-      Do(read, {pages.get(), buffer_bytes_});
-      lock.lock();
-    } else if (ends_) {
-      return;
-    } else {
+    if (!has_work()) {
+      if (ends_) return;
       ++idle_;
-      work_comes_.wait(lock);
+      lock.unlock();
+      work_comes_.acquire();
+      lock.lock();
       --idle_;
+      continue;
+    }
+    const auto take = [&](auto& queue, auto&&... memory) {
+      const auto what = queue.front();
+      queue.pop_front();
+      const bool wakes = idle_ > 0 && has_work();
+      lock.unlock();
+      if (wakes) work_comes_.release();
+      Do(what, memory...);
+      lock.lock();
+    };
+    if (!writes_.empty()) {
+      take(writes_);
+    } else if (!reads_.empty()) {
+      take(reads_, std::span<std::byte>(pages.get(), buffer_bytes_));
+    } else {
+      take(loads_);
     }
   }
 }
@@ -124,6 +138,15 @@ void RowMover::Do(const Read& read, std::span<std::byte> pages) {
   }
   rows_read_.fetch_add(1, std::memory_order_relaxed);
   Finish(*read.progress, how);
+}
+
+void RowMover::Do(const Load& load) {
+  if (!failed_.load(std::memory_order_relaxed)) {
+    const absl::Status loaded = file_->Read(load.at, load.pages);
+    if (!loaded.ok()) Fail(loaded);
+  }
+  bytes_loaded_.fetch_add(load.pages.size(), std::memory_order_relaxed);
+  Finish(*load.progress, Progress::kDone);
 }
 
 void RowMover::Do(const Write& write) {

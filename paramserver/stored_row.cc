@@ -44,9 +44,10 @@ bool Load(RowKey key, std::span<const std::byte> stored, std::span<float> row) {
   return true;
 }
 
-std::string NameOf(RowKey key) {
-  return absl::StrCat("row ", key.slot, " of partition ", Index(key.partition), ", table ",
-                      Index(key.table));
+absl::Status NotAsWritten(RowKey key, const ScratchFile& file, std::uint64_t at) {
+  return absl::DataLossError(absl::StrCat(file.path(), ": row ", key.slot, " of partition ",
+                                          Index(key.partition), ", table ", Index(key.table),
+                                          ", at byte ", at, ", is not as it was written"));
 }
 
 }  // namespace cf::stored_row

@@ -3,9 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string>
+
+#include <absl/status/status.h>
 
 #include "common/base/ids.h"
+#include "common/base/scratch_file.h"
 
 namespace cf {
 
@@ -33,8 +35,8 @@ bool IsWhole(RowKey key, std::span<const std::byte> stored);
 /// Copies the floats where it is.
 bool Load(RowKey key, std::span<const std::byte> stored, std::span<float> row);
 
-/// "row 7 of partition 3, table 0".
-std::string NameOf(RowKey key);
+/// DataLoss: what is at byte `at` of the file is not the row.
+absl::Status NotAsWritten(RowKey key, const ScratchFile& file, std::uint64_t at);
 
 }  // namespace stored_row
 }  // namespace cf

@@ -124,20 +124,26 @@ absl::Status DiskSamples::TakeEpoch(std::uint64_t seed, std::uint64_t epoch,
   NextUses next_uses;
   samples.training_.reserve(std::ranges::max(bytes) / sizeof(Sample));
   for (std::uint32_t p = 0; p < partitions; ++p) {
+    const auto of_batch = [&](std::uint64_t t) { return samples.OfBatch(t, batches); };
     samples.training_.resize(bytes[p] / sizeof(Sample));
-    samples.group_ends_.clear();
     const std::span<std::byte> raw = std::as_writable_bytes(std::span(samples.training_));
-    absl::Status done = canonical.Read(p, 0, raw);
-    if (!done.ok()) return done;
-    samples.ShuffleEpoch(seed, epoch, PartitionId{options_.range.first + p}, user_group,
-                         options_.partitioning);
+    absl::Status done;
+    // Whoever comes no more in this epoch comes in the next.
+    for (const std::uint64_t of : {epoch + 1, epoch}) {
+      samples.group_ends_.clear();
+      if (done = canonical.Read(p, 0, raw); !done.ok()) return done;
+      samples.ShuffleEpoch(seed, of, PartitionId{options_.range.first + p}, user_group,
+                           options_.partitioning);
+      if (of > epoch) {
+        next_uses.LookAhead(samples.training_, options_.partitioning, batches, of_batch);
+      }
+    }
     if (done = epoch_->Write(p, 0, raw); !done.ok()) return done;
     const std::span<const std::uint16_t> found_uses =
-        next_uses.Find(samples.training_, options_.partitioning, batches,
-                       [&](std::uint64_t t) { return samples.OfBatch(t, batches); });
+        next_uses.Find(samples.training_, options_.partitioning, batches, of_batch);
     if (done = next_uses_->Write(p, 0, std::as_bytes(found_uses)); !done.ok()) return done;
     for (std::uint64_t t = 0; user_group > 1 && t < batches; ++t) {
-      batch_ends_[p].push_back(static_cast<std::uint32_t>(samples.OfBatch(t, batches).last));
+      batch_ends_[p].push_back(static_cast<std::uint32_t>(of_batch(t).last));
     }
   }
   has_epoch_ = true;

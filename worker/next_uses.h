@@ -20,22 +20,23 @@ namespace cf {
 class NextUses {
  public:
   static constexpr std::size_t kBytesPerSample = sizeof(std::uint16_t);
-  static constexpr std::size_t kBytesPerUser = 2 * sizeof(std::uint64_t);
+  static constexpr std::size_t kBytesPerUser = sizeof(std::uint64_t);
   static constexpr std::uint16_t kFar = 0xffff;  ///< So many batches, or more.
 
-  /// By sample, in the order of `samples`, that of an epoch; holds until the next call. 0: in its
-  /// own batch, further on. A user's last sample of the epoch has what is to be expected of the next
-  /// one: users come as if at random. `of_batch(t)`: which samples batch t of `batches` has.
+  /// Which samples of an order batch `t` has.
+  using OfBatch = absl::FunctionRef<SampleRange(std::uint64_t t)>;
+
+  /// The partition's next epoch has its samples in this order, in so many batches.
+  void LookAhead(std::span<const Sample> samples, Partitioning partitioning, std::uint64_t batches,
+                 OfBatch of_batch);
+
+  /// By sample, in the order of `samples`, that of an epoch of so many batches; holds until the next
+  /// call. 0: in its own batch, further on. Requires: LookAhead had the same samples.
   std::span<const std::uint16_t> Find(std::span<const Sample> samples, Partitioning partitioning,
-                                      std::uint64_t batches,
-                                      absl::FunctionRef<SampleRange(std::uint64_t t)> of_batch);
+                                      std::uint64_t batches, OfBatch of_batch);
 
  private:
-  struct User {
-    std::uint64_t count = 0;  // Of samples.
-    std::uint64_t next = 0;   // The batch in which it comes again.
-  };
-  std::vector<User> users_;  // By slot.
+  std::vector<std::uint64_t> comes_;  // By slot: the batch in which the user comes next.
   std::vector<std::uint16_t> next_uses_;
 };
 

@@ -64,8 +64,8 @@ class RowHost {
   virtual void Announce(TableId table, std::span<const RowId> ids) = 0;
 
   /// Of the batch that was announced last: the worker of the same thread will want the row of ids[k]
-  /// again so many batches[k] after it, and of an id that is there twice what comes last counts. 0:
-  /// that is not known.
+  /// again so many batches[k] after it, 0xffff or more, and of an id that is there twice what comes
+  /// last counts. 0: that is not known.
   virtual void Foresee(TableId table, std::span<const RowId> ids,
                        std::span<const std::uint16_t> batches) = 0;
 
