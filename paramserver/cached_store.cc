@@ -247,7 +247,10 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
       const Pool& pool = pools[of];
       absl::StatusOr<Arena> arena = Arena::Map(frames[of] * pool.stride * sizeof(float));
       if (!arena.ok()) return arena.status();
+      absl::StatusOr<Arena> about = Arena::Map(RowCache::AboutBytes(frames[of], rows[of]));
+      if (!about.ok()) return about.status();
       arenas_.push_back(*std::move(arena));
+      arenas_.push_back(*std::move(about));
       RowExtents::Options extents = ExtentsOf(options_.tables, pool, options_.partitioning, range);
       extents.file = file_.get();
       extents.mover = &mover_;
@@ -260,7 +263,8 @@ absl::StatusOr<bool> CachedStore::Begin(const Hosts& hosts) {
                             .partitioning = options_.partitioning,
                             .range = range,
                             .frames = static_cast<std::uint32_t>(frames[of]),
-                            .memory = reinterpret_cast<float*>(arenas_.back().data()),
+                            .memory = reinterpret_cast<float*>(arenas_.end()[-2].data()),
+                            .about = arenas_.back().data(),
                             .maker = hosts.maker,
                             .changed = &changed_,
                             .mover = &mover_,

@@ -108,7 +108,7 @@ class CachedStore : public RowStore {
   std::unique_ptr<ScratchFile> file_;  // In the folder.
   RowMover mover_;                     // Of the file.
   // Begin makes these.
-  std::vector<Arena> arenas_;                         // By thread and length of rows.
+  std::vector<Arena> arenas_;  // By thread and length of rows: frames, and what is known of rows.
   std::vector<std::unique_ptr<RowExtents>> extents_;  // Of each of these:
   std::vector<std::unique_ptr<ForwardedRows>> forwarded_;
   std::vector<std::unique_ptr<RowCache>> owned_;

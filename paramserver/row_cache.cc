@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 #include <limits>
+#include <memory>
+#include <type_traits>
 #include <utility>
 
 #include "common/base/check.h"
@@ -14,6 +16,9 @@ namespace {
 // Of frames that are looked at for the one whose row is wanted last, so many are side by side.
 constexpr std::uint32_t kNeighbours = 8;
 constexpr std::size_t kLineBytes = 64;
+// So many rows further on places and frames are fetched.
+constexpr std::size_t kPlacesAhead = 16;
+constexpr std::size_t kFramesAhead = 8;
 // Reads that are handed over together: the first of them are under way while the others are found.
 constexpr std::size_t kReadsTogether = 64;
 // Uses of a row in the mean before all are halved: enough to tell rows apart, few enough to follow
@@ -28,16 +33,21 @@ RowCache::RowCache(Options options)
     : options_(std::move(options)),
       stride_(options_.tables[Index(options_.cached.front())].stride),
       uses_max_(0),
+      frames_(reinterpret_cast<Frame*>(options_.about)),
       places_(options_.tables.size()),
-      frames_(std::make_unique<Frame[]>(options_.frames)),
       scratch_(stride_) {
   Check(options_.frames <= kFramesMax, "a place has room for a frame's number");
+  static_assert(std::is_trivially_destructible_v<Frame>);
+  std::uninitialized_value_construct_n(frames_, options_.frames);
+  auto* places = reinterpret_cast<Place*>(frames_ + options_.frames);
   for (const TableId table : options_.cached) {
     const RowStore::Table& of = options_.tables[Index(table)];
     Check(of.stride == stride_, "all rows of a cache have one length");
     for (std::uint32_t p = options_.range.first; p < options_.range.last; ++p) {
       const std::uint32_t rows = options_.partitioning.RowsIn(PartitionId{p}, of.rows);
-      places_[Index(table)].emplace_back(rows, Place(kNowhere, 0));
+      std::uninitialized_fill_n(places, rows, Place(kNowhere, 0));
+      places_[Index(table)].emplace_back(places, rows);
+      places += rows;
       uses_max_ += rows * kUsesMean;
     }
   }
@@ -51,8 +61,18 @@ RowCache::~RowCache() {
 
 // --- Pinning -------------------------------------------------------------------------------------
 
+void RowCache::Fetch(TableId table, std::span<const RowId> ids, std::size_t k) {
+  if (k + kFramesAhead < ids.size()) {
+    const std::uint32_t where = PlaceOf(table, ids[k + kFramesAhead]).where();
+    if (IsFrame(where)) __builtin_prefetch(&frames_[where]);
+  }
+  if (k + kPlacesAhead < ids.size()) __builtin_prefetch(&PlaceOf(table, ids[k + kPlacesAhead]));
+}
+
 void RowCache::Announce(TableId table, std::span<const RowId> ids) {
-  for (const RowId id : ids) {
+  for (std::size_t k = 0; k < ids.size(); ++k) {
+    Fetch(table, ids, k);
+    const RowId id = ids[k];
     Place& place = PlaceOf(table, id);
     std::optional<std::uint32_t> frame = place.where();
     if (!IsFrame(place.where())) frame = Bring(table, id, place, Need::kSoon);
@@ -60,6 +80,7 @@ void RowCache::Announce(TableId table, std::span<const RowId> ids) {
     frames_[*frame].announced = true;
   }
   BeginReads();
+  PackWhatIsReady();
 }
 
 void RowCache::Foresee(TableId table, std::span<const RowId> ids,
@@ -84,6 +105,7 @@ absl::Status RowCache::Pin(TableId table, std::span<const RowId> ids, RowStore::
   absl::Status done = options_.mover->status();
   std::size_t pinned = 0;
   for (; done.ok() && pinned < ids.size(); ++pinned) {
+    Fetch(table, ids, pinned);
     Place& place = PlaceOf(table, ids[pinned]);
     std::optional<std::uint32_t> at = place.where();
     if (!IsFrame(place.where())) at = Bring(table, ids[pinned], place, Need::kNow);
@@ -135,8 +157,8 @@ void RowCache::Fade(std::uint32_t times) {
   faded_ = now_;
   for (std::uint32_t k = 0; k < taken_; ++k)
     frames_[k].uses = static_cast<std::uint8_t>(frames_[k].uses >> times);
-  for (std::vector<std::vector<Place>>& of_table : places_) {
-    for (std::vector<Place>& of_partition : of_table) {
+  for (const std::vector<std::span<Place>>& of_table : places_) {
+    for (const std::span<Place> of_partition : of_table) {
       for (Place& place : of_partition)
         place = Place(place.where(), static_cast<std::uint32_t>(place.uses()) >> times,
                       place.forwarded());
@@ -308,7 +330,7 @@ void RowCache::PackWhatIsReady() {
 }
 
 absl::Status RowCache::Pack(RowKey key) {
-  std::vector<Place>& places =
+  const std::span<Place> places =
       places_[Index(key.table)][Index(key.partition) - options_.range.first];
   const RowExtents::Run run = options_.extents->RunOf(key);
   positions_.clear();
@@ -349,7 +371,8 @@ std::uint32_t RowCache::Random(std::uint32_t below) {
 
 bool RowCache::IsWantedWhole(TableId table, PartitionId partition, RowExtents::Run run,
                              RowStore::Which which) const {
-  const std::vector<Place>& places = places_[Index(table)][Index(partition) - options_.range.first];
+  const std::span<const Place> places =
+      places_[Index(table)][Index(partition) - options_.range.first];
   std::uint32_t on_disk = 0;
   for (std::uint32_t slot = run.first; slot < run.last && on_disk <= kSingleMax; ++slot) {
     const bool wanted =
@@ -361,7 +384,8 @@ bool RowCache::IsWantedWhole(TableId table, PartitionId partition, RowExtents::R
 
 absl::Status RowCache::Visit(TableId table, PartitionId partition, RowStore::Which which,
                              RowStore::Visitor visit) {
-  const std::vector<Place>& places = places_[Index(table)][Index(partition) - options_.range.first];
+  const std::span<const Place> places =
+      places_[Index(table)][Index(partition) - options_.range.first];
   RowExtents::Run run;  // Of the extent that the last row was in.
   bool whole = false;
   for (std::uint32_t slot = 0; slot < places.size(); ++slot) {

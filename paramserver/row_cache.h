@@ -43,9 +43,10 @@ class RowCache {
     std::vector<RowStore::Table> tables;  ///< Of the whole job.
     std::vector<TableId> cached;          ///< Those of them that it has, of one stride.
     Partitioning partitioning{1};
-    SeatRange range{};         ///< The thread's partitions.
-    std::uint32_t frames = 0;  ///< At most kFramesMax.
-    float* memory = nullptr;   ///< For the frames, 64-byte aligned. Borrowed, as are the others.
+    SeatRange range{};           ///< The thread's partitions.
+    std::uint32_t frames = 0;    ///< At most kFramesMax.
+    float* memory = nullptr;     ///< For the frames, 64-byte aligned. Borrowed, as are the others.
+    std::byte* about = nullptr;  ///< For what is known of rows: AboutBytes, 64-byte aligned.
     const RowMaker* maker = nullptr;
     ChangedRows* changed = nullptr;
     RowMover* mover = nullptr;
@@ -61,6 +62,11 @@ class RowCache {
     return sizeof(Frame) + stride * sizeof(float);
   }
   static std::size_t PlaceBytes() { return sizeof(Place); }
+
+  /// What of that is in one piece: of so many frames and rows.
+  static std::size_t AboutBytes(std::uint64_t frames, std::uint64_t rows) {
+    return frames * sizeof(Frame) + rows * sizeof(Place);
+  }
 
   explicit RowCache(Options options);
   ~RowCache();
@@ -152,6 +158,8 @@ class RowCache {
   bool IsReading(const Frame& frame) const {
     return frame.progress.load(std::memory_order_acquire) != RowMover::Progress::kDone;
   }
+  // Has the processor fetch what the loop over `ids` that is at k looks at soon.
+  void Fetch(TableId table, std::span<const RowId> ids, std::size_t k);
   // Waits for what is read into the frame.
   void AwaitRow(std::uint32_t frame);
 
@@ -190,12 +198,12 @@ class RowCache {
 
   const Options options_;
   const std::size_t stride_;
-  std::uint64_t uses_max_;                               // Of all rows together, before they fade.
-  std::vector<std::vector<std::vector<Place>>> places_;  // By table, partition of the range, slot.
-  std::unique_ptr<Frame[]> frames_;
-  std::uint32_t taken_ = 0;  // Frames that have had a row.
-  std::uint64_t uses_ = 0;   // Since they faded.
-  std::uint32_t now_ = 0;    // Batches of which something was foreseen.
+  std::uint64_t uses_max_;  // Of all rows together, before they fade.
+  Frame* const frames_;
+  std::vector<std::vector<std::span<Place>>> places_;  // By table, partition of the range, slot.
+  std::uint32_t taken_ = 0;                            // Frames that have had a row.
+  std::uint64_t uses_ = 0;                             // Since they faded.
+  std::uint32_t now_ = 0;                              // Batches of which something was foreseen.
   float counted_ = 1;        // Of how many batches uses are counted: when they faded,
   std::uint32_t faded_ = 0;  // which was at this batch.
   std::array<float, kUsesMax + 1> gaps_{};  // By uses: between these, in batches.

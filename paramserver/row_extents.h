@@ -133,7 +133,7 @@ class RowExtents {
       return progress.load(std::memory_order_acquire) != Progress::kDone;
     }
   };
-  static constexpr std::size_t kPackings = 2;
+  static constexpr std::size_t kPackings = 3;
   // A page on its way to disk.
   struct Way {
     std::uint32_t extent = 0;
