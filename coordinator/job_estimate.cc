@@ -28,8 +28,8 @@ constexpr double kRowFileBytesPerSecond = 400e6;
 constexpr double kTurnSeconds = 100e-6;
 constexpr double kTrafficBytesPerSecond = 1e9;
 
-// Rows that are read from a disk in no order, many at once, and written back.
-constexpr double kRowReadsPerSecond = 40e3;
+// Rows that go to a disk and come back, most of them with others (docs/results.md, beyond memory).
+constexpr double kRowsMovedPerSecond = 130e3;
 
 std::uint64_t RecordBytes(const TableShape& shape) {
   const std::uint64_t part = shape.dim + (shape.biases ? 1 : 0);
@@ -130,7 +130,7 @@ std::uint64_t RingBytes(const Job& job, const TrainingData& data, std::uint32_t 
                                      BytesOfTables(data)[Index(kItems)].bytes);
 }
 
-double RowReads(const Job& job, const TrainingData& data, const StoragePlan& plan, int ranks) {
+double RowsMoved(const Job& job, const TrainingData& data, const StoragePlan& plan, int ranks) {
   if (plan.row_bytes == 0) return 0;
   const std::vector<TableBytes> tables = BytesOfTables(data);
   struct Row {
@@ -188,7 +188,7 @@ EpochSeconds SecondsOf(const JobSize& size, const TrialFigures& trial, std::uint
     seconds.of_disk = (size.disk_bytes + size.sample_reads) / disk.read +
                       (size.disk_bytes + size.sample_writes) / disk.write;
   }
-  seconds.of_disk += size.row_reads / kRowReadsPerSecond;
+  seconds.of_disk += size.rows_moved / kRowsMovedPerSecond;
   seconds.training =
       std::max(computing, seconds.of_disk) + std::min(computing, seconds.of_disk) / 2;
   seconds.validation =

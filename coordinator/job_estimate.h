@@ -46,10 +46,10 @@ double DiskBytes(const Job& job, const StoragePlan& plan, int ranks);
 double SampleReads(const Job& job, const StoragePlan& plan, int ranks);
 double SampleWrites(const StoragePlan& plan);
 
-/// How many rows a rank reads from its disk in an epoch one by one, and writes, where rows come and
-/// go so: those of users and items that batches are expected to have beside the most frequent ones,
+/// How many rows a rank brings from its disk in an epoch, and writes, where rows come and go one by
+/// one: those of users and items that batches are expected to have beside the most frequent ones,
 /// which stay in memory; else 0.
-double RowReads(const Job& job, const TrainingData& data, const StoragePlan& plan, int ranks);
+double RowsMoved(const Job& job, const TrainingData& data, const StoragePlan& plan, int ranks);
 
 /// How fast a disk is, in bytes a second; 0: not measured.
 struct DiskSpeed {
@@ -68,7 +68,7 @@ struct JobSize {
   double disk_bytes = 0;       ///< DiskBytes of a rank,
   double sample_reads = 0;     ///< SampleReads,
   double sample_writes = 0;    ///< SampleWrites,
-  double row_reads = 0;        ///< and RowReads.
+  double rows_moved = 0;       ///< and RowsMoved.
   std::uint64_t snapshot_bytes = 0;
 };
 

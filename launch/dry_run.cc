@@ -213,10 +213,10 @@ std::string DiskText(const DryRunOptions& options, const TrainingData& data, con
   }
   if (plan.disk == 0) return text;
   if (plan.row_bytes > 0) {
-    const double reads = RowReads(options.job, data, plan, ranks);
     absl::StrAppend(&text, "  rows on disk take ", Mib(static_cast<double>(scratch)),
-                    " of all ranks; rank 0 reads ", InShort(reads),
-                    " rows one by one in an epoch, and writes as many\n");
+                    " of all ranks; rank 0 brings ",
+                    InShort(RowsMoved(options.job, data, plan, ranks)),
+                    " rows from there in an epoch, and writes as many\n");
     return text;
   }
   const double moved = DiskBytes(options.job, plan, ranks);
@@ -269,8 +269,8 @@ EpochSeconds TimeOf(const DryRunOptions& options, const TrainingData& data, cons
       .sample_reads =
           SampleReads(options.job, known.plans.front(), static_cast<int>(options.ranks)),
       .sample_writes = SampleWrites(known.plans.front()),
-      .row_reads =
-          RowReads(options.job, data, known.plans.front(), static_cast<int>(options.ranks)),
+      .rows_moved =
+          RowsMoved(options.job, data, known.plans.front(), static_cast<int>(options.ranks)),
       .snapshot_bytes =
           options.job.snapshot().every_epochs() > 0 ? SnapshotBytes(options.job, data) : 0};
   return SecondsOf(size, measured.trial, measured.rows, measured.disk);
