@@ -94,8 +94,8 @@ bool ForwardedRows::Append(RowKey key, RowId id, std::span<const float> row, std
 
 std::uint32_t ForwardedRows::TakeBuffer(std::uint32_t kept) {
   std::size_t done = 0;
-  while (done < writing_.size() && buffers_[writing_[done].buffer].progress.load(
-                                       std::memory_order_acquire) == Progress::kDone) {
+  while (done < writing_.size() &&
+         !RowMover::IsUnderWay(buffers_[writing_[done].buffer].progress)) {
     Free(writing_[done++].buffer);
   }
   writing_.erase(writing_.begin(), writing_.begin() + static_cast<std::ptrdiff_t>(done));
@@ -141,7 +141,9 @@ void ForwardedRows::Advance(std::uint32_t now, absl::FunctionRef<void(const Copy
     const Buffer& buffer = buffers_[move.buffer];
     if (RowMover::IsUnderWay(buffer.progress) && now < move.since + kBatchesOfRead) break;
     options_.mover->Await(buffer.progress);
-    Give(move.buffer, PlaceOf(move.chunk), receive);
+    // What could not be read is something else.
+    if (options_.mover->status().ok()) Give(move.buffer, PlaceOf(move.chunk), receive);
+    Free(move.buffer);
     after_[move.chunk] = free_chunks_;
     free_chunks_ = move.chunk;
   }
@@ -166,7 +168,10 @@ void ForwardedRows::Advance(std::uint32_t now, absl::FunctionRef<void(const Copy
 
 void ForwardedRows::BeginDelivery(Window& window, std::uint32_t level,
                                   absl::FunctionRef<void(const Copy& copy)> receive) {
-  if (window.filling != kNone) Give(window.filling, 0, receive);
+  if (window.filling != kNone) {
+    Give(window.filling, 0, receive);
+    Free(window.filling);
+  }
   if (window.count > 0) {
     const std::uint32_t lead = LeadOf(level);
     deliveries_.push_back({.chunks = window.chunks, .of_batch = (window.count + lead - 1) / lead});
@@ -188,7 +193,6 @@ void ForwardedRows::Give(std::uint32_t buffer, std::uint64_t at,
              .stored = {entry, stored},
              .at = at + k * entry_bytes_});
   }
-  Free(buffer);
 }
 
 void ForwardedRows::BeginReads() {

@@ -289,7 +289,8 @@ void RowCache::Receive(const ForwardedRows::Copy& copy) {
     frames_[place.where()].forwarded = Forwarded::kNone;
     return;
   }
-  const bool current = place.forwarded() == Forwarded::kCurrent;
+  // One that comes too late may be another's by now.
+  const bool current = place.forwarded() == Forwarded::kCurrent && copy.next > now_;
   place = Place(place.where(), place.uses());
   if (!current) return;
   // It may write to disk what was there, and so move this row in its extent.

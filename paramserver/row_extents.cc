@@ -249,9 +249,8 @@ std::optional<RowKey> RowExtents::ReadyToPack() {
   return ready;
 }
 
-absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
+RowExtents::Packing& RowExtents::ReadToPack(RowKey key) {
   const std::uint32_t number = NumberOf(key);
-  Extent& extent = extents_[number];
   Packing* packing = PackingOf(number);
   if (packing == nullptr) {
     packing = FreePacking();
@@ -268,6 +267,13 @@ absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
     BeginRead(*packing);
   }
   options_.mover->Await(packing->progress);
+  return *packing;
+}
+
+absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
+  const std::uint32_t number = NumberOf(key);
+  Extent& extent = extents_[number];
+  Packing& packing = ReadToPack(key);
   if (absl::Status read = options_.mover->status(); !read.ok()) return read;
   const std::uint32_t used = extent.next;
   slots_at_.assign(used, kNone);
@@ -275,7 +281,7 @@ absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
     if (positions[k] != kNone) slots_at_[positions[k]] = k;
   }
   // In the order of their positions, so that none is overwritten before it has moved.
-  std::byte* const pages = packing->pages.get();
+  std::byte* const pages = packing.pages.get();
   RowKey at = key;
   std::uint32_t kept = 0;
   for (std::uint32_t position = 0; position < used; ++position) {
@@ -288,12 +294,12 @@ absl::Status RowExtents::Pack(RowKey key, std::span<std::uint32_t> positions) {
     positions[k] = kept++;
   }
   extent.next = kept;
-  packing->bytes = WholeBytes(number);
-  std::memcpy(Filling(number), pages + packing->bytes, shape_.bytes);
-  packing->stage = Packing::Stage::kWriting;
-  packing->progress.store(Progress::kUnderWay, std::memory_order_relaxed);
+  packing.bytes = WholeBytes(number);
+  std::memcpy(Filling(number), pages + packing.bytes, shape_.bytes);
+  packing.stage = Packing::Stage::kWriting;
+  packing.progress.store(Progress::kUnderWay, std::memory_order_relaxed);
   options_.mover->Begin(RowMover::Write{
-      .at = extent.begin, .pages = {pages, packing->bytes}, .progress = &packing->progress});
+      .at = extent.begin, .pages = {pages, packing.bytes}, .progress = &packing.progress});
   return absl::OkStatus();
 }
 

@@ -164,6 +164,8 @@ class RowExtents {
   Packing* FreePacking();
   void BeginPacking(Packing& packing, RowKey key);
   void BeginRead(Packing& packing);
+  // Waits until the extent is read, if there is no error.
+  Packing& ReadToPack(RowKey key);
   absl::Status NotAsWritten(RowKey key, std::uint32_t position) const;
 
   const Options options_;
