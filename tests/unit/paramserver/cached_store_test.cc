@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <thread>
 #include <unistd.h>
@@ -83,13 +84,16 @@ class CachedStoreTest : public ::testing::Test {
     ASSERT_EQ(store_->Pin(table, ids, RowStore::Access::kUpdate, rows), absl::OkStatus());
     for (std::size_t k = 0; k < ids.size(); ++k) {
       const std::span<float> row(rows[k], tables_[Index(table)].stride);
-      EXPECT_THAT(row, ::testing::Each(Expected(table, ids[k])));
+      EXPECT_TRUE(IsAll(row, Expected(table, ids[k]))) << "row " << Index(ids[k]);
       for (float& number : row) number += value;
       added_[Index(table)][Index(ids[k])] += value;
     }
     store_->Release(table, ids);
   }
 
+  static bool IsAll(std::span<const float> row, float value) {
+    return std::ranges::all_of(row, [value](float number) { return number == value; });
+  }
   float Expected(TableId table, RowId id) const {
     return NamedRows::ValueOf(table, id) + added_[Index(table)][Index(id)];
   }
@@ -102,7 +106,7 @@ class CachedStoreTest : public ::testing::Test {
         const auto visit = [&](RowId id, std::span<const float> row) {
           EXPECT_EQ(id, partitioning_.IdAt(PartitionId{p}, slot++));
           EXPECT_EQ(row.size(), tables_[t].stride);
-          EXPECT_THAT(row, ::testing::Each(Expected(TableId{t}, id))) << "row " << Index(id);
+          EXPECT_TRUE(IsAll(row, Expected(TableId{t}, id))) << "row " << Index(id);
           ++rows;
           return absl::OkStatus();
         };
@@ -276,8 +280,10 @@ TEST_F(CachedStoreTest, RowsThatAreForeseenComeWithOthers) {
     }
   }
   const RowCache::Figures after = store_->figures();
-  EXPECT_GT(after.came - before.came, user_rows_ / 2) << "in two cycles, of which a half fits";
-  EXPECT_LT(after.misses - before.misses, user_rows_ / 5) << "else more than half of the uses";
+  // Of 80,000 uses, of which 33,600 would miss as above. How many find a buffer for their copy
+  // depends on the disk.
+  EXPECT_GT(after.came - before.came, user_rows_ / 4);
+  EXPECT_LT(after.misses - before.misses, user_rows_ / 2);
   ExpectAll();
 }
 

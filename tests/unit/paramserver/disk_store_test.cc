@@ -65,7 +65,8 @@ class DiskStoreTest : public ::testing::Test {
       EXPECT_EQ(partitioning_.Of(id), PartitionId{p});
       EXPECT_EQ(partitioning_.SlotOf(id), rows++);
       EXPECT_EQ(row.size(), kStride);
-      EXPECT_THAT(row, ::testing::Each(value)) << "partition " << p;
+      EXPECT_TRUE(std::ranges::all_of(row, [&](float number) { return number == value; }))
+          << "partition " << p;
       return absl::OkStatus();
     };
     EXPECT_EQ(store_->Visit(kUsers, PartitionId{p}, RowStore::Which::kAll, visit),
