@@ -18,13 +18,13 @@
 namespace cf {
 namespace {
 
-struct Flags {
+struct HeadFlags {
   std::string path;
   std::size_t rows = 5;
   RecordFlags records;
 };
 
-absl::Status HeadOfFile(const Flags& flags) {
+absl::Status HeadOfFile(const HeadFlags& flags) {
   RecordSource source;
   absl::Status opened = source.Open(flags.path);
   if (!opened.ok()) return opened;
@@ -41,7 +41,7 @@ absl::Status HeadOfFile(const Flags& flags) {
   return reading.bad.empty() ? absl::OkStatus() : absl::InvalidArgumentError(reading.bad);
 }
 
-absl::Status HeadOfDataset(const Flags& flags) {
+absl::Status HeadOfDataset(const HeadFlags& flags) {
   if (!flags.records.columns.empty() || !flags.records.separator.empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--columns and --separator are for files, ", flags.path, " is a data set"));
@@ -79,7 +79,7 @@ absl::Status HeadOfDataset(const Flags& flags) {
 }  // namespace
 
 void AddHead(ArgumentParser* app, std::function<absl::Status()>* chosen) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<HeadFlags>();
   ArgumentParser* const command = app->AddCommand(
       "head", "Shows how a file of ratings is read, or what a data set has, with a few rows");
   command->Option("FILE", flags->path, "File of ratings (- is standard input), or a data set")

@@ -163,13 +163,13 @@ absl::Status RunImport(ImportOptions options, CfdataProgress::Mode mode) {
   return absl::OkStatus();
 }
 
-struct Flags {
+struct ImportFlags {
   ImportOptions options;
   RecordFlags records;
   std::string title_columns;
 };
 
-void AddFileFlags(ArgumentParser* command, Flags* flags) {
+void AddFileFlags(ArgumentParser* command, ImportFlags* flags) {
   ImportOptions& options = flags->options;
   command
       ->Option("--ratings", options.ratings,
@@ -194,7 +194,7 @@ void AddFileFlags(ArgumentParser* command, Flags* flags) {
 
 void AddImport(ArgumentParser* app, CfdataProgress::Mode* mode,
                std::function<absl::Status()>* chosen) {
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<ImportFlags>();
   ImportOptions& options = flags->options;
   options.threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
   ArgumentParser* const command = app->AddCommand("import", "Makes a data set out of text files");

@@ -22,7 +22,7 @@ namespace cf {
 namespace {
 
 /// What the user gave; what is absent comes from the preset, or from the defaults.
-struct Flags {
+struct SynthFlags {
   std::string preset;
   std::optional<std::uint32_t> users;
   std::optional<std::uint32_t> items;
@@ -37,7 +37,7 @@ struct Flags {
   unsigned threads = std::clamp(std::thread::hardware_concurrency(), 1U, 8U);
 };
 
-absl::StatusOr<SynthOptions> OptionsOf(const Flags& flags) {
+absl::StatusOr<SynthOptions> OptionsOf(const SynthFlags& flags) {
   SynthOptions options;
   if (!flags.preset.empty()) {
     absl::StatusOr<SynthOptions> preset = SynthPreset(flags.preset);
@@ -58,8 +58,8 @@ absl::StatusOr<SynthOptions> OptionsOf(const Flags& flags) {
   return options;
 }
 
-absl::Status WriteDataset(const Flags& flags, const SynthOptions& options, DatasetWriter writer,
-                          SynthData data, CfdataProgress* progress) {
+absl::Status WriteDataset(const SynthFlags& flags, const SynthOptions& options,
+                          DatasetWriter writer, SynthData data, CfdataProgress* progress) {
   for (SampleChunk& chunk : data.chunks) writer.Append(std::move(chunk));
   writer.SetUsers(std::move(data.users));
   writer.SetItems(std::move(data.items));
@@ -73,7 +73,7 @@ absl::Status WriteDataset(const Flags& flags, const SynthOptions& options, Datas
   return absl::OkStatus();
 }
 
-absl::Status RunSynth(const Flags& flags, CfdataProgress::Mode mode) {
+absl::Status RunSynth(const SynthFlags& flags, CfdataProgress::Mode mode) {
   if (flags.out.empty() && flags.csv.empty()) {
     return absl::InvalidArgumentError("synth writes nothing without --out or --csv");
   }
@@ -126,7 +126,7 @@ void AddSynth(ArgumentParser* app, CfdataProgress::Mode* mode,
       {"auto", CfdataProgress::Mode::kAuto},
       {"bar", CfdataProgress::Mode::kBar},
       {"lines", CfdataProgress::Mode::kLines}};
-  const auto flags = std::make_shared<Flags>();
+  const auto flags = std::make_shared<SynthFlags>();
   ArgumentParser* const command =
       app->AddCommand("synth", "Makes a data set of ratings generated from a known truth");
   command->Option("--preset", flags->preset,

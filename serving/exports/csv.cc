@@ -106,12 +106,12 @@ absl::Status WriteSeen(const Catalogue& catalogue, ExportFiles& files) {
   return file->Close();
 }
 
-absl::Status Carries(const ExportSubject&, const ExportOptions&) {
+absl::Status CarriesCsv(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
-                   ExportedModel&) {
+absl::Status WriteCsv(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
+                      ExportedModel&) {
   for (const ModelArray& array : ArraysOf(subject)) {
     if (array.type != ElementType::kFloat32 && array.type != ElementType::kBool) continue;
     if (array.name == "seen_in_training") continue;
@@ -125,7 +125,7 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFil
 }  // namespace
 
 ExportFormat CsvFormat() {
-  return {.name = "csv", .what = "ids and numbers as text", .check = Carries, .write = Write};
+  return {.name = "csv", .what = "ids and numbers as text", .check = CarriesCsv, .write = WriteCsv};
 }
 
 }  // namespace cf

@@ -67,15 +67,15 @@ absl::Status WriteByLibrary(const InnerProductItems& items, const std::string& f
   return built.ok() ? files.AddWritten(kIndexFile) : built;
 }
 
-absl::Status Carries(const ExportSubject& subject, const ExportOptions& options) {
+absl::Status CarriesFaiss(const ExportSubject& subject, const ExportOptions& options) {
   if (absl::Status inner = InnerProductItems::Check(subject, "faiss"); !inner.ok()) return inner;
   // Before work is done for it.
   if (options.index.empty() || options.index == kExact) return absl::OkStatus();
   return FindFaissLibrary();
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions& options, ExportFiles& files,
-                   ExportedModel& model) {
+absl::Status WriteFaiss(const ExportSubject& subject, const ExportOptions& options,
+                        ExportFiles& files, ExportedModel& model) {
   const InnerProductItems items(subject);
   const std::string kind = options.index.empty() ? kExact : options.index;
   absl::Status written =
@@ -91,8 +91,8 @@ ExportFormat FaissFormat() {
   return {.name = "faiss",
           .what = "an index of the items by inner product (--index)",
           .takes_index = true,
-          .check = Carries,
-          .write = Write};
+          .check = CarriesFaiss,
+          .write = WriteFaiss};
 }
 
 }  // namespace cf

@@ -52,7 +52,7 @@ absl::Status WriteSidecar(const InnerProductItems& items, ExportFiles& files) {
   return file->Close();
 }
 
-absl::Status Carries(const ExportSubject& subject, const ExportOptions&) {
+absl::Status CarriesHnswlib(const ExportSubject& subject, const ExportOptions&) {
   if (subject.model.items().dim() == 0) {
     return absl::FailedPreconditionError(
         "hnswlib finds near vectors, and a model of popularity has none: faiss and npy carry it");
@@ -60,8 +60,8 @@ absl::Status Carries(const ExportSubject& subject, const ExportOptions&) {
   return InnerProductItems::Check(subject, "hnswlib");
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
-                   ExportedModel& model) {
+absl::Status WriteHnswlib(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
+                          ExportedModel& model) {
   const InnerProductItems items(subject);
   const std::string path = absl::StrCat(files.folder(), "/", kIndexFile);
   if (const std::string complaint = Build(items, path); !complaint.empty()) {
@@ -78,8 +78,8 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFil
 ExportFormat HnswlibFormat() {
   return {.name = "hnswlib",
           .what = "a graph of the items by inner product",
-          .check = Carries,
-          .write = Write};
+          .check = CarriesHnswlib,
+          .write = WriteHnswlib};
 }
 
 }  // namespace cf

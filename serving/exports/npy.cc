@@ -45,12 +45,12 @@ absl::Status WriteServed(const ModelArray& array, ExportFiles& files) {
   return written.ok() ? padded->Close() : written;
 }
 
-absl::Status Carries(const ExportSubject&, const ExportOptions&) {
+absl::Status CarriesNpy(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
-                   ExportedModel& model) {
+absl::Status WriteNpy(const ExportSubject& subject, const ExportOptions&, ExportFiles& files,
+                      ExportedModel& model) {
   for (const ModelArray& array : ArraysOf(subject)) {
     if (absl::Status written = WriteServed(array, files); !written.ok()) return written;
   }
@@ -62,7 +62,8 @@ absl::Status Write(const ExportSubject& subject, const ExportOptions&, ExportFil
 }  // namespace
 
 ExportFormat NpyFormat() {
-  return {.name = "npy", .what = "NumPy arrays, CSV and JSON", .check = Carries, .write = Write};
+  return {
+      .name = "npy", .what = "NumPy arrays, CSV and JSON", .check = CarriesNpy, .write = WriteNpy};
 }
 
 absl::Status WriteNpy(const ModelArray& array, ExportFiles& files) {

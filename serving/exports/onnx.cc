@@ -232,7 +232,7 @@ absl::Status MakeTower(PartGraph& part, bool of_users) {
   return absl::OkStatus();
 }
 
-absl::Status Carries(const ExportSubject&, const ExportOptions&) {
+absl::Status CarriesOnnx(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
@@ -250,8 +250,8 @@ Parts PartsOf(const ExportSubject& subject, const ExportOptions& options) {
   return parts;
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions& options, ExportFiles& files,
-                   ExportedModel& model) {
+absl::Status WriteOnnx(const ExportSubject& subject, const ExportOptions& options,
+                       ExportFiles& files, ExportedModel& model) {
   const Parts parts = PartsOf(subject, options);
   const absl::StatusOr<std::string> description = JsonOf(model);
   if (!description.ok()) return description.status();
@@ -286,8 +286,8 @@ ExportFormat OnnxFormat() {
   return {.name = "onnx",
           .what = "graphs of scores and best items, ids in and out",
           .precisions = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8},
-          .check = Carries,
-          .write = Write};
+          .check = CarriesOnnx,
+          .write = WriteOnnx};
 }
 
 }  // namespace cf

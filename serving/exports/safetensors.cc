@@ -72,12 +72,12 @@ absl::StatusOr<std::string> HeaderOf(const std::vector<ModelArray>& arrays,
   return header + json;
 }
 
-absl::Status Carries(const ExportSubject&, const ExportOptions&) {
+absl::Status CarriesSafetensors(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions& options, ExportFiles& files,
-                   ExportedModel& model) {
+absl::Status WriteSafetensors(const ExportSubject& subject, const ExportOptions& options,
+                              ExportFiles& files, ExportedModel& model) {
   std::vector<ModelArray> arrays = AtPrecision(ArraysOf(subject), options.precision);
   // The widest elements first: so each array starts at a multiple of their size.
   std::ranges::stable_sort(arrays, [](const ModelArray& a, const ModelArray& b) {
@@ -105,8 +105,8 @@ ExportFormat SafetensorsFormat() {
   return {.name = "safetensors",
           .what = "one file with the same arrays",
           .precisions = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8},
-          .check = Carries,
-          .write = Write};
+          .check = CarriesSafetensors,
+          .write = WriteSafetensors};
 }
 
 }  // namespace cf

@@ -109,12 +109,12 @@ absl::Status AddTower(TfliteModel& lite, const PairModel& model, bool of_users,
   return absl::OkStatus();
 }
 
-absl::Status Carries(const ExportSubject&, const ExportOptions&) {
+absl::Status CarriesTflite(const ExportSubject&, const ExportOptions&) {
   return absl::OkStatus();
 }
 
-absl::Status Write(const ExportSubject& subject, const ExportOptions& options, ExportFiles& files,
-                   ExportedModel& model) {
+absl::Status WriteTflite(const ExportSubject& subject, const ExportOptions& options,
+                         ExportFiles& files, ExportedModel& model) {
   const PairModel pair = PairModelOf(subject);
   TfliteModel lite;
   absl::Status made = AddScore(lite, pair, options.precision);
@@ -139,8 +139,8 @@ ExportFormat TfliteFormat() {
   return {.name = "tflite",
           .what = "a TensorFlow Lite model of scores, rows in",
           .precisions = {Precision::kFloat32, Precision::kFloat16, Precision::kInt8},
-          .check = Carries,
-          .write = Write};
+          .check = CarriesTflite,
+          .write = WriteTflite};
 }
 
 }  // namespace cf

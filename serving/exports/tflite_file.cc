@@ -17,7 +17,7 @@ using flatbuffers::Vector;
 
 constexpr char kIdentifier[] = "TFL3";
 constexpr std::uint32_t kFormatVersion = 3;
-constexpr std::size_t kAlignment = 16;  // Of what a buffer holds.
+constexpr std::size_t kBufferAlignment = 16;  // Of what a buffer holds.
 
 // A table of the format, of whatever kind.
 struct AnyTable {};
@@ -101,7 +101,7 @@ Offset<AnyTable> WriteCode(FlatBufferBuilder& builder, const Operator& operation
 using Tables = Offset<Vector<Offset<AnyTable>>>;
 
 Offset<AnyTable> WriteBuffer(FlatBufferBuilder& builder, const std::string& bytes) {
-  builder.ForceVectorAlignment(bytes.size(), 1, kAlignment);
+  builder.ForceVectorAlignment(bytes.size(), 1, kBufferAlignment);
   const auto data =
       builder.CreateVector(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
   const auto start = builder.StartTable();
