@@ -15,7 +15,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::cfdata_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -305,4 +305,4 @@ TEST_F(Cfdata, RefusesWhatItCannotBeSureOf) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::cfdata_test

@@ -25,7 +25,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::cfrun_test {
 namespace {
 
 using ::testing::AllOf;
@@ -505,4 +505,4 @@ TEST_F(CfrunTest, NothingOutlivesAKilledCfrun) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::cfrun_test

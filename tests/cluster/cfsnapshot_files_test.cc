@@ -14,7 +14,7 @@
 #include "common/text/csv.h"
 #include "tests/cluster/cfsnapshot_fixture.h"
 
-namespace cf {
+namespace cf::cfsnapshot_files_test {
 namespace {
 
 using testing::HasSubstr;
@@ -297,4 +297,4 @@ TEST_F(CfsnapshotFilesTest, PredictsSamplesOfTheSplit) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::cfsnapshot_files_test

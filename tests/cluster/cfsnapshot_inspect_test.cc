@@ -12,7 +12,7 @@
 #include "run/run_folder.h"
 #include "tests/cluster/cfsnapshot_fixture.h"
 
-namespace cf {
+namespace cf::cfsnapshot_inspect_test {
 namespace {
 
 using testing::AllOf;
@@ -188,4 +188,4 @@ TEST_F(InspectTest, PruneRemovesNothingWhereAManifestIsDamaged) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::cfsnapshot_inspect_test

@@ -10,7 +10,7 @@
 #include "common/text/numbers.h"
 #include "tests/cluster/cfsnapshot_fixture.h"
 
-namespace cf {
+namespace cf::cfsnapshot_test {
 namespace {
 
 using testing::HasSubstr;
@@ -314,4 +314,4 @@ TEST_F(CfsnapshotTest, WrongCommandLinesExitWith2) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::cfsnapshot_test

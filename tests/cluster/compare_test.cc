@@ -17,7 +17,7 @@
 #include "tests/support/cluster.h"
 #include "tests/unit/page/well_formed.h"
 
-namespace cf {
+namespace cf::compare_test {
 namespace {
 
 using ::testing::AllOf;
@@ -215,4 +215,4 @@ TEST_F(Compare, WarnsWhereDataSetsDiffer) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::compare_test

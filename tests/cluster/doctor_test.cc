@@ -14,7 +14,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::doctor_test {
 namespace {
 
 using ::testing::AllOf;
@@ -107,4 +107,4 @@ TEST_F(Doctor, RefusesWordsAndConfigurationsInALine) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::doctor_test

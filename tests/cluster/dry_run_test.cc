@@ -15,7 +15,7 @@
 #include "common/base/status.h"
 #include "tests/support/cluster.h"
 
-namespace cf {
+namespace cf::dry_run_test {
 namespace {
 
 using ::testing::AllOf;
@@ -131,4 +131,4 @@ TEST_F(DryRun, ASnapshotIsAsLargeAsItSays) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::dry_run_test

@@ -12,7 +12,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::every_config_long_test {
 namespace {
 
 /// Every fifth line of a file of ratings to another.
@@ -67,4 +67,4 @@ TEST(EveryConfig, MakesTheSameModelWithAnyRanks) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::every_config_long_test

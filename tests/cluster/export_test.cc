@@ -17,7 +17,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::export_test {
 namespace {
 
 std::string PythonWithNumPy() {
@@ -151,4 +151,4 @@ INSTANTIATE_TEST_SUITE_P(Kinds, AskedModelTest,
                                          "ml_100k_popular"));
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::export_test

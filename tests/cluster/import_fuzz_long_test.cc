@@ -4,7 +4,7 @@
 
 #include "tests/cluster/import_fuzz.h"
 
-namespace cf {
+namespace cf::import_fuzz_long_test {
 namespace {
 
 TEST(ImportFuzz, ReadsAThousandRandomFilesAsPythonDoes) {
@@ -12,4 +12,4 @@ TEST(ImportFuzz, ReadsAThousandRandomFilesAsPythonDoes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::import_fuzz_long_test

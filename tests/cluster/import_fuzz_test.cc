@@ -2,7 +2,7 @@
 
 #include "tests/cluster/import_fuzz.h"
 
-namespace cf {
+namespace cf::import_fuzz_test {
 namespace {
 
 TEST(ImportFuzz, ReadsSixtyRandomFilesAsPythonDoes) {
@@ -10,4 +10,4 @@ TEST(ImportFuzz, ReadsSixtyRandomFilesAsPythonDoes) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::import_fuzz_test

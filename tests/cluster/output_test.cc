@@ -20,7 +20,7 @@
 #include "tests/support/process.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::output_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -308,4 +308,4 @@ TEST_F(OutputTest, AReaderThatHasGoneIsNoError) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::output_test

@@ -22,7 +22,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/served.h"
 
-namespace cf {
+namespace cf::page_test {
 namespace {
 
 using ::testing::AllOf;
@@ -168,4 +168,4 @@ TEST_F(PageTest, InABrowserItShowsWhatIsAnswered) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::page_test

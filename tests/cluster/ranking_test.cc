@@ -14,7 +14,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::ranking_test {
 namespace {
 
 using ::testing::ContainsRegex;
@@ -233,4 +233,4 @@ TEST(Ranking, RefusesWhatIsNoFigureAndMeasuresTrainingSamplesToo) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::ranking_test

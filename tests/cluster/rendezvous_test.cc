@@ -21,7 +21,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::rendezvous_test {
 namespace {
 
 using ::testing::AllOf;
@@ -102,4 +102,4 @@ TEST(Rendezvous, NoRankOutlivesAKilledMpirun) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::rendezvous_test

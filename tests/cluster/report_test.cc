@@ -20,7 +20,7 @@
 #include "tests/support/cluster.h"
 #include "tests/unit/page/well_formed.h"
 
-namespace cf {
+namespace cf::report_test {
 namespace {
 
 using ::testing::AllOf;
@@ -301,4 +301,4 @@ TEST_F(Report, FitsADeskAndAPhone) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::report_test

@@ -15,7 +15,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::requeue_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -114,4 +114,4 @@ TEST_F(CfrunRequeueTest, AJobThatSomebodyStoppedOrThatIsFinishedOrFailedStays) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::requeue_test

@@ -12,7 +12,7 @@
 #include "common/base/status.h"
 #include "tests/support/cluster.h"
 
-namespace cf {
+namespace cf::run_commands_test {
 namespace {
 
 using ::testing::AllOf;
@@ -126,4 +126,4 @@ TEST_F(RunCommands, WhatIsNoRunGetsOneLine) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::run_commands_test

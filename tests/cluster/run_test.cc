@@ -18,7 +18,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::run_test {
 namespace {
 
 using ::testing::Contains;
@@ -366,4 +366,4 @@ TEST_F(Run, ARatingThatMakesABadGradientIsNamedOrSkipped) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::run_test

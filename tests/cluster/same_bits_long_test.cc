@@ -10,7 +10,7 @@
 #include "common/base/files.h"
 #include "tests/support/cluster.h"
 
-namespace cf {
+namespace cf::same_bits_long_test {
 namespace {
 
 class SameBitsLong : public ::testing::TestWithParam<std::string> {
@@ -86,4 +86,4 @@ INSTANTIATE_TEST_SUITE_P(Models, SameBitsLong,
                          });
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::same_bits_long_test

@@ -9,7 +9,7 @@
 
 #include "tests/support/cluster.h"
 
-namespace cf {
+namespace cf::same_bits_test {
 namespace {
 
 class SameBits : public ::testing::Test {
@@ -117,4 +117,4 @@ TEST_F(SameBits, EveryInstructionSetOfTheMachine) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::same_bits_test

@@ -21,7 +21,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/served.h"
 
-namespace cf {
+namespace cf::serve_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -259,4 +259,4 @@ TEST_F(ServeTest, WhatItCannotServeIsSaidInALine) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::serve_test

@@ -18,7 +18,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::sweep_test {
 namespace {
 
 using ::testing::AllOf;
@@ -218,4 +218,4 @@ TEST_F(SweepTest, MakesAFileOnce) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sweep_test

@@ -16,7 +16,7 @@
 #include "tests/support/process.h"
 #include "tests/unit/serving/test_model.h"
 
-namespace cf {
+namespace cf::wrong_words_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -322,4 +322,4 @@ TEST_F(WrongWordsTest, HelpFitsAndIsNoError) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::wrong_words_test

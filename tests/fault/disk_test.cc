@@ -21,7 +21,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::disk_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -211,4 +211,4 @@ INSTANTIATE_TEST_SUITE_P(OfSnapshots, Disk,
                          NameOf);
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::disk_test

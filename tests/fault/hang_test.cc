@@ -26,7 +26,7 @@
 #include "tests/support/kill_scenario.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::hang_test {
 namespace {
 
 using ::testing::AllOf;
@@ -205,4 +205,4 @@ TEST_F(Hang, EndsAJobThatNobodyStartsAgain) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::hang_test

@@ -11,7 +11,7 @@
 #include "tests/support/cluster.h"
 #include "tests/support/kill_scenario.h"
 
-namespace cf {
+namespace cf::kill_long_test {
 namespace {
 
 TEST(KillLong, AnythingAtAnyTime) {
@@ -33,4 +33,4 @@ TEST(KillLong, AnythingAtAnyTime) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::kill_long_test

@@ -16,7 +16,7 @@
 #include "tests/support/kill_scenario.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::kill_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -129,4 +129,4 @@ TEST_F(Kill, AHangingRankIsNoticed) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::kill_test

@@ -16,7 +16,7 @@
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::progress_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -72,4 +72,4 @@ TEST(DyingJobThatGetsOn, IsGivenUpOnlyWhenItGetsOnNoMore) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::progress_test

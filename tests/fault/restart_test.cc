@@ -18,7 +18,7 @@
 #include "tests/support/kill_scenario.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::restart_test {
 namespace {
 
 using ::testing::AllOf;
@@ -190,4 +190,4 @@ TEST_F(DyingJob, IsNotStartedAgainWhereItsInputWasNeverAccepted) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::restart_test

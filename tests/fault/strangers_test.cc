@@ -24,7 +24,7 @@
 #include "common/rpc/handshake.h"
 #include "tests/support/cluster.h"
 
-namespace cf {
+namespace cf::strangers_test {
 namespace {
 
 constexpr int kRanks = 3;
@@ -160,4 +160,4 @@ TEST(Strangers, AreDroppedWhileTrainingEndsWithTheSameBits) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::strangers_test

@@ -20,7 +20,7 @@
 #include "tests/support/kill_scenario.h"
 #include "tests/support/process.h"
 
-namespace cf {
+namespace cf::survive_test {
 namespace {
 
 using ::testing::AllOf;
@@ -381,4 +381,4 @@ TEST_F(Survive, NoMoreLossesThanRestarts) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::survive_test

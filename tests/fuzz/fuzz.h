@@ -3,23 +3,47 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <ostream>
 #include <random>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-// What a fuzz target is: a file in targets/ that defines RunTarget and Seeds for one reader of what
-// others wrote. libfuzzer.cc makes a fuzzer of it (preset fuzz), mutations_test.cc a test (all
-// others).
 namespace cf::fuzz {
 
-/// Gives the bytes to the reader and, where it takes them, checks what it promises of what it has
-/// read; a broken promise stops the process. Returns whether it took them.
-bool RunTarget(std::span<const std::byte> bytes);
+/// What a file in targets/ says of one reader of what others wrote. libfuzzer.cc makes a fuzzer of it
+/// (preset fuzz), mutations_test.cc a test (all others).
+struct FuzzTarget {
+  const char* name;  ///< The file's, and the test's.
 
-/// Sound inputs, all of which the reader takes.
-std::vector<std::string> Seeds();
+  /// Gives the bytes to the reader and, where it takes them, checks what it promises of what it has
+  /// read; a broken promise stops the process. Returns whether it took them.
+  bool (*run)(std::span<const std::byte> bytes);
+
+  /// Sound inputs, all of which the reader takes.
+  std::vector<std::string> (*seeds)();
+
+  int rounds = 5000;  ///< Mutations of the seeds that the test makes.
+
+  /// Of a hundred of them, how many must be taken, and as many refused, at least: a side that is starved
+  /// proves nothing of itself.
+  int share_min = 1;
+
+  friend void PrintTo(const FuzzTarget& target, std::ostream* out) { *out << target.name; }
+};
+
+/// The targets of this program.
+inline std::vector<FuzzTarget>& Targets() {
+  static std::vector<FuzzTarget> targets;
+  return targets;
+}
+
+/// For a target's last line; true.
+inline bool AddTarget(const FuzzTarget& target) {
+  Targets().push_back(target);
+  return true;
+}
 
 inline std::span<const std::byte> BytesOf(std::string_view text) {
   return std::as_bytes(std::span(text));

@@ -1,4 +1,4 @@
-// Makes a fuzzer of a target. `--write_seeds=FOLDER` before libFuzzer's own arguments writes the
+// Makes a fuzzer of the one target that it is linked with. `--write_seeds=FOLDER` before libFuzzer's own arguments writes the
 // target's seeds there: a corpus to begin with.
 
 #include <cstddef>
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
     const std::string folder(argument.substr(kFlag.size()));
     std::filesystem::create_directories(folder);
     int number = 0;
-    for (const std::string& seed : cf::fuzz::Seeds()) {
+    for (const std::string& seed : cf::fuzz::Targets().front().seeds()) {
       const std::string path = folder + "/seed_" + std::to_string(number++);
       if (!cf::WriteFileAtomically(path, seed).ok()) {
         std::fprintf(stderr, "cannot write %s\n", path.c_str());
@@ -36,6 +36,6 @@ extern "C" int LLVMFuzzerInitialize(int* count, char*** arguments) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  cf::fuzz::RunTarget(std::as_bytes(std::span(data, size)));
+  cf::fuzz::Targets().front().run(std::as_bytes(std::span(data, size)));
   return 0;
 }

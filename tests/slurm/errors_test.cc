@@ -11,7 +11,7 @@
 #include "common/base/files.h"
 #include "tests/slurm/training.h"
 
-namespace cf {
+namespace cf::errors_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -47,4 +47,4 @@ TEST_F(ErrorsInSlurm, AModelThatDoesNotFit) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::errors_test

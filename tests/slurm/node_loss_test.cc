@@ -12,7 +12,7 @@
 #include "common/base/status.h"
 #include "tests/slurm/training.h"
 
-namespace cf {
+namespace cf::node_loss_test {
 namespace {
 
 using ::testing::AnyOf;
@@ -100,4 +100,4 @@ TEST_F(HostLossInSlurm, TheJobComesBackWithoutItsFirstHost) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::node_loss_test

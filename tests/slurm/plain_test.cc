@@ -11,7 +11,7 @@
 #include "tests/slurm/training.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::plain_test {
 namespace {
 
 using ::testing::AllOf;
@@ -81,4 +81,4 @@ TEST_F(PlainInSlurm, DedicatedServers) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::plain_test

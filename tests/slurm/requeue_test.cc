@@ -14,7 +14,7 @@
 #include "tests/slurm/training.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::requeue_test {
 namespace {
 
 using ::testing::ElementsAre;
@@ -132,4 +132,4 @@ TEST_F(RequeueInSlurm, NotAfterScancel) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::requeue_test

@@ -11,7 +11,7 @@
 #include "tests/slurm/training.h"
 #include "tests/support/paths.h"
 
-namespace cf {
+namespace cf::sweep_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -67,4 +67,4 @@ TEST_F(SweepInSlurm, AnArrayMakesTheLaptopsTable) {
 }
 
 }  // namespace
-}  // namespace cf
+}  // namespace cf::sweep_test

@@ -39,7 +39,7 @@ void CheckKill(const TestCluster& cluster, const KillScenario& scenario, const s
 
 /// Tests that disturb KilledJob in various ways and compare with the digest of the undisturbed one.
 ///
-/// Owner:   a test program, which has one such class: cluster and digest are made once for all tests.
+/// Owner:   a test suite, for which cluster and digest are made once.
 /// Threads: the first.
 class KilledJobTest : public ::testing::Test {
  protected:

@@ -10,7 +10,8 @@
 #include "coordinator/progress.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::control_target {
+namespace {
 
 /// Any bytes are a message, which is read as it was sent, or damage. What a peer says of its threads
 /// is judged, whatever it says.
@@ -70,4 +71,7 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "control", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::control_target

@@ -5,7 +5,8 @@
 #include "common/base/check.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::csv_target {
+namespace {
 
 /// Any line is fields, which are written and read back as the same, or an error of one line.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -28,4 +29,7 @@ std::vector<std::string> Seeds() {
   return {"a,b,,d", "\"a,b\",\"say \"\"hi\"\"\", x ", "", "\"\"", "Caf\xC3\xA9,1e-3,\"a\rb\""};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "csv", .run = RunTarget, .seeds = Seeds, .rounds = 20'000});
+
+}  // namespace
+}  // namespace cf::fuzz::csv_target

@@ -10,7 +10,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::dataset_target {
 namespace {
 
 /// The files of a data set, in the order of an input's pieces.
@@ -54,8 +54,6 @@ std::string SeedOf(const MemoryFolder& folder) {
   }
   return seed;
 }
-
-}  // namespace
 
 /// Any files are a data set, all of which can be read, or an error of one line.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -105,4 +103,8 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "dataset", .run = RunTarget, .seeds = Seeds, .rounds = 2000});
+
+}  // namespace
+}  // namespace cf::fuzz::dataset_target

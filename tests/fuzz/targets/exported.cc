@@ -18,7 +18,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::exported_target {
 namespace {
 
 /// The files of both seeds, in the order of an input's pieces.
@@ -175,8 +175,6 @@ data_set {
 )");
 }
 
-}  // namespace
-
 /// Any files are an export, all of which can be asked, or an error of one line.
 bool RunTarget(std::span<const std::byte> bytes) {
   static const MemoryFolder folder;
@@ -208,4 +206,8 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "exported", .run = RunTarget, .seeds = Seeds, .rounds = 2000});
+
+}  // namespace
+}  // namespace cf::fuzz::exported_target

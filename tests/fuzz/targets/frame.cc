@@ -10,7 +10,7 @@
 #include "common/rpc/handshake.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::frame_target {
 namespace {
 
 constexpr FrameLimits kLimits{.control_bytes_max = 1 << 10, .payload_bytes_max = 1 << 20};
@@ -45,8 +45,6 @@ FrameHeaderBytes HeaderOf(std::span<const std::byte, kFrameHeaderBytes> bytes) {
                       .control_bytes = fields.Get<std::uint32_t>(),
                       .payload_bytes = fields.Get<std::uint32_t>()});
 }
-
-}  // namespace
 
 /// The bytes are a hello and a header as they come in, then the fields of a header whose checksum
 /// is right, and which is refused with any bit turned over.
@@ -91,4 +89,8 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "frame", .run = RunTarget, .seeds = Seeds, .rounds = 100'000});
+
+}  // namespace
+}  // namespace cf::fuzz::frame_target

@@ -6,7 +6,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::history_target {
+namespace {
 
 /// Any bytes are rows, which a run that goes on keeps as they are, or an error of one line.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -55,4 +56,7 @@ std::vector<std::string> Seeds() {
       header + "\n1,18446744073709551615,nan,-inf,0,1e308,5e-324,-0,,,\n"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "history", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::history_target

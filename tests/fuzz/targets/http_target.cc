@@ -6,7 +6,8 @@
 #include "common/text/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::http_target {
+namespace {
 
 /// Whatever is taken is plain text, and reads the same when it is written again; a Host that is
 /// taken has a name without a port.
@@ -46,4 +47,8 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "http_target", .run = RunTarget, .seeds = Seeds, .rounds = 20'000});
+
+}  // namespace
+}  // namespace cf::fuzz::http_target

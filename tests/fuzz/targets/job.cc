@@ -8,7 +8,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/paths.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::job_target {
+namespace {
 
 /// Any bytes are a job, which prints to the same job and can be judged, or an error of one line.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -45,4 +46,7 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "job", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::job_target

@@ -8,7 +8,7 @@
 #include "common/snapshot/checksum.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::manifest_target {
 namespace {
 
 constexpr std::string_view kFirstLine = "# cf snapshot manifest\n";
@@ -61,8 +61,6 @@ std::string SoundText() {
   return contents.substr(kFirstLine.size(), end - kFirstLine.size());
 }
 
-}  // namespace
-
 /// Reads the bytes as a whole file and as the text under a checksum that holds: the checksum would
 /// otherwise keep every mutation from the parser.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -78,4 +76,7 @@ std::vector<std::string> Seeds() {
   return {SoundText()};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "manifest", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::manifest_target

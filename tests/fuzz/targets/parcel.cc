@@ -5,7 +5,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/targets/parcel_checks.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::parcel_target {
+namespace {
 
 /// The first byte is the length of the header, the rest its payload. A parcel that is
 /// accepted lies within its payload, every byte of it, and has the header that it came with.
@@ -43,4 +44,8 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "parcel", .run = RunTarget, .seeds = Seeds, .rounds = 20'000});
+
+}  // namespace
+}  // namespace cf::fuzz::parcel_target

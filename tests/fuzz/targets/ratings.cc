@@ -8,7 +8,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::ratings_target {
+namespace {
 
 /// Any bytes are ratings, which make a data set that opens and has the digest it says, or an error
 /// of one line.
@@ -45,4 +46,7 @@ std::vector<std::string> Seeds() {
       "196\t242\t3\t881250949\nL\xE9on\t302\t3\t891717742\n196\t242\t4\t881250950\n"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "ratings", .run = RunTarget, .seeds = Seeds, .rounds = 500});
+
+}  // namespace
+}  // namespace cf::fuzz::ratings_target

@@ -5,7 +5,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/targets/parcel_checks.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::record_target {
+namespace {
 
 /// The whole input is the record. One that is accepted lies within it and has the length of its
 /// shape.
@@ -42,4 +43,8 @@ std::vector<std::string> Seeds() {
   return seeds;
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "record", .run = RunTarget, .seeds = Seeds, .rounds = 20'000});
+
+}  // namespace
+}  // namespace cf::fuzz::record_target

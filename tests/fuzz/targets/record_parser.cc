@@ -9,14 +9,12 @@
 #include "common/dataset/text.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::record_parser_target {
 namespace {
 
 bool IsSane(const RawId& id) {
   return id.number.has_value() || (!id.text.empty() && IsUtf8(id.text));
 }
-
-}  // namespace
 
 /// Takes the first line of the bytes for the header and the second for a line of it. Any bytes are
 /// a sample or an error of one line.
@@ -55,4 +53,8 @@ std::vector<std::string> Seeds() {
   };
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "record_parser", .run = RunTarget, .seeds = Seeds, .rounds = 50'000});
+
+}  // namespace
+}  // namespace cf::fuzz::record_parser_target

@@ -10,7 +10,8 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::record_reader_target {
+namespace {
 
 /// Any bytes are records or an error of one line, and both readers take the same number of them or
 /// refuse with the same words.
@@ -58,4 +59,8 @@ std::vector<std::string> Seeds() {
           "196\t242\t3\t881250949\nL\xE9on\t302\t3\t8\n"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded =
+    AddTarget({.name = "record_reader", .run = RunTarget, .seeds = Seeds, .rounds = 4000});
+
+}  // namespace
+}  // namespace cf::fuzz::record_reader_target

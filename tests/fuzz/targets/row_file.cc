@@ -8,7 +8,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::row_file_target {
 namespace {
 
 constexpr std::uint32_t kRows = 40;
@@ -41,8 +41,6 @@ const SoundFile& OnlyFile() {
   return file;
 }
 
-}  // namespace
-
 /// Any bytes are the file that the manifest means, or an error of one line. (RocksDB itself, which
 /// only sees files of the right checksum, stops the process on others.)
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -72,4 +70,9 @@ std::vector<std::string> Seeds() {
   return {OnlyFile().contents};
 }
 
-}  // namespace cf::fuzz
+// A manifest has the checksum of each file: what is not as it was written is refused.
+const bool kAdded = AddTarget(
+    {.name = "row_file", .run = RunTarget, .seeds = Seeds, .rounds = 500, .share_min = 0});
+
+}  // namespace
+}  // namespace cf::fuzz::row_file_target

@@ -6,7 +6,8 @@
 #include "run/run_view.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::status_target {
+namespace {
 
 /// Any bytes are a status, which is printed and read back as the same, or none.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -38,4 +39,7 @@ std::vector<std::string> Seeds() {
           "restarts: 1 handle: \"15\" }\n"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "status", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::status_target

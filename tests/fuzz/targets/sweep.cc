@@ -8,7 +8,7 @@
 #include "run/sweep_table.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::sweep_target {
 namespace {
 
 Job Base() {
@@ -20,8 +20,6 @@ Job Base() {
   Check(ValidateJob(job).ok(), "the base of the sweeps is a job");
   return job;
 }
-
-}  // namespace
 
 /// Any bytes are jobs, each of them sound and with a name of its own, or an error of one line.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -58,4 +56,7 @@ std::vector<std::string> Seeds() {
       "early_stopping.monitor,\"model.matrix_factorization.biases\"\n\"val_rmse\",true\n"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "sweep", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::sweep_target

@@ -10,7 +10,7 @@
 #include "common/rpc/side_door.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::ticket_target {
 namespace {
 
 constexpr std::size_t kFdsMost = 4;
@@ -50,8 +50,6 @@ int OpenFds() {
   return next;
 }
 
-}  // namespace
-
 /// The first byte says how many descriptors come, the second whether the door's token does. Who is
 /// let in brought the token, a rank and two descriptors, and of who is not none stays open.
 bool RunTarget(std::span<const std::byte> bytes) {
@@ -85,4 +83,7 @@ std::vector<std::string> Seeds() {
   return {std::string("\x02T\x01\x00\x00\x00", 6), std::string("\x02T\xFF\xFF\xFF\x7F", 6)};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "ticket", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::ticket_target

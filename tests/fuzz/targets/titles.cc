@@ -6,7 +6,7 @@
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_folder.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::titles_target {
 namespace {
 
 absl::StatusOr<Titles> Read(const TitleOptions& options, BadLines* bad_lines) {
@@ -14,8 +14,6 @@ absl::StatusOr<Titles> Read(const TitleOptions& options, BadLines* bad_lines) {
   if (!file.ok()) return file.status();
   return file->Join(Vocabulary());
 }
-
-}  // namespace
 
 /// Two pieces: the titles, and the names of the genres. Any bytes are titles or an error of one
 /// line; with bad lines skipped at least as much is read as without.
@@ -53,4 +51,7 @@ std::vector<std::string> Seeds() {
       "\xEF\xBB\xBFtitle\tid\r\nL\xC3\xA9on\t7\r\n"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "titles", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::titles_target

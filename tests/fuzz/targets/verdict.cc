@@ -4,7 +4,8 @@
 #include "run/run_folder.h"
 #include "tests/fuzz/fuzz.h"
 
-namespace cf::fuzz {
+namespace cf::fuzz::verdict_target {
+namespace {
 
 /// Any bytes are a verdict of a known exit code, which is printed and read back as the same, or an
 /// error of one line.
@@ -31,4 +32,7 @@ std::vector<std::string> Seeds() {
       "exit_code: 1\ncause: weather\n", "cause: signal\nexit_code: 2\nexit_code: 1\n\nx: y: z"};
 }
 
-}  // namespace cf::fuzz
+const bool kAdded = AddTarget({.name = "verdict", .run = RunTarget, .seeds = Seeds});
+
+}  // namespace
+}  // namespace cf::fuzz::verdict_target
