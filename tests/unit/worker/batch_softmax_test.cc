@@ -65,22 +65,30 @@ Drawn Draw() {
 
 /// The loss of the first kOwn samples, each against the batch's columns.
 double SlowLoss(const SoftmaxShape& shape, const Drawn& drawn, const Weights& weights) {
-  double loss = 0;
-  for (std::size_t s = 0; s < kOwn; ++s) {
-    const double* user = &weights.users[drawn.batch[s].user * kDim];
-    double sum = 0;
-    double own = 0;
-    for (std::size_t c = 0; c < drawn.batch.size(); ++c) {
-      const std::uint32_t item = drawn.batch[c].item;
-      if (shape.remove_accidental_hits && c != s && item == drawn.batch[s].item) continue;
+  // Of every user and every item: a batch asks for most of them many times.
+  std::vector<double> exponentials;
+  for (std::uint32_t user = 0; user < kUsers; ++user) {
+    for (std::uint32_t item = 0; item < kItems; ++item) {
       double logit = 0;
-      for (std::uint32_t k = 0; k < kDim; ++k) logit += user[k] * weights.items[item * kDim + k];
+      for (std::uint32_t k = 0; k < kDim; ++k) {
+        logit += weights.users[user * kDim + k] * weights.items[item * kDim + k];
+      }
       logit *= static_cast<double>(shape.inverse_temperature);
       if (shape.logq_correction) logit += static_cast<double>(drawn.log_shares[item]);
-      sum += std::exp(logit);
-      if (c == s) own = logit;
+      exponentials.push_back(std::exp(logit));
     }
-    loss += std::log(sum) - own;
+  }
+  double loss = 0;
+  for (std::size_t s = 0; s < kOwn; ++s) {
+    const Pair own = drawn.batch[s];
+    const double* of_user = &exponentials[own.user * kItems];
+    double sum = 0;
+    for (std::size_t c = 0; c < drawn.batch.size(); ++c) {
+      const std::uint32_t item = drawn.batch[c].item;
+      if (shape.remove_accidental_hits && c != s && item == own.item) continue;
+      sum += of_user[item];
+    }
+    loss -= std::log(of_user[own.item] / sum);
   }
   return loss;
 }

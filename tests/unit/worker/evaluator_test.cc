@@ -186,9 +186,10 @@ class SlowEvaluation {
   /// How many of the candidates that `counts` is true of do not score below `score`.
   std::uint32_t NotBelow(std::uint32_t user, const std::vector<std::uint32_t>& candidates,
                          double score, const std::function<bool(std::uint32_t)>& counts) const {
+    const Vector& scores = scores_.of_users[user];
     return static_cast<std::uint32_t>(
         std::ranges::count_if(candidates, [&](std::uint32_t candidate) {
-          return counts(candidate) && !(Score(user, candidate) < score);
+          return !(scores[candidate] < score) && counts(candidate);
         }));
   }
 

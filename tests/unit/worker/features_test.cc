@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -32,7 +33,12 @@ class SlowModel {
   SlowModel(const Job& job, const Dataset& data, const DataSplit& split, double mean,
             const std::vector<FeatureLists>& features, const std::vector<TableSpec>& tables,
             LocalRows& local)
-      : job_(job), data_(data), split_(split), mean_(mean), features_(features) {
+      : data_(data),
+        split_(split),
+        mean_(mean),
+        features_(features),
+        first_feature_(Index(ModelSpec::Make(job)->first_feature())),
+        ranker_(RankerOf(job)) {
     for (std::uint32_t t = 0; t < tables.size(); ++t) {
       for (std::uint32_t id = 0; id < tables[t].shape.rows; ++id) {
         const std::vector<float> record = local.Record(TableId{t}, RowId{id});
@@ -59,24 +65,23 @@ class SlowModel {
 
  private:
   double Predict(RowId user, RowId item) const {
-    const std::size_t first_feature = Index(ModelSpec::Make(job_)->first_feature());
     Vector p = rows[0][Index(user)];
     Vector q = rows[1][Index(item)];
     Vector input;
-    if (job_.model().has_ranker()) {
+    if (ranker_.has_value()) {
       input = q;  // The item comes first.
       input.insert(input.end(), p.begin(), p.end());
     }
     for (std::size_t k = 0; k < features_.size(); ++k) {
-      const Vector sum = SumOf(features_[k], rows[first_feature + k], user, item);
-      if (job_.model().has_ranker()) {
+      const Vector sum = SumOf(features_[k], rows[first_feature_ + k], user, item);
+      if (ranker_.has_value()) {
         input.insert(input.end(), sum.begin(), sum.end());
         continue;
       }
       Vector& to = features_[k].side() == FeatureSide::kUser ? p : q;
       for (std::size_t d = 0; d < to.size(); ++d) to[d] += sum[d];
     }
-    if (job_.model().has_ranker()) return Layers(input);
+    if (ranker_.has_value()) return Layers(input);
     double x = mean_ + p.back() + q.back();
     for (std::size_t d = 0; d + 1 < p.size(); ++d) x += p[d] * q[d];
     return x;
@@ -103,9 +108,9 @@ class SlowModel {
   }
 
   double Layers(Vector h) const {
-    const NetworkShape shape = RankerOf(job_)->network;
-    for (std::size_t l = 0; l < shape.layers.size(); ++l) {
-      const LayerShape& layer = shape.layers[l];
+    const std::vector<LayerShape>& layers = ranker_->network.layers;
+    for (std::size_t l = 0; l < layers.size(); ++l) {
+      const LayerShape& layer = layers[l];
       const Vector& weights = rows[Index(kFirstLayer) + l][0];
       Vector out(layer.units);
       for (std::size_t u = 0; u < layer.units; ++u) {
@@ -119,11 +124,12 @@ class SlowModel {
     return h[0];
   }
 
-  const Job& job_;
   const Dataset& data_;
   const DataSplit& split_;
   const double mean_;
   const std::vector<FeatureLists>& features_;
+  const std::size_t first_feature_;
+  const std::optional<RankerShape> ranker_;  // Where the model is one.
 };
 
 void ExpectMovesByTheGradient(const std::string& model) {
