@@ -51,7 +51,7 @@ bool DieWith(pid_t parent) {
 }  // namespace
 
 void RankKeeper::Keep(int rank, int from_rank, int mpirun) {
-  ::prctl(PR_SET_NAME, "cf-keeper");
+  ::prctl(PR_SET_NAME, kKeeperName);
   const sigset_t signals = SignalsToHear();
   Orders orders;
   const auto hear = [&] {

@@ -6,6 +6,9 @@
 
 namespace cf {
 
+/// What the kernel calls a keeper.
+inline constexpr char kKeeperName[] = "cf-keeper";
+
 /// The process that mpirun started, which from Fork on only keeps another one, the rank: mpirun ends
 /// a whole job when a process of it dies of a signal. While the others could go on without it
 /// (Spare), the rank's keeper ends in good order then, and mpirun does nothing; otherwise a keeper

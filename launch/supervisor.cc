@@ -14,15 +14,12 @@
 #include <vector>
 
 #include <absl/cleanup/cleanup.h>
-#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_split.h>
 
-#include "common/base/check.h"
-#include "common/base/files.h"
 #include "common/base/status.h"
 #include "launch/mpirun_text.h"
 #include "launch/output_relay.h"
+#include "launch/stopped_keepers.h"
 
 namespace cf {
 namespace {
@@ -140,16 +137,6 @@ bool HasChild() {
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-std::vector<pid_t> Children() {
-  const std::string self = std::to_string(::getpid());
-  const std::string list = ReadFile("/proc/" + self + "/task/" + self + "/children").value_or("");
-  std::vector<pid_t> children;
-  for (const absl::string_view word : absl::StrSplit(list, ' ', absl::SkipWhitespace())) {
-    Check(absl::SimpleAtoi(word, &children.emplace_back()), "the kernel lists numbers");
-  }
-  return children;
-}
-
 // Waits for the processes that a dead mpirun has left to this one, and kills those that stay: the
 // srun that started its daemons survives a killed mpirun, and not every Slurm would find it.
 void EndOrphans() {
@@ -157,7 +144,7 @@ void EndOrphans() {
   while (HasChild() && Clock::now() - begin < kOrphanLimit) {
     if (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
     if (Clock::now() - begin > kOrphanGrace) {
-      for (const pid_t child : Children()) ::kill(child, SIGKILL);
+      for (const pid_t child : ChildrenOf(::getpid())) ::kill(child, SIGKILL);
     }
     ::poll(nullptr, 0, 10);
   }
@@ -209,6 +196,7 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
   relays.output.CloseWriter();
   relays.errors.CloseWriter();
   Ending ending;
+  StoppedKeepers keepers;
   bool given_up = false;
   for (;;) {
     int status = 0;
@@ -235,6 +223,7 @@ absl::StatusOr<JobEnd> Supervisor::Run(const std::vector<std::string>& command,
                     .errors = relays.errors.kept()};
     }
     if (watch.look) watch.look();
+    keepers.Look(*job);
     given_up = Escalate(watch, *job, ending);
     Hear(Next(signals_), *job);
   }

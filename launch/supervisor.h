@@ -48,7 +48,7 @@ struct JobWatch {
 /// Invariants: mpirun has a process group of its own, so that Ctrl-C at a terminal comes from here
 ///   alone, and ends with this process, however that dies. No process of it is left on this host
 ///   when Run returns. What it prints passes through here: a reader that goes ends nothing. An mpirun
-///   that somebody stops is woken.
+///   that somebody stops is woken, as are keepers of ranks (StoppedKeepers).
 class Supervisor {
  public:
   /// What comes of the first request.
