@@ -1,12 +1,13 @@
 #include "common/config/config.h"
 
-#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <vector>
 
 #include <google/protobuf/util/message_differencer.h>
 #include <gtest/gtest.h>
+
+#include "tests/support/temporary_folder.h"
 
 namespace cf::config_test {
 namespace {
@@ -20,11 +21,6 @@ std::string ParseError(const std::string& text) {
   EXPECT_EQ(job.status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(job.status().message().find('\n'), absl::string_view::npos) << "one line";
   return std::string(job.status().message());
-}
-
-std::string TemporaryFolder() {
-  std::string folder = ::testing::TempDir() + "/config.XXXXXX";
-  return ::mkdtemp(folder.data());
 }
 
 TEST(ParseJob, ReadsWhatTheTextSaysAndNothingMore) {
@@ -127,7 +123,8 @@ TEST(ParseJob, RefusesWhatIsNoTextproto) {
 }
 
 TEST(LoadJob, NamesAFileItCannotRead) {
-  const std::string folder = TemporaryFolder();
+  const TemporaryFolder temporary;
+  const std::string& folder = temporary.path();
   const absl::Status missing = LoadJob(folder + "/none").status();
   EXPECT_EQ(missing.code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(missing.message(), folder + "/none: No such file or directory");

@@ -1,7 +1,6 @@
 #include "coordinator/console.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
@@ -10,6 +9,7 @@
 
 #include "common/base/files.h"
 #include "common/text/numbers.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cf::console_test {
 namespace {
@@ -46,24 +46,19 @@ void End(Console& console, const FinishedEpoch& epoch) {
 /// A console whose output and log are files.
 class ConsoleTest : public ::testing::Test {
  protected:
-  ConsoleTest() {
-    std::string folder = ::testing::TempDir() + "/console.XXXXXX";
-    folder_ = ::mkdtemp(folder.data());
-    output_ = std::fopen((folder_ + "/output").c_str(), "w");
-  }
   ~ConsoleTest() override { std::fclose(output_); }
 
   std::unique_ptr<Console> Open(Console::Mode mode, int width = 80) {
     auto console = Console::Open(
-        {.mode = mode, .width = width, .log_path = folder_ + "/log.txt", .output = output_});
+        {.mode = mode, .width = width, .log_path = folder_.At("log.txt"), .output = output_});
     EXPECT_TRUE(console.ok()) << console.status();
     return *std::move(console);
   }
-  std::string Output() { return *ReadFile(folder_ + "/output"); }
-  std::string Log() { return *ReadFile(folder_ + "/log.txt"); }
+  std::string Output() { return *ReadFile(folder_.At("output")); }
+  std::string Log() { return *ReadFile(folder_.At("log.txt")); }
 
-  std::string folder_;
-  std::FILE* output_;
+  const TemporaryFolder folder_;
+  std::FILE* const output_ = std::fopen(folder_.At("output").c_str(), "w");
 };
 
 TEST_F(ConsoleTest, WhatIsForTheLogOnlyIsNotShown) {
@@ -157,7 +152,7 @@ TEST_F(ConsoleTest, LinesFitTheTerminalAndNoFigureIsBroken) {
     const auto console = Console::Open({.mode = Console::Mode::kBar,
                                         .width = width,
                                         .line_width = width,
-                                        .log_path = folder_ + "/log.txt",
+                                        .log_path = folder_.At("log.txt"),
                                         .output = output_});
     ASSERT_TRUE(console.ok());
     End(**console, epoch);
@@ -187,9 +182,9 @@ TEST_F(ConsoleTest, AppendsToTheLogOfAnEarlierLife) {
 }
 
 TEST_F(ConsoleTest, NamesALogItCannotOpen) {
-  const auto console = Console::Open({.log_path = folder_ + "/none/log.txt"});
+  const auto console = Console::Open({.log_path = folder_.At("none/log.txt")});
   EXPECT_EQ(console.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(console.status().message(), folder_ + "/none/log.txt: No such file or directory");
+  EXPECT_EQ(console.status().message(), folder_.At("none/log.txt") + ": No such file or directory");
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include "coordinator/status_observer.h"
 
 #include <chrono>
-#include <cstdlib>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "run/run_view.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cf::status_observer_test {
 namespace {
@@ -26,8 +26,8 @@ class StatusObserverTest : public ::testing::Test {
             .figures = {{"train_loss", 0.5}, {"train_rmse", 0.75}}};
   }
 
-  std::string parent_ = ::testing::TempDir() + "/status.XXXXXX";
-  RunFolder folder_ = RunFolder::Create(std::string(::mkdtemp(parent_.data())) + "/run").value();
+  const TemporaryFolder parent_;
+  RunFolder folder_ = RunFolder::Create(parent_.At("run")).value();
   StatusObserver::Clock::time_point now_ = StatusObserver::Clock::now();
   StatusObserver observer_{{.folder = &folder_,
                             .status = {},

@@ -1,6 +1,5 @@
 #include "run/history.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
@@ -8,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/files.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cf::history_test {
 namespace {
@@ -19,11 +19,6 @@ constexpr char kHeader[] =
 /// A history in a file of its own.
 class HistoryTest : public ::testing::Test {
  protected:
-  HistoryTest() {
-    std::string folder = ::testing::TempDir() + "/history.XXXXXX";
-    path_ = std::string(::mkdtemp(folder.data())) + "/history.csv";
-  }
-
   std::string Text() { return *ReadFile(path_); }
   void Write(const std::string& text) { std::ofstream(path_) << text; }
 
@@ -31,7 +26,8 @@ class HistoryTest : public ::testing::Test {
     return {.epoch = epoch, .step = 100UL * epoch, .figures = {{"train_loss", 1.0 / epoch}}};
   }
 
-  std::string path_;
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_.At("history.csv");
 };
 
 TEST_F(HistoryTest, WritesTheColumnsTheUserKnows) {
