@@ -77,6 +77,7 @@ absl::StatusOr<Verdict> Coordinator::Conclude() {
     if (absl::Status taken = TakeSnapshot(); !taken.ok()) return taken;
   }
   if (absl::Status done = FinishSnapshot(); !done.ok()) return done;
+  snapshots_.Tidy();
   if (state_.Finished()) {
     const std::optional<Verdict> verdict =
         FinishedVerdict(snapshots_.ManifestOf(state_), options_.job, options_.folder->path());

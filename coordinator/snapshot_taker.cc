@@ -31,6 +31,8 @@ constexpr int kIntervalPausesMin = 32;
 constexpr std::chrono::seconds kRetryPause(2);
 // What a job that was asked to end waits for a disk that takes no snapshot.
 constexpr std::chrono::seconds kStopPatience(30);
+// How often that is tried at the end of a job which is not necessary.
+constexpr int kTidyTries = 5;
 // Between two looks at what members try again by themselves, while nothing else can go on.
 constexpr std::chrono::milliseconds kLookPause(200);
 
@@ -282,10 +284,7 @@ absl::Status SnapshotTaker::HearTrouble(const absl::Status& why, const Listener&
 absl::Status SnapshotTaker::MakeRoom(const Listener& listener) {
   if (room_for_ == 1) return absl::OkStatus();
   --room_for_;
-  const CollectOptions options = {.keep = room_for_,
-                                  .generation = options_.generation,
-                                  .also_keep = {},
-                                  .damaged = options_.damaged};
+  const CollectOptions options = Keeping(room_for_);
   const absl::StatusOr<Collectable> found = store_.ToCollect(options);
   if (!found.ok() || found->bytes == 0) return absl::OkStatus();
   if (!store_.Collect(options).ok()) return absl::OkStatus();
@@ -337,12 +336,9 @@ void SnapshotTaker::BeginCommit() {
   for (const std::vector<FileEntry>& chain : under_way_->chains) {
     for (const FileEntry& file : chain) *manifest.add_files() = file;
   }
-  const CollectOptions collect{.keep = std::max<std::size_t>(1, options_.job.snapshot().keep()),
-                               .generation = options_.generation,
-                               .also_keep = {},
-                               .damaged = options_.damaged};
-  under_way_->commit =
-      std::async(std::launch::async, [store = store_, manifest, collect]() mutable {
+  under_way_->commit = std::async(
+      std::launch::async,
+      [store = store_, manifest, collect = Keeping(options_.job.snapshot().keep())]() mutable {
         Outcome outcome{.committed = store.Commit(manifest), .collected = absl::OkStatus()};
         if (outcome.committed.ok()) outcome.collected = store.Collect(collect);
         return outcome;
@@ -364,6 +360,7 @@ absl::Status SnapshotTaker::EndCommit(JobState& state, const Listener& listener)
   const bool had_trouble = !std::exchange(trouble_, absl::OkStatus()).ok();
   retry_time_ = {};
   room_for_ = std::max<std::size_t>(1, options_.job.snapshot().keep());
+  is_untidy_ = !outcome.collected.ok();
   state.files = std::move(snapshot.chains);
   Command command;
   command.mutable_committed();
@@ -374,6 +371,20 @@ absl::Status SnapshotTaker::EndCommit(JobState& state, const Listener& listener)
   // What cannot be collected only takes room.
   return listener.observer.Remarked(
       std::string(Because(outcome.collected, "collecting old snapshots").message()));
+}
+
+void SnapshotTaker::Tidy() {
+  for (int tried = 0; is_untidy_ && tried < kTidyTries; ++tried) {
+    if (tried > 0) Sleep();
+    is_untidy_ = !store_.Collect(Keeping(options_.job.snapshot().keep())).ok();
+  }
+}
+
+CollectOptions SnapshotTaker::Keeping(std::size_t snapshots) const {
+  return {.keep = std::max<std::size_t>(1, snapshots),
+          .generation = options_.generation,
+          .also_keep = {},
+          .damaged = options_.damaged};
 }
 
 Manifest SnapshotTaker::ManifestOf(const JobState& state) const {

@@ -82,6 +82,10 @@ class SnapshotTaker {
   /// Waits until the snapshot under way, if any, is committed.
   absl::Status Finish(JobState& state, const Listener& listener);
 
+  /// At the end of the job: collects what could not be collected when the last snapshot was committed,
+  /// if anything, as nobody comes who would. What still cannot be only takes room, and was told.
+  void Tidy();
+
   /// From now on a disk that takes no snapshot is waited for half a minute at most: somebody waits for
   /// the job to end, and the last snapshot stays.
   void Hurry();
@@ -134,6 +138,7 @@ class SnapshotTaker {
   static bool HasAllFiles(const UnderWay& snapshot);
   void BeginCommit();
   absl::Status EndCommit(JobState& state, const Listener& listener);
+  CollectOptions Keeping(std::size_t snapshots) const;
 
   Options options_;
   SnapshotStore store_;
@@ -151,6 +156,7 @@ class SnapshotTaker {
   std::optional<Clock::time_point> hurry_until_;
   std::size_t room_for_;       // As many snapshots are kept while there is no room for more.
   std::uint64_t commits_ = 0;  // Of this generation.
+  bool is_untidy_ = false;     // What the last one has made superfluous is there still.
   bool waits_ = false;         // One is due and was not taken.
   bool waiting_told_ = false;
   Clock::duration pause_{};
