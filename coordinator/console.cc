@@ -192,7 +192,7 @@ absl::Status Console::Warned(const std::string& line) {
   return absl::OkStatus();
 }
 
-absl::Status Console::Ended(const Verdict& verdict) {
+absl::Status Console::Ended(Verdict& verdict) {
   Line(verdict.text);
   return absl::OkStatus();
 }

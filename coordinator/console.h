@@ -51,7 +51,7 @@ class Console final : public JobObserver {
   absl::Status SnapshotHindered(const std::string& line) override;
   absl::Status Remarked(const std::string& line) override;
   absl::Status Warned(const std::string& line) override;
-  absl::Status Ended(const Verdict& verdict) override;
+  absl::Status Ended(Verdict& verdict) override;
 
  private:
   Console(Options options, std::FILE* log);

@@ -57,7 +57,7 @@ absl::Status JobObserver::TrainingEnded() {
   return absl::OkStatus();
 }
 
-absl::Status JobObserver::Ended(const Verdict& /*verdict*/) {
+absl::Status JobObserver::Ended(Verdict& /*verdict*/) {
   return absl::OkStatus();
 }
 
@@ -126,7 +126,7 @@ absl::Status JobObservers::TrainingEnded() {
   return TellAll([&](JobObserver& observer) { return observer.TrainingEnded(); });
 }
 
-absl::Status JobObservers::Ended(const Verdict& verdict) {
+absl::Status JobObservers::Ended(Verdict& verdict) {
   return TellAll([&](JobObserver& observer) { return observer.Ended(verdict); });
 }
 

@@ -88,7 +88,8 @@ class JobObserver {
   virtual absl::Status Warned(const std::string& line);
   /// No more steps are trained; a last snapshot may follow.
   virtual absl::Status TrainingEnded();
-  virtual absl::Status Ended(const Verdict& verdict);
+  /// What a person should know of how it ended may be added to the verdict, for those behind, too.
+  virtual absl::Status Ended(Verdict& verdict);
 };
 
 /// Tells several observers, one after the other. The error of the first that fails is returned, and
@@ -113,7 +114,7 @@ class JobObservers final : public JobObserver {
   absl::Status Remarked(const std::string& line) override;
   absl::Status Warned(const std::string& line) override;
   absl::Status TrainingEnded() override;
-  absl::Status Ended(const Verdict& verdict) override;
+  absl::Status Ended(Verdict& verdict) override;
 
  private:
   template <class Event>

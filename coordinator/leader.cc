@@ -80,7 +80,9 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   }
 
   absl::StatusOr<std::unique_ptr<HistoryObserver>> history = HistoryObserver::Open(
-      *options_.claim, job(), [this](const std::string& line) { options_.console->Line(line); });
+      *options_.claim, job(),
+      {.say = [this](const std::string& line) { options_.console->Line(line); },
+       .stop_requested = options_.stop_requested});
   if (!history.ok()) return history.status();
   StatusObserver status_file({.folder = options_.claim,
                               .status = std::move(status),

@@ -1,7 +1,10 @@
 #include "coordinator/preparation.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -9,15 +12,19 @@
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
+#include "common/base/check.h"
 #include "common/base/files.h"
+#include "common/base/status.h"
 #include "common/config/config.h"
 #include "common/dataset/dataset.h"
 #include "common/kernels/kernels.h"
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/snapshot.h"
 #include "common/snapshot/snapshot_store.h"
+#include "coordinator/history_observer.h"
 #include "coordinator/resume_choice.h"
 #include "run/finished_verdict.h"
+#include "run/history.h"
 
 namespace cf {
 namespace {
@@ -26,6 +33,9 @@ std::string Absolute(const std::string& path) {
   std::error_code error;
   return std::filesystem::absolute(path, error).lexically_normal().string();
 }
+
+// Nobody trains meanwhile, and cfrun takes ranks that do not begin for ones that have not met.
+constexpr std::chrono::seconds kFinishedPatience(3);
 
 /// How a run goes on.
 struct Continuation {
@@ -129,6 +139,35 @@ absl::StatusOr<Continuation> ContinueRun(const PreparationRequest& request, cons
   }
 }
 
+absl::Status BringHistoryUpToDate(Preparation& finished, std::function<bool()> stop_requested,
+                                  std::vector<std::string>& lines) {
+  const RunFolder& folder = finished.folder;
+  // What somebody has made of it since is his.
+  if (absl::IsInvalidArgument(History::Read(folder.history_path()).status())) {
+    return absl::OkStatus();
+  }
+  const absl::StatusOr<Manifest> last = ReadManifest(finished.note.snapshot());
+  if (!last.ok()) return last.status();
+  const absl::StatusOr<std::unique_ptr<HistoryObserver>> history =
+      HistoryObserver::Open(folder, finished.note.job(),
+                            {.say = [&lines](const std::string& line) { lines.push_back(line); },
+                             .stop_requested = std::move(stop_requested),
+                             .patience = kFinishedPatience});
+  if (!history.ok()) return history.status();
+  absl::Status kept =
+      (*history)->Started({.finished_epochs = last->position().epoch(), .snapshot = &*last});
+  return kept.ok() ? (*history)->Ended(*finished.finished) : kept;
+}
+
+absl::Status CollectOf(const GenerationNote& note, const RunFolder& folder) {
+  absl::StatusOr<SnapshotStore> store = SnapshotStore::Open(folder.snapshots_path());
+  if (!store.ok()) return store.status();
+  return store->Collect({.keep = std::max<std::size_t>(1, note.job().snapshot().keep()),
+                         .generation = note.generation(),
+                         .also_keep = {},
+                         .damaged = {}});
+}
+
 absl::StatusOr<Continuation> FindContinuation(const PreparationRequest& request,
                                               const Dataset& data, Look look) {
   const bool own = request.resume == "auto" || request.resume == "never";
@@ -185,6 +224,32 @@ absl::StatusOr<std::vector<std::string>> BeginLife(const Preparation& preparatio
       WriteFileAtomically(preparation.folder.job_path(), PrintJob(preparation.note.job()));
   if (!written.ok()) return written;
   return remarks;
+}
+
+absl::StatusOr<std::vector<std::string>> EndFinishedLife(Preparation& preparation,
+                                                         std::function<bool()> stop_requested) {
+  Check(preparation.finished.has_value(), "there is nothing left to do");
+  const RunFolder& folder = preparation.folder;
+  const GenerationNote& note = preparation.note;
+  std::vector<std::string> lines;
+  folder.RemoveLeftovers();
+  std::error_code ignored;
+  std::filesystem::remove(folder.join_path(), ignored);  // Nobody is there to be joined.
+  // What the user names may be another run's.
+  if (!note.snapshot_is_given()) {
+    const absl::Status history =
+        BringHistoryUpToDate(preparation, std::move(stop_requested), lines);
+    if (!history.ok()) lines.emplace_back(history.message());
+    // One that was passed over may be whole again, once somebody brings back what it lacks.
+    const absl::Status collected =
+        note.passed_over().empty() ? CollectOf(note, folder) : absl::OkStatus();
+    if (!collected.ok()) {
+      lines.emplace_back(Because(collected, "collecting old snapshots").message());
+    }
+  }
+  absl::Status written = folder.WriteVerdict(*preparation.finished);
+  if (!written.ok()) return written;
+  return lines;
 }
 
 absl::Status ContinueLife(const RunFolder& claim, const GenerationNote& note) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -38,7 +39,14 @@ absl::StatusOr<Preparation> PrepareGeneration(PreparationRequest request);
 /// lines.
 absl::StatusOr<std::vector<std::string>> BeginLife(const Preparation& preparation);
 
-/// The same for a generation in the same processes: it has the files of the one before, and a request
+/// Does for a run that has finished what the life before did no more if it was killed behind its last
+/// snapshot: lines of its history that this keeps, files that nobody needs, and the verdict, which is
+/// `preparation`'s afterwards. Returns lines for people.
+/// Requires: there is nothing left to do.
+absl::StatusOr<std::vector<std::string>> EndFinishedLife(Preparation& preparation,
+                                                         std::function<bool()> stop_requested);
+
+/// BeginLife for a generation in the same processes: it has the files of the one before, and a request
 /// to stop stands.
 absl::Status ContinueLife(const RunFolder& claim, const GenerationNote& note);
 

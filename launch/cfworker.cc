@@ -40,6 +40,7 @@
 #include "launch/rank_life.h"
 #include "launch/rendezvous.h"
 #include "launch/resources.h"
+#include "report/report.h"
 #include "run/run_folder.h"
 
 namespace cf {
@@ -242,15 +243,24 @@ absl::StatusOr<Roster> RosterOf(const Rendezvous& met, const Job& job) {
 }
 
 // The end of a job of which there is nothing left to do; `preparation` is the leader's.
-absl::StatusOr<ExitCode> TellFinished(const Flags& flags,
-                                      const std::optional<Preparation>& preparation) {
+absl::StatusOr<ExitCode> TellFinished(const Flags& flags, std::optional<Preparation>& preparation) {
   if (!preparation.has_value()) return kExitFinished;
+  ListenToSignals();
+  const RunFolder& folder = preparation->folder;
+  const absl::StatusOr<Verdict> before = folder.ReadVerdict();
+  const absl::StatusOr<std::vector<std::string>> lines =
+      EndFinishedLife(*preparation, [] { return stop_requested.load(); });
+  if (!lines.ok()) return lines.status();
+  for (const std::string& line : *lines) std::fprintf(stderr, "cfworker: %s\n", line.c_str());
   const Verdict& verdict = *preparation->finished;
   std::printf("%s is finished: %s\n", flags.run.c_str(), verdict.text.c_str());
-  // The life before may have been killed while it wrote the same.
-  preparation->folder.RemoveLeftovers();
-  absl::Status written = preparation->folder.WriteVerdict(verdict);
-  if (!written.ok()) return written;
+  // Its report says what the life before has come to, if there is one.
+  if (!before.ok() || before->cause != verdict.cause) {
+    if (const absl::Status reported = WriteReport(folder); !reported.ok()) {
+      const std::string why(reported.message());
+      std::fprintf(stderr, "cfworker: report.html was not written: %s\n", why.c_str());
+    }
+  }
   return verdict.exit_code;
 }
 

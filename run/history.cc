@@ -185,7 +185,9 @@ absl::StatusOr<History> History::Open(const std::string& path,
   const std::string whole = ToText(history.epochs_, history.others_);
   if (!text.ok() || whole != *text) {
     const absl::Status written = WriteFileAtomically(path, whole);
-    if (!written.ok()) return written;
+    // A disk that is full holds nothing up.
+    if (!written.ok() && !absl::IsResourceExhausted(written)) return written;
+    history.behind_ = !written.ok();
   }
   return history;
 }
@@ -206,9 +208,8 @@ absl::StatusOr<History> History::OpenOrSetAside(const std::string& path,
   }
   opened = Open(path, columns);
   if (!opened.ok() || sound.rows.empty()) return opened;
-  opened->epochs_ = sound.rows;
-  absl::Status written = opened->WriteWhole();
-  if (!written.ok()) return written;
+  absl::Status written = opened->Restore(sound.rows);
+  if (!written.ok() && !absl::IsResourceExhausted(written)) return written;
   return opened;
 }
 
@@ -237,16 +238,19 @@ absl::Status History::CutBackTo(std::uint32_t epoch) {
   return epochs_.size() == before ? absl::OkStatus() : WriteWhole();
 }
 
-absl::Status History::Restore(const EpochFigures& epoch) {
-  const auto place = std::ranges::lower_bound(epochs_, epoch.epoch, {},
-                                              [](const auto& line) { return line.epoch; });
-  if (place != epochs_.end() && place->epoch == epoch.epoch) return absl::OkStatus();
-  EpochFigures line = {.epoch = epoch.epoch, .step = epoch.step};
-  for (const Figure& figure : epoch.figures) {
-    if (HasColumn(figure.name, others_)) line.figures.Set(figure.name, figure.value);
+absl::Status History::Restore(std::span<const EpochFigures> epochs) {
+  bool is_new = false;
+  for (const EpochFigures& epoch : epochs) {
+    const auto place = std::ranges::lower_bound(epochs_, epoch.epoch, {}, &EpochFigures::epoch);
+    if (place != epochs_.end() && place->epoch == epoch.epoch) continue;
+    EpochFigures line = {.epoch = epoch.epoch, .step = epoch.step};
+    for (const Figure& figure : epoch.figures) {
+      if (HasColumn(figure.name, others_)) line.figures.Set(figure.name, figure.value);
+    }
+    epochs_.insert(place, std::move(line));
+    is_new = true;
   }
-  epochs_.insert(place, std::move(line));
-  return WriteWhole();
+  return is_new ? WriteWhole() : absl::OkStatus();
 }
 
 absl::Status History::Append(const EpochFigures& epoch) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,8 +50,8 @@ class History {
   /// Forgets the epochs after `epoch`: those that a run resumed from that epoch will train again.
   absl::Status CutBackTo(std::uint32_t epoch);
 
-  /// Puts an epoch that a snapshot knows of in its place, where its line is lost.
-  absl::Status Restore(const EpochFigures& epoch);
+  /// Puts epochs that a snapshot knows of in their places, where their lines are lost.
+  absl::Status Restore(std::span<const EpochFigures> epochs);
 
   /// Adds a line and syncs it. After an error, here and above, the line comes with the next call that
   /// writes. Requires: epoch.epoch is above the last one's; every figure has a column.

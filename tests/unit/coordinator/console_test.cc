@@ -128,7 +128,8 @@ TEST_F(ConsoleTest, DrawsNothingForTheLastSegmentOfAnEpoch) {
 TEST_F(ConsoleTest, PrintsRemarksAndTheEnd) {
   const auto console = Open(Console::Mode::kLines);
   EXPECT_TRUE(console->Remarked("val_rmse has stalled").ok());
-  EXPECT_TRUE(console->Ended({.text = "best epoch 3: val_rmse 0.8451"}).ok());
+  Verdict verdict{.text = "best epoch 3: val_rmse 0.8451"};
+  EXPECT_TRUE(console->Ended(verdict).ok());
   EXPECT_EQ(Output(), "val_rmse has stalled\nbest epoch 3: val_rmse 0.8451\n");
 }
 

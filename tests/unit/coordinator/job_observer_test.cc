@@ -3,6 +3,8 @@
 
 #include "coordinator/job_observer.h"
 
+#include <chrono>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,9 +15,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/snapshot/kept_figures.h"
 #include "common/snapshot/snapshot.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/history_observer.h"
 #include "coordinator/member.h"
+#include "coordinator/preparation.h"
+#include "run/history.h"
 #include "tests/unit/coordinator/tiny_job.h"
 
 namespace cf::job_observer_test {
@@ -23,6 +29,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 std::string At(const EpochProgress& progress) {
@@ -68,7 +75,7 @@ class Recorder final : public JobObserver {
   }
   absl::Status Remarked(const std::string& line) override { return Hear(line); }
   absl::Status TrainingEnded() override { return Hear("training ended"); }
-  absl::Status Ended(const Verdict& verdict) override {
+  absl::Status Ended(Verdict& verdict) override {
     return Hear(verdict.exit_code == kExitFinished ? "finished" : "stopped");
   }
 
@@ -200,6 +207,57 @@ TEST_F(JobObserverTest, EndsTheJobByItsErrorWhereverItIs) {
     recorder.heard.pop_back();
     EXPECT_EQ(behind.heard, recorder.heard) << "who stands behind it is not told";
   }
+}
+
+/// Puts a folder in the place of a file, so that nobody can write it, from when the job has started.
+class Blocker final : public JobObserver {
+ public:
+  explicit Blocker(std::string path) : path_(std::move(path)) {}
+  absl::Status Started(const JobStart& /*start*/) override {
+    std::filesystem::remove(path_);
+    std::filesystem::create_directory(path_);
+    return absl::OkStatus();
+  }
+
+ private:
+  std::string path_;
+};
+
+// Goal: the last line of a history is not lost, though the disk takes none until the job has ended: the
+// verdict says so, and whoever finds the job finished writes it.
+TEST_F(JobObserverTest, ALineThatADiskDoesNotTakeComesOnceItDoes) {
+  const Job job = MakeTinyJob(tiny_, 1);
+  const RunFolder folder = RunFolder::Create(tiny_.Beside("run")).value();
+  const RunFolder undisturbed = RunFolder::Create(tiny_.Beside("undisturbed")).value();
+  std::vector<std::string> said;
+  const auto open = [&](const RunFolder& run) {
+    const auto say = [&said](const std::string& line) { said.push_back(line); };
+    return HistoryObserver::Open(run, job, {.say = say, .patience = std::chrono::milliseconds(0)})
+        .value();
+  };
+  ASSERT_TRUE(Run(job, "undisturbed", *open(undisturbed)).ok());
+
+  Blocker blocker(folder.history_path());
+  const auto history = open(folder);
+  JobObservers both({&blocker, history.get()});
+  const absl::StatusOr<Verdict> verdict = Run(job, "run", both);
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_EQ(verdict->exit_code, kExitFinished);
+  EXPECT_THAT(verdict->text, HasSubstr("history.csv lacks lines"));
+  EXPECT_THAT(said, ElementsAre(HasSubstr("training goes on"), HasSubstr("waits a moment")));
+  std::filesystem::remove(folder.history_path());
+  absl::StatusOr<Preparation> finished = PrepareGeneration({.job = job, .run = folder.path()});
+  ASSERT_TRUE(finished.ok() && finished->finished.has_value()) << finished.status();
+  ASSERT_TRUE(EndFinishedLife(*finished, stop_requested_).ok());
+  EXPECT_THAT(finished->finished->text, Not(HasSubstr("lacks")));
+  const auto lines = [](const RunFolder& run) {
+    const std::vector<EpochFigures> read = History::Read(run.history_path()).value();
+    std::vector<std::string> all;
+    for (const EpochFigures& line : read) all.push_back(KeptOf(line).ShortDebugString());
+    return all;
+  };
+  EXPECT_EQ(lines(folder).size(), 1U);
+  EXPECT_EQ(lines(folder), lines(undisturbed)) << "but for times";
 }
 
 TEST_F(JobObserverTest, AnObserverNeedNotListen) {

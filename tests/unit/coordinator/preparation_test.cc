@@ -9,7 +9,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/base/files.h"
 #include "common/config/config.h"
+#include "common/snapshot/manifest.h"
+#include "run/history.h"
 #include "tests/unit/coordinator/local_generation.h"
 
 namespace cf::preparation_test {
@@ -63,6 +66,37 @@ TEST_F(PreparationTest, OfAFinishedRunSaysSoAndGoesOnForMoreEpochs) {
   EXPECT_FALSE(preparation->finished.has_value());
   EXPECT_EQ(preparation->note.generation(), 3U);
   EXPECT_THAT(preparation->note.snapshot(), HasSubstr(run() + "/snapshots/"));
+}
+
+// Goal: a life that was killed between its last snapshot and its verdict leaves nothing undone. Method:
+// what it would have left, made by hand.
+TEST_F(PreparationTest, OfAFinishedRunEndsWhatALifeBeforeLeftUndone) {
+  DigestOf(job_, 1, "run");
+  const RunFolder folder = RunFolder::Open(run()).value();
+  const std::string verdict = ReadFile(folder.verdict_path()).value();
+  const std::string history = ReadFile(folder.history_path()).value();
+  const std::string stray = RowFilePath(folder.snapshots_path(),
+                                        RowFileName({.time = {1, 1}, .partition = PartitionId{0}}));
+  std::filesystem::remove(folder.verdict_path());
+  ASSERT_TRUE(ReplaceFile(folder.history_path(), history.substr(0, history.size() - 9)).ok());
+  ASSERT_TRUE(ReplaceFile(stray, "rows of a snapshot that was collected").ok());
+  ASSERT_TRUE(ReplaceFile(folder.join_path(), "the address of a leader that is dead").ok());
+  const auto end = [this] {
+    absl::StatusOr<Preparation> finished = Prepare(job_);
+    ASSERT_TRUE(finished.ok() && finished->finished.has_value()) << finished.status();
+    const auto lines = EndFinishedLife(*finished, [] { return false; });
+    ASSERT_TRUE(lines.ok()) << lines.status();
+    EXPECT_THAT(*lines, ::testing::IsEmpty());
+  };
+  end();
+  EXPECT_EQ(ReadFile(folder.verdict_path()).value(), verdict);
+  EXPECT_EQ(History::Read(folder.history_path()).value().back().epoch, 2U);
+  EXPECT_FALSE(std::filesystem::exists(stray));
+  EXPECT_FALSE(std::filesystem::exists(folder.join_path()));
+  // What somebody writes there afterwards stays as it is.
+  ASSERT_TRUE(ReplaceFile(folder.history_path(), history + "the best of all\n").ok());
+  end();
+  EXPECT_EQ(ReadFile(folder.history_path()).value(), history + "the best of all\n");
 }
 
 TEST_F(PreparationTest, RefusesWhatWouldNotBeTheSameRun) {

@@ -218,8 +218,7 @@ TEST_F(HistoryTest, RestoresAnEpochWhoseLineIsLost) {
   ASSERT_TRUE(history->Append(Row(3)).ok());
   EpochFigures lost = Row(2);
   lost.figures.Set("val_ndcg_10", 1);  // It has no column.
-  ASSERT_TRUE(history->Restore(lost).ok());
-  ASSERT_TRUE(history->Restore(Row(3)).ok()) << "is there";
+  ASSERT_TRUE(history->Restore(std::vector{Row(3), lost}).ok()) << "one is there";
   EXPECT_EQ(Text(),
             std::string(kHeader) +
                 "1,100,1,,,,,,,,,\n2,200,0.5,,,,,,,,,\n3,300,0.3333333333333333,,,,,,,,,\n");
@@ -234,10 +233,13 @@ TEST_F(HistoryTest, WhatTheDiskDidNotTakeFollows) {
   std::filesystem::rename(folder, folder + "-gone");
   EXPECT_FALSE(history->Append(Row(1)).ok());
   EXPECT_FALSE(history->Append(Row(2)).ok());
+  EXPECT_FALSE(history->Restore(std::vector{Row(0)}).ok());
+  EXPECT_FALSE(history->CutBackTo(1).ok());
+  EXPECT_FALSE(history->Append(Row(2)).ok());
   EXPECT_FALSE(history->Flush().ok());
   std::filesystem::rename(folder + "-gone", folder);
   ASSERT_TRUE(history->Append(Row(3)).ok());
-  EXPECT_EQ(History::Read(path_)->size(), 3U);
+  EXPECT_EQ(History::Read(path_)->size(), 4U);
   ASSERT_TRUE(history->Flush().ok());
 }
 
