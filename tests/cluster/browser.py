@@ -29,7 +29,9 @@ class Browser:
             for k, end in enumerate(kept):
                 os.dup2(end, 3 + k)
 
+        # What it leaves in TMPDIR, as it is killed, goes with its profile.
         self.process = subprocess.Popen([program, *FLAGS, "--user-data-dir=" + self.profile], preexec_fn=keep_pipes, close_fds=False,
+                                        env={**os.environ, "TMPDIR": self.profile},
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(reads)
         os.close(writes)

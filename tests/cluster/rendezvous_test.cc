@@ -8,10 +8,10 @@
 #include <csignal>
 #include <fcntl.h>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <sstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -20,6 +20,7 @@
 #include "common/base/status.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cf::rendezvous_test {
 namespace {
@@ -79,8 +80,8 @@ TEST(Rendezvous, OneRanksFailureIsEverybodysAndToldOnce) {
 }
 
 TEST(Rendezvous, NoRankOutlivesAKilledMpirun) {
-  const std::string locks =
-      ::testing::TempDir() + "rendezvous_" + std::to_string(::getpid()) + "_lock";
+  const TemporaryFolder folder;  // And of what a killed mpirun leaves.
+  const std::string locks = folder.At("lock");
   // Free as soon as the rank is gone, whatever became of its process number.
   const auto is_free = [&locks](int rank) {
     const int file = ::open((locks + std::to_string(rank)).c_str(), O_RDWR | O_CLOEXEC);
@@ -92,13 +93,14 @@ TEST(Rendezvous, NoRankOutlivesAKilledMpirun) {
     const std::string path = locks + std::to_string(rank);
     return std::filesystem::exists(path) && std::filesystem::file_size(path) > 0;
   };
-  Process mpirun(Command(2, {"wait", locks}), OpenMpiEnvironment());
+  std::map<std::string, std::string> environment = OpenMpiEnvironment();
+  environment["OMPI_MCA_orte_tmpdir_base"] = folder.path();
+  Process mpirun(Command(2, {"wait", locks}), environment);
   ASSERT_TRUE(Eventually([&] { return is_locked(0) && is_locked(1); }));
   ASSERT_FALSE(is_free(0) || is_free(1));
   mpirun.Signal(SIGKILL);
   EXPECT_EQ(mpirun.Wait().exit_code, 128 + SIGKILL);
   EXPECT_TRUE(Eventually([&] { return is_free(0) && is_free(1); }, std::chrono::seconds(10)));
-  for (const char rank : {'0', '1'}) std::filesystem::remove(locks + rank);
 }
 
 }  // namespace

@@ -190,6 +190,7 @@ void TestCluster::ImportGenerated() const {
 std::unique_ptr<ClusterJob> TestCluster::Start(const JobOptions& options) const {
   Check(options.launcher != Launcher::kAlone || options.ranks == 1, "alone is one rank");
   std::vector<std::string> command;
+  std::map<std::string, std::string> environment = options.environment;
   const std::string ranks = std::to_string(options.ranks);
   switch (options.launcher) {
     case Launcher::kAlone:
@@ -197,6 +198,8 @@ std::unique_ptr<ClusterJob> TestCluster::Start(const JobOptions& options) const 
       break;
     case Launcher::kMpirun:  // Quiet is about its own long texts; what ranks print passes.
       command = {"mpirun", "--quiet", "-n", ranks, CF_BIN_DIR "/cfworker"};
+      // What it leaves when it is killed goes with this cluster.
+      environment.emplace("OMPI_MCA_orte_tmpdir_base", folder_);
       break;
     case Launcher::kCfrun:
       command = {CF_BIN_DIR "/cfrun", "-n", ranks};
@@ -211,7 +214,7 @@ std::unique_ptr<ClusterJob> TestCluster::Start(const JobOptions& options) const 
     command.insert(command.end(), {"--set", assignment});
   }
   command.insert(command.end(), options.flags.begin(), options.flags.end());
-  return std::make_unique<ClusterJob>(command, Path(options.run), options.environment);
+  return std::make_unique<ClusterJob>(command, Path(options.run), environment);
 }
 
 Process::Result TestCluster::Run(const JobOptions& options) const {

@@ -17,26 +17,11 @@
 #include "common/snapshot/manifest.h"
 #include "common/snapshot/partition_writer.h"
 #include "common/snapshot/snapshot_store.h"
+#include "tests/support/temporary_folder.h"
 
 namespace cf {
 
-/// A folder of the running test's own, gone at the end.
-class TestFolder {
- public:
-  TestFolder() {
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    path_ = testing::TempDir() + "cf_serving_" + test->test_suite_name() + "_" + test->name();
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  TestFolder(const TestFolder&) = delete;
-  TestFolder& operator=(const TestFolder&) = delete;
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  std::string At(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using TestFolder = TemporaryFolder;
 
 /// 60 users, 90 items, about a third of all pairs rated, titles that CSV has to quote.
 inline void WriteTestData(const std::string& folder) {
