@@ -8,6 +8,7 @@
 #include "common/base/activity.h"
 #include "common/base/check.h"
 #include "common/base/status.h"
+#include "coordinator/early_verdict.h"
 #include "coordinator/follower.h"
 #include "coordinator/generation_end.h"
 #include "coordinator/leader.h"
@@ -61,6 +62,8 @@ GenerationEnd Lead(GenerationOptions options) {
   const absl::StatusOr<std::unique_ptr<Console>> console = Console::Open(display);
   if (!console.ok()) return FailedBy(console.status(), options.rank);
   const auto say = [&console](const std::string& line) { (*console)->Line(line); };
+  std::optional<EarlyVerdict> early;
+  if (options.verdict_may_be_early) early.emplace(*options.claim, options.stop_requested);
   Participant participant(PartOf(options, say));
   const Activity::Here here(&participant.activity(), Work::kLeading);
   Leader leader(participant, {.claim = options.claim,
@@ -78,6 +81,7 @@ GenerationEnd Lead(GenerationOptions options) {
   if (options.ended_at.has_value()) end = EndInPlace(std::move(end));
   LeaveBehind(participant, end, options);
   if (options.survives_loss && GoesOnInPlace(end)) return end;
+  early.reset();
   const absl::Status written = options.claim->WriteVerdict(VerdictOf(end));
   if (!written.ok() && (end.has_finished() || end.has_stopped())) {
     end = FailedBy(NotOfInput(written), options.rank);

@@ -56,6 +56,8 @@ struct GenerationOptions {
   Console::Options console = {};       ///< The log is the run folder's, whatever this says.
   std::optional<BatchJob> batch = {};  ///< That the ranks run in.
   std::function<bool()> stop_requested = {};
+  /// Whether the verdict may be there before the job has ended (EarlyVerdict).
+  bool verdict_may_be_early = false;
   /// Where processes come that want to join. Borrowed; null: nobody can.
   Reception* reception = nullptr;
   std::uint32_t ranks_wanted = 1;  ///< With fewer of them, spares come.

@@ -97,6 +97,8 @@ GenerationOptions RankLife::NextGeneration() {
                          .console = options_.console,
                          .batch = options_.batch,
                          .stop_requested = options_.stop_requested,
+                         // cfrun ends what has one and does not end by itself.
+                         .verdict_may_be_early = options_.launch.empty(),
                          .reception = reception_.get(),
                          .ranks_wanted = ranks_wanted_,
                          .profile = options_.profile,

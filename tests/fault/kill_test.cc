@@ -4,6 +4,8 @@
 
 #include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "common/base/status.h"
+#include "run/run_folder.h"
 #include "tests/support/cluster.h"
 #include "tests/support/kill_scenario.h"
 #include "tests/support/process.h"
@@ -21,6 +24,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::Not;
 
 class Kill : public KilledJobTest {
  protected:
@@ -110,6 +114,38 @@ TEST_F(Kill, ARequestToStopLeavesASnapshotToContinueFrom) {
     rest.launcher = Launcher::kAlone;
     EXPECT_EQ(cluster_->Train(rest), *digest_) << options.run;
   }
+}
+
+// As mpirun sends it, and a second later kills. Here there is no time in which a snapshot could be taken.
+TEST_F(Kill, ASignalToTheRanksOfMpirunLeavesAVerdictAtOnce) {
+  JobOptions options = KilledJob("terminated");
+  options.ranks = 2;
+  const std::string wish = cluster_->Path("stall");
+  const std::string stalled = cluster_->Path("stalled");
+  options.environment = {{"CF_FAULTS", "train.turn,stall,when=" + wish + ",once=" + stalled}};
+  const RunFolder folder = RunFolder::Create(cluster_->Path(options.run)).value();
+  {
+    const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+    ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+    std::ofstream(wish).put('x');
+    ASSERT_TRUE(Eventually([&] { return std::filesystem::exists(stalled); }));
+    EXPECT_FALSE(folder.ReadVerdict().ok());
+    ::kill(job->FindRank(0), SIGTERM);
+    EXPECT_TRUE(Eventually([&] { return folder.ReadVerdict().ok(); }));
+    job->launcher().Signal(SIGKILL);
+    EXPECT_TRUE(job->WaitUntilNoneIsLeft());
+  }
+  const Verdict verdict = folder.ReadVerdict().value_or(Verdict());
+  EXPECT_EQ(verdict.exit_code, kExitContinue);
+  EXPECT_EQ(verdict.cause, EndCause::kSignal);
+  EXPECT_EQ(verdict.text, "ended by a signal; the same command continues from the last snapshot");
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+    EXPECT_THAT(entry.path().filename().string(), Not(HasSubstr(".tmp.")));
+  }
+  JobOptions rest = RestOfKilledJob(options.run);
+  rest.launcher = Launcher::kAlone;
+  EXPECT_EQ(cluster_->Train(rest), *digest_);
+  EXPECT_EQ(folder.ReadVerdict().value_or(Verdict()).cause, EndCause::kFinished);
 }
 
 TEST_F(Kill, AHangingRankIsNoticed) {
