@@ -285,9 +285,17 @@ absl::Status Coordinator::EndEpoch() {
 }
 
 absl::Status Coordinator::LookAfterSnapshot() {
+  const double epochs_left =
+      static_cast<double>(state_.epochs - state_.epoch) - state_.share_of_epoch();
+  if (options_.waits_for_snapshot && options_.waits_for_snapshot(epochs_left)) {
+    const EpochProgress progress = Progress();
+    absl::Status tried =
+        snapshots_.TryToFinish(state_, {.progress = progress, .observer = *options_.observer});
+    if (!tried.ok()) return tried;
+  }
   const bool is_new = snapshots_.commits() > commits_;
   commits_ = snapshots_.commits();
-  return is_new && options_.on_snapshot ? options_.on_snapshot() : absl::OkStatus();
+  return is_new && options_.on_snapshot ? options_.on_snapshot(epochs_left) : absl::OkStatus();
 }
 
 absl::Status Coordinator::TakeSnapshot(SnapshotTaker::Need need) {

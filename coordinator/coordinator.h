@@ -46,8 +46,11 @@ class Coordinator {
     /// Whether a signal asked for a snapshot and a clean end. A request in the run folder does too.
     std::function<bool()> stop_requested;
     /// Called between two segments once a snapshot was committed, when least is lost by an end: an
-    /// error is one. May be empty.
-    std::function<absl::Status()> on_snapshot = {};
+    /// error is one. May be empty. As the next, it is told how many epochs may be left.
+    std::function<absl::Status(double epochs_left)> on_snapshot = {};
+    /// Whether on_snapshot would end the job now: then training does not go on behind a snapshot, but
+    /// waits for it, so that nothing is trained twice. May be empty: never.
+    std::function<bool(double epochs_left)> waits_for_snapshot = {};
   };
 
   static absl::StatusOr<Coordinator> Open(Options options);

@@ -72,6 +72,10 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
   absl::StatusOr<std::vector<Reply>> ready = SetUpEverywhere(*set_up, status);
   if (!ready.ok()) return ready.status();
   if (options_.ended_at.has_value()) AnnounceKeptRows(*ready, *options_.console);
+  const bool users_on_disk =
+      std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); });
+  const bool by_blocks = job().train().schedule() == Train::BLOCKS;
+  reads_all_again_ = users_on_disk || by_blocks;
   for (int rank = 0; rank < participant_.roster().size(); ++rank) {
     const std::string& doubt = (*ready)[static_cast<std::size_t>(rank)].doubt();
     if (doubt.empty()) continue;
@@ -104,13 +108,17 @@ absl::StatusOr<Verdict> Leader::Coordinate() {
        .data = &participant_.data(),
        .snapshot = participant_.snapshot(),
        .damaged_snapshots = damaged_snapshots_,
-       .segments_by_time =
-           job().train().schedule() == Train::BLOCKS &&
-           std::ranges::any_of(*ready, [](const Reply& reply) { return reply.users_on_disk(); }),
+       .segments_by_time = by_blocks && users_on_disk,
        .observer = &observers,
        .execute = [this](Command next) { return ExecuteEverywhere(std::move(next)); },
        .stop_requested = options_.stop_requested,
-       .on_snapshot = [this] { return ResizeIfWanted(); }});
+       .on_snapshot =
+           [this](double epochs_left) {
+             absl::Status stays = ResizeIfWanted();
+             return stays.ok() ? BalanceIfWorthIt(epochs_left) : stays;
+           },
+       .waits_for_snapshot =
+           [this](double epochs_left) { return PlanNewDeal(epochs_left).has_value(); }});
   if (!coordinator.ok()) return coordinator.status();
   absl::StatusOr<Verdict> verdict = coordinator->Run();
   // A disk that turns read-only is not what the user wrote.
@@ -223,13 +231,31 @@ void Leader::KeepPlaces(SetUp& set_up) const {
       RangesBefore(participant_.roster(), participant_.places(), partitions);
   if (before.empty()) return;
   const std::vector<std::uint32_t> threads = {set_up.threads().begin(), set_up.threads().end()};
-  // Behind a loss it is good enough that little moves; when another rank comes balance returns.
   const std::uint32_t all_threads = std::accumulate(threads.begin(), threads.end(), 0U);
-  const std::uint32_t share = options_.after_loss ? ShareAfterALoss(all_threads, partitions)
-                                                  : FairShare(all_threads, partitions);
-  for (const std::uint32_t first : FirstsNear(before, threads, partitions, share)) {
-    set_up.add_first_partitions(first);
-  }
+  // Behind a loss it is good enough that little moves; at the next snapshot balance returns.
+  const std::vector<std::uint32_t> firsts =
+      options_.after_loss
+          ? FirstsAfterALoss(before, threads, partitions)
+          : FirstsNear(before, threads, partitions, FairShare(all_threads, partitions));
+  set_up.mutable_first_partitions()->Add(firsts.begin(), firsts.end());
+}
+
+std::optional<GenerationEnd::Resized> Leader::PlanNewDeal(double epochs_left) const {
+  if (options_.reception == nullptr) return std::nullopt;
+  return PlanBalance({.job = job(),
+                      .roster = participant_.roster(),
+                      .places = participant_.places(),
+                      .ranks_wanted = options_.ranks_wanted},
+                     {.epochs = epochs_left, .reads_all_again = reads_all_again_});
+}
+
+absl::Status Leader::BalanceIfWorthIt(double epochs_left) {
+  std::optional<GenerationEnd::Resized> next = PlanNewDeal(epochs_left);
+  if (!next.has_value()) return absl::OkStatus();
+  GenerationEnd end;
+  end.set_speaker(static_cast<std::uint32_t>(participant_.rank()));
+  *end.mutable_resized() = *std::move(next);
+  return participant_.End(end) ? StatusOf(end) : StatusOf(*participant_.end());
 }
 
 absl::Status Leader::ResizeIfWanted() {

@@ -56,6 +56,9 @@ class Leader {
   // Ends the generation where somebody is to join or to leave; then this is the end's error. Called when
   // nothing, or next to nothing, is lost by it.
   absl::Status ResizeIfWanted();
+  // What ends the generation so that balance returns after a loss, if that is worth it.
+  std::optional<GenerationEnd::Resized> PlanNewDeal(double epochs_left) const;
+  absl::Status BalanceIfWorthIt(double epochs_left);
   // Ranks that have had partitions in a generation before keep what they can of them.
   void KeepPlaces(SetUp& set_up) const;
   // Until every rank has all rows of one snapshot: where some are not as they were written, all
@@ -71,6 +74,7 @@ class Leader {
   const Options options_;
   std::uint64_t sequence_ = 0;               // Of the last command.
   std::vector<StoragePlan> storage_;         // By rank.
+  bool reads_all_again_ = false;             // WorkAhead's.
   std::set<std::string> damaged_snapshots_;  // Of the run, newer than what it goes on from.
 };
 

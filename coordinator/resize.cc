@@ -17,6 +17,11 @@
 namespace cf {
 namespace {
 
+// What a new deal costs, in epochs: ranks read the rows that come to them, a part of one's, which an epoch goes
+// through many times; or everything, which takes longer to read and sort than to train.
+constexpr double kCostOfRows = 0.05;
+constexpr double kCostOfAll = 0.5;
+
 Roster RosterOf(std::vector<RosterMember> members) {
   const MemberId oldest = std::ranges::min_element(members, {}, &RosterMember::id)->id;
   absl::StatusOr<Roster> roster = Roster::Make(std::move(members), oldest);
@@ -165,6 +170,31 @@ std::optional<GenerationEnd::Resized> PlanResize(const ResizeRequest& request) {
   const auto ranks = static_cast<std::uint32_t>(members.size());
   next.set_ranks_wanted(request.asked ? request.ranks_wanted
                                       : std::max(request.ranks_wanted, ranks));
+  return next;
+}
+
+std::optional<GenerationEnd::Resized> PlanBalance(const ResizeRequest& request,
+                                                  const WorkAhead& ahead) {
+  const std::vector<std::uint32_t> threads = ThreadsByRank(request.job, request.roster);
+  const std::uint32_t all_threads = std::accumulate(threads.begin(), threads.end(), 0U);
+  const std::uint32_t fair = FairShare(all_threads, request.job.train().partitions());
+  std::uint32_t most = 0;
+  for (std::size_t rank = 0; rank < threads.size(); ++rank) {
+    const auto place = request.places.find(request.roster.members()[rank].id);
+    Check(place != request.places.end(), "who trains has partitions");
+    most = std::max(most, FairShare(threads[rank], place->second.size()));
+  }
+  // The others wait for whoever has the most.
+  const double won = ahead.epochs * (1 - static_cast<double>(fair) / std::max(most, fair));
+  if (won <= (ahead.reads_all_again ? kCostOfAll : kCostOfRows)) return std::nullopt;
+  GenerationEnd::Resized next;
+  for (const RosterMember& member : request.roster.members()) {
+    *next.add_members() = EntryOf(member);
+  }
+  next.set_text(absl::StrCat("partitions are dealt evenly again after a loss, ", fair,
+                             " a thread at most instead of ", most, "; ", threads.size(),
+                             " ranks go on in place"));
+  next.set_ranks_wanted(request.ranks_wanted);
   return next;
 }
 

@@ -30,6 +30,19 @@ struct ResizeRequest {
 /// first on for whose threads there are no partitions left, nobody comes.
 std::optional<GenerationEnd::Resized> PlanResize(const ResizeRequest& request);
 
+/// What a job has before it at a snapshot.
+struct WorkAhead {
+  double epochs = 0;  ///< That it may still train.
+  bool reads_all_again =
+      false;  ///< A generation begins with all rows, or all samples, from the disk.
+};
+
+/// The same roster for a generation that deals the partitions anew, so that balance returns after a loss,
+/// and in a line why; nothing where no thread has more than FairShare, or `ahead` is too little to make up
+/// for what is read then. Requires: places of all members.
+std::optional<GenerationEnd::Resized> PlanBalance(const ResizeRequest& request,
+                                                  const WorkAhead& ahead);
+
 /// The same end for those alone who were in `roster` before: who was to join has not come.
 GenerationEnd WithoutWhoJoins(const GenerationEnd& resized, const Roster& roster);
 

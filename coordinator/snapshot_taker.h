@@ -82,6 +82,9 @@ class SnapshotTaker {
   /// Waits until the snapshot under way, if any, is committed.
   absl::Status Finish(JobState& state, const Listener& listener);
 
+  /// The same, unless something keeps it from being written: then it is still under way afterwards.
+  absl::Status TryToFinish(JobState& state, const Listener& listener);
+
   /// At the end of the job: collects what could not be collected when the last snapshot was committed,
   /// if anything, as nobody comes who would. What still cannot be only takes room, and was told.
   void Tidy();
@@ -124,8 +127,6 @@ class SnapshotTaker {
   absl::Status Begin(JobState& state, const Listener& listener);
   absl::Status BeginOnceItCan(JobState& state, const Listener& listener);
   absl::StatusOr<std::vector<Reply>> WriteRows(const JobState& state);
-  // Waits for files and commit, unless something keeps them: then it is still under way afterwards.
-  absl::Status TryToFinish(JobState& state, const Listener& listener);
   // Gives up the snapshot under way, or the cut that failed.
   absl::Status Drop(JobState& state);
   // Adds the files that members tell of, and hears what keeps others; begins to commit when nobody's

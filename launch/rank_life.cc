@@ -184,9 +184,10 @@ std::optional<ExitCode> RankLife::GoOnResized(const GenerationEnd& resized) {
   const MemberId own = options_.roster.at(options_.rank).id;
   if (!next->RankOf(own).has_value() || OthersHaveGoneOn(options_.note)) return kExitFinished;
   absl::Status gone_on = RegroupAfter(resized, {});
-  if (!gone_on.ok() && !absl::IsCancelled(gone_on)) {
+  const GenerationEnd without = WithoutWhoJoins(resized, options_.roster);
+  const bool somebody_joins = without.resized().members_size() < resized.resized().members_size();
+  if (!gone_on.ok() && !absl::IsCancelled(gone_on) && somebody_joins) {
     // Who was to join has not come: without him, then.
-    const GenerationEnd without = WithoutWhoJoins(resized, options_.roster);
     gone_on = RegroupAfter(without, {});
   }
   if (absl::IsCancelled(gone_on)) return kExitFinished;

@@ -150,10 +150,6 @@ std::uint32_t FairShare(std::uint32_t threads, std::uint32_t partitions) {
   return (partitions + threads - 1) / threads;
 }
 
-std::uint32_t ShareAfterALoss(std::uint32_t threads, std::uint32_t partitions) {
-  return (9 * partitions + 8 * threads - 1) / (8 * threads);
-}
-
 std::vector<std::uint32_t> FirstsNear(std::span<const SeatRange> before,
                                       std::span<const std::uint32_t> threads,
                                       std::uint32_t partitions, std::uint32_t share) {
@@ -202,6 +198,23 @@ std::vector<std::uint32_t> FirstsNear(std::span<const SeatRange> before,
     firsts.push_back(choices[rank].next[firsts.back() - choices[rank].begin]);
   }
   return firsts;
+}
+
+std::vector<std::uint32_t> FirstsAfterALoss(std::span<const SeatRange> before,
+                                            std::span<const std::uint32_t> threads,
+                                            std::uint32_t partitions) {
+  const std::uint32_t all_threads = std::accumulate(threads.begin(), threads.end(), 0U);
+  const std::uint32_t an_eighth_more = (9 * partitions + 8 * all_threads - 1) / (8 * all_threads);
+  const std::uint32_t a_third_more = (4 * partitions + 3 * all_threads - 1) / (3 * all_threads);
+  std::uint64_t nobodys = partitions;
+  for (const SeatRange& range : before) nobodys -= range.size();
+  std::vector<std::uint32_t> firsts = FirstsNear(before, threads, partitions, an_eighth_more);
+  std::uint64_t loads = 0;
+  for (std::size_t rank = 0; rank < firsts.size(); ++rank) {
+    const std::uint32_t last = rank + 1 < firsts.size() ? firsts[rank + 1] : partitions;
+    loads += CostOf({firsts[rank], last}, before[rank], threads[rank]).loads;
+  }
+  return 2 * loads <= 3 * nobodys ? firsts : FirstsNear(before, threads, partitions, a_third_more);
 }
 
 }  // namespace cf

@@ -89,8 +89,12 @@ std::vector<std::uint32_t> FirstsNear(std::span<const SeatRange> before,
 /// Requires: a thread.
 std::uint32_t FairShare(std::uint32_t threads, std::uint32_t partitions);
 
-/// What a thread may have until balance returns: an eighth more than its part, so that a rank's
-/// partitions can go to its neighbours, which else push their own on to ranks far away.
-std::uint32_t ShareAfterALoss(std::uint32_t threads, std::uint32_t partitions);
+/// FirstsNear with what a thread may have until balance returns, so that the partitions of a rank that
+/// is lost can go to its neighbours, which else push their own on to ranks far away: an eighth more than
+/// its part, or a third where with an eighth ranks would load more than half as much again as nobody
+/// has. Towards an end of the row there are ranks on one side only. Requires: as FirstsNear.
+std::vector<std::uint32_t> FirstsAfterALoss(std::span<const SeatRange> before,
+                                            std::span<const std::uint32_t> threads,
+                                            std::uint32_t partitions);
 
 }  // namespace cf

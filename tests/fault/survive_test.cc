@@ -105,6 +105,34 @@ TEST_F(Survive, TheDeathOfAFollower) {
                     Not(HasSubstr("2 of 3)\n"))));
 }
 
+// The neighbour of a rank at the end of the row keeps more than its part until the next snapshot, behind
+// which nothing is trained that would have to be put back.
+TEST_F(Survive, ALossAfterWhichBalanceReturns) {
+  const std::string partitions = "train.partitions=32";
+  JobOptions undisturbed = RestOfKilledJob("balance_undisturbed");
+  undisturbed.launcher = Launcher::kAlone;
+  undisturbed.set.push_back(partitions);
+  const std::string digest = cluster_->Train(undisturbed);
+  JobOptions options = JobOf("balance", 3);
+  options.set.push_back(partitions);
+  options.flags = {"--threads", "1"};
+  const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+  ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+  const std::map<int, pid_t> others = ProcessesOf(*job, {0, 1});
+  Kill(*job, 2);
+  ASSERT_TRUE(job->WaitForLog("partitions are dealt evenly again")) << job->Wait().errors;
+  EXPECT_EQ(ProcessesOf(*job, {0, 1}), others);
+  CheckEnd(*job, "balance", digest);
+  const std::string line =
+      "partitions are dealt evenly again after a loss, 16 a thread at most "
+      "instead of 18; 2 ranks go on in place\n";
+  const std::string log = LogOf("balance");
+  EXPECT_THAT(log, AllOf(HasSubstr(Goes(2, 3, 1)), HasSubstr(line + "resuming from ")));
+  EXPECT_THAT(log.substr(std::min(log.size(), log.find(line))),
+              ContainsRegex("\n  rows: [0-9,]+ kept, 0 put back, [0-9,]+ loaded\n"));
+  EXPECT_EQ(log.find(line), log.rfind(line)) << "once for a loss";
+}
+
 // Leading passes on twice, and so does the claim.
 TEST_F(Survive, TheDeathsOfTwoLeadersInOneJob) {
   const std::unique_ptr<ClusterJob> job = cluster_->Start(JobOf("leaders", 4));

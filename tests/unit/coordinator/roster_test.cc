@@ -162,6 +162,30 @@ TEST_F(Resize, SharesTheMemoryOfAHost) {
   EXPECT_EQ(next.at(2).memory, 100U);
 }
 
+// Goal: a new deal is worth what it costs, and none follows another.
+TEST_F(Resize, DealsAnewWhereSomebodyHasTooMuchForLongEnough) {
+  const Roster roster = RosterOf({0, 2});
+  const auto deal = [&](const WorkAhead& ahead) {
+    next_ =
+        PlanBalance({.job = job_, .roster = roster, .places = places_, .ranks_wanted = 3}, ahead);
+    return next_.has_value();
+  };
+  places_ = {{MemberId{0}, {0, 6}}, {MemberId{2}, {6, 16}}};
+  // A fifth of the time.
+  EXPECT_TRUE(deal({.epochs = 0.26}));
+  EXPECT_EQ(next_->text(),
+            "partitions are dealt evenly again after a loss, 8 a thread at most instead of 10; 2 "
+            "ranks go on in place");
+  EXPECT_EQ(next_->ranks_wanted(), 3U);
+  ASSERT_EQ(next_->members_size(), 2);
+  EXPECT_EQ(next_->members(1).id(), 2U);
+  EXPECT_FALSE(deal({.epochs = 0.24}));
+  EXPECT_TRUE(deal({.epochs = 2.6, .reads_all_again = true}));
+  EXPECT_FALSE(deal({.epochs = 2.4, .reads_all_again = true}));
+  places_ = {{MemberId{0}, {0, 8}}, {MemberId{2}, {8, 16}}};
+  EXPECT_FALSE(deal({.epochs = 1000}));
+}
+
 TEST_F(Resize, GoesOnWithoutWhoDoesNotCome) {
   const Roster before = RosterOf({0, 1});
   Plan(before, {Newcomer()}, 2);
