@@ -28,6 +28,27 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+/// A process that wants to join a job.
+class Joiner {
+ public:
+  explicit Joiner(const std::string& run, std::vector<std::string> flags = {})
+      : process_(Command(run, std::move(flags))) {}
+
+  pid_t pid() const { return process_.pid(); }
+  bool Says(const std::string& text) const {
+    return Eventually([&] { return process_.ErrorsSoFar().find(text) != std::string::npos; });
+  }
+  Process::Result Wait() { return process_.Wait(); }
+
+ private:
+  static std::vector<std::string> Command(const std::string& run, std::vector<std::string> flags) {
+    flags.insert(flags.begin(), {CF_BIN_DIR "/cfworker", "--join", run});
+    return flags;
+  }
+
+  Process process_;
+};
+
 class Survive : public KilledJobTest {
  protected:
   static JobOptions JobOf(const std::string& run, int ranks) {
@@ -86,6 +107,23 @@ class Survive : public KilledJobTest {
     EXPECT_EQ(cluster_->Digest(run), digest);
     EXPECT_EQ(HistoryColumn(cluster_->Path(run), "epoch"),
               (std::vector<std::string>{"0", "1", "2", "3", "4"}));
+  }
+
+  // Has a process join a job while its last rank stands still, so that it cannot end before.
+  static void CheckJoin(const JobOptions& options, const std::string& digest) {
+    const std::unique_ptr<ClusterJob> job = cluster_->Start(options);
+    ASSERT_TRUE(job->WaitForSnapshot(15)) << job->Wait().errors;
+    const int last = options.ranks - 1;
+    const std::map<int, pid_t> others = ProcessesOf(*job, {0, last});
+    Kill(*job, last, SIGSTOP);
+    Joiner joiner(cluster_->Path(options.run));
+    ASSERT_TRUE(joiner.Says("waits to join")) << joiner.Wait().errors;
+    Kill(*job, last, SIGCONT);
+    ASSERT_TRUE(job->WaitForLog("1 rank joins on ")) << job->Wait().errors;
+    ASSERT_TRUE(joiner.Says("is rank ")) << joiner.Wait().errors;
+    EXPECT_EQ(ProcessesOf(*job, {0, last}), others);
+    CheckEnd(*job, options.run, digest);
+    EXPECT_EQ(joiner.Wait().exit_code, kExitFinished);
   }
 };
 
@@ -282,27 +320,6 @@ TEST_F(Survive, NotTheDeathOfMostRanks) {
   EXPECT_EQ(cluster_->Digest("most"), *digest_);
 }
 
-/// A process that wants to join a job.
-class Joiner {
- public:
-  explicit Joiner(const std::string& run, std::vector<std::string> flags = {})
-      : process_(Command(run, std::move(flags))) {}
-
-  pid_t pid() const { return process_.pid(); }
-  bool Says(const std::string& text) const {
-    return Eventually([&] { return process_.ErrorsSoFar().find(text) != std::string::npos; });
-  }
-  Process::Result Wait() { return process_.Wait(); }
-
- private:
-  static std::vector<std::string> Command(const std::string& run, std::vector<std::string> flags) {
-    flags.insert(flags.begin(), {CF_BIN_DIR "/cfworker", "--join", run});
-    return flags;
-  }
-
-  Process process_;
-};
-
 // One joins while a rank stands still, so that the job cannot end before; then a rank is lost, and another
 // joins in its place.
 TEST_F(Survive, ProcessesThatJoin) {
@@ -323,6 +340,17 @@ TEST_F(Survive, ProcessesThatJoin) {
   EXPECT_THAT(LogOf("join"),
               ContainsRegex("\n1 rank joins on [^\n]*; 4 ranks go on in place\nresuming from "));
   EXPECT_FALSE(std::filesystem::exists(cluster_->Path("join") + "/cluster.join"));
+}
+
+TEST_F(Survive, AProcessThatJoinsAJobWithBlocks) {
+  JobOptions undisturbed = RestOfKilledJob("join_blocks_undisturbed");
+  undisturbed.launcher = Launcher::kAlone;
+  undisturbed.set.emplace_back("train.schedule=BLOCKS");
+  const std::string digest = cluster_->Train(undisturbed);
+  JobOptions options = JobOf("join_blocks", 2);
+  options.set.emplace_back("train.schedule=BLOCKS");
+  options.environment = {{"CF_FAULTS", "train.block,pause,for=1,times=200"}};
+  CheckJoin(options, digest);
 }
 
 // It waits from the beginning, and has just the partitions that were lost.
