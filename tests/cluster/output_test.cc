@@ -209,6 +209,7 @@ TEST_F(OutputTest, ARunOfSomebodyElseCanBeLookedAt) {
     absl::StatusOr<RunFolder> claimed = RunFolder::Create(Path("run"));
     ASSERT_TRUE(claimed.ok() && claimed->ClaimGeneration().ok());
   }
+  fs::permissions(Path(""), fs::perms(0755));
   fs::create_directories(Path("other"));
   ASSERT_EQ(::chown(Path("other").c_str(), 4711, 4711), 0);
   const auto look = [&](const std::string& words) {

@@ -32,7 +32,6 @@ class StoppedKeepersTest : public ::testing::Test {
       ::prctl(PR_SET_NAME, kKeeperName);
       const pid_t rank = ::fork();
       if (rank > 0 && ::write(pipe[1], &rank, sizeof rank) != sizeof rank) ::_exit(1);
-      if (rank == 0) ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       for (;;) ::pause();
     }
     EXPECT_EQ(::read(pipe[0], &rank_, sizeof rank_), static_cast<ssize_t>(sizeof rank_));
@@ -40,6 +39,8 @@ class StoppedKeepersTest : public ::testing::Test {
     ::close(pipe[1]);
   }
   ~StoppedKeepersTest() override {
+    // Its number is not another's before the keeper is gone, who never waits for it.
+    ::kill(rank_, SIGKILL);
     ::kill(keeper_, SIGKILL);
     ::waitpid(keeper_, nullptr, 0);
   }
