@@ -32,7 +32,8 @@ namespace cf {
 /// Owner:      RowCache.
 /// Threads:    the compute thread's.
 /// Bounds:     SizesFor, and the buffers.
-/// Invariants: of a row there is one copy at most, so that the file has room for nearly all.
+/// Invariants: of a row there is one copy at most, so that the file has room for nearly all. After an
+///             error, which is the mover's, nothing is given back.
 class ForwardedRows {
  public:
   struct Options {
@@ -92,7 +93,6 @@ class ForwardedRows {
     RowId id{};
     std::uint32_t table = 0;
     std::uint32_t next = 0;
-    std::uint32_t unused = 0;
   };
   // Chunks of copies, each as large as a buffer.
   struct Window {

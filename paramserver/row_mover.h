@@ -29,8 +29,8 @@ namespace cf {
 /// Owner:      CachedStore, one for all compute threads.
 /// Threads:    any.
 /// Bounds:     what callers have under way, and BytesFor.
-/// Invariants: writes go before reads, and rows before loads. After an error nothing is read or written any more: no row is
-///             safe.
+/// Invariants: writes go before reads, and rows before loads. After an error nothing is read or written
+///             any more: no row is safe.
 class RowMover {
  public:
   /// More gave few more rows a second.

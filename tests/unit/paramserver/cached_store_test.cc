@@ -91,6 +91,16 @@ class CachedStoreTest : public ::testing::Test {
     store_->Release(table, ids);
   }
 
+  /// Looks at rows as `Add` does, and leaves them as they are.
+  void ExpectRead(TableId table, const std::vector<RowId>& ids) {
+    for (const RowId& id : ids) {
+      float* row = nullptr;
+      ASSERT_EQ(store_->Pin(table, {&id, 1}, RowStore::Access::kRead, {&row, 1}), absl::OkStatus());
+      EXPECT_TRUE(IsAll({row, tables_[Index(table)].stride}, Expected(table, id)));
+      store_->Release(table, {&id, 1});
+    }
+  }
+
   static bool IsAll(std::span<const float> row, float value) {
     return std::ranges::all_of(row, [value](float number) { return number == value; });
   }
@@ -276,7 +286,8 @@ TEST_F(CachedStoreTest, RowsThatAreForeseenComeWithOthers) {
     store_->Foresee(kUsers, ids, std::vector<std::uint16_t>(kBatch, kBatches));
     Add(kUsers, ids, 1);
     if (batch < 2 * kBatches && batch % 4 == 0) {
-      Add(kUsers, RandomIds(draw++, user_rows_, 50), static_cast<float>(batch % 8 / 4));
+      Add(kUsers, RandomIds(draw++, user_rows_, 50), 1);
+      ExpectRead(kUsers, RandomIds(draw++, user_rows_, 50));
     }
   }
   const RowCache::Figures after = store_->figures();
