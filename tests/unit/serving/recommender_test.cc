@@ -6,6 +6,7 @@
 
 #include "common/dataset/import.h"
 #include "tests/support/paths.h"
+#include "tests/support/sanitizers.h"
 #include "tests/unit/serving/test_model.h"
 
 namespace cf::recommender_test {
@@ -232,7 +233,8 @@ TEST(RecommenderOfManyItems, ListsEqualBruteForce) {
   }
 }
 
-// Goal: lists for all users of a real data set, over several tiles and waves, are brute force's.
+// Goal: lists for all users of a real data set, over several tiles and waves, are brute force's. (A
+// sanitizer sees them all made, and one in sixteen compared.)
 TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
   const std::string ratings = CF_TEST_DATA "/ml-1m/ratings.csv";
   if (!std::filesystem::exists(ratings)) GTEST_SKIP() << "no " << ratings;
@@ -256,6 +258,7 @@ TEST(RecommenderOfMovieLens1M, AllUsersEqualBruteForce) {
   const absl::Status done = recommender->ForAllUsers(
       {.list = options, .threads = 2}, [&](RowId user, const ItemList& list) {
         ++users;
+        if (kSanitized && Index(user) % 16 != 0) return absl::OkStatus();
         EXPECT_EQ(list.items, BruteForce(*model, *catalogue, user, options));
         return absl::OkStatus();
       });
