@@ -15,14 +15,13 @@ namespace cf {
 class LeaderWatch {
  public:
   using Clock = std::chrono::steady_clock;
-  /// More than those who go on in place ever need.
-  static constexpr std::chrono::seconds kLimit{40};
 
   explicit LeaderWatch(std::string run, Clock::time_point now = Clock::now())
       : run_(std::move(run)), looked_(now) {}
 
-  /// Whether the one who was seen to hold it, or was on this host and would be, has not for kLimit,
-  /// nor has anybody else. It is looked once in kLimit / 8; `now` never goes back.
+  /// Whether the one who was seen to hold it, or was on this host and would be, is gone, and nobody has
+  /// followed in the time that those who go on in place may need: 20 s and twice the cluster.timeout_seconds
+  /// of the run's job. It is looked every other second; `now` never goes back.
   bool NobodyLeads(Clock::time_point now = Clock::now());
 
  private:

@@ -23,10 +23,13 @@ class LeaderWatchTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(run_); }
 
-  // Somebody leads as long as what this returns is there.
-  RunFolder Lead() const {
+  // Somebody leads a job with such a timeout as long as what this returns is there.
+  RunFolder Lead(int timeout_seconds = 10) const {
     absl::StatusOr<RunFolder> folder = RunFolder::Create(run_);
     EXPECT_TRUE(folder.ok() && folder->ClaimGeneration().ok());
+    const std::string timeout = std::to_string(timeout_seconds);
+    EXPECT_TRUE(
+        ReplaceFile(folder->job_path(), "cluster { timeout_seconds: " + timeout + " }\n").ok());
     return *std::move(folder);
   }
 
@@ -71,6 +74,20 @@ TEST_F(LeaderWatchTest, WhoWasNeverSeenIsMissedOnThisHostAlone) {
   for (int second = 1; second < 200; ++second) {
     ASSERT_FALSE(far.NobodyLeads(begin_ + seconds(second)));
   }
+}
+
+// Goal: who goes on in place is waited for as long as the job's own timeout lets it take, and no longer.
+TEST_F(LeaderWatchTest, ItWaitsAsLongAsTheJobsTimeoutSays) {
+  { const RunFolder leader = Lead(/*timeout_seconds=*/1); }
+  EXPECT_FALSE(NobodyLeadsAt(seconds(22)));
+  EXPECT_TRUE(NobodyLeadsAt(seconds(30)));
+  { const RunFolder leader = Lead(/*timeout_seconds=*/60); }
+  EXPECT_FALSE(NobodyLeadsAt(seconds(170)));
+  EXPECT_TRUE(NobodyLeadsAt(seconds(180)));
+  { const RunFolder leader = Lead(/*timeout_seconds=*/1); }
+  ASSERT_TRUE(ReplaceFile(run_ + "/job.textproto", "somebody has edited it").ok());
+  EXPECT_FALSE(NobodyLeadsAt(seconds(320))) << "the default is 60";
+  EXPECT_TRUE(NobodyLeadsAt(seconds(330)));
 }
 
 TEST_F(LeaderWatchTest, BeforeThereIsARunNobodyIsMissed) {
