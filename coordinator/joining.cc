@@ -38,7 +38,7 @@ constexpr std::chrono::milliseconds kLookPause(200);
 ///
 /// Owner:   a Visit.
 /// Threads: the visitor's takes, the mesh's I/O thread puts.
-class Mailbox {
+class MessageQueue {
  public:
   void Put(absl::StatusOr<Joining> said) {
     {
@@ -112,8 +112,8 @@ class Visit {
   GenerationNote note_;
   std::optional<Listener> listener_;
   std::optional<Listener> door_;
-  Mailbox mailbox_;
-  std::unique_ptr<Mesh> mesh_;  // Its handlers use the mailbox.
+  MessageQueue messages_;
+  std::unique_ptr<Mesh> mesh_;  // Its handlers put into messages_.
 };
 
 absl::Status Visit::Connect() {
@@ -121,11 +121,11 @@ absl::Status Visit::Connect() {
   absl::StatusOr<Listener> unused = Listener::Open("127.0.0.1");
   if (!unused.ok()) return unused.status();
   Mesh::Handlers handlers;
-  handlers.on_message = [this](int, const Message& message) { mailbox_.Put(Parse(message)); };
+  handlers.on_message = [this](int, const Message& message) { messages_.Put(Parse(message)); };
   handlers.on_lost = [this](int, const absl::Status& why) {
-    mailbox_.Put(absl::UnavailableError(absl::StrCat("the leader is gone: ", why.message())));
+    messages_.Put(absl::UnavailableError(absl::StrCat("the leader is gone: ", why.message())));
   };
-  handlers.on_left = [this](int) { mailbox_.Put(absl::UnavailableError("the leader has left")); };
+  handlers.on_left = [this](int) { messages_.Put(absl::UnavailableError("the leader has left")); };
   absl::StatusOr<std::unique_ptr<Mesh>> mesh = Mesh::Connect(
       *std::move(unused),
       VisitOptions(kVisitorRank, file_.reception, KeyOfVisits(file_.key), file_.generation),
@@ -136,7 +136,7 @@ absl::Status Visit::Connect() {
 }
 
 absl::StatusOr<Joining> Visit::Take() {
-  absl::StatusOr<Joining> said = mailbox_.Take();
+  absl::StatusOr<Joining> said = messages_.Take();
   if (!said.ok()) return said;
   if (said->has_refusal()) return absl::FailedPreconditionError(said->refusal());
   if (said->over()) return absl::CancelledError("the job has ended");
