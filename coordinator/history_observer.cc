@@ -1,9 +1,12 @@
 #include "coordinator/history_observer.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <span>
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include <absl/strings/str_cat.h>
 
@@ -16,6 +19,8 @@ namespace {
 
 // Between two tries of a finished job.
 constexpr std::chrono::milliseconds kRetryPause(200);
+// Of the lines that a snapshot keeps, some hundred bytes each.
+constexpr std::size_t kUnwrittenMax = 256;
 
 }  // namespace
 
@@ -41,6 +46,7 @@ absl::Status HistoryObserver::Started(const JobStart& start) {
   if (std::filesystem::exists(own, none)) {
     std::vector<EpochFigures> known;
     const Manifest& snapshot = *start.snapshot;
+    for (const EpochMetrics& line : snapshot.unwritten_metrics()) known.push_back(FiguresOf(line));
     if (snapshot.has_best_metrics()) known.push_back(FiguresOf(snapshot.best_metrics()));
     if (snapshot.has_last_metrics()) known.push_back(FiguresOf(snapshot.last_metrics()));
     history_.Restore(known).IgnoreError();
@@ -54,6 +60,15 @@ absl::Status HistoryObserver::StartMeasured(const EpochFigures& start) {
 
 absl::Status HistoryObserver::EpochMeasured(const FinishedEpoch& epoch) {
   return Heed(history_.Append(epoch.figures));
+}
+
+absl::Status HistoryObserver::SnapshotCut(Manifest& manifest) {
+  const std::vector<EpochFigures> lines = history_.Unwritten();
+  const std::size_t kept = std::min(lines.size(), kUnwrittenMax);
+  for (const EpochFigures& line : std::span(lines).last(kept)) {
+    *manifest.add_unwritten_metrics() = KeptOf(line);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status HistoryObserver::Ended(Verdict& verdict) {

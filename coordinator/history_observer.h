@@ -19,12 +19,12 @@ namespace cf {
 /// Keeps the history of a run: a line for each epoch that was measured. An epoch that will be
 /// trained again, since no snapshot has it, is forgotten when the job starts; one whose line was lost,
 /// and that the snapshot knows, has it again. A disk that does not take a line is told of once, and
-/// training goes on: the line follows with the next, and a finished job waits for it a while, and says in
-/// its verdict where that was of no use.
+/// training goes on: the line follows with the next, snapshots keep it until then, and a finished job
+/// waits for it a while, and says in its verdict where that was of no use.
 ///
 /// Owner:   Leader.
 /// Threads: one.
-/// Bounds:  History's.
+/// Bounds:  History's; a snapshot keeps the newest 256 lines that the disk did not take.
 class HistoryObserver final : public JobObserver {
  public:
   struct Options {
@@ -39,6 +39,7 @@ class HistoryObserver final : public JobObserver {
   absl::Status Started(const JobStart& start) override;
   absl::Status StartMeasured(const EpochFigures& start) override;
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override;
+  absl::Status SnapshotCut(Manifest& manifest) override;
   absl::Status Ended(Verdict& verdict) override;
 
  private:

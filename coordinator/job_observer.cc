@@ -32,6 +32,10 @@ absl::Status JobObserver::SnapshotBegan(const EpochProgress& /*progress*/) {
   return absl::OkStatus();
 }
 
+absl::Status JobObserver::SnapshotCut(Manifest& /*manifest*/) {
+  return absl::OkStatus();
+}
+
 absl::Status JobObserver::SnapshotCommitted(const Manifest& /*manifest*/,
                                             const EpochProgress& /*progress*/) {
   return absl::OkStatus();
@@ -98,6 +102,10 @@ absl::Status JobObservers::EpochMeasured(const FinishedEpoch& epoch) {
 
 absl::Status JobObservers::SnapshotBegan(const EpochProgress& progress) {
   return TellAll([&](JobObserver& observer) { return observer.SnapshotBegan(progress); });
+}
+
+absl::Status JobObservers::SnapshotCut(Manifest& manifest) {
+  return TellAll([&](JobObserver& observer) { return observer.SnapshotCut(manifest); });
 }
 
 absl::Status JobObservers::SnapshotCommitted(const Manifest& manifest,

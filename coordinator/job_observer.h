@@ -77,6 +77,9 @@ class JobObserver {
   /// Its figures are known; the snapshot that is due at its end is not taken yet.
   virtual absl::Status EpochMeasured(const FinishedEpoch& epoch);
   virtual absl::Status SnapshotBegan(const EpochProgress& progress);
+  /// A snapshot of this moment will be written: what an observer knows that those who go on from it
+  /// will lack may be added to its manifest.
+  virtual absl::Status SnapshotCut(Manifest& manifest);
   virtual absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress);
   /// One cannot be written, and is tried again: told once, until one is committed.
   virtual absl::Status SnapshotHindered(const std::string& line);
@@ -108,6 +111,7 @@ class JobObservers final : public JobObserver {
   absl::Status ValidationBegan(const EpochProgress& progress) override;
   absl::Status EpochMeasured(const FinishedEpoch& epoch) override;
   absl::Status SnapshotBegan(const EpochProgress& progress) override;
+  absl::Status SnapshotCut(Manifest& manifest) override;
   absl::Status SnapshotCommitted(const Manifest& manifest, const EpochProgress& progress) override;
   absl::Status SnapshotHindered(const std::string& line) override;
   absl::Status EpochEnded(const FinishedEpoch& epoch) override;

@@ -185,6 +185,8 @@ absl::Status SnapshotTaker::Begin(JobState& state, const Listener& listener) {
                 .chains = state.files,
                 .told = std::vector<bool>(replies->size()),
                 .commit = {}};
+  told = listener.observer.SnapshotCut(under_way_->manifest);
+  if (!told.ok()) return told;
   if (absl::Status added = AddFiles(*replies, listener); !added.ok()) return added;
   // Without copies nothing happens behind training.
   if (options_.job.snapshot().copies_mib() > 0) return absl::OkStatus();

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <fcntl.h>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -278,6 +279,16 @@ absl::Status History::Append(const EpochFigures& epoch) {
 
 absl::Status History::Flush() {
   return behind_ ? WriteWhole() : absl::OkStatus();
+}
+
+std::vector<EpochFigures> History::Unwritten() const {
+  if (!behind_) return {};
+  // What stands in its place has none of them.
+  const std::vector<EpochFigures> written = Read(path_).value_or(std::vector<EpochFigures>());
+  std::vector<EpochFigures> lines;
+  std::ranges::set_difference(epochs_, written, std::back_inserter(lines), {}, &EpochFigures::epoch,
+                              &EpochFigures::epoch);
+  return lines;
 }
 
 absl::Status History::WriteWhole() {

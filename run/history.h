@@ -62,6 +62,9 @@ class History {
 
   const std::vector<EpochFigures>& epochs() const { return epochs_; }
 
+  /// Those of them whose lines the file does not have, after an error. Reads it then.
+  std::vector<EpochFigures> Unwritten() const;
+
  private:
   explicit History(std::string path) : path_(std::move(path)) {}
   absl::Status WriteWhole();

@@ -237,9 +237,11 @@ TEST_F(HistoryTest, WhatTheDiskDidNotTakeFollows) {
   EXPECT_FALSE(history->CutBackTo(1).ok());
   EXPECT_FALSE(history->Append(Row(2)).ok());
   EXPECT_FALSE(history->Flush().ok());
+  EXPECT_EQ(history->Unwritten(), (std::vector{Row(0), Row(1), Row(2)}));
   std::filesystem::rename(folder + "-gone", folder);
   ASSERT_TRUE(history->Append(Row(3)).ok());
   EXPECT_EQ(History::Read(path_)->size(), 4U);
+  EXPECT_TRUE(history->Unwritten().empty());
   ASSERT_TRUE(history->Flush().ok());
 }
 
