@@ -353,6 +353,31 @@ TEST_F(Survive, AProcessThatJoinsAJobWithBlocks) {
   CheckJoin(options, digest);
 }
 
+// Its rows come and go, before it joins and after: neither two nor three ranks have room for theirs.
+TEST_F(Survive, AProcessThatJoinsAJobWithRowsOnDisk) {
+  const std::string data = cluster_->Path("many-users");
+  const Process::Result made = RunProgram("cfdata", {"synth", "--users", "40000", "--items", "500",
+                                                     "--ratings", "80000", "--out", data});
+  ASSERT_EQ(made.exit_code, 0) << made.errors;
+  const auto with_many_rows = [&data](JobOptions options) {
+    options.config = "ml_1m_biased_mf";
+    options.data = data;
+    options.set.insert(
+        options.set.end(),
+        {"early_stopping.patience=0", "model.matrix_factorization.dim=64", "train.batch_size=400"});
+    return options;
+  };
+  JobOptions undisturbed = with_many_rows(RestOfKilledJob("join_disk_undisturbed"));
+  undisturbed.launcher = Launcher::kAlone;
+  const std::string digest = cluster_->Train(undisturbed);
+  JobOptions options = with_many_rows(JobOf("join_disk", 2));
+  options.set.emplace_back("snapshot.every_steps=60");  // Each writes most of 40,000 rows.
+  options.flags = {"--memory", "10", "--threads", "1"};
+  CheckJoin(options, digest);
+  const std::string on_disk = "rows of users and items come and go one by one";
+  EXPECT_THAT(LogOf("join_disk"), ContainsRegex(on_disk + ".*\n1 rank joins on .*" + on_disk));
+}
+
 // It waits from the beginning, and has just the partitions that were lost.
 TEST_F(Survive, ASpareThatTakesThePlaceOfALostRank) {
   JobOptions options = SlowJobOf("spare", 3);
