@@ -21,15 +21,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::map<std::string, std::vector<std::string>> ReadHistory(const std::string& run) {
+std::vector<std::string> CellsOf(const std::string& line) {
+  std::vector<std::string> cells;
+  std::istringstream stream(line + ",");
+  for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
+  return cells;
+}
+
+// The lines by epoch, without times. `names`: of the columns, where somebody has taken the first line away.
+std::map<std::string, std::vector<std::string>> ReadHistory(const std::string& run,
+                                                            std::vector<std::string> names) {
   static const std::set<std::string> times = {"samples_per_second", "seconds", "pause_seconds"};
   std::map<std::string, std::vector<std::string>> history;
-  std::vector<std::string> names;
   for (const std::string& line : LinesOf(run + "/history.csv")) {
-    std::vector<std::string> cells;
-    std::istringstream stream(line + ",");
-    for (std::string cell; std::getline(stream, cell, ',');) cells.push_back(cell);
-    if (names.empty()) names = cells;
+    const std::vector<std::string> cells = CellsOf(line);
+    if (!cells.empty() && cells[0] == "epoch") names = cells;
     std::vector<std::string>& kept = history[cells.empty() ? "" : cells[0]];
     if (!kept.empty()) kept.emplace_back("twice");
     for (std::size_t k = 0; k < cells.size(); ++k) {
@@ -109,7 +115,9 @@ const CampaignResult& Campaign::ResultOf(const CampaignRecipe& recipe) {
   options.launcher = Launcher::kAlone;
   result->second.latest = cluster_.Train(options);
   result->second.best = cluster_.Digest(options.run, "best");
-  result->second.history = ReadHistory(cluster_.Path(options.run));
+  const std::string run = cluster_.Path(options.run);
+  result->second.columns = CellsOf(LinesOf(run + "/history.csv").at(0));
+  result->second.history = ReadHistory(run, result->second.columns);
   return result->second;
 }
 
@@ -149,7 +157,7 @@ CampaignReport Campaign::Run(const CampaignPlan& plan) {
     if (cluster_.Digest(options.run) != expected.latest) report.failure = "the digest is wrong";
     if (cluster_.Digest(options.run, "best") != expected.best)
       report.failure = "the best digest is wrong";
-    auto history = ReadHistory(run);
+    auto history = ReadHistory(run, expected.columns);
     if (job.Happened(CampaignFault::kDamageHistory)) {
       // Lines may be lost, and what somebody wrote be there; what is there of ours is right.
       std::erase_if(history,

@@ -11,9 +11,10 @@ namespace cf {
 
 /// What the campaign compares of a run: all that must not depend on what went wrong.
 struct CampaignResult {
-  std::string latest;  ///< Digests of the last state
-  std::string best;    ///< and of the best one.
-  /// Lines of history.csv by their epoch, without the columns that have times in them.
+  std::string latest;                ///< Digests of the last state
+  std::string best;                  ///< and of the best one.
+  std::vector<std::string> columns;  ///< Of history.csv,
+  /// and its lines by their epoch, without the columns that have times in them.
   std::map<std::string, std::vector<std::string>> history;
 };
 
