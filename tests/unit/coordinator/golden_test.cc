@@ -287,8 +287,6 @@ INSTANTIATE_TEST_SUITE_P(Jobs, GoldenBlocksTest, ::testing::ValuesIn(JobsOf(true
 INSTANTIATE_TEST_SUITE_P(Jobs, GoldenRowsTest, ::testing::ValuesIn(JobsOf(false)), NameOf);
 
 TEST_P(GoldenTest, TheRowsInMemoryAreAsRecorded) {
-  if (kThreadSanitizer)
-    GTEST_SKIP() << "one thread of one rank, and the chain's tests have two ranks";
   Job job = MakeJob();
   job.mutable_snapshot()->set_every_steps(0);
   LocalGeneration generation(job, tiny_, "run", 1);

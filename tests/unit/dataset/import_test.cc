@@ -12,7 +12,6 @@
 
 #include "common/base/files.h"
 #include "common/dataset/split.h"
-#include "tests/support/sanitizers.h"
 #include "tests/unit/dataset/test_files.h"
 
 namespace cf::import_test {
@@ -388,7 +387,6 @@ TEST(Import, ReadsMovieLens100kWithItsGivenSplit) {
 TEST(Import, ReadsMovieLens1mWithLatin1Titles) {
   const std::optional<std::string> real = RealData("ml-1m");
   CF_SKIP_WITHOUT(real, "ml-1m");
-  if (kThreadSanitizer) GTEST_SKIP() << "a million lines, which threads share as they do above";
   const TestFolder folder;
   const Dataset data =
       ImportOrDie(folder, {.ratings = {*real + "/ratings.csv"}, .titles = *real + "/movies.dat"});

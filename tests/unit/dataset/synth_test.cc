@@ -16,7 +16,6 @@
 #include "common/base/files.h"
 #include "common/dataset/synth_shape.h"
 #include "common/math/random.h"
-#include "tests/support/sanitizers.h"
 
 namespace cf::synth_test {
 namespace {
@@ -135,7 +134,6 @@ TEST(Synth, MlLatestSmallHasItsShape) {
   ExpectShapeOf("ml-latest-small");
 }
 TEST(Synth, Ml20mHasItsShape) {
-  if (kSanitized) GTEST_SKIP() << "twenty times the samples of ml-1m, and nothing else";
   ExpectShapeOf("ml-20m");
 }
 
